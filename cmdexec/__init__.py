@@ -1,0 +1,1 @@
+"""Submit a command here, run it there, and lose nothing about it."""
