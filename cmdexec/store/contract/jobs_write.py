@@ -1,0 +1,94 @@
+"""Writing jobs. Protected: only `cmdexec.server.jobs` may import this, and only the wiring hands it over."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from cmdexec.model.events import Claim
+from cmdexec.model.job import Job
+
+
+class InlineOutput(msgspec.Struct, frozen=True):
+    """Output that travels with a result: `data` belongs at `offset` of the stream."""
+
+    stream: str
+    offset: int
+    data: bytes
+
+
+class JobWrite(msgspec.Struct, frozen=True):
+    """One change: write `job` if the stored `rev` is `rev`.
+
+    change_id  stamped on the row, so that after an unknown outcome a re-read tells whether this very change was written
+    opens      make the output row (job, attempt) for `job.session`, or open it again as it stood
+    append     output for the attempt `append_to`, stored before the change as `Output.append` would; if the change
+               conflicts, it may or may not have been stored
+    closes     close the output row of that attempt: no more is appended to it
+    """
+
+    job: Job
+    rev: int
+    change_id: str
+    opens: int | None = None
+    append_to: int | None = None
+    append: tuple[InlineOutput, ...] = ()
+    closes: int | None = None
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """Written."""
+
+    job: Job
+
+
+class NotWritten(msgspec.Struct, frozen=True):
+    """The stored job is another revision: `current`, None if there is no such job."""
+
+    current: Job | None
+
+
+class Inserted(msgspec.Struct, frozen=True):
+    """All were written, in the order given."""
+
+    jobs: tuple[Job, ...]
+
+
+class Present(msgspec.Struct, frozen=True):
+    """Nothing was written: these submit keys are there already, with these jobs (in the order of the keys given)."""
+
+    jobs: tuple[Job, ...]
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A claim. Of `klasses`, take the `limit` queued jobs of the lowest rank that do not avoid the worker.
+
+    What is written to each is exactly `cmdexec.model.transitions.claimed(job, claim, now)`.
+    """
+
+    claim: Claim
+    klasses: tuple[str, ...]
+    limit: int
+    now: int
+
+
+class JobWrites(Protocol):
+    """The only way to change a job."""
+
+    async def insert(self, jobs: Sequence[Job]) -> Inserted | Present:
+        """Add new jobs, all or none (one transaction). A submit key is unique for as long as it is kept."""
+        ...
+
+    async def claim(self, wanted: Wanted) -> list[Job]:
+        """Give queued jobs to a worker, and return them as changed. The same `claim_id` again returns those of the same
+        jobs that still stand as that claim left them, and takes no more."""
+        ...
+
+    async def apply(self, writes: Sequence[JobWrite]) -> list[Applied | NotWritten]:
+        """Write each change on its own condition, as one commit where the engine can. One that conflicts does not stop
+        the others. Several writes of the same job in one call are applied in their order."""
+        ...
+
+    async def forget_submit_keys(self, before: int, limit: int) -> int:
+        """Free the submit keys of up to `limit` jobs created before `before` (milliseconds); how many were freed."""
+        ...

@@ -1,0 +1,56 @@
+"""Workers, and the lease of each: one stamp a worker, by the store's own time."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+
+class WorkerRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known of a worker. `session` is the life of its spool, `instance_id` its process; the newest that proved
+    itself owns the row. `revoked`: it may do nothing any more, and its id is never used again."""
+
+    worker_id: str
+    name: str
+    session: str
+    instance_id: str
+    version: str
+    protocol: str
+    platform: str
+    slots: int
+    executors: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+    registered_at: int = 0
+    seen_at: int = 0
+    revoked: bool = False
+    lost: bool = False
+
+
+class Workers(Protocol):
+    """Rows by worker id."""
+
+    async def register(self, row: WorkerRow) -> WorkerRow | None:
+        """Write the row and stamp it; `registered_at` of an earlier one stays, `revoked` too. Returns the row that
+        stood there before."""
+        ...
+
+    async def get(self, worker_ids: Sequence[str]) -> list[WorkerRow | None]: ...
+
+    async def all(self, after: str = "", limit: int = 1000) -> list[WorkerRow]:
+        """By id, beginning after `after`; `seen_at` is as fresh as the store keeps it."""
+        ...
+
+    async def renew(self, worker_ids: Sequence[str]) -> None:
+        """Stamp these as alive now, by the store's time; a worker marked `lost` is so no more."""
+        ...
+
+    async def overdue(self, age_sec: float) -> list[WorkerRow]:
+        """Those not yet marked `lost` whose stamp is older than `age_sec`. One that was never stamped since the store
+        was opened counts from the opening."""
+        ...
+
+    async def mark_lost(self, worker_id: str, session: str) -> None:
+        """The lease of that session was judged over; `overdue` names it no more until it is renewed."""
+        ...
+
+    async def revoke(self, worker_id: str) -> None: ...
