@@ -1,0 +1,171 @@
+"""From flags, environment, `.env`, settings file and defaults to one frozen object; all faults are told at once.
+
+Precedence: flags > environment > `.env` > settings file (`cmdexec.toml`, keys are the field names) > default.
+An empty text counts as not given. Variables of the environment that nobody declared are none of our business; keys of
+the settings file that nobody declared are faults. Each secret may stand in a file of its own, named by `…_FILE`.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar, cast
+
+from cmdexec.errors import CmdexecError
+from cmdexec.settings.client import CLIENT, CLIENT_CHECKS, ClientSettings
+from cmdexec.settings.declare import Check, Fault, Setting, Side, Value
+from cmdexec.settings.parse import parse, shown, wanted
+from cmdexec.settings.server import ServerSettings
+from cmdexec.settings.server_checks import SERVER_CHECKS
+from cmdexec.settings.server_declared import SERVER
+from cmdexec.settings.sources import Source, from_environment, from_file, from_flags, read_dotenv
+from cmdexec.settings.worker import WORKER, WORKER_CHECKS, WorkerSettings
+
+DECLARED: dict[Side, tuple[Setting, ...]] = {"server": SERVER, "worker": WORKER, "client": CLIENT}
+_CHECKS: dict[Side, tuple[Check, ...]] = {"server": SERVER_CHECKS, "worker": WORKER_CHECKS, "client": CLIENT_CHECKS}
+
+SETTINGS_FILE = "cmdexec.toml"
+"""The settings file that is read from the data folder when no other is named."""
+
+_DEFAULT = "the default"
+
+S = TypeVar("S", bound=ServerSettings | WorkerSettings | ClientSettings)
+
+
+class SettingsError(CmdexecError):
+    """The settings cannot be used. `faults` holds everything that is wrong, in the order of the declarations."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("bad_settings", "\n".join(str(fault) for fault in faults), field=faults[0].field)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of `describe`: what it is called, where its value came from, and the value (a secret's is hidden)."""
+
+    name: str
+    origin: str
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[S]):
+    """The settings, and where each came from (by field)."""
+
+    settings: S
+    origins: Mapping[str, str]
+
+    def describe(self) -> list[Row]:
+        """A row for each setting, in the order of the declarations; no row holds a secret."""
+        return [
+            Row(setting.name, self.origins[setting.field], shown(setting, getattr(self.settings, setting.field)))
+            for setting in DECLARED[self.settings.side]
+        ]
+
+
+def load(
+    kind: type[S],
+    *,
+    flags: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    dotenv: Path | None = Path(".env"),
+    config: Path | None = None,
+) -> Loaded[S]:
+    """The settings of one side: `load(ServerSettings, flags={"port": 0})`.
+
+    flags    by field, None where not given
+    environ  the process's when None
+    dotenv   need not exist; the client reads none
+    config   must exist; when None, `cmdexec.toml` in the data folder is read if it is there, but not by the client: a
+             folder that somebody else filled must not decide where its token is sent
+
+    Raises SettingsError with every fault.
+    """
+    side, faults = kind.side, list[Fault]()
+    declared = DECLARED[side]
+    sources = [from_flags(declared, flags or {})]
+    sources.append(from_environment(side, declared, os.environ if environ is None else environ, "the environment"))
+    if dotenv is not None and side != "client":
+        sources.append(from_environment(side, declared, read_dotenv(dotenv, faults), str(dotenv)))
+    if config is not None:
+        sources.append(from_file(side, declared, config, named=True))
+    elif side != "client":
+        sources.append(from_file(side, declared, _data_dir(side, sources) / SETTINGS_FILE, named=False))
+    return _resolve(kind, sources, faults)
+
+
+def make(kind: type[S], **values: object) -> S:
+    """The settings of one side from `values` (by field) and defaults alone; checked like any others.
+
+    For code that has no command line: `make(ServerSettings, lease_sec=3, heartbeat_sec="500ms")`.
+    """
+    source = from_flags(DECLARED[kind.side], values, "the caller")
+    unknown = sorted(values.keys() - {setting.field for setting in DECLARED[kind.side]})
+    faults = [Fault(name, "There is no such setting.", "Use a field of the settings.") for name in unknown]
+    return _resolve(kind, [source], faults).settings
+
+
+def _data_dir(side: Side, sources: Sequence[Source]) -> Path:
+    """Where the settings file is looked for: the data folder as the sources above that file have it."""
+    setting = next(setting for setting in DECLARED[side] if setting.name == "DATA_DIR")
+    for source in sources:
+        if setting.field in source.values:
+            try:
+                return cast(Path, parse(setting, source.values[setting.field]))
+            except ValueError:
+                break  # told when everything is resolved
+    return cast(Path, setting.default_for(side))
+
+
+def _resolve(kind: type[S], sources: Sequence[Source], faults: list[Fault]) -> Loaded[S]:
+    """The settings from `sources`, the first that has a value wins; `faults` are those found so far."""
+    declared = DECLARED[kind.side]
+    for source in sources:
+        faults.extend(source.faults)
+    values: dict[str, Value] = {}
+    origins: dict[str, str] = {}
+    for setting in declared:
+        from_where = next((source for source in sources if setting.field in source.values), None)
+        if from_where is None:
+            origins[setting.field] = _DEFAULT
+            values[setting.field] = setting.default_for(kind.side)
+            continue
+        origins[setting.field] = from_where.origin(setting)
+        try:
+            values[setting.field] = parse(setting, from_where.values[setting.field])
+        except ValueError as wrong:
+            faults.append(Fault(setting.name, str(wrong), wanted(setting), origins[setting.field]))
+    faults.extend(_broken_relations(declared, values, origins))
+    fields = {setting.name: setting.field for setting in declared}
+    for check in _CHECKS[kind.side]:
+        faults.extend(fault.found_in(origins[fields[fault.field]]) for fault in check(values))
+    if faults:
+        order = {setting.name: place for place, setting in enumerate(declared)}
+        raise SettingsError(sorted(faults, key=lambda fault: order.get(fault.field, -1)))
+    return Loaded(cast("Callable[..., S]", kind)(**values), origins)
+
+
+def _broken_relations(
+    declared: Sequence[Setting], values: Mapping[str, Value], origins: Mapping[str, str]
+) -> list[Fault]:
+    by_name = {setting.name: setting for setting in declared}
+    faults = []
+    for setting in declared:
+        relation = setting.relation
+        other = by_name.get(relation.other) if relation is not None else None
+        if relation is None or other is None or setting.field not in values or other.field not in values:
+            continue  # a faulty value is told of by itself; the other side's settings are checked over there
+        own, bound = values[setting.field], values[other.field]
+        if own is None or bound is None:
+            continue
+        if relation.holds(setting.in_base_unit(cast(float, own)), other.in_base_unit(cast(float, bound))):
+            continue
+        times = f"{relation.times:g} times " if relation.times != 1 else ""
+        message = (
+            f"{times}{setting.name} must be {'less than' if relation.strict else 'at most'} {other.name}: it is "
+            f"{shown(setting, own)}, {other.name} is {shown(other, bound)} (from {origins[other.field]})."
+        )
+        mend = f"Lower {setting.name} or raise {other.name}."
+        faults.append(Fault(setting.name, message, mend, origins[setting.field]))
+    return faults

@@ -1,0 +1,220 @@
+"""From what a person wrote to a value: one function a kind, each raising ValueError with a sentence about the value."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cmdexec.settings.declare import Kind, Setting, Value
+
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*(ms|s|m|h|d)?", re.ASCII)
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"(\d{1,18})\s*(b|kib|mib|gib|tib)?", re.ASCII | re.IGNORECASE)
+_BYTES = {"b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
+_LARGEST = 1 << 63
+_TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+_EXAMPLES = {
+    Kind.TEXT: "text",
+    Kind.BOOLEAN: "true or false",
+    Kind.INTEGER: "a whole number",
+    Kind.DURATION: "a duration such as 10, 10s, 500ms, 5m or 24h",
+    Kind.SIZE: "a size such as 65536, 64KiB or 1GiB",
+    Kind.PATH: "a path",
+    Kind.URL: "an address such as https://cmdexec.example.com",
+    Kind.LIST: "names with commas between them",
+}
+
+EXAMPLE_SECRETS = frozenset({
+    "your-jwt-secret-key-min-32-chars",
+    "your-worker-secret-key-min-32-chars",
+    "your-client-secret",
+    "dev-worker-token-secret",
+    "change-me-in-production",
+    "administrator",
+    "correcthorsebatterystaple",
+})  # fmt: skip
+"""Secrets that stand in documents, so that everybody knows them."""
+_EXAMPLE_STARTS = ("your-", "your_", "change-me", "changeme", "change_me", "replace-me", "replace_me", "<")
+_EXAMPLE_WORDS = ("password", "secret", "admin", "changeme", "example")
+
+
+def parse(setting: Setting, raw: object) -> Value:
+    """`raw` (text, or a value of the settings file or of a caller) as the setting's value, within its bounds.
+
+    Raises ValueError with a sentence about what is wrong; for a secret the sentence does not hold the value.
+    """
+    value = _PARSERS[setting.kind](setting, raw)
+    _bounded(setting, value)
+    return value
+
+
+def wanted(setting: Setting) -> str:
+    """What may be written, as a sentence: made from the declaration."""
+    if setting.choices:
+        return f"Write one of: {', '.join(setting.choices)}."
+    if setting.secret:
+        return f"Give {setting.minimum:g} bytes or more that nobody can guess, or name a file in {setting.name}_FILE."
+    bounds = bounds_of(setting)
+    return f"Write {_EXAMPLES[setting.kind]}{', ' if bounds else ''}{bounds}."
+
+
+def bounds_of(setting: Setting) -> str:
+    """`from 0.3 to 86400 s`; empty where the setting has no bounds."""
+    low, high = setting.minimum, setting.maximum
+    unit = {Kind.TEXT: " bytes long", Kind.LIST: " items"}.get(setting.kind, f" {setting.unit}" if setting.unit else "")
+    if high is None:
+        return "" if low is None else f"at least {_number(low)}{unit}"
+    return f"at most {_number(high)}{unit}" if low is None else f"from {_number(low)} to {_number(high)}{unit}"
+
+
+def shown(setting: Setting, value: Value) -> str:
+    """A parsed value as people read it; a secret's is hidden."""
+    if value is None:
+        return "unset"
+    if setting.secret:
+        return "set (hidden)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    if isinstance(value, float):
+        return f"{_number(value)} {setting.unit}"
+    return f"{value} {setting.unit}" if setting.unit else str(value)
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else str(value)
+
+
+def _quoted(raw: object) -> str:
+    """`raw` within a sentence: on one line, and no longer than a line."""
+    text = repr(raw) if not isinstance(raw, int) or abs(raw) < _LARGEST else "This"
+    return text if len(text) <= 80 else f"{text[:80]}…"
+
+
+def _text(setting: Setting, raw: object) -> str:
+    text = raw if isinstance(raw, str) else None
+    if text is None:
+        raise ValueError("This is not text.")
+    if setting.secret:
+        return _secret(text)
+    if setting.choices:
+        if text.strip().lower() not in setting.choices:
+            raise ValueError(f"{_quoted(text)} is none of the choices.")
+        return text.strip().lower()
+    if not text.isprintable():
+        raise ValueError(f"{_quoted(text)} holds characters that cannot be printed.")
+    return text
+
+
+def _secret(raw: str) -> str:
+    plain = raw.strip().lower()
+    bare = plain.strip("0123456789!.-_ ")
+    if plain in EXAMPLE_SECRETS or plain.startswith(_EXAMPLE_STARTS) or bare in _EXAMPLE_WORDS or len(set(plain)) < 4:
+        raise ValueError("This is an example, or easy to guess.")
+    if not raw.isprintable():
+        raise ValueError("A secret is one line of text that can be printed.")
+    return raw
+
+
+def _boolean(_setting: Setting, raw: object) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    if isinstance(raw, str) and raw.strip().lower() in _TRUTH:
+        return _TRUTH[raw.strip().lower()]
+    raise ValueError(f"{_quoted(raw)} is neither true nor false.")
+
+
+def _integer(_setting: Setting, raw: object) -> int:
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        return raw
+    if isinstance(raw, str) and re.fullmatch(r"-?\d{1,18}", raw.strip(), re.ASCII):
+        return int(raw)
+    raise ValueError(f"{_quoted(raw)} is not a whole number.")
+
+
+def _duration(setting: Setting, raw: object) -> float:
+    if isinstance(raw, int | float) and not isinstance(raw, bool):
+        if not -_LARGEST < raw < _LARGEST:  # NaN and infinity too; and float() of a huge int overflows
+            raise ValueError(f"{_quoted(raw)} is not a duration.")
+        return float(raw)
+    match = _DURATION.fullmatch(raw.strip().lower()) if isinstance(raw, str) else None
+    if match is None:
+        raise ValueError(f"{_quoted(raw)} is not a duration.")
+    number, suffix = float(match[1]), match[2]
+    if suffix is None:
+        return number
+    return number if suffix == setting.unit else number * _SECONDS[suffix] / _SECONDS[setting.unit or "s"]
+
+
+def _size(_setting: Setting, raw: object) -> int:
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        return raw
+    match = _SIZE.fullmatch(raw.strip()) if isinstance(raw, str) else None
+    if match is None:
+        raise ValueError(f"{_quoted(raw)} is not a size.")
+    return int(match[1]) * _BYTES[(match[2] or "b").lower()]
+
+
+def _path(_setting: Setting, raw: object) -> Path:
+    if not isinstance(raw, str | Path) or not str(raw) or not str(raw).isprintable():
+        raise ValueError(f"{_quoted(raw)} is not a path.")
+    try:
+        return Path(raw).expanduser().absolute()
+    except RuntimeError as unknown_home:
+        raise ValueError(f"{_quoted(str(raw))} names a home folder that is not known.") from unknown_home
+
+
+def _url(_setting: Setting, raw: object) -> str:
+    text = raw.strip() if isinstance(raw, str) else ""
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ValueError(f"{_quoted(raw)} is not the address of a server.") from None
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("An address holds no password here.")
+    if not sound or not text.isprintable() or " " in text:
+        raise ValueError(f"{_quoted(raw)} is not the address of a server.")
+    if parts.query or parts.fragment:
+        raise ValueError(f"{_quoted(raw)} goes on after the path.")
+    return text.rstrip("/")
+
+
+def _list(_setting: Setting, raw: object) -> tuple[str, ...]:
+    parts = raw.split(",") if isinstance(raw, str) else raw
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise ValueError(f"{_quoted(raw)} is not a list of names.")
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+_PARSERS: dict[Kind, Callable[[Setting, object], Value]] = {
+    Kind.TEXT: _text,
+    Kind.BOOLEAN: _boolean,
+    Kind.INTEGER: _integer,
+    Kind.DURATION: _duration,
+    Kind.SIZE: _size,
+    Kind.PATH: _path,
+    Kind.URL: _url,
+    Kind.LIST: _list,
+}
+
+
+def _bounded(setting: Setting, value: Value) -> None:
+    """Raise ValueError if the value's size, or its length in bytes or items, is outside the setting's bounds."""
+    if isinstance(value, bool):
+        return
+    if isinstance(value, str):
+        measured: float = len(value.encode("utf-8", "surrogatepass"))
+        said = f"{measured} bytes" if setting.secret else _quoted(value)
+    elif isinstance(value, tuple):
+        measured, said = len(value), f"A list of {len(value)}"
+    elif isinstance(value, int | float):
+        measured, said = value, _number(value) if abs(value) < _LARGEST else "This"
+    else:
+        return
+    if setting.minimum is not None and measured < setting.minimum:
+        raise ValueError(f"{said} is too {'short' if isinstance(value, str | tuple) else 'small'}.")
+    if setting.maximum is not None and measured > setting.maximum:
+        raise ValueError(f"{said} is too {'long' if isinstance(value, str | tuple) else 'large'}.")

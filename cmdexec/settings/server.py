@@ -1,0 +1,59 @@
+"""The server's settings, as the server gets them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from cmdexec.settings.declare import Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """What `load` gives the server: a field for each declaration above, in its unit."""
+
+    side: ClassVar[Side] = "server"
+
+    data_dir: Path
+    worker_token_secret: str | None = field(repr=False)
+    heartbeat_sec: float
+    max_frame_bytes: int
+    flush_ms: float
+    flush_items: int
+    log_level: str
+    log_format: str
+    host: str
+    port: int
+    behind_tls_proxy: bool
+    insecure_http: bool
+    allowed_hosts: tuple[str, ...]
+    env: str
+    jwt_secret: str | None = field(repr=False)
+    allow_shared_worker_secret: bool
+    admin_email: str
+    admin_password: str | None = field(repr=False)
+    token_ttl_sec: float
+    session_cache_sec: float
+    lease_sec: float
+    lease_sweep_sec: float
+    lost_timeout_sec: float
+    server_drain_sec: float
+    max_body_bytes: int
+    max_header_bytes: int
+    max_batch_jobs: int
+    max_queued_per_user: int
+    upgrade_timeout_sec: float
+    body_timeout_sec: float
+    keepalive_sec: float
+    socket_queue_items: int
+    socket_queue_bytes: int
+    socket_send_timeout_sec: float
+    prefetch_max: int
+    follow_keep_bytes: int
+    max_output_bytes: int
+    disk_reserve_bytes: int
+    store_queue_items: int
+
+    @property
+    def production(self) -> bool:
+        """Whether conveniences that weaken security are off."""
+        return self.env == "production"

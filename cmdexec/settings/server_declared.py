@@ -1,0 +1,139 @@
+"""The server's settings, declared."""
+
+from cmdexec.settings.declare import Kind, Relation, Setting, Side
+from cmdexec.settings.shared import DAY, GIB, KIB, MIB, SECRET_MIN_BYTES, shared
+
+_HERE: frozenset[Side] = frozenset({"server"})
+
+SERVER: tuple[Setting, ...] = (
+    *shared("server"),
+    # Where it listens and to whom
+    Setting(
+        "CMDEXEC_HOST", Kind.TEXT, "127.0.0.1", "The address to listen on.",
+        _HERE, minimum=1, maximum=255, flag="--host",
+    ),
+    Setting(
+        "PORT", Kind.INTEGER, 3000, "The port to listen on; 0 lets the system choose one.",
+        _HERE, minimum=0, maximum=65535, flag="--port",
+    ),
+    Setting(
+        "BEHIND_TLS_PROXY", Kind.BOOLEAN, False, "A proxy in front of this server ends TLS: other hosts may connect.",
+        _HERE, flag="--behind-tls-proxy",
+    ),
+    Setting(
+        "INSECURE_HTTP", Kind.BOOLEAN, False, "Other hosts may connect without TLS: passwords and tokens go in clear.",
+        _HERE, flag="--insecure-http",
+    ),
+    Setting(
+        "ALLOWED_HOSTS", Kind.LIST, (), "The host names, besides the own addresses, that requests may be addressed to.",
+        _HERE, maximum=100,
+    ),
+    Setting(
+        "CMDEXEC_ENV", Kind.TEXT, "development", "In production, conveniences that weaken security are off.",
+        _HERE, choices=("development", "production"), aliases=("NODE_ENV",),
+    ),
+    # Who may do what
+    Setting(
+        "JWT_SECRET", Kind.TEXT, None, "The key that signs login tokens; made at the first start when unset.",
+        _HERE, secret=True, minimum=SECRET_MIN_BYTES, maximum=4 * KIB,
+    ),
+    Setting(
+        "ALLOW_SHARED_WORKER_SECRET", Kind.BOOLEAN, False,
+        "Lets workers sign their own tokens with WORKER_TOKEN_SECRET in production too.", _HERE,
+    ),
+    Setting(
+        "CMDEXEC_ADMIN_EMAIL", Kind.TEXT, "admin@localhost", "The first admin, made when there is no user yet.",
+        _HERE, minimum=3, maximum=254,
+    ),
+    Setting(
+        "CMDEXEC_ADMIN_PASSWORD", Kind.TEXT, None, "The first admin's password; made and printed once when unset.",
+        _HERE, secret=True, minimum=12, maximum=1024,
+    ),
+    Setting(
+        "TOKEN_TTL_SEC", Kind.DURATION, DAY, "How long a login token is good.",
+        _HERE, unit="s", minimum=1, maximum=DAY,
+    ),
+    Setting(
+        "SESSION_CACHE_SEC", Kind.DURATION, 5.0, "How long a revoked token may still be taken for good.",
+        _HERE, unit="s", minimum=0, maximum=5, relation=Relation("TOKEN_TTL_SEC"),
+    ),
+    # Leases
+    Setting(
+        "LEASE_SEC", Kind.DURATION, 60.0, "How long a worker may be silent before its jobs count as unknown.",
+        _HERE, unit="s", minimum=0.3, maximum=DAY, relation=Relation("LOST_TIMEOUT_SEC"),
+    ),
+    Setting(
+        "LEASE_SWEEP_SEC", Kind.DURATION, 1.0, "How often leases are judged.",
+        _HERE, unit="s", minimum=0.05, maximum=600, relation=Relation("LEASE_SEC"),
+    ),
+    Setting(
+        "LOST_TIMEOUT_SEC", Kind.DURATION, DAY, "How long a job may be unknown before it counts as lost.",
+        _HERE, unit="s", minimum=1, maximum=365 * DAY,
+    ),
+    Setting(
+        "SERVER_DRAIN_SEC", Kind.DURATION, 15.0, "How long requests and workers may take to end after SIGTERM.",
+        _HERE, unit="s", minimum=0, maximum=3600,
+    ),
+    # Bounds on requests
+    Setting(
+        "MAX_BODY_BYTES", Kind.SIZE, 8 * MIB, "The largest request body.", _HERE,
+        unit="bytes", minimum=KIB, maximum=GIB,
+    ),
+    Setting(
+        "MAX_HEADER_BYTES", Kind.SIZE, 16 * KIB, "The largest header line of a request.",
+        _HERE, unit="bytes", minimum=KIB, maximum=MIB,
+    ),
+    Setting(
+        "MAX_BATCH_JOBS", Kind.INTEGER, 1000, "The most jobs in one submission.", _HERE, minimum=1, maximum=1000,
+    ),
+    Setting(
+        "MAX_QUEUED_PER_USER", Kind.INTEGER, 100_000, "The most jobs of one user that may wait.",
+        _HERE, minimum=1, maximum=100_000_000,
+    ),
+    Setting(
+        "UPGRADE_TIMEOUT_SEC", Kind.DURATION, 10.0, "How long a client may take to send a request's headers.",
+        _HERE, unit="s", minimum=0.1, maximum=300,
+    ),
+    Setting(
+        "BODY_TIMEOUT_SEC", Kind.DURATION, 30.0, "How long a request's body may stall.",
+        _HERE, unit="s", minimum=0.1, maximum=3600,
+    ),
+    Setting(
+        "KEEPALIVE_SEC", Kind.DURATION, 15.0, "How long a connection without a request stays open.",
+        _HERE, unit="s", minimum=0, maximum=3600,
+    ),
+    # Sockets and dispatch
+    Setting(
+        "SOCKET_QUEUE_ITEMS", Kind.INTEGER, 1024, "The most messages that wait for one slow reader.",
+        _HERE, minimum=16, maximum=1_000_000,
+    ),
+    Setting(
+        "SOCKET_QUEUE_BYTES", Kind.SIZE, 8 * MIB, "The most bytes that wait for one slow reader.",
+        _HERE, unit="bytes", minimum=64 * KIB, maximum=GIB,
+    ),
+    Setting(
+        "SOCKET_SEND_TIMEOUT_SEC", Kind.DURATION, 10.0, "How long sending one frame may take before the socket is cut.",
+        _HERE, unit="s", minimum=0.1, maximum=300,
+    ),
+    Setting(
+        "PREFETCH_MAX", Kind.INTEGER, 256, "The most jobs that a worker is given beyond its slots.",
+        _HERE, minimum=0, maximum=10_000,
+    ),
+    # Output and the store
+    Setting(
+        "FOLLOW_KEEP_BYTES", Kind.SIZE, MIB, "How much of a followed job's newest output is kept in memory.",
+        _HERE, unit="bytes", minimum=0, maximum=GIB, relation=Relation("MAX_OUTPUT_BYTES"),
+    ),
+    Setting(
+        "MAX_OUTPUT_BYTES", Kind.SIZE, GIB, "The most output that is stored for one job.",
+        _HERE, unit="bytes", minimum=0, maximum=1024 * GIB,
+    ),
+    Setting(
+        "DISK_RESERVE_BYTES", Kind.SIZE, 256 * MIB, "Submissions are refused while the disk has less room than this.",
+        _HERE, unit="bytes", minimum=0, maximum=1024 * GIB,
+    ),
+    Setting(
+        "STORE_QUEUE_ITEMS", Kind.INTEGER, 10_000, "The most calls that wait for the store before it answers 503.",
+        _HERE, minimum=16, maximum=10_000_000,
+    ),
+)  # fmt: skip

@@ -1,0 +1,153 @@
+"""Where values come from: each source read into one mapping field → raw value, with the faults of the source itself."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cmdexec.settings.declare import Fault, Setting, Side
+from cmdexec.settings.refused import NOT_PROVIDED, refused
+
+_MAX_FILE_BYTES = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Source:
+    """Raw values by field, not yet parsed. `label` is how people are told of it; `written_as` has the name of each
+    value that was not given under the setting's own (an alias, a secret's file)."""
+
+    label: str
+    values: dict[str, object] = field(default_factory=dict)
+    written_as: dict[str, str] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def origin(self, setting: Setting) -> str:
+        """Where this source has the setting's value from: `the environment`, `NODE_ENV in the environment`."""
+        name = self.written_as.get(setting.field)
+        return self.label if name is None else f"{name} in {self.label}"
+
+
+def from_flags(declared: Sequence[Setting], flags: Mapping[str, object], label: str = "the command line") -> Source:
+    """Values that the caller hands in by field; None stands for a flag that was not given."""
+    given = {setting.field: flags.get(setting.field) for setting in declared}
+    return Source(label, {name: raw for name, raw in given.items() if raw is not None})
+
+
+def from_environment(side: Side, declared: Sequence[Setting], environ: Mapping[str, str], label: str) -> Source:
+    """Variables by name, then by alias; of a secret also the file that `NAME_FILE` names."""
+    source = Source(label)
+    source.faults.extend(refused(side, (name for name, raw in environ.items() if raw), label))
+    for setting in declared:
+        for name in (setting.name, *setting.aliases):
+            if environ.get(name):
+                source.values[setting.field] = environ[name]
+                if name != setting.name:
+                    source.written_as[setting.field] = name
+                break
+        if setting.secret:
+            key = f"{setting.name}_FILE"
+            _secret_file(source, setting, environ.get(key), key)
+    return source
+
+
+def from_file(side: Side, declared: Sequence[Setting], path: Path, *, named: bool) -> Source:
+    """The settings file: TOML, flat, its keys the field names. A key that nobody declared is a fault.
+
+    `named`: somebody asked for this file, so it must exist; else it is the data folder's own.
+    """
+    source = Source(str(path))
+    content = _read(path, source.faults, must_exist=named)
+    if content is None:
+        return source
+    try:
+        table = tomllib.loads(content)
+    except (ValueError, RecursionError) as wrong:
+        why = f": {wrong}" if isinstance(wrong, tomllib.TOMLDecodeError) else ""
+        source.faults.append(Fault(path.name, f"{path} is not TOML{why}.", "Correct it there."))
+        return source
+    for setting in declared:
+        if (raw := table.pop(setting.field, None)) not in (None, ""):
+            source.values[setting.field] = raw
+        if setting.secret:
+            key = f"{setting.field}_file"
+            _secret_file(source, setting, table.pop(key, None), key)
+    if not named and source.values.pop("data_dir", None) is not None:
+        message = f"{path} is found by way of DATA_DIR, so it cannot set it."
+        source.faults.append(Fault("data_dir", message, "Set DATA_DIR, or --data-dir."))
+    source.faults.extend(_unknown_keys(side, table, path))
+    return source
+
+
+def _unknown_keys(side: Side, table: Mapping[str, object], path: Path) -> list[Fault]:
+    faults = []
+    for key in table:
+        if key.upper() in NOT_PROVIDED[side]:
+            faults.extend(refused(side, [key.upper()], str(path)))
+        else:
+            message = f"The {side} has no such setting."
+            faults.append(Fault(_printable(key), message, "Remove it, or correct its name.", str(path)))
+    return faults
+
+
+def _printable(key: str) -> str:
+    return key[:80] if key.isprintable() else repr(key[:80])
+
+
+def read_dotenv(path: Path, faults: list[Fault]) -> Mapping[str, str]:
+    """The variables of a `.env` file, as written: nothing is interpolated, and the process's environment, which jobs
+    could come to see, is left alone. Empty when there is no such file; a line that says nothing sensible is a fault."""
+    content = _read(path, faults, must_exist=False)
+    if content is None:
+        return {}
+    from io import StringIO
+
+    from dotenv.parser import parse_stream
+
+    values: dict[str, str] = {}
+    for binding in parse_stream(StringIO(content)):
+        if binding.error:
+            message = f"Line {binding.original.line} is not of the form NAME=value."  # the line may hold a secret
+            faults.append(Fault(path.name, message, "Correct it there.", str(path)))
+        elif binding.key is not None and binding.value is not None:
+            values[binding.key] = binding.value
+    return values
+
+
+def _secret_file(source: Source, setting: Setting, named: object, key: str) -> None:
+    """Take the secret from the file that `named` names, without the line end that editors add."""
+    if not named:
+        return
+    if setting.field in source.values:
+        message = f"Both it and {key} are set."
+        source.faults.append(Fault(setting.name, message, "Keep one of them.", source.label))
+        return
+    if not isinstance(named, str):
+        message = "This is not a path."
+        source.faults.append(Fault(key, message, "Name the file that holds the secret.", source.label))
+        return
+    content = _read(Path(named), source.faults, must_exist=True, field_name=key)
+    if content is not None:
+        source.values[setting.field] = content.removesuffix("\n").removesuffix("\r")
+        source.written_as[setting.field] = key
+
+
+def _read(path: Path, faults: list[Fault], *, must_exist: bool, field_name: str | None = None) -> str | None:
+    """The text of a file; None if there is none, and a fault if that, or anything else about it, is wrong."""
+    name = field_name or path.name
+    try:
+        with path.expanduser().open("rb") as file:
+            content = file.read(_MAX_FILE_BYTES + 1)
+        if len(content) > _MAX_FILE_BYTES:
+            faults.append(Fault(name, f"{path} is larger than 1 MiB.", "Name the right file."))
+            return None
+        return content.decode()
+    except FileNotFoundError:
+        if must_exist:
+            faults.append(Fault(name, f"{path} does not exist.", "Name a file that does."))
+    except UnicodeDecodeError:
+        faults.append(Fault(name, f"{path} is not UTF-8 text.", "Name the right file."))
+    except OSError as wrong:
+        faults.append(Fault(name, f"{path} cannot be read: {wrong.strerror}.", "Make it readable, or name another."))
+    except (ValueError, RuntimeError):
+        faults.append(Fault(name, f"{str(path)!r} is not a path.", "Name the right file."))
+    return None

@@ -1,0 +1,144 @@
+"""The worker's settings."""
+
+import os
+import platform
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from cmdexec.settings.declare import Check, Kind, Relation, Setting, Side
+from cmdexec.settings.shared import DAY, GIB, KIB, MIB, shared
+
+_HERE: frozenset[Side] = frozenset({"worker"})
+
+
+def default_slots(_side: Side) -> int:
+    """Twice the cores, at least four: most jobs wait for something."""
+    return max(4, 2 * (os.cpu_count() or 1))
+
+
+def default_name(_side: Side) -> str:
+    """The machine's name."""
+    return platform.node()[:100] or "worker"
+
+
+WORKER: tuple[Setting, ...] = (
+    *shared("worker"),
+    # Who it is
+    Setting(
+        "WORKER_ID", Kind.TEXT, None, "The id of this worker; made at the first start and kept when unset.",
+        _HERE, minimum=1, maximum=100,
+    ),
+    Setting("WORKER_NAME", Kind.TEXT, default_name, "The name that people see.", _HERE, minimum=1, maximum=100),
+    Setting(
+        "WORKER_CREDENTIAL_FILE", Kind.PATH, None, "The file that holds this worker's own credential.", _HERE,
+    ),
+    # What it runs
+    Setting(
+        "SLOTS", Kind.INTEGER, default_slots, "How many jobs run at once.", _HERE,
+        minimum=1, maximum=10_000, flag="--slots",
+    ),
+    Setting(
+        "ALLOW_HOST", Kind.BOOLEAN, False, "Jobs may run as processes of this machine, as the user the worker runs as.",
+        _HERE, flag="--allow-host",
+    ),
+    Setting(
+        "WORK_DIR", Kind.PATH, None, "The folder of the jobs' own folders; a tmpfs of this user with room when unset.",
+        _HERE, flag="--work-dir",
+    ),
+    Setting(
+        "JOB_PATH", Kind.TEXT, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "The PATH that a job sees; it inherits nothing else of the worker's environment.", _HERE,
+        minimum=1, maximum=32 * KIB,
+    ),
+    Setting(
+        "START_AHEAD_MAX", Kind.INTEGER, 96, "The most short jobs that may be started before a slot is free.",
+        _HERE, minimum=0, maximum=10_000,
+    ),
+    Setting(
+        "MAX_JOBS", Kind.INTEGER, None, "The worker ends by itself after this many jobs; never when unset.",
+        _HERE, minimum=1, maximum=1_000_000_000, flag="--max-jobs",
+    ),
+    Setting(
+        "IDLE_TIMEOUT_SEC", Kind.DURATION, None, "The worker ends by itself when idle for so long; never when unset.",
+        _HERE, unit="s", minimum=0.1, maximum=30 * DAY, flag="--idle-timeout",
+    ),
+    Setting(
+        "DRAIN_SEC", Kind.DURATION, 2.0, "How long a background child of an ended job may hold its output open.",
+        _HERE, unit="s", minimum=0, maximum=3600,
+    ),
+    Setting(
+        "KILL_GRACE_SEC", Kind.DURATION, 10.0, "How long a job that is told to end has before it is killed.",
+        _HERE, unit="s", minimum=0, maximum=DAY,
+    ),
+    Setting(
+        "KILL_DEADLINE_SEC", Kind.DURATION, 10.0, "How long a killed job may take to vanish before its end names it.",
+        _HERE, unit="s", minimum=0.1, maximum=3600,
+    ),
+    # The connection
+    Setting(
+        "RECONNECT_MIN_SEC", Kind.DURATION, 0.25, "The range of the first wait before connecting again.",
+        _HERE, unit="s", minimum=0.01, maximum=3600, relation=Relation("RECONNECT_MAX_SEC"),
+    ),
+    Setting(
+        "RECONNECT_MAX_SEC", Kind.DURATION, 15.0, "The largest range of that wait; each wait is a random part of it.",
+        _HERE, unit="s", minimum=0.01, maximum=3600,
+    ),
+    # Output and the spool
+    Setting(
+        "SPOOL_MAX_BYTES", Kind.SIZE, GIB, "The most that the spool keeps on disk; jobs are paused while it is full.",
+        _HERE, unit="bytes", minimum=MIB, maximum=1024 * GIB,
+    ),
+    Setting(
+        "OUTPUT_CAP_BYTES", Kind.SIZE, GIB, "The most output that is kept of one job: its head and its tail.",
+        _HERE, unit="bytes", minimum=0, maximum=1024 * GIB,
+    ),
+    Setting(
+        "OUTPUT_TAIL_BYTES", Kind.SIZE, MIB, "How much of the cap is kept for the end of the output.",
+        _HERE, unit="bytes", minimum=0, maximum=GIB, relation=Relation("OUTPUT_CAP_BYTES"),
+    ),
+    Setting(
+        "OUTPUT_WINDOW_BYTES", Kind.SIZE, 4 * MIB, "The most output that is under way and not yet acknowledged.",
+        _HERE, unit="bytes", minimum=64 * KIB, maximum=GIB,
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """What `load` gives the worker: a field for each declaration above, in its unit."""
+
+    side: ClassVar[Side] = "worker"
+
+    server_url: str | None
+    data_dir: Path
+    worker_token_secret: str | None = field(repr=False)
+    heartbeat_sec: float
+    max_frame_bytes: int
+    flush_ms: float
+    flush_items: int
+    connect_timeout_sec: float
+    log_level: str
+    log_format: str
+    worker_id: str | None
+    worker_name: str
+    worker_credential_file: Path | None
+    slots: int
+    allow_host: bool
+    work_dir: Path | None
+    job_path: str
+    start_ahead_max: int
+    max_jobs: int | None
+    idle_timeout_sec: float | None
+    drain_sec: float
+    kill_grace_sec: float
+    kill_deadline_sec: float
+    reconnect_min_sec: float
+    reconnect_max_sec: float
+    spool_max_bytes: int
+    output_cap_bytes: int
+    output_tail_bytes: int
+    output_window_bytes: int
+
+
+WORKER_CHECKS: tuple[Check, ...] = ()
