@@ -11,6 +11,10 @@ _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*(ms|s|m|h|d)?", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE = re.compile(r"(\d{1,18})\s*(b|kib|mib|gib|tib)?", re.ASCII | re.IGNORECASE)
 _BYTES = {"b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
+_LARGER = {
+    "s": (("d", 86400), ("h", 3600)),
+    "bytes": (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)),
+}
 _LARGEST = 1 << 63
 _TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
@@ -61,11 +65,12 @@ def wanted(setting: Setting) -> str:
 
 def bounds_of(setting: Setting) -> str:
     """`from 0.3 to 86400 s`; empty where the setting has no bounds."""
-    low, high = setting.minimum, setting.maximum
-    unit = {Kind.TEXT: " bytes long", Kind.LIST: " items"}.get(setting.kind, f" {setting.unit}" if setting.unit else "")
+    counted = {Kind.TEXT: " bytes long", Kind.LIST: " items"}.get(setting.kind, "")
+    low = None if setting.minimum is None else _amount(setting.minimum, setting.unit)
+    high = None if setting.maximum is None else _amount(setting.maximum, setting.unit)
     if high is None:
-        return "" if low is None else f"at least {_number(low)}{unit}"
-    return f"at most {_number(high)}{unit}" if low is None else f"from {_number(low)} to {_number(high)}{unit}"
+        return "" if low is None else f"at least {low}{counted}"
+    return f"at most {high}{counted}" if low is None else f"from {low} to {high}{counted}"
 
 
 def shown(setting: Setting, value: Value) -> str:
@@ -78,13 +83,16 @@ def shown(setting: Setting, value: Value) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return ", ".join(value)
-    if isinstance(value, float):
-        return f"{_number(value)} {setting.unit}"
-    return f"{value} {setting.unit}" if setting.unit else str(value)
+    return _amount(value, setting.unit) if isinstance(value, int | float) else str(value)
 
 
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else str(value)
+def _amount(value: float, unit: str | None) -> str:
+    """A number in the largest unit in which it is whole, as it could be written: `8 MiB`, `24 h`, `0.25 s`."""
+    for larger, size in _LARGER.get(unit or "", ()):
+        if value >= size and value % size == 0:
+            return f"{int(value // size)} {larger}"
+    number = str(int(value)) if value == int(value) else str(value)
+    return f"{number} {unit}" if unit else number
 
 
 def _quoted(raw: object) -> str:
@@ -211,7 +219,7 @@ def _bounded(setting: Setting, value: Value) -> None:
     elif isinstance(value, tuple):
         measured, said = len(value), f"A list of {len(value)}"
     elif isinstance(value, int | float):
-        measured, said = value, _number(value) if abs(value) < _LARGEST else "This"
+        measured, said = value, _amount(value, setting.unit) if abs(value) < _LARGEST else "This"
     else:
         return
     if setting.minimum is not None and measured < setting.minimum:

@@ -37,7 +37,8 @@ SHARED: tuple[Setting, ...] = (
         _BOTH, secret=True, minimum=SECRET_MIN_BYTES, maximum=4 * KIB,
     ),
     Setting(
-        "HEARTBEAT_SEC", Kind.DURATION, 10.0, "How often a worker says that it is alive and what it holds.",
+        "HEARTBEAT_SEC", Kind.DURATION, 10.0,
+        "How often a worker says that it is alive and what it holds; once registered, the server's value counts.",
         _BOTH, unit="s", minimum=0.05, maximum=3600, relation=Relation("LEASE_SEC", times=3),
     ),
     Setting(

@@ -1,0 +1,93 @@
+"""`docs/settings.md`, made from the declarations: `python -m cmdexec.settings.document > docs/settings.md`."""
+
+import sys
+from collections.abc import Sequence
+from textwrap import dedent
+
+from cmdexec.settings.client import CLIENT
+from cmdexec.settings.declare import Kind, Setting, Side
+from cmdexec.settings.parse import bounds_of, shown
+from cmdexec.settings.refused import NOT_PROVIDED
+from cmdexec.settings.server_declared import SERVER
+from cmdexec.settings.shared import SHARED
+from cmdexec.settings.worker import WORKER
+
+_START = """\
+    # Settings
+
+    <!-- Made by `python -m cmdexec.settings.document > docs/settings.md`; edit the declarations, not this file. -->
+
+    A setting is given by a flag, a variable of the environment, a line in `.env`, or a line in the settings file; the
+    first of these that has it counts, then the default. `.env` is read from the folder in which `cmdexec serve` or
+    `cmdexec worker` starts; other commands read none. The settings file is `cmdexec.toml` in the data folder, or what
+    `--config FILE` names; a key in it is a setting's name in small letters, without `CMDEXEC_` in front.
+
+    - An empty text counts as not given.
+    - Durations: `10`, `10s`, `500ms`, `5m`, `24h`, `7d`; a bare number is in the setting's own unit.
+    - Sizes: `65536`, `64KiB`, `8MiB`, `1GiB`; a bare number is in bytes.
+    - Lists: `a, b, c`, or a list in the settings file. Switches: `true` or `false`.
+    - A secret may also stand in a file of its own: `JWT_SECRET_FILE=/run/secrets/jwt`. Secrets have no flags, since the
+      arguments of a process can be seen by all users of its machine. Examples from documents are refused.
+
+    Whatever is wrong is told at once, for all settings, and then nothing starts.
+    """
+
+
+def settings_page() -> str:
+    """The whole page."""
+    parts = [dedent(_START)]
+    sections: tuple[tuple[str, Side, Sequence[Setting]], ...] = (
+        ("Shared by more than one side", "server", SHARED),
+        ("The server: `cmdexec serve`", "server", SERVER),
+        ("The worker: `cmdexec worker`", "worker", WORKER),
+        ("The client: all other commands", "client", CLIENT),
+    )
+    for title, side, declared in sections:
+        own = [setting for setting in declared if declared is SHARED or setting not in SHARED]
+        parts += [f"## {title}\n", *(_entry(setting, side) for setting in own), ""]
+    parts += ["## Not provided yet\n\nThese are known and refused, never ignored.\n", *_refused(), ""]
+    return "\n".join(parts)
+
+
+def default_of(setting: Setting, side: Side) -> str:
+    """The default as people read it: never a value of the machine on which this runs."""
+    if callable(setting.default):
+        sentence = (setting.default.__doc__ or "").partition("\n")[0].partition(";")[0].rstrip(".")
+        return sentence[:1].lower() + sentence[1:]
+    if setting.default == ():
+        return "empty"
+    return shown(setting, setting.default_for(side))
+
+
+def _entry(setting: Setting, side: Side) -> str:
+    names = [f"`{name}`" for name in (setting.name, *setting.aliases)]
+    if setting.secret:
+        names.append(f"`{setting.name}_FILE`")
+    if setting.flag:
+        names.append(f"`{setting.flag}`")
+    lines = [f"- {', '.join(names)}: {setting.help}"]
+    if len(setting.sides) > 1:
+        lines.append(f"For: {', '.join(sorted(setting.sides))}.")
+    default = default_of(setting, side)
+    plain = callable(setting.default) or setting.default in (None, ())
+    lines.append(f"Default: {default if plain else f'`{default}`'}.")
+    if setting.choices:
+        lines.append(f"One of: {', '.join(f'`{choice}`' for choice in setting.choices)}.")
+    elif setting.kind is not Kind.BOOLEAN and (bounds := bounds_of(setting)):
+        lines.append(f"{bounds[:1].upper()}{bounds[1:]}.")
+    if setting.relation is not None:
+        times = f"{setting.relation.times:g} times it is " if setting.relation.times != 1 else ""
+        than = "less than" if setting.relation.strict else "at most"
+        said = f"{times}{than} `{setting.relation.other}`."
+        lines.append(said[:1].upper() + said[1:])
+    return " ".join(lines)
+
+
+def _refused() -> list[str]:
+    return [
+        f"- `{name}` ({side}): {sentence}" for side, names in NOT_PROVIDED.items() for name, sentence in names.items()
+    ]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(settings_page())
