@@ -1,0 +1,1 @@
+"""What crosses a wire: messages, the operations they belong to, and how they are written as bytes."""

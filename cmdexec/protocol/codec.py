@@ -1,0 +1,112 @@
+"""Messages as bytes, and back; what comes from outside is bounded before it is built.
+
+A text message of a socket is one frame or a list of frames: `{"op", "id"?, "items": […]}` asks or tells,
+`{"re": id, "items": […]}` answers, item by item. A binary message is output: `u32` length of the header (big-endian), the
+header (`OutputHeader` as JSON), the bytes.
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from cmdexec.errors import Refused
+from cmdexec.protocol.messages import OutputHeader
+
+T = TypeVar("T")
+
+HEADER_MAX = 4096
+"""The largest header of a binary message, in bytes."""
+
+_LENGTH = struct.Struct(">I")
+_encoder = msgspec.json.Encoder()
+_header_decoder = msgspec.json.Decoder(OutputHeader)
+
+
+class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One frame as read: `items` is still JSON, to be decoded as what `op` says, or as what was asked with `re`."""
+
+    items: msgspec.Raw = msgspec.Raw(b"[]")
+    op: str | None = None
+    id: int | None = None
+    re: int | None = None
+
+
+class _Outgoing(msgspec.Struct, frozen=True, omit_defaults=True):
+    items: Sequence[Any]
+    op: str | None = None
+    id: int | None = None
+    re: int | None = None
+
+
+_frames_decoder = msgspec.json.Decoder(tuple[Frame, ...])
+_frame_decoder = msgspec.json.Decoder(Frame)
+
+
+def ask(op: str, items: Sequence[Any], number: int | None = None) -> Any:
+    """A frame that asks or tells."""
+    return _Outgoing(items=items, op=op, id=number)
+
+
+def answer(number: int, items: Sequence[Any]) -> Any:
+    """The answer to the frame that had this `id`."""
+    return _Outgoing(items=items, re=number)
+
+
+def encode(value: Any) -> bytes:
+    """Any message, or a list of frames, as JSON."""
+    return _encoder.encode(value)
+
+
+def decode_frames(text: bytes | str) -> tuple[Frame, ...]:
+    """The frames of one text message. Raises Refused("bad_json")."""
+    start = text[:64].lstrip()
+    try:
+        if start[:1] in (b"[", "["):
+            return _frames_decoder.decode(text)
+        return (_frame_decoder.decode(text),)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
+        raise Refused("bad_json", f"This is not a frame or a list of frames: {_said(wrong)}.") from wrong
+
+
+def decode_items(raw: msgspec.Raw, decoder: "msgspec.json.Decoder[T]") -> T:
+    """The items of a frame, checked. Raises Refused with the field at fault."""
+    try:
+        return decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
+        raise Refused("bad_request", f"{_said(wrong)}.", field=field_of(wrong)) from wrong
+
+
+def pack_output(header: OutputHeader, data: bytes | memoryview) -> bytes:
+    """A binary message."""
+    head = _encoder.encode(header)
+    return b"".join((_LENGTH.pack(len(head)), head, data))
+
+
+def unpack_output(message: bytes) -> tuple[OutputHeader, memoryview]:
+    """Header and bytes of a binary message. Raises Refused."""
+    if len(message) < _LENGTH.size:
+        raise Refused("bad_request", "This binary frame is shorter than its own length field.")
+    (size,) = _LENGTH.unpack_from(message)
+    if size > HEADER_MAX or _LENGTH.size + size > len(message):
+        raise Refused("bad_request", "The header of this binary frame is longer than allowed, or than the frame.")
+    body = memoryview(message)[_LENGTH.size :]
+    try:
+        return _header_decoder.decode(body[:size]), body[size:]
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
+        raise Refused("bad_request", f"{_said(wrong)}.", field=field_of(wrong)) from wrong
+
+
+def field_of(wrong: BaseException) -> str | None:
+    """Where a decoding fault lies, as the caller wrote it: `$[0].env` → `[0].env`; None for the whole."""
+    _, _, path = str(wrong).partition(" - at `")
+    path = path.rstrip("`").removeprefix("key in ").removeprefix("$").removeprefix(".")
+    return path or None
+
+
+def _said(wrong: BaseException) -> str:
+    if isinstance(wrong, RecursionError):
+        return "It is nested too deeply"
+    said, _, _ = str(wrong).partition(" - at `")
+    return said.rstrip(".")

@@ -1,0 +1,158 @@
+"""Every operation, declared once: routes, frames, the client, limits and documentation are made from this list.
+
+`OPERATIONS` says what can be done. `ROUTES` and `FRAMES` say how it is reached: a worker's message over HTTP and over its
+socket is the same operation. An operation without a permission cannot be written down.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from cmdexec.protocol import messages, requests
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class Permission(StrEnum):
+    """What an identity may do. `ANYONE` needs none; `WORK` is what a worker's credential gives, and nothing else does."""
+
+    ANYONE = "anyone"
+    VIEW_HEALTH = "view health"
+    VIEW_JOBS = "view jobs"
+    RUN_JOBS = "run jobs"
+    VIEW_WORKERS = "view workers"
+    WORK = "work"
+
+
+ROLES: dict[str, frozenset[Permission]] = {
+    "viewer": frozenset({Permission.VIEW_JOBS, Permission.VIEW_WORKERS, Permission.VIEW_HEALTH}),
+    "operator": frozenset(
+        {Permission.VIEW_JOBS, Permission.VIEW_WORKERS, Permission.VIEW_HEALTH, Permission.RUN_JOBS}
+    ),
+    "admin": frozenset({Permission.VIEW_JOBS, Permission.VIEW_WORKERS, Permission.VIEW_HEALTH, Permission.RUN_JOBS}),
+}
+"""What a user of each role may do; a role that is not here may nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that can be done.
+
+    request, response   structs; `many` where a list of requests is taken too (`jobs.create`)
+    effect              it changes something: cookies need Origin and `X-Csrf` for it
+    max_body            bytes; a request with a larger body is refused before it is read
+    """
+
+    name: str
+    permission: Permission
+    request: Any
+    response: Any
+    summary: str
+    effect: bool = False
+    many: bool = False
+    max_body: int = 64 * KIB
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "auth.login", Permission.ANYONE, requests.Login, requests.LoggedIn,
+        "Exchange an e-mail address and a password for a token of 24 hours.", effect=True,
+    ),
+    Operation("health", Permission.ANYONE, requests.Nothing, requests.HealthView, "Whether the server does its work."),
+    Operation("live", Permission.ANYONE, requests.Nothing, requests.HealthView, "Whether the process is there."),
+    Operation(
+        "ready", Permission.ANYONE, requests.Nothing, requests.HealthView,
+        "Whether the server takes requests: its store can commit and it is not draining. 503 otherwise.",
+    ),
+    Operation(
+        "jobs.create", Permission.RUN_JOBS, requests.NewJob, requests.JobView,
+        "Submit one job, or a list of up to 1,000, all or none. Answered when on disk; `Idempotency-Key` makes it safe to"
+        " repeat for 72 hours.", effect=True, many=True, max_body=8 * MIB,
+    ),
+    Operation(
+        "jobs.status", Permission.VIEW_JOBS, requests.JobQuery, requests.JobView | requests.JobsView,
+        "A job; with several ids, `{jobs: […]}` in their order.",
+    ),
+    Operation(
+        "jobs.cancel", Permission.RUN_JOBS, requests.CancelJobs, requests.CancelView | requests.CancelledView,
+        "End jobs, and say of each what happened.", effect=True,
+    ),
+    Operation(
+        "jobs.output", Permission.VIEW_JOBS, requests.OutputQuery, bytes,
+        "The bytes of one stream (Range works), or with `follow=1` what comes until the job ends.",
+    ),
+    Operation(
+        "workers.list", Permission.VIEW_WORKERS, requests.Nothing, requests.WorkersView,
+        "All workers with state, load, slots and running jobs.",
+    ),
+    Operation(
+        "workers.register", Permission.WORK, messages.Register, messages.Registered,
+        "A worker says what it is and learns how it shall run.", effect=True,
+    ),
+    Operation(
+        "workers.heartbeat", Permission.WORK, messages.Heartbeat, messages.Beat,
+        "Renew the lease; name what is held; ask to start; give back.", effect=True, max_body=8 * MIB,
+    ),
+    Operation(
+        "attempts.start", Permission.WORK, messages.Held, messages.Told,
+        "May this attempt make its process?", effect=True, many=True, max_body=MIB,
+    ),
+    Operation(
+        "attempts.release", Permission.WORK, messages.Released, messages.Told,
+        "The worker has these attempts no more.", effect=True, many=True, max_body=MIB,
+    ),
+    Operation(
+        "attempts.output", Permission.WORK, messages.OutputHeader, messages.OutputAck,
+        "Bytes of a stream, in order.", effect=True, max_body=2 * MIB,
+    ),
+    Operation(
+        "attempts.done", Permission.WORK, messages.Done, messages.Told,
+        "How an attempt ended; accepted once.", effect=True, many=True, max_body=MIB,
+    ),
+)  # fmt: skip
+
+BY_NAME: dict[str, Operation] = {operation.name: operation for operation in OPERATIONS}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A way to an operation by HTTP. `{jobId}` in the path, and the query of a GET, are fields of its request."""
+
+    method: str
+    path: str
+    operation: str
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("POST", "/api/auth/login", "auth.login"),
+    Route("GET", "/api/health", "health"),
+    Route("GET", "/api/live", "live"),
+    Route("GET", "/api/ready", "ready"),
+    Route("POST", "/api/jobs/create", "jobs.create"),
+    Route("GET", "/api/jobs/status", "jobs.status"),
+    Route("POST", "/api/jobs/cancel", "jobs.cancel"),
+    Route("GET", "/api/jobs/{jobId}/output", "jobs.output"),
+    Route("GET", "/api/workers/list", "workers.list"),
+    Route("POST", "/api/workers/register", "workers.register"),
+)
+
+FRAMES: dict[str, str] = {
+    "register": "workers.register",
+    "heartbeat": "workers.heartbeat",
+    "start": "attempts.start",
+    "released": "attempts.release",
+    "output": "attempts.output",
+    "done": "attempts.done",
+}
+"""A worker's frame → its operation."""
+
+DOWN_FRAMES: dict[str, Any] = {
+    "assign": messages.Assignment,
+    "stop": messages.StopOrder,
+    "cancel": messages.CancelOrder,
+    "lease": messages.Lease,
+    "ack": messages.OutputAck,
+    "drain": messages.Drain,
+}
+"""A server's frame → what its items are. Any other is sent only to a worker that named it in `register`."""

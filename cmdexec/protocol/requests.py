@@ -1,0 +1,257 @@
+"""What people and programs ask over HTTP, and what they get. Unknown fields are refused; keys are camelCase."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from cmdexec.protocol.messages import JobId, Seconds
+
+
+class Request(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """The base of all that is asked."""
+
+
+class View(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The base of all that is answered: every field is always there."""
+
+
+class Nothing(Request, frozen=True):
+    """No fields at all."""
+
+
+NoNul = Meta(pattern=r"^[^\x00]*$")
+ENV_NAME = r"^[^=\x00]+$"
+
+NOT_PROVIDED_YET = frozenset({
+    "containerImage", "executor", "secrets", "stdin", "workdir", "inputs", "artifacts", "cpu", "ramMb", "gpu", "network",
+    "user", "mounts", "entrypoint", "pull", "pty", "drainSec", "maxRetries", "retryOn", "backoff", "onLost", "maxLost",
+    "priority", "requires", "concurrencyGroup", "dependsOn", "runAt", "ttlSec", "tags",
+})  # fmt: skip
+"""Fields of a job that the design knows and this version does not provide: refused by name, never ignored."""
+
+
+class Login(Request, frozen=True):
+    email: Annotated[str, Meta(min_length=1, max_length=254)]
+    password: Annotated[str, Meta(min_length=1, max_length=1024)]
+
+
+class UserView(View, frozen=True):
+    user_id: str
+    email: str
+    role: str
+
+
+class LoggedIn(View, frozen=True):
+    token: str
+    expires_at: str
+    user: UserView
+
+
+class HealthView(View, frozen=True, omit_defaults=True):
+    """`uptime` in seconds; `checks` only for who may see them."""
+
+    status: Literal["healthy", "degraded"]
+    uptime: float
+    checks: dict[str, str] | None = None
+
+
+class NewJob(Request, frozen=True):
+    """One job. `command`: a line for the shell, or a list of arguments without one."""
+
+    command: (
+        Annotated[str, Meta(min_length=1, max_length=131_072), NoNul]
+        | Annotated[tuple[Annotated[str, Meta(max_length=131_072), NoNul], ...], Meta(min_length=1, max_length=10_000)]
+    )
+    env: Annotated[
+        dict[Annotated[str, Meta(min_length=1, max_length=1000, pattern=ENV_NAME)],
+             Annotated[str, Meta(max_length=131_072), NoNul]],
+        Meta(max_length=1000),
+    ] = {}  # fmt: skip
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    timeout_sec: Annotated[float, Meta(gt=0, le=366 * 86400)] | None = None
+    kill_grace_sec: Annotated[float, Meta(ge=0, le=86400)] | None = None
+
+
+class JobQuery(Request, frozen=True):
+    """`jobId` may be given several times."""
+
+    job_id: Annotated[tuple[JobId, ...], Meta(min_length=1, max_length=1000)]
+
+
+class CancelJobs(Request, frozen=True):
+    """`jobId`: one id or a list."""
+
+    job_id: JobId | Annotated[tuple[JobId, ...], Meta(min_length=1, max_length=1000)]
+
+
+class CancelView(View, frozen=True):
+    """What happened: `cancelled` (it had not begun), `asked` (it runs; it is being ended), `too_late` (it had ended)."""
+
+    job_id: str
+    outcome: Literal["cancelled", "asked", "too_late", "not_found"]
+    status: str | None
+
+
+class CancelledView(View, frozen=True):
+    jobs: tuple[CancelView, ...]
+
+
+class OutputQuery(Request, frozen=True):
+    """`attempt`: the last by default. `follow=1`: what comes, until the job ends."""
+
+    job_id: JobId
+    stream: Literal["stdout", "stderr"] = "stdout"
+    attempt: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
+    follow: Literal["0", "1"] = "0"
+    download: Literal["0", "1"] = "0"
+
+
+class StreamView(View, frozen=True):
+    """`lost`: [from, to) of what was written and is not stored."""
+
+    bytes: int
+    digest: str | None
+    whole: bool | None
+    lost: tuple[tuple[int, int], ...]
+
+
+class OutputView(View, frozen=True):
+    stdout: StreamView
+    stderr: StreamView
+
+
+class UsageView(View, frozen=True):
+    cpu_sec: float
+    peak_rss_mb: float
+
+
+class ProofView(View, frozen=True):
+    """What was left alive after the end: 0 is the proof."""
+
+    left: int
+    survivors: tuple[str, ...]
+
+
+class AttemptView(View, frozen=True):
+    attempt: int
+    run: int
+    worker_id: str
+    started_at: str
+    finished_at: str | None
+    ok: bool
+    reason: str | None
+    exit_code: int | None
+    signal: int | None
+    message: str | None
+    usage: UsageView | None
+    output: OutputView | None
+    proof: ProofView | None
+
+
+class EventView(View, frozen=True):
+    at: str
+    event: str
+    status: str
+    attempt: int
+    who: str | None
+    note: str | None
+
+
+class JobView(View, frozen=True):
+    job_id: str
+    name: str | None
+    command: str | tuple[str, ...]
+    status: str
+    reason: str | None
+    exit_code: int | None
+    signal: int | None
+    message: str | None
+    waiting_for: str | None
+    attempt: int
+    run: int
+    worker_id: str | None
+    created_at: str
+    queued_at: str | None
+    started_at: str | None
+    finished_at: str | None
+    cancel_requested: bool
+    confirmed: bool | None
+    timeout_sec: float | None
+    kill_grace_sec: float | None
+    labels: dict[str, str]
+    tags: tuple[str, ...]
+    usage: UsageView | None
+    output: OutputView
+    attempts: tuple[AttemptView, ...]
+    history: tuple[EventView, ...]
+
+
+class JobsView(View, frozen=True):
+    jobs: tuple[JobView, ...]
+
+
+class RunningView(View, frozen=True):
+    job_id: str
+    attempt: int
+    status: str
+
+
+class WorkerView(View, frozen=True):
+    """`state`: online, offline (not connected, its lease still good), lost (lease over), draining, revoked."""
+
+    worker_id: str
+    name: str
+    state: Literal["online", "offline", "lost", "draining", "revoked"]
+    version: str
+    platform: str
+    slots: int
+    free_slots: int | None
+    executors: tuple[str, ...]
+    labels: dict[str, str]
+    load: dict[str, Any] | None
+    registered_at: str
+    last_seen_at: str | None
+    jobs: tuple[RunningView, ...]
+
+
+class WorkersView(View, frozen=True):
+    workers: tuple[WorkerView, ...]
+
+
+class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    code: str
+    message: str
+    field: str | None = None
+    mend: str | None = None
+    expected: dict[str, Any] | None = None
+
+
+class ErrorView(msgspec.Struct, frozen=True):
+    """What every refusal looks like, and nothing else."""
+
+    error: ErrorBody
+
+
+class FollowOutput(View, frozen=True):
+    """A piece of output, as the server-sent event `output`; `data` is base64."""
+
+    stream: Literal["stdout", "stderr"]
+    offset: int
+    data: bytes
+
+
+class FollowAttempt(View, frozen=True):
+    """The server-sent event `attempt`: from here on output is of this attempt."""
+
+    attempt: int
+    run: int
+
+
+class FollowEnd(View, frozen=True):
+    """The server-sent event `end`: the job as it ended."""
+
+    job: JobView
+
+
+Timeout = Seconds
