@@ -1,0 +1,1 @@
+"""What each operation does: one file a resource, each a table from operation names to handlers (`handler.py`)."""

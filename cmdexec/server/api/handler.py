@@ -1,0 +1,50 @@
+"""The form of a handler: `async def create(call: Call) -> Reply`. It knows no HTTP beyond a few header names.
+
+Each file of this package has a class that is given what its handlers need, and a method `handlers() -> Handlers`, from
+the names of operations to bound methods. `cmdexec.server.perform` refuses to start unless each operation has exactly one.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cmdexec.server.identity import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, judged and decoded.
+
+    request   the operation's request struct; a tuple of them if the operation is `many`, also for a single one
+    listed    whether a list was sent (`many` only): then a list is to be answered
+    body      the body as sent, for hashing; empty for a GET
+    headers   by lower-case name
+    source    the address it comes from, for throttles and the log
+    """
+
+    who: Identity
+    request: Any
+    listed: bool = False
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+
+
+Body = Any
+"""A struct (sent as JSON), bytes as they are, an iterator of bytes that is closed when the caller goes away, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is answered. `headers` by name as sent; `content_type` is that of bytes and iterators. `length`: how many
+    bytes an iterator will give, where it is known."""
+
+    body: Body = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/octet-stream"
+    length: int | None = None
+
+
+Handler = Callable[[Call], Awaitable[Reply]]
+Handlers = Mapping[str, Handler]

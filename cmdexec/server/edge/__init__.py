@@ -1,0 +1,1 @@
+"""Where HTTP and WebSockets end. Nothing else in the server knows aiohttp."""
