@@ -1,0 +1,192 @@
+"""The server dies, again and again, or is away for long: running jobs go on, once, no byte lost or doubled."""
+
+import http.client
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.api import ApiError
+from tests.support.ledger import Ledger
+from tests.support.system import FAST, Server, Worker, ends, workers
+from tests.support.waiting import holds, until
+
+KILLS = 20
+LINES = 30
+
+
+def slow_job(ledger: Ledger, lines: int = LINES, pause: float = 0.03) -> dict[str, Any]:
+    """Writes numbered lines to both streams for about a second, and its begin and end to the ledger."""
+    return {
+        "command": (
+            f"{ledger.says('begin')}; i=0; while [ $i -lt {lines} ]; do i=$((i+1)); "
+            f'echo "$CMDEXEC_JOB_ID:$CMDEXEC_ATTEMPT:$i"; echo "err:$CMDEXEC_JOB_ID:$i" >&2; sleep {pause}; done; '
+            f"{ledger.says('end')}; exit 7"
+        )
+    }
+
+
+def expected_output(job_id: str, attempt: int, lines: int = LINES) -> tuple[bytes, bytes]:
+    out = "".join(f"{job_id}:{attempt}:{number}\n" for number in range(1, lines + 1))
+    err = "".join(f"err:{job_id}:{number}\n" for number in range(1, lines + 1))
+    return out.encode(), err.encode()
+
+
+def check_once_and_whole(api: Any, ledger: Ledger, job_ids: list[str], lines: int = LINES, within: float = 60) -> None:
+    """The judgement: by the ledger each job ran once, by the store each has its exit code and every byte."""
+    jobs = api.wait_ended(job_ids, within)
+    assert ledger.count("begin") == dict.fromkeys(job_ids, 1), "each began once, and nothing else did"
+    assert ledger.count("end") == dict.fromkeys(job_ids, 1), "each came to its end, once"
+    for job in jobs:
+        assert (job["status"], job["reason"], job["exitCode"]) == ("failed", "exit", 7), job
+        out, err = expected_output(job["jobId"], job["attempt"], lines)
+        assert api.output(job["jobId"], "stdout") == out
+        assert api.output(job["jobId"], "stderr") == err
+        assert job["output"]["stdout"]["whole"] is True, job["output"]
+        assert job["output"]["stderr"]["whole"] is True, job["output"]
+
+
+@pytest.mark.timeout(240)
+def test_twenty_kills_lose_and_double_nothing(tmp_path: Path) -> None:
+    server = Server(tmp_path, **FAST).start()
+    worker = Worker(server, "w", slots=4, **FAST)
+    with ends(server, worker):
+        worker.start(server.api())
+        ledger = Ledger(tmp_path / "ledger")
+        submitted: list[str] = []
+        failures: list[BaseException] = []
+        stop = threading.Event()
+
+        def submit() -> None:
+            api = server.api()
+            try:
+                while not stop.is_set():
+                    submitted.extend(api.create_surely([slow_job(ledger)]))
+                    stop.wait(0.2)
+            except BaseException as failure:
+                failures.append(failure)
+
+        submitter = threading.Thread(target=submit)
+        submitter.start()
+        try:
+            for number in range(KILLS):
+                until(lambda: ledger.unended() or failures, f"a job is running before kill {number + 1}")
+                server.kill9()
+                server.start()
+        finally:
+            stop.set()
+            submitter.join()
+        assert not failures, failures
+        assert len(submitted) >= KILLS
+        check_once_and_whole(server.api(), ledger, submitted)
+        assert worker.running(), "the worker lived through it all"
+
+
+@pytest.mark.timeout(120)
+def test_a_server_that_is_away_for_two_leases_hurts_no_job_that_holds(tmp_path: Path) -> None:
+    """Jobs end while the server is away: their results wait in the spool."""
+    fast = FAST | {"LEASE_SEC": "2"}
+    server = Server(tmp_path, **fast).start()
+    worker = Worker(server, "w", slots=3, **fast)
+    with ends(server, worker):
+        api = server.api()
+        worker.start(api)
+        ledger = Ledger(tmp_path / "ledger")
+        job_ids = api.create_many([slow_job(ledger), slow_job(ledger), slow_job(ledger, lines=250)])
+        until(lambda: len(ledger.unended()) == 3, "all three are running")
+        server.kill9()
+        until(lambda: len(ledger.unended()) == 1, "two came to their end with no server")
+        holds(worker.running, "the worker goes on without a server", during=4)
+        server.start()
+        api = server.api()
+        jobs = api.wait_ended(job_ids, 30)
+        assert [job["attempt"] for job in jobs] == [1, 1, 1]
+        for job, lines in zip(jobs, (LINES, LINES, 250), strict=True):
+            assert (job["status"], job["exitCode"]) == ("failed", 7), job
+            out, err = expected_output(job["jobId"], 1, lines)
+            assert api.output(job["jobId"]) == out
+            assert api.output(job["jobId"], "stderr") == err
+        assert ledger.count("begin") == dict.fromkeys(job_ids, 1)
+        assert ledger.count("end") == dict.fromkeys(job_ids, 1)
+
+
+@pytest.mark.timeout(120)
+def test_a_frozen_server_judges_no_lease_when_it_wakes(tmp_path: Path) -> None:
+    """SIGSTOP for two leases, then CONT: nothing was the workers' fault (promise 8, amnesty)."""
+    fast = FAST | {"LEASE_SEC": "2"}
+    server = Server(tmp_path, **fast).start()
+    worker = Worker(server, "w", **fast)
+    with ends(server, worker):
+        api = server.api()
+        worker.start(api)
+        ledger = Ledger(tmp_path / "ledger")
+        job_ids = api.create_many([slow_job(ledger, lines=250)])
+        until(ledger.unended, "it is running")
+        server.send(signal.SIGSTOP)
+        holds(worker.running, "the worker goes on", during=4.5)
+        server.send(signal.SIGCONT)
+        seen: set[str] = set()
+
+        def ended() -> bool:
+            job = api.job(job_ids[0])
+            seen.add(job["status"])
+            return job["status"] == "failed"
+
+        until(ended, "the job has ended", 30)
+        assert seen <= {"running", "failed"}, "it was never unknown"
+        check_once_and_whole(api, ledger, job_ids, lines=250)
+
+
+@pytest.mark.timeout(120)
+def test_a_lost_worker_makes_its_job_unknown_and_its_return_resolves_it(tmp_path: Path) -> None:
+    """SIGSTOP past the lease: the job is unknown and nobody runs it again; after CONT its true end counts."""
+    server = Server(tmp_path, **FAST).start()
+    worker, other = Worker(server, "w", **FAST), Worker(server, "other", **FAST)
+    with ends(server, worker, other):
+        api = server.api()
+        worker.start(api)
+        ledger = Ledger(tmp_path / "ledger")
+        job_ids = api.create_many([slow_job(ledger, lines=100)])
+        until(ledger.unended, "it is running")
+        other.start(api)
+        worker.send(signal.SIGSTOP)
+        api.wait_status(job_ids[0], "unknown", within=15)
+        assert [one["state"] for one in workers(api) if one["name"] == "w"] == ["lost"]
+        worker.send(signal.SIGCONT)
+        check_once_and_whole(api, ledger, job_ids, lines=100)
+        assert api.job(job_ids[0])["run"] == 1
+
+
+def test_the_same_key_again_is_the_same_job_and_another_body_is_refused(tmp_path: Path) -> None:
+    """Also after the server was killed between the two."""
+    server = Server(tmp_path, **FAST).start()
+    with ends(server):
+        api = server.api()
+        first = api.create_many([{"command": "true"}, {"command": "false"}], key="k1")
+        server.kill9()
+        server.start()
+        api = server.api()
+        assert api.create_many([{"command": "true"}, {"command": "false"}], key="k1") == first
+        with pytest.raises(ApiError) as refused:
+            api.create_many([{"command": "true"}], key="k1")
+        assert (refused.value.status, refused.value.error["code"]) == (422, "key_reused")
+
+
+def test_term_drains_and_ends_with_0(tmp_path: Path) -> None:
+    """A running job lives through a server's clean restart."""
+    server = Server(tmp_path, **FAST).start()
+    worker = Worker(server, "w", **FAST)
+    with ends(server, worker):
+        api = server.api()
+        worker.start(api)
+        ledger = Ledger(tmp_path / "ledger")
+        job_ids = api.create_many([slow_job(ledger)])
+        until(ledger.unended, "it is running")
+        assert server.stop() == 0
+        with pytest.raises((OSError, http.client.HTTPException)):
+            api.job(job_ids[0])
+        server.start()
+        check_once_and_whole(server.api(), ledger, job_ids)
+        assert worker.stop() == 0
