@@ -19,6 +19,10 @@ class ServerSettings:
     max_frame_bytes: int
     flush_ms: float
     flush_items: int
+    socket_queue_items: int
+    socket_queue_bytes: int
+    socket_send_timeout_sec: float
+    socket_ping_sec: float
     log_level: str
     log_format: str
     host: str
@@ -44,9 +48,6 @@ class ServerSettings:
     upgrade_timeout_sec: float
     body_timeout_sec: float
     keepalive_sec: float
-    socket_queue_items: int
-    socket_queue_bytes: int
-    socket_send_timeout_sec: float
     prefetch_max: int
     follow_keep_bytes: int
     max_output_bytes: int

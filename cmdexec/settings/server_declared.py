@@ -64,11 +64,11 @@ SERVER: tuple[Setting, ...] = (
     ),
     Setting(
         "LEASE_SWEEP_SEC", Kind.DURATION, 1.0, "How often leases are judged.",
-        _HERE, unit="s", minimum=0.05, maximum=600, relation=Relation("LEASE_SEC"),
+        _HERE, unit="s", minimum=0.01, maximum=600, relation=Relation("LEASE_SEC"),
     ),
     Setting(
         "LOST_TIMEOUT_SEC", Kind.DURATION, DAY, "How long a job may be unknown before it counts as lost.",
-        _HERE, unit="s", minimum=1, maximum=365 * DAY,
+        _HERE, unit="s", minimum=0.1, maximum=365 * DAY,
     ),
     Setting(
         "SERVER_DRAIN_SEC", Kind.DURATION, 15.0, "How long requests and workers may take to end after SIGTERM.",
@@ -102,19 +102,7 @@ SERVER: tuple[Setting, ...] = (
         "KEEPALIVE_SEC", Kind.DURATION, 15.0, "How long a connection without a request stays open.",
         _HERE, unit="s", minimum=0, maximum=3600,
     ),
-    # Sockets and dispatch
-    Setting(
-        "SOCKET_QUEUE_ITEMS", Kind.INTEGER, 1024, "The most messages that wait for one slow reader.",
-        _HERE, minimum=16, maximum=1_000_000,
-    ),
-    Setting(
-        "SOCKET_QUEUE_BYTES", Kind.SIZE, 8 * MIB, "The most bytes that wait for one slow reader.",
-        _HERE, unit="bytes", minimum=64 * KIB, maximum=GIB,
-    ),
-    Setting(
-        "SOCKET_SEND_TIMEOUT_SEC", Kind.DURATION, 10.0, "How long sending one frame may take before the socket is cut.",
-        _HERE, unit="s", minimum=0.1, maximum=300,
-    ),
+    # Dispatch
     Setting(
         "PREFETCH_MAX", Kind.INTEGER, 256, "The most jobs that a worker is given beyond its slots.",
         _HERE, minimum=0, maximum=10_000,

@@ -39,7 +39,7 @@ SHARED: tuple[Setting, ...] = (
     Setting(
         "HEARTBEAT_SEC", Kind.DURATION, 10.0,
         "How often a worker says that it is alive and what it holds; once registered, the server's value counts.",
-        _BOTH, unit="s", minimum=0.05, maximum=3600, relation=Relation("LEASE_SEC", times=3),
+        _BOTH, unit="s", minimum=0.01, maximum=3600, relation=Relation("LEASE_SEC", times=3),
     ),
     Setting(
         "MAX_FRAME_BYTES", Kind.SIZE, MIB, "The largest WebSocket frame that is read or sent.",
@@ -52,6 +52,23 @@ SHARED: tuple[Setting, ...] = (
     Setting(
         "FLUSH_ITEMS", Kind.INTEGER, 64, "A frame is sent at once when this many messages wait for it.",
         _BOTH, minimum=1, maximum=1000,
+    ),
+    Setting(
+        "SOCKET_QUEUE_ITEMS", Kind.INTEGER, 1024, "The most messages that wait for one slow reader.",
+        _BOTH, minimum=16, maximum=1_000_000,
+    ),
+    Setting(
+        "SOCKET_QUEUE_BYTES", Kind.SIZE, 8 * MIB, "The most bytes that wait for one slow reader.",
+        _BOTH, unit="bytes", minimum=64 * KIB, maximum=GIB,
+    ),
+    Setting(
+        "SOCKET_SEND_TIMEOUT_SEC", Kind.DURATION, 10.0, "How long sending one frame may take before the socket is cut.",
+        _BOTH, unit="s", minimum=0.1, maximum=300,
+    ),
+    Setting(
+        "SOCKET_PING_SEC", Kind.DURATION, 15.0,
+        "How long a socket may be silent before its other end is pinged; half as long again without an answer ends it.",
+        _BOTH, unit="s", minimum=0.1, maximum=3600,
     ),
     Setting(
         "CONNECT_TIMEOUT_SEC", Kind.DURATION, 10.0, "How long making a connection may take.",

@@ -105,10 +105,10 @@ def read_dotenv(path: Path, faults: list[Fault]) -> Mapping[str, str]:
 
     values: dict[str, str] = {}
     for binding in parse_stream(StringIO(content)):
-        if binding.error:
+        if binding.error or (binding.key is not None and binding.value is None):
             message = f"Line {binding.original.line} is not of the form NAME=value."  # the line may hold a secret
             faults.append(Fault(path.name, message, "Correct it there.", str(path)))
-        elif binding.key is not None and binding.value is not None:
+        elif binding.key and binding.value is not None:
             values[binding.key] = binding.value
     return values
 

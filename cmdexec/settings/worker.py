@@ -117,6 +117,10 @@ class WorkerSettings:
     max_frame_bytes: int
     flush_ms: float
     flush_items: int
+    socket_queue_items: int
+    socket_queue_bytes: int
+    socket_send_timeout_sec: float
+    socket_ping_sec: float
     connect_timeout_sec: float
     log_level: str
     log_format: str
