@@ -34,7 +34,7 @@ FAST: dict[str, str] = {
 
 def clean_environment(**settings: str) -> dict[str, str]:
     """What a process of ours gets to see: nothing of the tester's own settings."""
-    kept = ("PATH", "LANG", "TMPDIR", "COVERAGE_PROCESS_START")
+    kept = ("PATH", "PYTHONPATH", "LANG", "TMPDIR", "COVERAGE_PROCESS_START")
     return {name: os.environ[name] for name in kept if name in os.environ} | {"PYTHONUNBUFFERED": "1"} | settings
 
 

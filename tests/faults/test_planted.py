@@ -1,0 +1,51 @@
+"""The tests are tested: each bug planted by a patch in `planted/` must be caught by the test that its header names.
+
+A patch begins with lines of text: what the bug is, and `Caught by: <pytest node>`. It is applied to a copy of the tree.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PATCHES = sorted((Path(__file__).parent / "planted").glob("*.patch"))
+FAILED = 1
+"""What pytest ends with when tests ran and one failed; anything else says nothing about the bug."""
+
+
+def caught_by(patch: Path) -> str:
+    lines = [line for line in patch.read_text().splitlines() if line.startswith("Caught by: ")]
+    assert len(lines) == 1, f"{patch.name} needs one line 'Caught by: tests/…::test_…'"
+    return lines[0].removeprefix("Caught by: ").strip()
+
+
+def copy_of_the_tree(to: Path) -> Path:
+    for name in ("cmdexec", "tests"):
+        shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", to)
+    return to
+
+
+def run_in(tree: Path, node: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", node],
+        cwd=tree, env=os.environ | {"PYTHONPATH": str(tree)}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def test_there_are_planted_bugs() -> None:
+    assert len(PATCHES) >= 5
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
+def test_a_planted_bug_is_caught(patch: Path, tmp_path: Path) -> None:
+    tree = copy_of_the_tree(tmp_path)
+    applied = subprocess.run(["git", "apply", str(patch)], cwd=tree, capture_output=True, text=True, timeout=30)
+    assert applied.returncode == 0, f"{patch.name} applies no more: plant the bug anew.\n{applied.stderr}"
+    run = run_in(tree, caught_by(patch))
+    assert run.returncode == FAILED, f"not caught by {caught_by(patch)}:\n{run.stdout[-3000:]}\n{run.stderr[-1000:]}"
