@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from cmdexec.settings.declare import Check, Kind, Setting, Side
-from cmdexec.settings.shared import KIB, shared
+from cmdexec.settings.declare import Check, Kind, Relation, Setting, Side
+from cmdexec.settings.shared import DAY, KIB, shared
 
 _HERE: frozenset[Side] = frozenset({"client"})
 
@@ -17,6 +17,24 @@ CLIENT: tuple[Setting, ...] = (
     ),
     Setting(
         "REQUEST_TIMEOUT_SEC", Kind.DURATION, 60.0, "How long one call may take; following a job has no such end.",
+        _HERE, unit="s", minimum=0.1, maximum=3600,
+    ),
+    Setting(
+        "PATIENCE_SEC", Kind.DURATION, 600.0,
+        "How long a server that has answered before is waited for when it is away or busy.",
+        _HERE, unit="s", minimum=0, maximum=30 * DAY,
+    ),
+    Setting(
+        "RETRY_FIRST_SEC", Kind.DURATION, 0.1, "The range of the first wait before a call is made again.",
+        _HERE, unit="s", minimum=0.001, maximum=3600, relation=Relation("RETRY_MAX_SEC"),
+    ),
+    Setting(
+        "RETRY_MAX_SEC", Kind.DURATION, 5.0, "The largest range of that wait; each wait is a random part of it.",
+        _HERE, unit="s", minimum=0.001, maximum=3600,
+    ),
+    Setting(
+        "FOLLOW_SILENCE_SEC", Kind.DURATION, 45.0,
+        "A followed job whose server says nothing for so long, not even that it is there, is followed anew.",
         _HERE, unit="s", minimum=0.1, maximum=3600,
     ),
 )  # fmt: skip
@@ -34,6 +52,10 @@ class ClientSettings:
     log_level: str
     token: str | None = field(repr=False)
     request_timeout_sec: float
+    patience_sec: float
+    retry_first_sec: float
+    retry_max_sec: float
+    follow_silence_sec: float
 
 
 CLIENT_CHECKS: tuple[Check, ...] = ()
