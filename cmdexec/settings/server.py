@@ -49,7 +49,20 @@ class ServerSettings:
     body_timeout_sec: float
     keepalive_sec: float
     prefetch_max: int
+    dispatch_check_sec: float
+    recall_after_sec: float
+    priority_age_sec: float
+    job_cache_items: int
+    due_sweep_sec: float
+    forget_sweep_sec: float
+    sweep_items: int
+    submit_key_ttl_sec: float
+    local_worker_retry_sec: float
+    local_worker_stop_sec: float
     follow_keep_bytes: int
+    follow_check_sec: float
+    output_queue_bytes: int
+    output_hashes: int
     max_output_bytes: int
     disk_reserve_bytes: int
     store_queue_items: int

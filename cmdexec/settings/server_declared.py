@@ -107,10 +107,67 @@ SERVER: tuple[Setting, ...] = (
         "PREFETCH_MAX", Kind.INTEGER, 256, "The most jobs that a worker is given beyond its slots.",
         _HERE, minimum=0, maximum=10_000,
     ),
+    Setting(
+        "DISPATCH_CHECK_SEC", Kind.DURATION, 5.0, "How often work is looked for when nothing announced any.",
+        _HERE, unit="s", minimum=0.05, maximum=600,
+    ),
+    Setting(
+        "RECALL_AFTER_SEC", Kind.DURATION, 0.25,
+        "How long a job waits with its worker before another one with a free slot may have it.",
+        _HERE, unit="s", minimum=0, maximum=600,
+    ),
+    Setting(
+        "PRIORITY_AGE_SEC", Kind.DURATION, 60.0, "A job goes before those this much older for each step of priority.",
+        _HERE, unit="s", minimum=0, maximum=DAY,
+    ),
+    Setting(
+        "JOB_CACHE_ITEMS", Kind.INTEGER, 2048, "The most jobs held by workers that are kept in memory as well.",
+        _HERE, minimum=0, maximum=1_000_000,
+    ),
+    # What the clock brings
+    Setting(
+        "DUE_SWEEP_SEC", Kind.DURATION, 0.5, "How often jobs are looked for whose time has come.",
+        _HERE, unit="s", minimum=0.05, maximum=600,
+    ),
+    Setting(
+        "FORGET_SWEEP_SEC", Kind.DURATION, 600.0, "How often what is kept only for a while is looked through.",
+        _HERE, unit="s", minimum=0.05, maximum=DAY,
+    ),
+    Setting(
+        "SWEEP_ITEMS", Kind.INTEGER, 500, "The most that one sweep takes up at once.",
+        _HERE, minimum=1, maximum=10_000,
+    ),
+    Setting(
+        "SUBMIT_KEY_TTL_SEC", Kind.DURATION, 3 * DAY, "How long the same Idempotency-Key gives the same job.",
+        _HERE, unit="s", minimum=1, maximum=365 * DAY,
+    ),
+    # The worker that the server starts itself
+    Setting(
+        "LOCAL_WORKER_RETRY_SEC", Kind.DURATION, 1.0,
+        "How long the server waits before it starts its own worker again; doubled each time that this fails at once.",
+        _HERE, unit="s", minimum=0.05, maximum=600,
+    ),
+    Setting(
+        "LOCAL_WORKER_STOP_SEC", Kind.DURATION, 5.0,
+        "How long the server's own worker may take to hand its jobs back when the server has drained.",
+        _HERE, unit="s", minimum=0, maximum=3600,
+    ),
     # Output and the store
     Setting(
         "FOLLOW_KEEP_BYTES", Kind.SIZE, MIB, "How much of a followed job's newest output is kept in memory.",
         _HERE, unit="bytes", minimum=0, maximum=GIB, relation=Relation("MAX_OUTPUT_BYTES"),
+    ),
+    Setting(
+        "FOLLOW_CHECK_SEC", Kind.DURATION, 5.0, "How often a followed job is looked at when nothing announced a change.",
+        _HERE, unit="s", minimum=0.05, maximum=600,
+    ),
+    Setting(
+        "OUTPUT_QUEUE_BYTES", Kind.SIZE, 16 * MIB, "The most output of all workers that waits for the store.",
+        _HERE, unit="bytes", minimum=MIB, maximum=GIB,
+    ),
+    Setting(
+        "OUTPUT_HASHES", Kind.INTEGER, 10_000, "The most running attempts whose output is hashed as it comes.",
+        _HERE, minimum=0, maximum=1_000_000,
     ),
     Setting(
         "MAX_OUTPUT_BYTES", Kind.SIZE, GIB, "The most output that is stored for one job.",
