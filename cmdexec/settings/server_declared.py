@@ -158,7 +158,7 @@ SERVER: tuple[Setting, ...] = (
         _HERE, unit="bytes", minimum=0, maximum=GIB, relation=Relation("MAX_OUTPUT_BYTES"),
     ),
     Setting(
-        "FOLLOW_CHECK_SEC", Kind.DURATION, 5.0, "How often a followed job is looked at when nothing announced a change.",
+        "FOLLOW_CHECK_SEC", Kind.DURATION, 5.0, "How often a followed job is looked at when nothing is announced.",
         _HERE, unit="s", minimum=0.05, maximum=600,
     ),
     Setting(
