@@ -63,7 +63,7 @@ class Present(msgspec.Struct, frozen=True):
 class Wanted(msgspec.Struct, frozen=True):
     """A claim. Of `klasses`, take the `limit` queued jobs of the lowest rank that do not avoid the worker.
 
-    What is written to each is exactly `cmdexec.model.transitions.claimed(job, claim, now)`.
+    What is written to each is exactly `cmdexec.model.birth.claimed(job, claim, now)`.
     """
 
     claim: Claim

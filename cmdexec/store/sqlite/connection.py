@@ -1,0 +1,161 @@
+"""One connection to the database file. The only file that names the driver."""
+
+import os
+from collections.abc import Generator, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+Value = str | bytes | memoryview | int | float | None
+Row = tuple[Any, ...]
+
+BUSY_CODES = (apsw.BusyError, apsw.LockedError)
+DAMAGED_CODES = (apsw.NotADBError, apsw.CorruptError)
+
+
+class StorageFault(Exception):
+    """The file could not be read or written. `full`: there was no room; `busy`: another program held it for too long;
+    `damaged`: what is there is not a sound database. The message is for the log, never for a caller."""
+
+    def __init__(self, message: str, *, full: bool = False, busy: bool = False, damaged: bool = False) -> None:
+        super().__init__(message)
+        self.full = full
+        self.busy = busy
+        self.damaged = damaged
+
+
+class ConstraintBroken(Exception):
+    """A row with that unique key is there already."""
+
+
+def _translated(fault: apsw.Error) -> Exception:
+    if isinstance(fault, apsw.ConstraintError):
+        return ConstraintBroken(str(fault))
+    if isinstance(fault, apsw.SQLError | apsw.BindingsError | apsw.MisuseError | apsw.ThreadingViolationError):
+        return fault
+    return StorageFault(
+        f"{type(fault).__name__}: {fault}",
+        full=isinstance(fault, apsw.FullError),
+        busy=isinstance(fault, BUSY_CODES),
+        damaged=isinstance(fault, DAMAGED_CODES),
+    )
+
+
+class Connection:
+    """A connection with the settings that the promises rest on.
+
+    WAL and `synchronous=FULL`: after COMMIT returns, what was written survives a power cut (promise 1; sqlite.org,
+    "PRAGMA synchronous"). Checkpoints run only where `checkpoint` is called: by the one connection that writes.
+    """
+
+    def __init__(self, path: Path, *, cache_kib: int, busy_ms: int) -> None:
+        """`cache_kib`: the page cache; memory stays below it. `busy_ms`: how long another program is waited for."""
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW
+        self.wal_pages = 0
+        try:
+            self._db = apsw.Connection(os.fspath(path), flags=flags, statementcachesize=64)
+            self._db.set_busy_timeout(busy_ms)
+            self._db.wal_autocheckpoint(0)
+            self._db.pragma("cache_size", -cache_kib)
+            self._db.pragma("mmap_size", 0)
+            self._db.pragma("trusted_schema", 0)
+        except apsw.Error as fault:
+            raise _translated(fault) from fault
+
+    def only_read(self) -> None:
+        """Refuse every write from here on."""
+        self.run("PRAGMA query_only = 1")
+
+    def write_durably(self, wal_keep_bytes: int) -> None:
+        """The settings of the one connection that writes. `wal_keep_bytes`: how large the log file may stay when it is
+        empty. On macOS a plain flush leaves the data in the drive's cache: hence `fullfsync`."""
+        self.run("PRAGMA journal_mode = wal")
+        self.run("PRAGMA synchronous = FULL")
+        self.run("PRAGMA fullfsync = 1")
+        self.run("PRAGMA checkpoint_fullfsync = 1")
+        self.run(f"PRAGMA journal_size_limit = {wal_keep_bytes}")
+        self._db.set_wal_hook(self._wal_grew)
+
+    def _wal_grew(self, _db: apsw.Connection, _name: str, pages: int) -> int:
+        self.wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def run(self, sql: str, bindings: Sequence[Value] = ()) -> int:
+        """Run a statement, or several; how many rows the last one changed, if it changes rows."""
+        try:
+            self._db.execute(sql, bindings)
+        except apsw.Error as fault:
+            raise _translated(fault) from fault
+        return self._db.changes()
+
+    def run_each(self, sql: str, bindings: Iterable[Sequence[Value]]) -> None:
+        """Run one statement for each of the bindings."""
+        try:
+            self._db.executemany(sql, bindings)
+        except apsw.Error as fault:
+            raise _translated(fault) from fault
+
+    def row(self, sql: str, bindings: Sequence[Value] = ()) -> Row | None:
+        """The first row."""
+        rows = self.rows(sql, bindings)
+        return rows[0] if rows else None
+
+    def rows(self, sql: str, bindings: Sequence[Value] = ()) -> list[Row]:
+        """All rows."""
+        try:
+            return self._db.execute(sql, bindings).fetchall()
+        except apsw.Error as fault:
+            raise _translated(fault) from fault
+
+    def each(self, sql: str, bindings: Sequence[Value] = ()) -> Generator[Row, None, None]:
+        """The rows one by one. The statement ends with the iterator: close it before the transaction ends."""
+        try:
+            cursor = self._db.execute(sql, bindings)
+            try:
+                yield from cursor
+            finally:
+                cursor.close(True)
+        except apsw.Error as fault:
+            raise _translated(fault) from fault
+
+    def pragma(self, name: str) -> Any:
+        """The value of a pragma."""
+        try:
+            return self._db.pragma(name)
+        except apsw.Error as fault:
+            raise _translated(fault) from fault
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._db.in_transaction
+
+    def roll_back(self) -> None:
+        """Undo what is not committed. After some faults the engine has done so already."""
+        if self._db.in_transaction:
+            try:
+                self._db.execute("ROLLBACK")
+            except apsw.Error as fault:
+                raise _translated(fault) from fault
+
+    def checkpoint(self, *, truncate: bool) -> bool:
+        """Move what is committed from the log into the file; whether all of it was moved.
+
+        `truncate` waits for readers (as long as `busy_ms`) and empties the log file.
+        """
+        mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if truncate else apsw.SQLITE_CHECKPOINT_PASSIVE
+        try:
+            pages, moved = self._db.wal_checkpoint(mode=mode)
+        except BUSY_CODES:
+            return False
+        except apsw.Error as fault:
+            raise _translated(fault) from fault
+        if truncate:
+            self.wal_pages = 0
+        return bool(pages == moved)
+
+    def close(self) -> None:
+        try:
+            self._db.close()
+        except apsw.Error as fault:
+            raise _translated(fault) from fault

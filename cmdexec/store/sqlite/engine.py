@@ -1,0 +1,109 @@
+"""Opens the store in a folder, and closes it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cmdexec.runtime import Runtime
+from cmdexec.store.contract.jobs_write import JobWrites
+from cmdexec.store.contract.reads import Reads
+from cmdexec.store.sqlite import schema
+from cmdexec.store.sqlite.connection import Connection, StorageFault
+from cmdexec.store.sqlite.health import SqliteHealth, free_bytes
+from cmdexec.store.sqlite.identity import SqliteCredentials, SqliteSessions, SqliteUsers
+from cmdexec.store.sqlite.jobs import SqliteJobReads
+from cmdexec.store.sqlite.jobs_write import SqliteJobWrites
+from cmdexec.store.sqlite.output import SqliteOutput
+from cmdexec.store.sqlite.readers import Readers
+from cmdexec.store.sqlite.workers import SqliteWorkers, not_lost_ids
+from cmdexec.store.sqlite.writer import Bounds, Writer
+
+FILE = "jobs.sqlite"
+_WRITER_CACHE_KIB = 6 * 1024
+_READER_CACHE_KIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteStore:
+    """An open store. `reads` is for everybody, `jobs_write` for `cmdexec.server.jobs` alone."""
+
+    reads: Reads
+    jobs_write: JobWrites
+    _workers: SqliteWorkers
+    _writer: Writer
+    _readers: Readers
+
+    async def close(self) -> None:
+        """Write what waits, then close the file. Closing twice is fine."""
+        await self._workers.save_seen()
+        self._readers.close()
+        await self._writer.close()
+
+
+def open_sqlite(
+    folder: Path,
+    runtime: Runtime,
+    *,
+    queue_items: int,
+    disk_reserve_bytes: int,
+    queue_bytes: int = 16 << 20,
+    busy_sec: float = 5.0,
+    wal_bytes: int = 8 << 20,
+    save_seen_sec: float = 60.0,
+) -> SqliteStore:
+    """Open the store in `folder`, which one process at a time may do; make it if it is not there.
+
+    queue_items, queue_bytes   calls and bytes that may wait; more is answered `overloaded`
+    disk_reserve_bytes         with less free than this, new jobs are refused as `disk_full`
+    busy_sec                   how long a program that holds the file is waited for
+    wal_bytes                  how much the log may hold before it is moved into the file
+    save_seen_sec              how often the times at which workers were seen are written
+
+    Blocks for as long as that takes (recovery and migrations read the disk). Raises CmdexecError (`bad_data_dir`,
+    `in_use`) with a sentence for a file that is not ours, is damaged, or is of a newer version.
+    """
+    path = folder / FILE
+    busy_ms = round(busy_sec * 1000)
+    schema.make_file(path)
+    try:
+        connection = _connect_writer(path, busy_ms, wal_bytes)
+        not_lost = not_lost_ids(connection)
+    except StorageFault as fault:
+        runtime.log.error("the store cannot be opened", exc=fault)
+        raise schema.refused(path, fault) from fault
+    bounds = Bounds(queue_items=queue_items, queue_bytes=queue_bytes, wal_pages=wal_bytes // 4096)
+    writer = Writer(connection, runtime, bounds)
+    readers = Readers(lambda: _connect_reader(path, busy_ms), runtime, queue_items)
+    workers = SqliteWorkers(writer, readers, runtime, not_lost, save_seen_sec)
+    reads = Reads(
+        jobs=SqliteJobReads(readers),
+        output=SqliteOutput(writer, readers),
+        workers=workers,
+        users=SqliteUsers(writer, readers),
+        sessions=SqliteSessions(writer, readers),
+        credentials=SqliteCredentials(writer, readers),
+        health=SqliteHealth(writer, runtime, folder),
+    )
+
+    def has_room() -> bool:
+        free = free_bytes(folder)
+        return free is None or free >= disk_reserve_bytes
+
+    return SqliteStore(reads, SqliteJobWrites(writer, has_room), workers, writer, readers)
+
+
+def _connect_writer(path: Path, busy_ms: int, wal_bytes: int) -> Connection:
+    connection = Connection(path, cache_kib=_WRITER_CACHE_KIB, busy_ms=busy_ms)
+    try:
+        version = schema.check(connection, path)
+        connection.write_durably(wal_keep_bytes=wal_bytes)
+        schema.bring_up_to_date(connection, version)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect_reader(path: Path, busy_ms: int) -> Connection:
+    connection = Connection(path, cache_kib=_READER_CACHE_KIB, busy_ms=busy_ms)
+    connection.only_read()
+    return connection

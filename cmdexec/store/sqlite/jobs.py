@@ -1,0 +1,88 @@
+"""Reading jobs."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from cmdexec.model.job import Job, Status
+from cmdexec.store.contract.reads import Overdue
+from cmdexec.store.sqlite.connection import Connection, Row
+from cmdexec.store.sqlite.queries import load
+from cmdexec.store.sqlite.readers import Readers
+from cmdexec.store.sqlite.rows import decode
+
+_SQL = load("jobs")
+_TALLY = load("tally")
+
+
+class SqliteJobReads:
+    """`cmdexec.store.contract.reads.JobReads`."""
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+
+    async def get(self, job_ids: Sequence[str]) -> list[Job | None]:
+        def read(db: Connection) -> list[Job | None]:
+            return [_job(db.row(_SQL["by_id"], (job_id,))) for job_id in job_ids]
+
+        return await self._readers.run(read)
+
+    async def held_by(self, worker_id: str, after: str = "", limit: int = 1000) -> list[Job]:
+        return await self._list("held_by", worker_id, after, limit)
+
+    async def waiting_of(self, owner: str) -> int:
+        return await self._number(_TALLY["waiting_of"], owner)
+
+    async def queued(self, klasses: Sequence[str], limit: int) -> int:
+        def read(db: Connection) -> int:
+            found = 0
+            for klass in klasses:
+                if found >= limit:
+                    break
+                row = db.row(_SQL["queued"], (klass, limit - found))
+                found += row[0] if row else 0
+            return found
+
+        return await self._readers.run(read)
+
+    async def assigned_elsewhere(self, klasses: Sequence[str], worker_id: str, limit: int) -> list[Job]:
+        def read(db: Connection) -> list[Job]:
+            found: list[Row] = []
+            for klass in klasses:
+                found += db.rows(_SQL["assigned_elsewhere"], (klass, worker_id, limit))
+            found.sort(key=lambda row: row[0])
+            return [decode(doc) for _, doc in found[:limit]]
+
+        return await self._readers.run(read)
+
+    async def overdue(self, now: int, lost_before: int, limit: int) -> Overdue:
+        def read(db: Connection) -> Overdue:
+            return Overdue(
+                due=_jobs(db.rows(_SQL["due"], (now, limit))),
+                expired=_jobs(db.rows(_SQL["expired"], (now, limit))),
+                lost=_jobs(db.rows(_SQL["lost"], (lost_before, limit))),
+            )
+
+        return await self._readers.run(read)
+
+    async def counts(self) -> dict[Status, int]:
+        rows = await self._readers.run(lambda db: db.rows(_TALLY["all"]))
+        counted: Counter[Status] = Counter()
+        for status, jobs in rows:
+            counted[Status(status)] += jobs
+        return {status: counted[status] for status in Status}
+
+    async def _list(self, query: str, *bindings: Any) -> list[Job]:
+        return await self._readers.run(lambda db: list(_jobs(db.rows(_SQL[query], bindings))))
+
+    async def _number(self, sql: str, *bindings: Any) -> int:
+        row = await self._readers.run(lambda db: db.row(sql, bindings))
+        return int(row[0]) if row else 0
+
+
+def _job(row: Row | None) -> Job | None:
+    return decode(row[0]) if row else None
+
+
+def _jobs(rows: Sequence[Row]) -> tuple[Job, ...]:
+    return tuple(decode(row[0]) for row in rows)

@@ -1,0 +1,152 @@
+"""Writing jobs: every write compares what is stored with what it was decided on."""
+
+import heapq
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from itertools import islice
+
+from cmdexec.model.birth import claimed
+from cmdexec.model.job import Job, Status
+from cmdexec.store.contract.jobs_write import Applied, Inserted, JobWrite, NotWritten, Present, Wanted
+from cmdexec.store.contract.output import Append
+from cmdexec.store.sqlite import output
+from cmdexec.store.sqlite.connection import Connection, ConstraintBroken, Value
+from cmdexec.store.sqlite.queries import load
+from cmdexec.store.sqlite.rows import avoids, decode, encode, state
+from cmdexec.store.sqlite.transaction import Transaction
+from cmdexec.store.sqlite.writer import Writer, disk_full
+
+_SQL = load("jobs")
+_NO_LIMIT = 1 << 62
+
+
+class SqliteJobWrites:
+    """`cmdexec.store.contract.jobs_write.JobWrites`."""
+
+    def __init__(self, writer: Writer, has_room: Callable[[], bool]) -> None:
+        self._writer = writer
+        self._has_room = has_room
+
+    async def insert(self, jobs: Sequence[Job]) -> Inserted | Present:
+        docs = [encode(job) for job in jobs]
+        rows = [
+            (job.job_id, job.owner, job.submit_key, job.created_at, *state(job, doc))
+            for job, doc in zip(jobs, docs, strict=True)
+        ]
+
+        def write(transaction: Transaction) -> Inserted | Present:
+            if not self._has_room():
+                raise disk_full()
+            return _insert(transaction, jobs, rows)
+
+        return await self._writer.run(write, sum(map(len, docs)))
+
+    async def claim(self, wanted: Wanted) -> list[Job]:
+        return await self._writer.run(lambda transaction: _claim(transaction, wanted))
+
+    async def apply(self, writes: Sequence[JobWrite]) -> list[Applied | NotWritten]:
+        states = [state(write.job, encode(write.job)) for write in writes]
+        size = sum(len(piece.data) for write in writes for piece in write.append)
+        return await self._writer.run(lambda transaction: _apply(transaction, writes, states), size)
+
+    async def forget_submit_keys(self, before: int, limit: int) -> int:
+        return await self._writer.run(
+            lambda transaction: transaction.db.run(_SQL["forget_submit_keys"], (before, limit))
+        )
+
+
+def _insert(transaction: Transaction, jobs: Sequence[Job], rows: Sequence[tuple[Value, ...]]) -> Inserted | Present:
+    db = transaction.db
+    db.run("SAVEPOINT batch")
+    try:
+        db.run_each(_SQL["insert"], rows)
+    except ConstraintBroken as fault:
+        db.run("ROLLBACK TO batch")
+        db.run("RELEASE batch")
+        found = (db.row(_SQL["by_submit_key"], (job.submit_key,)) for job in jobs)
+        present = Present(tuple(decode(row[0]) for row in found if row))
+        if not present.jobs:
+            raise ValueError("a job id, or a submit key within the batch, is there twice") from fault
+        return present
+    db.run("RELEASE batch")
+    for job in jobs:
+        transaction.count(job.owner, job.status, 1)
+    return Inserted(tuple(jobs))
+
+
+def _claim(transaction: Transaction, wanted: Wanted) -> list[Job]:
+    db, claim = transaction.db, wanted.claim
+    before = db.rows(_SQL["claimed"], (claim.claim_id,))
+    if before:
+        return [job for job in (decode(row[0]) for row in before) if job.status is Status.ASSIGNED]
+    with closing(_claimable(db, wanted)) as candidates:
+        taken = list(islice(candidates, max(0, wanted.limit)))
+    jobs: list[Job] = []
+    for seq in taken:
+        row = db.row(_SQL["by_seq"], (seq,))
+        if row is None:
+            continue
+        job = claimed(decode(row[0]), claim, wanted.now)
+        db.run(_SQL["update"], (claim.claim_id, *state(job, encode(job)), seq))
+        transaction.count(job.owner, Status.QUEUED, -1)
+        transaction.count(job.owner, job.status, 1)
+        jobs.append(job)
+    return jobs
+
+
+def _claimable(db: Connection, wanted: Wanted) -> Generator[int, None, None]:
+    """The numbers of the jobs that may be claimed, best first; reads no further than it is asked."""
+    classes = [db.each(_SQL["claimable"], (klass,)) for klass in dict.fromkeys(wanted.klasses)]
+    try:
+        for _, seq, avoid in heapq.merge(*classes):
+            if not avoids(avoid, wanted.claim.worker_id):
+                yield seq
+    finally:
+        for rows in classes:
+            rows.close()
+
+
+def _apply(
+    transaction: Transaction, writes: Sequence[JobWrite], states: Sequence[tuple[Value, ...]]
+) -> list[Applied | NotWritten]:
+    conflicted: set[str] = set()
+    return [_write(transaction, write, new, writes, conflicted) for write, new in zip(writes, states, strict=True)]
+
+
+def _write(
+    transaction: Transaction,
+    write: JobWrite,
+    new: tuple[Value, ...],
+    writes: Sequence[JobWrite],
+    conflicted: set[str],
+) -> Applied | NotWritten:
+    db, job = transaction.db, write.job
+    row = db.row(_SQL["written"], (job.job_id,))
+    if row is None:
+        return NotWritten(None)
+    seq, rev, status, change_id, doc = row
+    if rev != write.rev or job.job_id in conflicted:
+        if _was_written(job.job_id, change_id, writes):
+            return Applied(job)
+        conflicted.add(job.job_id)
+        return NotWritten(decode(doc))
+    if write.opens is not None:
+        output.open_row(db, seq, write.opens, job.session or "")
+    if write.append_to is not None:
+        session = job.session or ""
+        for piece in write.append:
+            append = Append(job.job_id, write.append_to, session, piece.stream, piece.offset, piece.data, _NO_LIMIT)
+            output.store(db, seq, append)
+    if write.closes is not None:
+        output.close_row(db, seq, write.closes)
+    db.run(_SQL["update"], (write.change_id, *new, seq))
+    if status != job.status:
+        transaction.count(job.owner, status, -1)
+        transaction.count(job.owner, job.status, 1)
+    return Applied(job)
+
+
+def _was_written(job_id: str, change_id: str | None, writes: Sequence[JobWrite]) -> bool:
+    """Whether an earlier call with the same writes got this one written: the job's last change is one of them, and each
+    of them is written only after those before it."""
+    return any(write.change_id == change_id and write.job.job_id == job_id for write in writes)

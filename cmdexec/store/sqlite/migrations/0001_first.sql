@@ -1,0 +1,94 @@
+-- Jobs. `doc` is the whole job; the other columns repeat of it what queries ask for. Times are milliseconds.
+-- `seq` numbers the jobs as they came, and is what output rows and chunks name.
+CREATE TABLE jobs (
+    seq INTEGER PRIMARY KEY,
+    job_id TEXT NOT NULL,
+    rev INTEGER NOT NULL,
+    change_id TEXT,
+    owner TEXT NOT NULL,
+    submit_key TEXT,
+    created_at INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    klass TEXT NOT NULL,
+    rank INTEGER NOT NULL,
+    avoid TEXT,
+    worker_id TEXT,
+    claim_id TEXT,
+    assigned_at INTEGER,
+    due_at INTEGER,
+    expires_at INTEGER,
+    unknown_at INTEGER,
+    doc BLOB NOT NULL
+);
+CREATE UNIQUE INDEX jobs_by_id ON jobs (job_id);
+CREATE UNIQUE INDEX jobs_by_submit_key ON jobs (submit_key) WHERE submit_key IS NOT NULL;
+CREATE INDEX jobs_with_submit_key ON jobs (created_at) WHERE submit_key IS NOT NULL;
+-- `avoid` is in it, so that a claim can pass over jobs that avoid its worker without reading them.
+CREATE INDEX jobs_queued ON jobs (klass, rank, seq, avoid) WHERE status = 'queued';
+CREATE INDEX jobs_assigned ON jobs (klass, assigned_at, worker_id) WHERE status = 'assigned';
+CREATE INDEX jobs_held ON jobs (worker_id, job_id) WHERE status IN ('assigned', 'running', 'unknown');
+CREATE INDEX jobs_by_claim ON jobs (claim_id) WHERE claim_id IS NOT NULL;
+CREATE INDEX jobs_due ON jobs (due_at) WHERE status = 'scheduled';
+CREATE INDEX jobs_expiring ON jobs (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX jobs_unknown ON jobs (unknown_at) WHERE status = 'unknown';
+
+-- How many jobs each owner has in each status: counted once for each commit, never by walking the jobs.
+CREATE TABLE tally (
+    owner TEXT NOT NULL,
+    status TEXT NOT NULL,
+    jobs INTEGER NOT NULL,
+    PRIMARY KEY (owner, status)
+) WITHOUT ROWID;
+
+-- Output: for each attempt who may append and how far each stream (0 stdout, 1 stderr) has come, and the bytes in pieces.
+CREATE TABLE outputs (
+    job INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    session TEXT NOT NULL,
+    open INTEGER NOT NULL,
+    stdout INTEGER NOT NULL,
+    stderr INTEGER NOT NULL,
+    PRIMARY KEY (job, attempt)
+) WITHOUT ROWID;
+CREATE TABLE chunks (
+    job INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (job, attempt, stream, start)
+) WITHOUT ROWID;
+
+CREATE TABLE workers (
+    worker_id TEXT NOT NULL PRIMARY KEY,
+    session TEXT NOT NULL,
+    registered_at INTEGER NOT NULL,
+    seen_at INTEGER NOT NULL,
+    revoked INTEGER NOT NULL,
+    lost INTEGER NOT NULL,
+    doc BLOB NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE users (
+    user_id TEXT NOT NULL PRIMARY KEY,
+    email_folded TEXT NOT NULL UNIQUE,
+    doc BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE sessions (
+    jti TEXT NOT NULL PRIMARY KEY,
+    cookie_hash TEXT,
+    expires_at INTEGER NOT NULL,
+    doc BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX sessions_by_cookie ON sessions (cookie_hash) WHERE cookie_hash IS NOT NULL;
+CREATE INDEX sessions_by_end ON sessions (expires_at);
+CREATE TABLE credentials (
+    secret_hash TEXT NOT NULL PRIMARY KEY,
+    worker_id TEXT NOT NULL,
+    doc BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX credentials_by_worker ON credentials (worker_id);
+
+-- One row, written to see whether writing works.
+CREATE TABLE pulse (id INTEGER PRIMARY KEY CHECK (id = 1), beats INTEGER NOT NULL);
+INSERT INTO pulse VALUES (1, 0);

@@ -1,0 +1,42 @@
+"""A job as a row, and back."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from cmdexec.model.job import Job
+from cmdexec.store.sqlite.connection import Value
+
+encode: Callable[[Job], bytes] = msgspec.msgpack.Encoder().encode
+decode: Callable[[bytes], Job] = msgspec.msgpack.Decoder(Job).decode
+
+
+def state(job: Job, doc: bytes) -> tuple[Value, ...]:
+    """The columns that changes may change, in the order of the statements that write them. `doc`: the encoded job."""
+    return (
+        job.rev,
+        job.status,
+        job.klass,
+        job.rank,
+        msgspec.json.encode(job.avoid).decode() if job.avoid else None,
+        job.worker_id,
+        job.claim_id,
+        job.assigned_at,
+        job.due_at,
+        expires_at(job),
+        job.unknown_at,
+        doc,
+    )
+
+
+def expires_at(job: Job) -> int | None:
+    """When a job that waits and has never begun is too old to begin; None if never."""
+    ttl_sec = job.spec.ttl_sec
+    if ttl_sec is None or job.attempts or job.status not in ("scheduled", "queued"):
+        return None
+    return job.created_at + round(ttl_sec * 1000)
+
+
+def avoids(avoid: str | None, worker_id: str) -> bool:
+    """Whether the column `avoid` names the worker."""
+    return avoid is not None and worker_id in msgspec.json.decode(avoid, type=tuple[str, ...])

@@ -1,0 +1,111 @@
+"""Workers, and their leases: stamps in memory, on the clock that counts suspended time (promise 9).
+
+After a restart every worker counts from the opening, which is the amnesty that promise 8 asks for.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from cmdexec.runtime import Runtime
+from cmdexec.store.contract.workers import WorkerRow
+from cmdexec.store.sqlite.connection import Connection, Row
+from cmdexec.store.sqlite.queries import load
+from cmdexec.store.sqlite.readers import Readers
+from cmdexec.store.sqlite.transaction import Transaction
+from cmdexec.store.sqlite.writer import Writer
+
+_SQL = load("workers")
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(WorkerRow).decode
+
+
+class SqliteWorkers:
+    """`cmdexec.store.contract.workers.Workers`."""
+
+    def __init__(
+        self, writer: Writer, readers: Readers, runtime: Runtime, not_lost: Iterable[str], save_sec: float
+    ) -> None:
+        """`not_lost`: from `not_lost_ids`. `save_sec`: how often the times in memory are written to the rows."""
+        self._writer = writer
+        self._readers = readers
+        self._clock = runtime.clock
+        self._save_sec = save_sec
+        self._saved_at = self._clock.elapsed()
+        self._stamps = dict.fromkeys(not_lost, self._saved_at)
+        self._seen: dict[str, int] = {}
+
+    async def register(self, row: WorkerRow) -> WorkerRow | None:
+        now = self._clock.now()
+        bindings = (row.worker_id, row.session, row.registered_at, now, row.revoked, _encode(row))
+
+        def write(transaction: Transaction) -> WorkerRow | None:
+            before = transaction.db.row(_SQL["get"], (row.worker_id,))
+            transaction.db.run(_SQL["register"], bindings)
+            return _worker(before) if before else None
+
+        before = await self._writer.run(write)
+        self._seen.pop(row.worker_id, None)
+        self._stamps[row.worker_id] = self._clock.elapsed()
+        return before
+
+    async def get(self, worker_ids: Sequence[str]) -> list[WorkerRow | None]:
+        rows = await self._readers.run(lambda db: [db.row(_SQL["get"], (worker_id,)) for worker_id in worker_ids])
+        return [self._fresh(_worker(row)) if row else None for row in rows]
+
+    async def all(self, after: str = "", limit: int = 1000) -> list[WorkerRow]:
+        rows = await self._readers.run(lambda db: db.rows(_SQL["all"], (after, limit)))
+        return [self._fresh(_worker(row)) for row in rows]
+
+    async def renew(self, worker_ids: Sequence[str]) -> None:
+        returned = [worker_id for worker_id in worker_ids if worker_id not in self._stamps]
+        if returned:
+            alive = await self._writer.run(lambda transaction: _found(transaction, returned))
+            worker_ids = [worker_id for worker_id in worker_ids if worker_id in alive or worker_id not in returned]
+        elapsed, now = self._clock.elapsed(), self._clock.now()
+        for worker_id in worker_ids:
+            self._stamps[worker_id] = elapsed
+            self._seen[worker_id] = now
+        if elapsed - self._saved_at >= self._save_sec:
+            await self.save_seen()
+
+    async def overdue(self, age_sec: float) -> list[WorkerRow]:
+        before = self._clock.elapsed() - age_sec
+        late = [worker_id for worker_id, stamp in self._stamps.items() if stamp < before]
+        return [row for row in await self.get(late) if row is not None] if late else []
+
+    async def mark_lost(self, worker_id: str, session: str) -> None:
+        if await self._writer.run(lambda transaction: transaction.db.run(_SQL["lost"], (worker_id, session))):
+            self._stamps.pop(worker_id, None)
+
+    async def revoke(self, worker_id: str) -> None:
+        await self._writer.run(lambda transaction: transaction.db.run(_SQL["revoke"], (worker_id,)))
+
+    async def save_seen(self) -> None:
+        """Write down when each was last heard of: for display, so it need not be exact after a crash."""
+        self._saved_at = self._clock.elapsed()
+        seen, self._seen = self._seen, {}
+        if seen:
+            changes = [(now, worker_id) for worker_id, now in seen.items()]
+            await self._writer.run(lambda transaction: transaction.db.run_each(_SQL["seen"], changes))
+
+    def _fresh(self, row: WorkerRow) -> WorkerRow:
+        seen_at = self._seen.get(row.worker_id)
+        return row if seen_at is None else msgspec.structs.replace(row, seen_at=seen_at)
+
+
+def not_lost_ids(db: Connection) -> list[str]:
+    """The workers whose leases run."""
+    return [worker_id for (worker_id,) in db.rows(_SQL["not_lost"])]
+
+
+def _found(transaction: Transaction, worker_ids: Sequence[str]) -> set[str]:
+    """Which of them there are; none of those is lost any more."""
+    return {worker_id for worker_id in worker_ids if transaction.db.run(_SQL["found"], (worker_id,))}
+
+
+def _worker(row: Row) -> WorkerRow:
+    registered_at, seen_at, revoked, lost, doc = row
+    return msgspec.structs.replace(
+        _decode(doc), registered_at=registered_at, seen_at=seen_at, revoked=bool(revoked), lost=bool(lost)
+    )

@@ -1,0 +1,268 @@
+"""The one that writes. All calls that wait go into one transaction and share its COMMIT; each is answered after it.
+
+The thread also moves the log into the file (checkpoints): SQLite up to 3.51.2 could lose pages when a second connection
+did, so one connection does both.
+"""
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from cmdexec.errors import CmdexecError, Unavailable
+from cmdexec.runtime import Inline, Runtime
+from cmdexec.store.sqlite.connection import Connection, StorageFault
+from cmdexec.store.sqlite.transaction import Transaction
+
+T = TypeVar("T")
+Call = Callable[[Transaction], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much may wait, and when the log is moved into the file.
+
+    queue_items, queue_bytes   calls, and bytes of output in them, that may wait; more is refused
+    group_items, group_bytes   the most that one commit takes
+    wal_pages                  pages (4 KiB) in the log after which it is moved; at four times that, waiting for readers
+    idle_sec                   how long nothing is written before the log is emptied
+    """
+
+    queue_items: int
+    queue_bytes: int
+    group_items: int = 1024
+    group_bytes: int = 4 << 20
+    wal_pages: int = 2000
+    idle_sec: float = 5.0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    call: Call
+    size: int
+    answer: "asyncio.Future[Any] | None" = None
+    result: Any = None
+    fault: BaseException | None = None
+
+
+class Writer:
+    """Runs calls on the connection that writes.
+
+    With real threads: in one thread of its own. With `Inline`: where they are made, each with a commit of its own.
+    """
+
+    def __init__(self, connection: Connection, runtime: Runtime, bounds: Bounds) -> None:
+        self.last_write: float | None = None
+        self._db = connection
+        self._runtime = runtime
+        self._bounds = bounds
+        self._items = 0
+        self._bytes = 0
+        self._closed = False
+        self._failing = False
+        self._tried_at = 0
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._held: _Waiting | None = None
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def run(self, call: Callable[[Transaction], T], size: int = 0) -> T:
+        """Run `call` in the next group, and return its result once that is on stable storage.
+
+        `size`: bytes it carries. Raises what `call` raised, or Unavailable: `overloaded` when too much waits,
+        `store_away` or `disk_full` when the group could not be written.
+        """
+        if self._closed:
+            raise Unavailable("store_away", "The store is closed.")
+        waiting = _Waiting(call, size)
+        if isinstance(self._runtime.threads, Inline):
+            self._commit([waiting])
+            self._look_after_the_log()
+            if waiting.fault is not None:
+                raise waiting.fault
+            result: T = waiting.result
+            return result
+        if self._items >= self._bounds.queue_items or (self._items and self._bytes + size > self._bounds.queue_bytes):
+            raise Unavailable("overloaded", "Too much waits to be stored.", mend="Try again in a moment.")
+        waiting.answer = self._started().create_future()
+        self._items += 1
+        self._bytes += size
+        self._queue.put(waiting)
+        answer: T = await waiting.answer
+        return answer
+
+    async def close(self) -> None:
+        """Write what waits, empty the log and close the connection. Later calls are refused."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._thread is None:
+            self._end()
+            return
+        self._queue.put(None)
+        await self._runtime.threads.run(self._thread.join)
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._thread = threading.Thread(target=self._serve, name="cmdexec-store-writer", daemon=True)
+            self._thread.start()
+        return self._loop
+
+    # ---- on the event loop
+
+    def _answer(self, group: list[_Waiting]) -> None:
+        for waiting in group:
+            self._items -= 1
+            self._bytes -= waiting.size
+            if waiting.answer is None or waiting.answer.done():
+                continue
+            if waiting.fault is None:
+                waiting.answer.set_result(waiting.result)
+            else:
+                waiting.answer.set_exception(waiting.fault)
+
+    # ---- in the thread
+
+    def _serve(self) -> None:
+        ending = False
+        while not ending:
+            group, ending = self._next_group()
+            if group:
+                self._commit(group)
+                self._hand_back(group)
+            self._look_after_the_log()
+        self._end()
+
+    def _next_group(self) -> tuple[list[_Waiting], bool]:
+        """All that waits, within the bounds of one commit; and whether it was the last. Empty when idle for long."""
+        group: list[_Waiting] = []
+        size = 0
+        while len(group) < self._bounds.group_items:
+            waiting, self._held = self._held, None
+            if waiting is None:
+                try:
+                    if group:
+                        waiting = self._queue.get_nowait()
+                    else:
+                        waiting = self._queue.get(timeout=self._bounds.idle_sec if self._db.wal_pages else None)
+                except queue.Empty:
+                    if not group:
+                        self._checkpoint(truncate=True)
+                    return group, False
+                if waiting is None:
+                    return group, True
+            size += waiting.size
+            if group and size > self._bounds.group_bytes:
+                self._held = waiting
+                return group, False
+            group.append(waiting)
+        return group, False
+
+    def _commit(self, group: list[_Waiting]) -> None:
+        """Run the group and commit it. Faults of storage fail all of it; any other fault only the call that raised it:
+        the group is run once more with a savepoint around each call, which costs nothing as long as nothing fails."""
+        try:
+            if not self._attempt(group, isolated=False):
+                self._attempt(group, isolated=True)
+            self.last_write = self._runtime.clock.elapsed()
+            self._recovered()
+        except Exception as fault:
+            self._fail(group, fault)
+
+    def _attempt(self, group: list[_Waiting], *, isolated: bool) -> bool:
+        """Whether it was committed. Nothing of it is left otherwise."""
+        transaction = Transaction(self._db)
+        self._db.run("BEGIN IMMEDIATE")
+        try:
+            for waiting in group:
+                waiting.result = waiting.fault = None
+                try:
+                    if isolated:
+                        waiting.result = _apart(transaction, waiting.call)
+                    else:
+                        waiting.result = waiting.call(transaction)
+                except CmdexecError as refusal:
+                    waiting.fault = refusal
+                except StorageFault:
+                    raise
+                except Exception as fault:
+                    if not isolated:
+                        return False
+                    self._runtime.log.error("a call to the store failed", exc=fault)
+                    waiting.fault = fault
+            transaction.settle()
+            self._db.run("COMMIT")
+            return True
+        finally:
+            self._db.roll_back()
+
+    def _fail(self, group: list[_Waiting], fault: Exception) -> None:
+        for waiting in group:
+            waiting.result, waiting.fault = None, _unavailable(fault)
+        if not self._failing:
+            self._failing = True
+            self._runtime.log.error("the store cannot write", exc=fault)
+
+    def _recovered(self) -> None:
+        if self._failing:
+            self._failing = False
+            self._runtime.log.info("the store writes again")
+
+    def _hand_back(self, group: list[_Waiting]) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._answer, group)
+
+    def _look_after_the_log(self) -> None:
+        pages, bound = self._db.wal_pages, self._bounds.wal_pages
+        if pages < self._tried_at:
+            self._tried_at = 0
+        if pages >= self._tried_at + bound:
+            self._tried_at = pages
+            self._checkpoint(truncate=pages >= 4 * bound)
+
+    def _checkpoint(self, *, truncate: bool) -> None:
+        """A failing checkpoint loses nothing: the log keeps what is committed, and the next one tries again."""
+        try:
+            self._db.checkpoint(truncate=truncate)
+        except Exception as fault:
+            self._runtime.log.warning("the store's log cannot be moved into its file", cause=str(fault))
+
+    def _end(self) -> None:
+        self._checkpoint(truncate=True)
+        self._db.close()
+
+
+def disk_full() -> Unavailable:
+    """No room: what to tell the caller."""
+    return Unavailable("disk_full", "The server's disk is full.", retry_after=30, mend="Make room on that disk.")
+
+
+def _unavailable(fault: Exception) -> Unavailable:
+    if isinstance(fault, StorageFault) and fault.full:
+        return disk_full()
+    if isinstance(fault, StorageFault) and fault.busy:
+        return Unavailable("store_away", "The store is held by another program.", mend="End that program.")
+    return Unavailable("store_away", "The store cannot be written.", mend="The server's log says why.")
+
+
+def _apart(transaction: Transaction, call: Call) -> Any:
+    """Run one call so that its fault undoes its own writes and no others."""
+    db = transaction.db
+    own = Transaction(db)
+    db.run("SAVEPOINT call")
+    try:
+        result = call(own)
+    except StorageFault:
+        raise
+    except Exception:
+        db.run("ROLLBACK TO call")
+        db.run("RELEASE call")
+        raise
+    db.run("RELEASE call")
+    transaction.merge(own)
+    return result
