@@ -1,0 +1,141 @@
+"""Calling a server: one session with safe settings, for the client and the worker.
+
+How to use it::
+
+    async with session(connect_timeout_sec=10, total_sec=60) as http:
+        async with http.get(f"{url}/api/live") as answer: …
+        ws = await connect(http, url, {"x-worker-token": token}, Limits.of(settings))
+        ended = await Socket(ws, limits, runtime).run(handler)
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from types import SimpleNamespace
+
+import aiohttp
+import msgspec
+
+from cmdexec.errors import CODES, CmdexecError, Conflict, Refused, Unavailable
+from cmdexec.link.socket import Limits
+from cmdexec.protocol.requests import ErrorBody, ErrorView
+from cmdexec.version import PROTOCOL, __version__
+
+_MAX_LINE = 16 * 1024
+_MAX_ERROR = 64 * 1024
+
+
+async def _refuse_redirect(
+    _session: aiohttp.ClientSession, _context: SimpleNamespace, _params: aiohttp.TraceRequestRedirectParams
+) -> None:
+    raise Refused(
+        "not_found",
+        "The server sends this request somewhere else; it is not followed, because a token would go along.",
+        mend="Give the address that the server answers at itself.",
+    )
+
+
+def session(
+    *,
+    connect_timeout_sec: float,
+    total_sec: float | None = None,
+    stall_sec: float | None = None,
+    connections: int = 100,
+) -> aiohttp.ClientSession:
+    """A session to call with; close it, or use it in `async with`.
+
+    total_sec    how long a whole request may take, None for those that follow something
+    stall_sec    how long the answer may pause
+    connections  the most connections at once
+
+    No redirect is followed, no cookie kept, no proxy taken from the environment. Failures are aiohttp's own exceptions;
+    `away` makes sentences of them.
+    """
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_refuse_redirect)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections),
+        timeout=aiohttp.ClientTimeout(
+            total=total_sec, connect=None, sock_connect=connect_timeout_sec, sock_read=stall_sec
+        ),
+        headers={"User-Agent": f"cmdexec/{__version__}"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=[trace],
+        max_line_size=_MAX_LINE,
+        max_field_size=_MAX_LINE,
+    )
+
+
+async def connect(
+    http: aiohttp.ClientSession, url: str, headers: Mapping[str, str], limits: Limits
+) -> aiohttp.ClientWebSocketResponse:
+    """Open the socket of a server: step 1 of `link.socket`. `url` is the server's, `http://…`, without `/ws`.
+
+    Raises Refused (`unauthorized`, `forbidden`, `protocol_mismatch`, …) if the server answers with no socket, and
+    Unavailable (`server_away`, `too_many`, `overloaded`) if it cannot be had now. An upgrade without a credential is
+    taken and then closed with 4401, as `Ended` tells.
+    """
+    try:
+        return await http.ws_connect(
+            f"{url.rstrip('/')}/ws",
+            headers=dict(headers),
+            protocols=(PROTOCOL,),
+            heartbeat=limits.ping_sec,
+            max_msg_size=limits.max_message,
+            timeout=aiohttp.ClientWSTimeout(ws_receive=None, ws_close=limits.send_timeout_sec),
+            compress=0,
+        )
+    except aiohttp.WSServerHandshakeError as wrong:
+        raise _refused(wrong) from wrong
+    except (aiohttp.ClientError, OSError) as wrong:
+        raise away(url, wrong) from wrong
+
+
+def _refused(wrong: aiohttp.WSServerHandshakeError) -> CmdexecError:
+    by_status = {401: "unauthorized", 403: "forbidden", 421: "bad_host", 426: "protocol_mismatch", 429: "too_many"}
+    message = f"The server answered {wrong.status} and opened no socket."
+    if wrong.status in (429, 503):
+        code = by_status.get(wrong.status, "overloaded")
+        return Unavailable(code, message, retry_after=_retry_after(wrong.headers))
+    if wrong.status >= 500 or wrong.status in (200, 404):
+        return Unavailable("server_away", message, mend="Is this the address of a cmdexec server?")
+    return Refused(by_status.get(wrong.status, "bad_request"), message)
+
+
+def away(url: str, wrong: BaseException) -> Unavailable:
+    """What to say when the server could not be reached or went away. No text of a library is passed on."""
+    if isinstance(wrong, aiohttp.ClientConnectorDNSError):
+        said = "its name is not known"
+    elif isinstance(wrong, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+        said = "its certificate cannot be trusted"
+    elif isinstance(wrong, TimeoutError):
+        said = "it did not answer in time"
+    elif isinstance(wrong, aiohttp.ClientConnectorError):
+        said = "nothing answers there"
+    else:
+        said = "the connection broke"
+    return Unavailable("server_away", f"The server at {url} cannot be reached: {said}.", mend="Is it running?")
+
+
+async def failure(answer: aiohttp.ClientResponse) -> CmdexecError:
+    """The error that an answer of 400 or more tells of, with the server's own code, message, field and mend."""
+    told = ErrorBody("", f"The server answered {answer.status} without saying why.")
+    with suppress(aiohttp.ClientError, msgspec.MsgspecError, UnicodeError, RecursionError):
+        body = bytearray()
+        while len(body) <= _MAX_ERROR and (piece := await answer.content.read(_MAX_ERROR)):
+            body += piece
+        told = msgspec.json.decode(body, type=ErrorView).error
+    if answer.status in (429, 503, 507):
+        code = told.code if told.code in CODES else "overloaded"
+        return Unavailable(
+            code, told.message, retry_after=_retry_after(answer.headers), field=told.field, mend=told.mend
+        )
+    if answer.status == 409:
+        return Conflict(told.code or "conflict", told.message, expected=told.expected, field=told.field, mend=told.mend)
+    return Refused(told.code or "bad_request", told.message, field=told.field, mend=told.mend)
+
+
+def _retry_after(headers: Mapping[str, str] | None) -> float:
+    """Seconds, at most an hour; 1 if the header is missing or a date."""
+    with suppress(ValueError):
+        return min(max(0.0, float((headers or {}).get("Retry-After", "1"))), 3600.0)
+    return 1.0

@@ -1,0 +1,188 @@
+"""Listening with safe settings: what aiohttp leaves open by itself is closed here, once.
+
+Its defaults have no deadline for a first request, no bound on connections, and put the parser's own words into the
+answer to a malformed request. Bodies are read by the handler, which bounds them (`web.BaseRequest.content`).
+"""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from cmdexec.errors import CmdexecError
+
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Malformed = Callable[[int], web.StreamResponse]
+"""The answer to what is no HTTP request, by the status that the parser wants: 400, 413, 431 and the like."""
+
+_SILENT = logging.getLogger("cmdexec.http")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one connection may do, in seconds and bytes."""
+
+    first_request_sec: float
+    keepalive_sec: float
+    linger_sec: float
+    header_bytes: int
+    connections: int
+
+
+class _Connection(web.RequestHandler):
+    """A connection with a deadline for its first request, and a moment at which it is known to be lost."""
+
+    __slots__ = ("_bounds", "_deadline", "_malformed", "lost")
+
+    def __init__(
+        self, server: "_Server", loop: asyncio.AbstractEventLoop, bounds: Bounds, malformed: Malformed
+    ) -> None:
+        super().__init__(
+            server,
+            loop=loop,
+            keepalive_timeout=bounds.keepalive_sec,
+            lingering_time=bounds.linger_sec,
+            max_line_size=bounds.header_bytes,
+            max_field_size=bounds.header_bytes,
+            max_headers=100,
+            auto_decompress=False,
+            access_log=None,  # type: ignore[arg-type]
+            logger=_SILENT,
+        )
+        self._bounds = bounds
+        self._malformed = malformed
+        self._deadline: asyncio.TimerHandle | None = None
+        self.lost: asyncio.Future[None] = loop.create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        server = self._manager
+        if server is not None and len(server.connections) >= self._bounds.connections:
+            transport.close()
+            return
+        super().connection_made(transport)
+        self._deadline = self._loop.call_later(self._bounds.first_request_sec, self._never_asked)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if not self.lost.done():
+            self.lost.set_result(None)
+        super().connection_lost(exc)
+
+    def _never_asked(self) -> None:
+        self._deadline = None
+        if self._request_count == 0:
+            self.force_close()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """None of the parser's words go out; and nothing more is read from a connection that sent nonsense."""
+        answer = self._malformed(status)
+        answer.force_close()
+        return answer
+
+
+class _Server(web.Server):
+    def __init__(self, handle: Handle, bounds: Bounds, malformed: Malformed) -> None:
+        super().__init__(handle, handler_cancellation=False)
+        self._bounds = bounds
+        self._malformed = malformed
+
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, self._loop, self._bounds, self._malformed)
+
+
+async def disconnected(request: web.BaseRequest) -> None:
+    """Return when the other end of the request's connection is gone: what streams to it can stop then."""
+    connection = request.protocol
+    if isinstance(connection, _Connection):
+        await asyncio.shield(connection.lost)
+
+
+class Listener:
+    """An open door. `port` is the real one, also where 0 was asked for."""
+
+    def __init__(self, runner: web.ServerRunner, host: str, port: int) -> None:
+        self._runner = runner
+        self.host = host
+        self.port = port
+
+    @property
+    def url(self) -> str:
+        """How to reach it from this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
+
+    async def stop_accepting(self) -> None:
+        """Take no new connection; those that are open go on."""
+        for site in list(self._runner.sites):
+            await site.stop()
+
+    async def close(self) -> None:
+        """End it: idle connections at once, the others when their request is answered or the drain time is over."""
+        await self._runner.cleanup()
+
+
+async def listen(
+    handle: Handle, *, host: str, port: int, bounds: Bounds, malformed: Malformed, drain_sec: float
+) -> Listener:
+    """Open `host`:`port` (0: any free one). `127.0.0.1` and `localhost` are opened for IPv6's loopback as well, where
+    there is one. Raises CmdexecError(`in_use` | `bad_settings`)."""
+    runner = web.ServerRunner(_Server(handle, bounds, malformed), shutdown_timeout=drain_sec)
+    await runner.setup()
+    try:
+        opened = _open(host, port)
+        for one in opened:
+            await web.SockSite(runner, one, backlog=1024).start()
+    except OSError as wrong:
+        await runner.cleanup()
+        raise _cannot(host, port, wrong) from wrong
+    return Listener(runner, host, opened[0].getsockname()[1])
+
+
+def _open(host: str, port: int) -> Sequence[socket.socket]:
+    plain = host.strip("[]")
+    first = _bind("127.0.0.1" if plain == "localhost" else plain, port)
+    opened = [first]
+    if plain in ("127.0.0.1", "localhost"):
+        with contextlib.suppress(OSError):
+            opened.append(_bind("::1", first.getsockname()[1]))
+    return opened
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, proto, _, address = found[0]
+    one = socket.socket(family, kind, proto)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind(address)
+        one.setblocking(False)
+    except OSError:
+        one.close()
+        raise
+    return one
+
+
+def _cannot(host: str, port: int, wrong: OSError) -> CmdexecError:
+    if wrong.errno == errno.EADDRINUSE:
+        return CmdexecError(
+            "in_use", f"Port {port} of {host} is taken by another program.", field="PORT",
+            mend="End that one, or choose another port; --port 0 lets the system choose.",
+        )  # fmt: skip
+    if wrong.errno in (errno.EACCES, errno.EPERM):
+        return CmdexecError(
+            "bad_settings", f"This user may not listen on port {port}.", field="PORT", mend="Choose a port above 1023."
+        )
+    return CmdexecError(
+        "bad_settings", f"{host} is not an address of this machine.", field="CMDEXEC_HOST",
+        mend="Use 127.0.0.1, or an address that this machine has.",
+    )  # fmt: skip
