@@ -1,0 +1,58 @@
+"""Rules on the whole: what is declared is used, and what is used is declared."""
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from cmdexec.errors import CODES
+from cmdexec.settings.load import DECLARED
+from tests.house.source import File, last_name
+
+_ERRORS = {"CmdexecError", "Refused", "Conflict", "Unavailable"}
+
+
+def fields_used(files: Iterable[File]) -> set[str]:
+    """The settings that code outside `settings/` reads: attributes of something whose name ends in `settings`."""
+    used = set()
+    for file in files:
+        if file.is_product and not file.path.startswith("cmdexec/settings/"):
+            for node in file.nodes:
+                if isinstance(node, ast.Attribute) and last_name(node.value).endswith("settings"):
+                    used.add(node.attr)
+    return used
+
+
+def settings_without_use(files: Iterable[File]) -> list[str]:
+    """The names of declared settings that nothing reads."""
+    used = fields_used(files)
+    return sorted({one.name for declared in DECLARED.values() for one in declared if one.field not in used})
+
+
+def codes_raised(file: File) -> Iterator[tuple[int, str]]:
+    """The codes of errors that are made with a plain text as code."""
+    for call, _ in file.calls():
+        code = call.args[0] if call.args else None
+        if last_name(call.func) in _ERRORS and isinstance(code, ast.Constant) and isinstance(code.value, str):
+            yield call.lineno, code.value
+
+
+def undeclared_codes(files: Iterable[File]) -> list[str]:
+    """Each place where an error is made with a code that `errors.CODES` does not have."""
+    return [
+        f"{file.path}:{line} {code}"
+        for file in files
+        if file.is_product
+        for line, code in codes_raised(file)
+        if code not in CODES
+    ]
+
+
+def codes_without_use(files: Iterable[File]) -> list[str]:
+    """The declared codes that stand as a text nowhere but in `errors.py`."""
+    texts = {
+        node.value
+        for file in files
+        if file.is_product and file.path != "cmdexec/errors.py"
+        for node in file.nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return sorted(CODES.keys() - texts)
