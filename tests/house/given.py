@@ -30,7 +30,7 @@ REAL_TIME = {
 """Files that may use the event loop's own time → why no clock is handed to them."""
 
 TASKS_WITHOUT_A_GROUP = {
-    "cmdexec/worker/executors/process_posix.py": "the executor keeps its recovery from a dead warden, `close` awaits it",
+    "cmdexec/worker/executors/process_posix.py": "it keeps its recovery from a dead warden, `close` awaits it",
 }
 """Files that may make a task without a TaskGroup → who cancels it and awaits its end."""
 

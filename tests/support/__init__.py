@@ -1,0 +1,1 @@
+"""What tests share: real processes, the ledger that judges them, and waiting for facts."""
