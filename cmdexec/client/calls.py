@@ -1,0 +1,186 @@
+"""The calls, one method an operation."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Literal, Self, TypeVar
+
+import aiohttp
+import msgspec
+
+from cmdexec.client.access import Access
+from cmdexec.client.exchange import Exchange
+from cmdexec.client.patience import Notice, Patience
+from cmdexec.errors import CmdexecError, Unavailable
+from cmdexec.link.http import session
+from cmdexec.protocol import requests
+from cmdexec.protocol.requests import CancelView, HealthView, JobView, LoggedIn, NewJob, WorkerView
+from cmdexec.runtime import Runtime
+from cmdexec.settings.client import ClientSettings
+
+T = TypeVar("T")
+
+_READ_PIECE = 256 * 1024
+
+
+class Client:
+    """A caller of one server.
+
+    A call that finds the server away or busy is made again until `patience_sec` is over, but not if that server has
+    never answered: then it is not there, or its address is wrong. Every call raises CmdexecError: with the server's
+    code and sentences, or `server_away`.
+
+    notice   told when waiting gets long
+    """
+
+    def __init__(
+        self, find: Callable[[], Access], *, settings: ClientSettings, runtime: Runtime, notice: Notice | None = None
+    ) -> None:
+        self.settings = settings
+        self.runtime = runtime
+        self._find = find
+        self._notice = notice
+        self._exchange: Exchange | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = session(connect_timeout_sec=self.settings.connect_timeout_sec)
+        self._exchange = Exchange(self._session, self._find, self.runtime.threads)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+        self._session = self._exchange = None
+
+    async def login(self, email: str, password: str) -> LoggedIn:
+        """Exchange a password for a token. Raises Refused("bad_credentials")."""
+        request = requests.Login(email=email, password=password)
+        return await self._call("auth.login", request, LoggedIn, anonymous=True)
+
+    async def health(self) -> HealthView:
+        """How the server is."""
+        return await self._call("health", requests.Nothing(), HealthView)
+
+    async def submit(self, job: NewJob, *, key: str | None = None) -> JobView:
+        """Submit one job; it is on the server's disk when this returns.
+
+        `key` makes the call safe to repeat for 72 hours by whoever makes it; without one, repeats that this call itself
+        makes are safe.
+        """
+        return await self._call("jobs.create", job, JobView, headers=self._key(key))
+
+    async def submit_all(self, jobs: Sequence[NewJob], *, key: str | None = None) -> tuple[JobView, ...]:
+        """Submit up to 1,000 jobs, all or none; they come back in the order given."""
+        answer = await self._call("jobs.create", list(jobs), requests.JobsView, headers=self._key(key))
+        return answer.jobs
+
+    async def status(self, job_id: str) -> JobView:
+        """How a job stands."""
+        return await self._call("jobs.status", requests.JobQuery(job_id=(job_id,)), JobView)
+
+    async def statuses(self, job_ids: Sequence[str]) -> tuple[JobView, ...]:
+        """How up to 1,000 jobs stand, in the order asked."""
+        if len(job_ids) == 1:
+            return (await self.status(job_ids[0]),)
+        answer = await self._call("jobs.status", requests.JobQuery(job_id=tuple(job_ids)), requests.JobsView)
+        return answer.jobs
+
+    async def cancel(self, *job_ids: str) -> tuple[CancelView, ...]:
+        """End jobs; says of each what happened."""
+        answer = await self._call("jobs.cancel", requests.CancelJobs(job_id=job_ids), requests.CancelledView)
+        return answer.jobs
+
+    async def workers(self) -> tuple[WorkerView, ...]:
+        """All workers that the server knows."""
+        answer = await self._call("workers.list", requests.Nothing(), requests.WorkersView)
+        return answer.workers
+
+    async def output(
+        self, job_id: str, stream: Literal["stdout", "stderr"] = "stdout", *, attempt: int | None = None,
+        start: int = 0, end: int | None = None,
+    ) -> AsyncIterator[bytes]:  # fmt: skip
+        """The stored bytes [start, end) of a stream in pieces; `end` None: as far as it goes.
+
+        A broken connection is taken up where it broke.
+        """
+        patience = self.patience()
+        request = requests.OutputQuery(job_id=job_id, stream=stream, attempt=attempt)
+        while end is None or start < end:
+            last = "" if end is None else str(end - 1)
+            headers = {"Range": f"bytes={start}-{last}", "Accept": "application/octet-stream"}
+            try:
+                async with self.open("jobs.output", request, headers=headers) as answer:
+                    if answer.status != 206 and (start > 0 or end is not None):
+                        raise CmdexecError("protocol_mismatch", "The server does not answer by byte range.")
+                    async for piece in answer.content.iter_chunked(_READ_PIECE):
+                        start += len(piece)
+                        patience.answered()
+                        yield piece
+                return
+            except Unavailable as wrong:
+                if not self.worth_waiting(wrong):
+                    raise
+                await patience.wait(wrong)
+            except CmdexecError as wrong:
+                if wrong.code == "range_not_satisfiable":
+                    return  # nothing is stored from `start` on
+                raise
+
+    def patience(self) -> Patience:
+        """The waits of one call."""
+        return Patience(self.settings, self.runtime, self._notice)
+
+    @asynccontextmanager
+    async def open(
+        self, operation: str, request: Any, *, headers: Mapping[str, str] | None = None,
+        silence_sec: float | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:  # fmt: skip
+        """One try of a call whose answer is read as it comes, however long it is; `silence_sec`: between two pieces."""
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=self.settings.connect_timeout_sec,
+            sock_read=self.settings.request_timeout_sec if silence_sec is None else silence_sec,
+        )  # fmt: skip
+        async with self._opened().open(operation, request, headers=headers, timeout=timeout) as answer:
+            yield answer
+
+    def worth_waiting(self, wrong: Unavailable) -> bool:
+        """Whether the server is known to be there: one that never answered is not waited for."""
+        return wrong.code != "server_away" or self._opened().met
+
+    async def _call(
+        self, operation: str, request: Any, kind: type[T], *, headers: Mapping[str, str] | None = None,
+        anonymous: bool = False,
+    ) -> T:  # fmt: skip
+        """One call, made again while that may help."""
+        patience, exchange = self.patience(), self._opened()
+        timeout = aiohttp.ClientTimeout(
+            total=self.settings.request_timeout_sec, sock_connect=self.settings.connect_timeout_sec
+        )
+        while True:
+            try:
+                async with exchange.open(
+                    operation, request, headers=headers, timeout=timeout, anonymous=anonymous
+                ) as answer:
+                    return _decoded(await answer.read(), kind)
+            except Unavailable as wrong:
+                if not self.worth_waiting(wrong):
+                    raise
+                await patience.wait(wrong)
+
+    def _opened(self) -> Exchange:
+        if self._exchange is None:
+            raise RuntimeError("A Client is used inside `async with`.")
+        return self._exchange
+
+    def _key(self, key: str | None) -> Mapping[str, str]:
+        return {"Idempotency-Key": key or self.runtime.ids.new()}
+
+
+def _decoded(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
+        raise CmdexecError(
+            "protocol_mismatch", "The server's answer is not what this version of cmdexec understands.",
+            mend="Use the same version of cmdexec on both sides.",
+        ) from wrong  # fmt: skip

@@ -1,0 +1,100 @@
+"""One request and its answer: where it goes, who asks, and what any failure is as an error of ours."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from cmdexec.client.access import Access
+from cmdexec.errors import CmdexecError, Refused, Unavailable
+from cmdexec.link.http import away, failure
+from cmdexec.protocol.operations import ROUTES
+from cmdexec.protocol.requests import ErrorBody
+from cmdexec.runtime import Threads
+
+_ROUTE_OF = {route.operation: route for route in ROUTES}
+_OF_A_PROXY = frozenset({502, 504})
+
+
+class Exchange:
+    """`find` is asked at first and after each failure, since a server that was started anew may have another port and
+    another token. `met`: the server has answered once."""
+
+    def __init__(self, session: aiohttp.ClientSession, find: Callable[[], Access], threads: Threads) -> None:
+        self._session = session
+        self._find = find
+        self._threads = threads
+        self._access: Access | None = None
+        self.met = False
+
+    @asynccontextmanager
+    async def open(
+        self, operation: str, request: Any, *, headers: Mapping[str, str] | None = None,
+        timeout: aiohttp.ClientTimeout, anonymous: bool = False,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:  # fmt: skip
+        """The answer, its body unread, if it is none of a failure.
+
+        Raises Unavailable("server_away") also when the connection breaks while the caller reads the body.
+        """
+        route = _ROUTE_OF[operation]
+        path, query, body = _laid_out(route.method, route.path, request)
+        access = self._access
+        if access is None:
+            access = await self._threads.run(self._find)
+        sent = {"Accept": "application/json", **(headers or {})}
+        if not anonymous:
+            sent["Authorization"] = f"Bearer {access.token}"
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+        try:
+            async with self._session.request(
+                route.method, f"{access.url}{path}", params=query, data=body, headers=sent, timeout=timeout
+            ) as response:
+                if response.status >= 400:
+                    self._access = None
+                    raise await self._failure(response, access)
+                self._access = access
+                self.met = True
+                yield response
+        except aiohttp.InvalidURL as wrong:
+            message = f"{access.url} is not the address of a server."
+            raise Refused("bad_settings", message, field="SERVER_URL") from wrong
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as wrong:
+            self._access = None
+            raise away(access.url, wrong) from wrong
+
+    async def _failure(self, response: aiohttp.ClientResponse, access: Access) -> CmdexecError:
+        if response.status in _OF_A_PROXY:
+            said = f"What stands before the server at {access.url} answers {response.status}."
+            return Unavailable("server_away", said)
+        if response.status == 401 and self.met and await self._threads.run(self._find) != access:
+            return Unavailable("server_away", f"Another server runs at {access.url} by now.")
+        return await failure(response)
+
+
+def _laid_out(method: str, path: str, request: Any) -> tuple[str, list[tuple[str, str]], bytes | None]:
+    """Where the fields of a request go: into the path, into the query of a GET, or as JSON into the body."""
+    if method != "GET":
+        try:
+            return path, [], msgspec.json.encode(request)
+        except UnicodeEncodeError as wrong:
+            raise Refused("invalid_field", "The request holds bytes that are not UTF-8 text.") from wrong
+    query: list[tuple[str, str]] = []
+    for name, value in msgspec.to_builtins(request).items():
+        if f"{{{name}}}" in path:
+            path = path.replace(f"{{{name}}}", value)
+        elif isinstance(value, list | tuple):
+            query += [(name, str(one)) for one in value]
+        elif value is not None:
+            query.append((name, str(value)))
+    return path, query, None
+
+
+def as_error(error: ErrorBody) -> CmdexecError:
+    """What the server said in the midst of a stream."""
+    told = CmdexecError(error.code, error.message, field=error.field, mend=error.mend)
+    if told.status in (429, 503, 507):
+        return Unavailable(error.code, error.message, field=error.field, mend=error.mend)
+    return told

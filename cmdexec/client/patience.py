@@ -1,0 +1,52 @@
+"""How long, and how often, a call is made again."""
+
+from collections.abc import Callable
+
+from cmdexec.errors import CmdexecError, Unavailable
+from cmdexec.model.backoff import reconnect_wait
+from cmdexec.runtime import Runtime
+from cmdexec.settings.client import ClientSettings
+
+Notice = Callable[[CmdexecError], None]
+"""Told once for each time that the server is away or busy for longer than `TELL_AFTER_SEC`."""
+
+TELL_AFTER_SEC = 2.0
+
+_HOPELESS = frozenset({"disk_full", "output_limit"})
+"""Waiting does not help: somebody has to make room."""
+
+
+class Patience:
+    """The waits between the tries of one call: full jitter, never shorter than the server asks for, and an end."""
+
+    def __init__(self, settings: ClientSettings, runtime: Runtime, notice: Notice | None = None) -> None:
+        self._settings = settings
+        self._runtime = runtime
+        self._notice = notice
+        self._failures = 0
+        self._since: float | None = None
+        self._told = False
+
+    def answered(self) -> None:
+        """The server did what was asked: what comes now is a new trouble."""
+        self._failures = 0
+        self._since = None
+        self._told = False
+
+    async def wait(self, wrong: Unavailable) -> None:
+        """Wait before the next try. Raises `wrong` when there shall be none."""
+        now = self._runtime.clock.elapsed()
+        if self._since is None:
+            self._since = now
+        passed = now - self._since
+        if wrong.code in _HOPELESS or passed >= self._settings.patience_sec:
+            raise wrong
+        first, longest = self._settings.retry_first_sec, self._settings.retry_max_sec
+        wait = reconnect_wait(self._failures, self._runtime.rng.random(), first, longest)
+        self._failures += 1
+        if wrong.code != "server_away":
+            wait = max(wait, min(wrong.retry_after, longest))
+        if self._notice is not None and not self._told and passed + wait >= TELL_AFTER_SEC:
+            self._told = True
+            self._notice(wrong)
+        await self._runtime.clock.sleep(min(wait, self._settings.patience_sec - passed))

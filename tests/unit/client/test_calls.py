@@ -1,0 +1,197 @@
+"""What each call sends, what it makes of answers, and when it is made again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from cmdexec.client import Access, Client
+from cmdexec.errors import CmdexecError, Conflict, Refused, Unavailable
+from cmdexec.protocol.requests import NewJob
+from cmdexec.runtime import system_runtime
+from cmdexec.settings.client import ClientSettings
+from cmdexec.settings.load import make
+from tests.support.scripted import JOB_ID, TOKEN, Script, Scripted, break_off, error, job, json
+
+
+async def test_a_job_is_submitted_with_token_and_key() -> None:
+    script = Script(json(job("queued")))
+    async with Scripted(script) as client:
+        answer = await client.submit(NewJob(command=("echo", "ä"), env={"A": "b"}, timeout_sec=5))
+    assert (answer.job_id, answer.status) == (JOB_ID, "queued")
+    (asked,) = script.requests
+    assert (asked.method, asked.path) == ("POST", "/api/jobs/create")
+    assert asked.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert len(asked.headers["Idempotency-Key"]) == 36
+    assert b'"command":["echo","\xc3\xa4"]' in script.bodies[0]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [break_off, error(503, "store_away"), error(429, "too_many"), error(503, "draining", Retry_After="0")],
+)
+async def test_a_submission_is_repeated_under_the_same_key(trouble: object) -> None:
+    script = Script(json(job("queued")), trouble, trouble, json(job("queued")))  # type: ignore[arg-type]
+    async with Scripted(script) as client:
+        await client.submit(NewJob(command="first"))
+        await client.submit(NewJob(command="second"))
+    keys = [asked.headers["Idempotency-Key"] for asked in script.requests]
+    assert len(keys) == 4
+    assert len(set(keys[1:])) == 1
+    assert keys[0] != keys[1]
+
+
+async def test_retry_after_is_waited_out() -> None:
+    script = Script(error(429, "too_many", Retry_After="1"), json(job()))
+    loop = asyncio.get_running_loop()
+    async with Scripted(script, retry_max_sec="2s") as client:
+        began = loop.time()
+        await client.status(JOB_ID)
+        assert loop.time() - began >= 1
+
+
+async def test_patience_has_an_end() -> None:
+    script = Script(error(503, "store_away"))
+    async with Scripted(script, patience_sec="300ms") as client:
+        with pytest.raises(Unavailable) as told:
+            await client.status(JOB_ID)
+    assert told.value.code == "store_away"
+    assert len(script.requests) > 2
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (401, "unauthorized", Refused),
+        (404, "not_found", Refused),
+        (409, "conflict", Conflict),
+        (422, "invalid_field", Refused),
+        (507, "disk_full", Unavailable),
+    ],
+)
+async def test_a_refusal_is_told_at_once_with_the_servers_words(
+    status: int, code: str, kind: type[CmdexecError]
+) -> None:
+    script = Script(error(status, code))
+    async with Scripted(script) as client:
+        with pytest.raises(kind) as told:
+            await client.status(JOB_ID)
+    assert (told.value.code, told.value.message, told.value.field, told.value.mend) == (code, "No.", "f", "Do.")
+    assert len(script.requests) == 1
+
+
+async def test_a_server_that_never_answered_is_not_waited_for(unused_tcp_port: int) -> None:
+    access = Access(f"http://127.0.0.1:{unused_tcp_port}", TOKEN)
+    runtime = system_runtime("test", 1)
+    async with Client(lambda: access, settings=make(ClientSettings), runtime=runtime) as client:
+        with pytest.raises(Unavailable) as told:
+            await asyncio.wait_for(client.health(), 5)
+    assert told.value.code == "server_away"
+    assert access.url in told.value.message
+    runtime.threads.close()
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    """The token would go along."""
+
+    async def elsewhere(_: web.Request) -> web.StreamResponse:
+        raise web.HTTPTemporaryRedirect("/elsewhere")
+
+    script = Script(elsewhere)
+    async with Scripted(script) as client:
+        with pytest.raises(CmdexecError):
+            await client.status(JOB_ID)
+    assert len(script.requests) == 1
+
+
+async def test_an_answer_of_something_else_is_no_job() -> None:
+    script = Script(json({"hello": "world"}))
+    async with Scripted(script) as client:
+        with pytest.raises(CmdexecError, match="not what this version") as told:
+            await client.status(JOB_ID)
+    assert told.value.code == "protocol_mismatch"
+
+
+async def test_bytes_that_are_no_text_are_refused_before_they_are_sent() -> None:
+    script = Script(json(job()))
+    async with Scripted(script) as client:
+        with pytest.raises(Refused, match="UTF-8"):
+            await client.submit(NewJob(command="\udcff"))
+    assert script.requests == []
+
+
+async def test_calls_that_take_several_jobs() -> None:
+    script = Script(
+        json({"jobs": [job(), job()]}), json({"jobs": [job()]}),
+        json({"jobs": [{"jobId": JOB_ID, "outcome": "asked", "status": "running"}]}), json({"workers": []}),
+    )  # fmt: skip
+    async with Scripted(script) as client:
+        assert len(await client.submit_all([NewJob(command="a"), NewJob(command="b")])) == 2
+        assert len(await client.statuses([JOB_ID, JOB_ID])) == 1
+        (cancelled,) = await client.cancel(JOB_ID)
+        assert cancelled.outcome == "asked"
+        assert await client.workers() == ()
+    assert script.requests[1].query.getall("jobId") == [JOB_ID, JOB_ID]
+
+
+async def test_login_sends_no_token() -> None:
+    user = {"userId": "u", "email": "a@b", "role": "admin"}
+    script = Script(json({"token": "t", "expiresAt": "", "user": user}))
+    async with Scripted(script) as client:
+        assert (await client.login("a@b", "secret")).token == "t"
+    assert "Authorization" not in script.requests[0].headers
+
+
+DATA = bytes(range(256)) * 4096
+
+
+async def _ranged(request: web.Request) -> web.StreamResponse:
+    part = request.http_range
+    data = DATA[part]
+    response = web.StreamResponse(status=206)
+    response.content_length = len(data)
+    await response.prepare(request)
+    await response.write(data)
+    return response
+
+
+async def _ranged_and_cut(request: web.Request) -> web.StreamResponse:
+    """Says how much comes and breaks off in its midst."""
+    part = request.http_range
+    data = DATA[part]
+    response = web.StreamResponse(status=206)
+    response.content_length = len(data)
+    await response.prepare(request)
+    await response.write(data[: len(data) // 3])
+    return await break_off(request)
+
+
+async def _joined(pieces: AsyncIterator[bytes]) -> bytes:
+    return b"".join([piece async for piece in pieces])
+
+
+async def test_output_goes_on_where_the_connection_broke() -> None:
+    script = Script(_ranged_and_cut, _ranged_and_cut, _ranged)
+    async with Scripted(script) as client:
+        assert await _joined(client.output(JOB_ID)) == DATA
+    starts = [asked.http_range.start for asked in script.requests]
+    assert starts == sorted(set(starts))
+    assert starts[0] == 0
+    assert len(starts) == 3
+
+
+async def test_output_by_range() -> None:
+    script = Script(_ranged)
+    async with Scripted(script) as client:
+        assert await _joined(client.output(JOB_ID, "stderr", start=100, end=70_000)) == DATA[100:70_000]
+        assert await _joined(client.output(JOB_ID, start=5, end=5)) == b""
+    (asked,) = script.requests
+    assert asked.headers["Range"] == "bytes=100-69999"
+    assert asked.query["stream"] == "stderr"
+
+
+async def test_output_beyond_the_end_is_empty() -> None:
+    script = Script(error(416, "range_not_satisfiable"))
+    async with Scripted(script) as client:
+        assert await _joined(client.output(JOB_ID, start=10)) == b""
