@@ -1,8 +1,8 @@
 """Messages as bytes, and back; what comes from outside is bounded before it is built.
 
 A text message of a socket is one frame or a list of frames: `{"op", "id"?, "items": […]}` asks or tells,
-`{"re": id, "items": […]}` answers, item by item. A binary message is output: `u32` length of the header (big-endian), the
-header (`OutputHeader` as JSON), the bytes.
+`{"re": id, "items": […]}` answers, item by item. A binary message is output: `u32` length of the header (big-endian),
+the header (`OutputHeader` as JSON), the bytes.
 """
 
 import struct
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from cmdexec.errors import Refused
+from cmdexec.protocol.faults import explain
 from cmdexec.protocol.messages import OutputHeader
 
 T = TypeVar("T")
@@ -67,15 +68,15 @@ def decode_frames(text: bytes | str) -> tuple[Frame, ...]:
             return _frames_decoder.decode(text)
         return (_frame_decoder.decode(text),)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
-        raise Refused("bad_json", f"This is not a frame or a list of frames: {_said(wrong)}.") from wrong
+        raise explain(wrong, Frame) from wrong
 
 
 def decode_items(raw: msgspec.Raw, decoder: "msgspec.json.Decoder[T]") -> T:
-    """The items of a frame, checked. Raises Refused with the field at fault."""
+    """The items of a frame, checked. Raises Refused with the field at fault, counted from the items: `[3].attempt`."""
     try:
         return decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
-        raise Refused("bad_request", f"{_said(wrong)}.", field=field_of(wrong)) from wrong
+        raise explain(wrong, decoder.type) from wrong
 
 
 def pack_output(header: OutputHeader, data: bytes | memoryview) -> bytes:
@@ -95,18 +96,4 @@ def unpack_output(message: bytes) -> tuple[OutputHeader, memoryview]:
     try:
         return _header_decoder.decode(body[:size]), body[size:]
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
-        raise Refused("bad_request", f"{_said(wrong)}.", field=field_of(wrong)) from wrong
-
-
-def field_of(wrong: BaseException) -> str | None:
-    """Where a decoding fault lies, as the caller wrote it: `$[0].env` → `[0].env`; None for the whole."""
-    _, _, path = str(wrong).partition(" - at `")
-    path = path.rstrip("`").removeprefix("key in ").removeprefix("$").removeprefix(".")
-    return path or None
-
-
-def _said(wrong: BaseException) -> str:
-    if isinstance(wrong, RecursionError):
-        return "It is nested too deeply"
-    said, _, _ = str(wrong).partition(" - at `")
-    return said.rstrip(".")
+        raise explain(wrong, OutputHeader) from wrong

@@ -194,7 +194,7 @@ class Lease(Message, frozen=True):
 
 
 class Registered(Message, frozen=True):
-    """Welcome. `stop`: attempts it is known to hold that it must end. Its `heartbeat` with the complete list comes next."""
+    """Welcome. The worker's `heartbeat` with the complete list of what it holds comes next."""
 
     worker_id: str
     session: str
@@ -217,7 +217,7 @@ class Beat(Message, frozen=True):
 
 
 class OutputAck(Message, frozen=True):
-    """How far the output of an attempt is on stable storage. `tell` stop: send no more of it; resend: go on from here."""
+    """How far the output of an attempt is on stable storage. `tell` stop: send no more; resend: go on from here."""
 
     job_id: JobId
     attempt: AttemptNumber

@@ -1,7 +1,7 @@
 """Every operation, declared once: routes, frames, the client, limits and documentation are made from this list.
 
-`OPERATIONS` says what can be done. `ROUTES` and `FRAMES` say how it is reached: a worker's message over HTTP and over its
-socket is the same operation. An operation without a permission cannot be written down.
+`OPERATIONS` says what can be done. `ROUTES` and `FRAMES` say how it is reached: a worker's message over HTTP and over
+its socket is the same operation. An operation without a permission cannot be written down.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MIB = 1024 * KIB
 
 
 class Permission(StrEnum):
-    """What an identity may do. `ANYONE` needs none; `WORK` is what a worker's credential gives, and nothing else does."""
+    """What an identity may do. `ANYONE` needs none; `WORK` is given by a worker's credential, and by nothing else."""
 
     ANYONE = "anyone"
     VIEW_HEALTH = "view health"
@@ -67,8 +67,8 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "jobs.create", Permission.RUN_JOBS, requests.NewJob, requests.JobView,
-        "Submit one job, or a list of up to 1,000, all or none. Answered when on disk; `Idempotency-Key` makes it safe to"
-        " repeat for 72 hours.", effect=True, many=True, max_body=8 * MIB,
+        "Submit one job, or a list of up to 1,000, all or none. Answered when on disk; `Idempotency-Key` makes it safe"
+        " to repeat for 72 hours.", effect=True, many=True, max_body=8 * MIB,
     ),
     Operation(
         "jobs.status", Permission.VIEW_JOBS, requests.JobQuery, requests.JobView | requests.JobsView,

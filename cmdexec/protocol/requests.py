@@ -24,9 +24,9 @@ NoNul = Meta(pattern=r"^[^\x00]*$")
 ENV_NAME = r"^[^=\x00]+$"
 
 NOT_PROVIDED_YET = frozenset({
-    "containerImage", "executor", "secrets", "stdin", "workdir", "inputs", "artifacts", "cpu", "ramMb", "gpu", "network",
-    "user", "mounts", "entrypoint", "pull", "pty", "drainSec", "maxRetries", "retryOn", "backoff", "onLost", "maxLost",
-    "priority", "requires", "concurrencyGroup", "dependsOn", "runAt", "ttlSec", "tags",
+    "containerImage", "executor", "secrets", "stdin", "workdir", "inputs", "artifacts", "cpu", "ramMb", "gpu",
+    "network", "user", "mounts", "entrypoint", "pull", "pty", "drainSec", "maxRetries", "retryOn", "backoff", "onLost",
+    "maxLost", "priority", "requires", "concurrencyGroup", "dependsOn", "runAt", "ttlSec", "tags",
 })  # fmt: skip
 """Fields of a job that the design knows and this version does not provide: refused by name, never ignored."""
 
@@ -86,7 +86,7 @@ class CancelJobs(Request, frozen=True):
 
 
 class CancelView(View, frozen=True):
-    """What happened: `cancelled` (it had not begun), `asked` (it runs; it is being ended), `too_late` (it had ended)."""
+    """What happened: `cancelled` (it had not begun), `asked` (it runs, and is being ended), `too_late`, `not_found`."""
 
     job_id: str
     outcome: Literal["cancelled", "asked", "too_late", "not_found"]

@@ -1,7 +1,7 @@
 """The form of a handler: `async def create(call: Call) -> Reply`. It knows no HTTP beyond a few header names.
 
 Each file of this package has a class that is given what its handlers need, and a method `handlers() -> Handlers`, from
-the names of operations to bound methods. `cmdexec.server.perform` refuses to start unless each operation has exactly one.
+the names of operations to bound methods. `cmdexec.server.perform` refuses to start unless each operation has one.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,7 +31,7 @@ class Call:
 
 
 Body = Any
-"""A struct (sent as JSON), bytes as they are, an iterator of bytes that is closed when the caller goes away, or nothing."""
+"""A struct (sent as JSON), bytes, an async iterator of bytes that is closed when the caller goes away, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)

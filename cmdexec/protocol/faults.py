@@ -1,0 +1,154 @@
+"""Decoding faults in our own words: which field, as the caller wrote it, what it must be, and what it is.
+
+The library says only where the fault lies and of what kind it is; what the field must be is read from the struct.
+"""
+
+import difflib
+import re
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from cmdexec.errors import Refused
+from cmdexec.protocol.requests import NOT_PROVIDED_YET, NewJob
+
+_FAULT = re.compile(r"(?P<said>.*?)(?: - at `(?P<key>key` in `)?\$(?P<path>[^`]*)`)?", re.DOTALL)
+_STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
+_GOT = re.compile(r"got `([a-z]+)`")
+_NAMED = re.compile(r"(?P<what>missing required|contains unknown) field `(?P<name>.*)`", re.DOTALL)
+
+_KINDS = {
+    "str": "text", "int": "a number", "float": "a number with a fraction", "bool": "true or false", "null": "null", "array": "a list",
+    "object": "an object",
+}  # fmt: skip
+
+_PATTERNS = {
+    r"^[0-9a-f-]{36}$": "an id of 36 characters, such as 01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f",
+    r"^[^\x00]*$": "without NUL characters",
+    r"^[^=\x00]+$": "without = and NUL characters",
+    r"^[A-Za-z0-9_.:-]+$": "of letters, digits and _ . : - only",
+    r"^[0-9a-f]{64}$": "64 hexadecimal digits in lower case",
+}
+
+_MAX_SHOWN = 100
+
+
+def explain(wrong: BaseException, kind: Any) -> Refused:
+    """The fault `wrong` of decoding a `kind`: `bad_json` if it could not be read at all, else `unknown_field`,
+    `not_provided` or `invalid_field` with the field, and for the whole body `bad_request`."""
+    if isinstance(wrong, RecursionError):
+        return Refused("bad_json", "This is nested too deeply.")
+    if not isinstance(wrong, msgspec.ValidationError):
+        return Refused("bad_json", "This is not valid JSON in UTF-8.", mend="Check it with a JSON tool.")
+    fault = _FAULT.fullmatch(str(wrong))
+    said, path, is_key = (fault["said"], fault["path"] or "", bool(fault["key"])) if fault else ("", "", False)
+    at = path.removeprefix(".")
+    wanted = _at(inspect.type_info(kind), path, is_key=is_key)
+    if named := _NAMED.search(said):
+        return _named(named["what"], named["name"], at, wanted)
+    must = f"must be {_words(wanted)}" if wanted is not None else "is not of the right kind"
+    got = _GOT.search(said)
+    is_now = f"; it is {_KINDS.get(got[1], 'something else')}" if got else ""
+    if not at:
+        return Refused("bad_request", f"This {must}{is_now}.")
+    if is_key:
+        return Refused("invalid_field", f"Each name in `{at}` {must}.", field=at)
+    return Refused("invalid_field", f"`{at}` {must}{is_now}.", field=at)
+
+
+def unknown_field(name: str, at: str, known: list[str], *, job: bool) -> Refused:
+    """`name` is not a field that may stand at `at`."""
+    shown = name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}…"
+    field = f"{at}.{shown}" if at else shown
+    if job and name in NOT_PROVIDED_YET:
+        return Refused(
+            "not_provided", f"`{field}` is not provided by this version.", field=field, mend="Leave it out."
+        )
+    near = difflib.get_close_matches(name, known, 1)
+    mend = f"Did you mean `{near[0]}`?" if near else "Leave it out."
+    return Refused("unknown_field", f"There is no field `{field}`.", field=field, mend=mend)
+
+
+def _named(what: str, name: str, at: str, wanted: inspect.Type | None) -> Refused:
+    struct = _struct_of(wanted)
+    if what == "contains unknown":
+        known = [field.encode_name for field in struct.fields] if struct else []
+        return unknown_field(name, at, known, job=struct is not None and issubclass(struct.cls, NewJob))
+    field = f"{at}.{name}" if at else name
+    own = next((field.type for field in struct.fields if field.encode_name == name), None) if struct else None
+    mend = f"It must be {_words(own)}." if own is not None else None
+    return Refused("invalid_field", f"`{field}` is missing.", field=field, mend=mend)
+
+
+def _struct_of(kind: inspect.Type | None) -> inspect.StructType | None:
+    if isinstance(kind, inspect.UnionType):
+        return next((one for one in kind.types if isinstance(one, inspect.StructType)), None)
+    return kind if isinstance(kind, inspect.StructType) else None
+
+
+def _at(kind: inspect.Type | None, path: str, *, is_key: bool) -> inspect.Type | None:
+    """The type of the field that the library's `path` leads to."""
+    for step in _STEP.finditer(path):
+        if step["name"] is not None:
+            struct = _struct_of(kind)
+            kind = next((f.type for f in struct.fields if f.encode_name == step["name"]), None) if struct else None
+        else:
+            kind = _inside(kind, step["index"])
+    return _key_of(kind) if is_key else kind
+
+
+def _inside(kind: inspect.Type | None, index: str) -> inspect.Type | None:
+    for one in kind.types if isinstance(kind, inspect.UnionType) else (kind,):
+        if isinstance(one, inspect.VarTupleType | inspect.ListType):
+            return one.item_type
+        if isinstance(one, inspect.DictType) and index == "...":
+            return one.value_type
+        if isinstance(one, inspect.TupleType) and index.isdigit() and int(index) < len(one.item_types):
+            return one.item_types[int(index)]
+    return None
+
+
+def _key_of(kind: inspect.Type | None) -> inspect.Type | None:
+    return kind.key_type if isinstance(kind, inspect.DictType) else None
+
+
+def _words(kind: inspect.Type) -> str:
+    """What a value of this type is, for people: `a number above 0 and at most 31,622,400`."""
+    if isinstance(kind, inspect.UnionType):
+        return ", or ".join(_words(one) for one in kind.types if not isinstance(one, inspect.NoneType))
+    if isinstance(kind, inspect.IntType | inspect.FloatType):
+        name = "a whole number" if isinstance(kind, inspect.IntType) else "a number"
+        return name + _range(("above", kind.gt), ("from", kind.ge), ("below", kind.lt), ("at most", kind.le))
+    if isinstance(kind, inspect.StrType):
+        return _text(kind)
+    if isinstance(kind, inspect.BytesType):
+        return "base64" + (f" of at most {kind.max_length:,} bytes" if kind.max_length else "")
+    if isinstance(kind, inspect.VarTupleType | inspect.ListType):
+        return "a list" + _count(kind.min_length, kind.max_length, "items")
+    if isinstance(kind, inspect.DictType):
+        return "an object" + _count(None, kind.max_length, "entries")
+    if isinstance(kind, inspect.LiteralType):
+        return "one of " + ", ".join(f"`{value}`" for value in kind.values)
+    if isinstance(kind, inspect.NoneType):
+        return "null"
+    if isinstance(kind, inspect.BoolType):
+        return "true or false"
+    return "an object"
+
+
+def _text(kind: inspect.StrType) -> str:
+    pattern = _PATTERNS.get(kind.pattern or "", "")
+    if pattern[:1].isdigit() or pattern.startswith("an id"):
+        return pattern
+    return " ".join(part for part in ("text" + _count(kind.min_length, kind.max_length, "characters"), pattern) if part)
+
+
+def _range(*bounds: tuple[str, float | None]) -> str:
+    return " and".join(f" {word} {bound:,.15g}" for word, bound in bounds if bound is not None)
+
+
+def _count(least: int | None, most: int | None, of: str) -> str:
+    if least and most:
+        return f" of {least:,} to {most:,} {of}" if least != most else f" of {most:,} {of}"
+    return f" of at most {most:,} {of}" if most else ""
