@@ -4,8 +4,8 @@
         └──────────┴─────────┴────────┴───── released ────────┘
 
 The record is what the spool journals. `advance` is pure: the shell carries out what it returns, in that order, and
-tells it what came of it. A record is journaled before its start is asked, and its spawn before the process is made, so that a
-new process of the worker can tell what can have run (promise 3).
+tells it what came of it. A record is journaled before its start is asked, and its spawn before the process is made, so
+that a new process of the worker can tell what can have run (promise 3).
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """The table of what can happen to a job, as data, and `decide`, which looks a cell up and applies it.
 
-Two guards stand before the table, for what workers say (`_repeated`, `_stale`). `docs/transitions.md` is made
+Two guards stand before the table, for what workers say (`GUARDS`). `docs/transitions.md` is made
 from here.
 """
 
@@ -14,8 +14,8 @@ from cmdexec.model.decision import Change, Decision, NoChange, Refusal, Tell, re
 from cmdexec.model.job import Job, Status
 
 __all__ = [
-    "COLUMNS", "TABLE", "Change", "Decision", "NoChange", "Refusal", "Row", "Rule", "Tell", "claimed", "decide",
-    "queued",
+    "COLUMNS", "GUARDS", "TABLE", "Change", "Decision", "NoChange", "Refusal", "Row", "Rule", "Tell", "claimed",
+    "decide", "queued",
 ]  # fmt: skip
 
 Rule = Callable[[Job, Any, int, float], Decision]
@@ -107,21 +107,9 @@ _CELLS: dict[type[on.Event], dict[Status, Rule]] = {
 }
 
 
-def decide(job: Job, event: on.Event, now: int, jitter: float) -> Decision:
-    """What `event` makes of `job`. Pure; never raises for any job and event that the types allow.
-
-    now      milliseconds of the wall clock, for the fields that people see and for `due_at`
-    jitter   a random float in [0, 1), for the backoff
-    """
-    if isinstance(event, on.FromWorker):
-        guarded = _repeated(job, event, now) or _stale(job, event, now)
-        if guarded is not None:
-            return guarded
-    return _CELLS[type(event)][job.status](job, event, now, jitter)
-
-
-def _repeated(job: Job, event: on.FromWorker, now: int) -> NoChange | Refusal | None:
-    """First of all: a result that attempt n already has gets the stored answer; another one is refused, and kept."""
+def repeated(job: Job, event: on.FromWorker, now: int, _jitter: float) -> NoChange | Refusal | None:
+    """First of all: a result that attempt n already has gets the stored answer if it is the same; another one for it
+    gets 409, kept in history."""
     if not isinstance(event, on.Ended):
         return None
     run = job.attempt_named(event.attempt)
@@ -138,8 +126,9 @@ def _repeated(job: Job, event: on.FromWorker, now: int) -> NoChange | Refusal | 
     )
 
 
-def _stale(job: Job, event: on.FromWorker, now: int) -> Refusal | None:
-    """Then: a message about another attempt than the last, or of another session than the one that had it, is stale."""
+def stale(job: Job, event: on.FromWorker, now: int, _jitter: float) -> Refusal | None:
+    """Then: if the job's last attempt is not n or was not W's, `409 stale_attempt`, and W ends n; a result or a
+    `resume` is kept in history as superseded."""
     if event.attempt == job.attempt and event.session == job.session:
         return None
     also = None
@@ -154,3 +143,23 @@ def _stale(job: Job, event: on.FromWorker, now: int) -> Refusal | None:
         Tell.DROP if isinstance(event, on.Ended) else Tell.STOP,
         also,
     )
+
+
+Guard = Callable[[Job, Any, int, float], NoChange | Refusal | None]
+
+GUARDS: tuple[Guard, ...] = (repeated, stale)
+"""What stands before the table for events of workers: the first that answers decides."""
+
+
+def decide(job: Job, event: on.Event, now: int, jitter: float) -> Decision:
+    """What `event` makes of `job`. Pure; never raises for any job and event that the types allow.
+
+    now      milliseconds of the wall clock, for the fields that people see and for `due_at`
+    jitter   a random float in [0, 1), for the backoff
+    """
+    if isinstance(event, on.FromWorker):
+        for guard in GUARDS:
+            answer = guard(job, event, now, jitter)
+            if answer is not None:
+                return answer
+    return _CELLS[type(event)][job.status](job, event, now, jitter)
