@@ -84,6 +84,20 @@ WORKER: tuple[Setting, ...] = (
         "RECONNECT_MAX_SEC", Kind.DURATION, 15.0, "The largest range of that wait; each wait is a random part of it.",
         _HERE, unit="s", minimum=0.01, maximum=3600,
     ),
+    Setting(
+        "AGAIN_SEC", Kind.DURATION, 1.0, "How long before what the server could not take now is said again.",
+        _HERE, unit="s", minimum=0.01, maximum=3600,
+    ),
+    Setting(
+        "LEASE_MARGIN_SEC", Kind.DURATION, 10.0,
+        "How long before its lease is over a silent worker ends its `requeue` jobs; at most a quarter of the lease.",
+        _HERE, unit="s", minimum=0, maximum=3600,
+    ),
+    Setting(
+        "FOLDER_WAIT_SEC", Kind.DURATION, 20.0,
+        "How long to wait at the start until the jobs of an earlier process in the same folder are gone.",
+        _HERE, unit="s", minimum=0, maximum=3600,
+    ),
     # Output and the spool
     Setting(
         "SPOOL_MAX_BYTES", Kind.SIZE, GIB, "The most that the spool keeps on disk; jobs are paused while it is full.",
@@ -100,6 +114,10 @@ WORKER: tuple[Setting, ...] = (
     Setting(
         "OUTPUT_WINDOW_BYTES", Kind.SIZE, 4 * MIB, "The most output that is under way and not yet acknowledged.",
         _HERE, unit="bytes", minimum=64 * KIB, maximum=GIB,
+    ),
+    Setting(
+        "SPOOL_WRITE_SEC", Kind.DURATION, 0.25, "How long output that the server has not taken stays off the disk.",
+        _HERE, unit="s", minimum=0.01, maximum=60,
     ),
 )  # fmt: skip
 
@@ -139,10 +157,14 @@ class WorkerSettings:
     kill_deadline_sec: float
     reconnect_min_sec: float
     reconnect_max_sec: float
+    again_sec: float
+    lease_margin_sec: float
+    folder_wait_sec: float
     spool_max_bytes: int
     output_cap_bytes: int
     output_tail_bytes: int
     output_window_bytes: int
+    spool_write_sec: float
 
 
 WORKER_CHECKS: tuple[Check, ...] = ()

@@ -1,0 +1,147 @@
+"""Both streams of one attempt: what is kept of them, what is left out, and the digest of what is kept."""
+
+import hashlib
+
+from cmdexec.protocol.messages import INLINE_MAX, Inline, OutputDone, Stream, StreamDone
+from cmdexec.worker.spool.segments import Segments
+from cmdexec.worker.spool.stream import StreamSpool
+
+STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
+_EMPTY = hashlib.sha256().hexdigest()
+
+
+class _Kept:
+    """One stream before it is spooled: counted and hashed; past the head only its end is kept.
+
+    written  bytes that the job wrote
+    gap      offset as written of the first byte past the head; None while all is kept
+    """
+
+    __slots__ = ("digest", "gap", "ring", "spool", "written")
+
+    def __init__(self, spool: StreamSpool) -> None:
+        self.spool = spool
+        self.written = 0
+        self.gap: int | None = None
+        self.ring = bytearray()
+        self.digest = hashlib.sha256()
+
+    def keep(self, data: bytes) -> None:
+        self.digest.update(data)
+        self.spool.append(data)
+
+
+class AttemptOutput:
+    """The output of an attempt, under its cap: `cap_bytes` of both streams together, of which each stream has half of
+    `tail_bytes` for its end. What lies between head and tail is left out and named in `done`."""
+
+    __slots__ = ("_head_left", "_kept", "_known", "_tail", "dropped", "key", "paused", "stderr", "stdout")
+
+    def __init__(self, folder: str, key: str, *, cap_bytes: int, tail_bytes: int) -> None:
+        self.key = key
+        self.stdout = StreamSpool(Segments(folder, key, "stdout"))
+        self.stderr = StreamSpool(Segments(folder, key, "stderr"))
+        self.dropped = False
+        self.paused = False
+        self._tail = min(tail_bytes, cap_bytes) // 2
+        self._head_left = cap_bytes - 2 * self._tail
+        self._kept: dict[Stream, _Kept] = {}
+        self._known: OutputDone | None = None
+
+    def stream(self, name: Stream) -> StreamSpool:
+        return self.stdout if name == "stdout" else self.stderr
+
+    @property
+    def held(self) -> int:
+        """Bytes in memory."""
+        return self.stdout.held + self.stderr.held
+
+    @property
+    def on_disk(self) -> int:
+        """Bytes on disk."""
+        return self.stdout.disk.size + self.stderr.disk.size
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that are not on their way to the server."""
+        return self.stdout.unsent + self.stderr.unsent
+
+    def write(self, name: Stream, data: bytes) -> None:
+        """What the job wrote next."""
+        kept = self._kept.get(name)
+        if kept is None:
+            kept = self._kept[name] = _Kept(self.stream(name))
+        kept.written += len(data)
+        if kept.gap is None:
+            if len(data) <= self._head_left:
+                self._head_left -= len(data)
+                kept.keep(data)
+                return
+            kept.gap = kept.spool.end + self._head_left
+            if self._head_left:
+                kept.keep(data[: self._head_left])
+                data = data[self._head_left :]
+                self._head_left = 0
+        if self._tail:
+            kept.ring += data[-self._tail :]
+            if len(kept.ring) > 2 * self._tail:
+                del kept.ring[: -self._tail]
+
+    def close(self) -> OutputDone:
+        """No more comes: the tails follow the heads. Length, digest and what is left out, as the server is told."""
+        if self._known is None:
+            self._known = OutputDone(stdout=self._closed("stdout"), stderr=self._closed("stderr"))
+        return self._known
+
+    def _closed(self, name: Stream) -> StreamDone:
+        kept = self._kept.pop(name, None)
+        if kept is None:
+            return StreamDone(bytes=0, digest=_EMPTY)
+        lost: tuple[tuple[int, int], ...] = ()
+        if kept.gap is not None:
+            tail = bytes(kept.ring[-self._tail :]) if self._tail else b""
+            if kept.written - len(tail) > kept.gap:
+                lost = ((kept.gap, kept.written - len(tail)),)
+            if tail:
+                kept.keep(tail)
+        return StreamDone(bytes=kept.spool.end, digest=kept.digest.hexdigest(), lost=lost)
+
+    def restore(self, done: OutputDone, inline: Inline) -> None:
+        """Take up the ended output of an earlier process, after its files were adopted."""
+        self._known = done
+        self.stdout.restore(done.stdout.bytes or 0, inline.stdout)
+        self.stderr.restore(done.stderr.bytes or 0, inline.stderr)
+
+    def restore_unended(self) -> None:
+        """Take up what reached the disk of the output of an attempt that an earlier process did not see end."""
+        for stream in (self.stdout, self.stderr):
+            stream.restore(stream.disk.end, b"")
+
+    def fits_inline(self) -> bool:
+        """Whether all that is on no disk but this process's memory may ride in the result."""
+        return _loose(self.stdout) <= INLINE_MAX and _loose(self.stderr) <= INLINE_MAX
+
+    def loose(self) -> Inline:
+        """What neither the server nor the disk has, to be journaled with the result."""
+        return Inline(
+            stdout=_end_of(self.stdout, _loose(self.stdout)), stderr=_end_of(self.stderr, _loose(self.stderr))
+        )
+
+    def unsent_inline(self) -> Inline | None:
+        """What is not on its way yet, as it rides in the result; None when it is too much, or not in memory."""
+        if self.stdout.unsent > INLINE_MAX or self.stderr.unsent > INLINE_MAX:
+            return None
+        parts = [_end_of(stream, stream.unsent) for stream in (self.stdout, self.stderr)]
+        if len(parts[0]) != self.stdout.unsent or len(parts[1]) != self.stderr.unsent:
+            return None
+        return Inline(stdout=parts[0], stderr=parts[1])
+
+
+def _loose(stream: StreamSpool) -> int:
+    return stream.end - max(stream.acked, stream.disk.end)
+
+
+def _end_of(stream: StreamSpool, size: int) -> bytes:
+    if not size:
+        return b""
+    return stream.in_memory(stream.end - size, size) or b""

@@ -1,0 +1,250 @@
+"""The spool: everything that the server does not have yet, under one bound for memory and one for the disk.
+
+Output stays in memory while the server takes it; what was not taken within `spool_write_sec` a thread writes to disk.
+Memory holds at most about twice `output_window_bytes`, whatever jobs write: beyond it they are paused. With a full disk
+nothing more is written there, so that the same rule pauses them (promise 8).
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from cmdexec.protocol.messages import OutputDone, Stream
+from cmdexec.runtime import Runtime
+from cmdexec.settings.worker import WorkerSettings
+from cmdexec.worker.spool.journal import Journal
+from cmdexec.worker.spool.output import AttemptOutput
+from cmdexec.worker.spool.records import Record
+from cmdexec.worker.spool.segments import Write, read_one, remove_all, write_all
+from cmdexec.worker.spool.stream import StreamSpool
+
+_Planned = list[tuple[AttemptOutput, StreamSpool, list[Write]]]
+
+
+class Spool:
+    """Made by `recovery.open_spool`. All methods are called on the event loop; `run` is its writer.
+
+    memory   bytes of output in memory
+    on_disk  bytes of output on disk
+    away     the server cannot be reached: what memory has no room for goes to disk without waiting
+    """
+
+    def __init__(
+        self, folder: Path, journal: Journal, session: str, *, settings: WorkerSettings, runtime: Runtime
+    ) -> None:
+        self.session = session
+        self.memory = 0
+        self.on_disk = 0
+        self.away = True
+        self.relieved: Callable[[Sequence[str]], None] = lambda _keys: None
+        self._folder = str(folder)
+        self._journal = journal
+        self._settings = settings
+        self._runtime = runtime
+        self._window = settings.output_window_bytes
+        self._dirty: dict[str, AttemptOutput] = {}
+        self._doomed: list[Path] = []
+        self._settling: dict[str, tuple[AttemptOutput, Callable[[], None]]] = {}
+        self._paused: set[str] = set()
+        self._work = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._failing = False
+
+    @property
+    def size(self) -> int:
+        """All that the spool holds, in bytes."""
+        return self.memory + self.on_disk + self._journal.size
+
+    def journal(self, records: Sequence[Record]) -> None:
+        """Append to the journal. Raises OSError, and then none of the records is written."""
+        self._journal.append(records)
+
+    # What jobs write -------------------------------------------------------------------------------------------------
+
+    def begin(self, key: str, cap_bytes: int | None = None) -> AttemptOutput:
+        """The output of a new attempt; `cap_bytes` when the server keeps less than this worker."""
+        cap = self._settings.output_cap_bytes
+        cap = cap if cap_bytes is None else min(cap, cap_bytes)
+        return AttemptOutput(self._folder, key, cap_bytes=cap, tail_bytes=self._settings.output_tail_bytes)
+
+    def adopt(self, output: AttemptOutput) -> None:
+        """Count the output of an attempt that an earlier process left."""
+        self.memory += output.held
+        self.on_disk += output.on_disk
+
+    def write(self, output: AttemptOutput, stream: Stream, data: bytes) -> bool:
+        """What a job wrote next. False: pause it until `relieved` names it."""
+        if output.dropped:
+            return True
+        before = output.held
+        output.write(stream, data)
+        self._grown(output, output.held - before)
+        if self.memory <= 2 * self._window:
+            return True
+        self._paused.add(output.key)
+        self._hurry.set()
+        return False
+
+    def close(self, output: AttemptOutput) -> OutputDone:
+        """The job will write no more."""
+        self._paused.discard(output.key)
+        before = output.held
+        done = output.close()
+        self._grown(output, output.held - before)
+        return done
+
+    def _grown(self, output: AttemptOutput, size: int) -> None:
+        if size:
+            self.memory += size
+            self._dirty[output.key] = output
+            if not self._work.is_set():
+                self._work.set()
+            if self.away and self.memory > self._window:
+                self._hurry.set()
+
+    # What becomes of it ----------------------------------------------------------------------------------------------
+
+    def ack(self, output: AttemptOutput, stdout: int, stderr: int) -> None:
+        """The server has so much of each stream."""
+        before, disk = output.held, output.on_disk
+        self._delete(output.stdout.ack(stdout))
+        self._delete(output.stderr.ack(stderr))
+        self._freed(output, before, disk)
+        if output.key in self._settling and output.fits_inline():
+            self._settled(output.key)
+
+    def settle(self, output: AttemptOutput, then: Callable[[], None]) -> None:
+        """Bring what is loose to disk, until the rest fits into the journal; then call `then`, perhaps at once."""
+        if output.fits_inline():
+            then()
+            return
+        self._settling[output.key] = output, then
+        self._dirty[output.key] = output
+        self._work.set()
+        self._hurry.set()
+
+    def _settled(self, key: str) -> None:
+        if (settling := self._settling.pop(key, None)) is not None:
+            settling[1]()
+
+    def drop(self, output: AttemptOutput) -> None:
+        """Give up all of the output."""
+        if output.dropped:
+            return
+        before, disk = output.held, output.on_disk
+        output.dropped = True
+        self._settling.pop(output.key, None)
+        self._dirty.pop(output.key, None)
+        self._paused.discard(output.key)
+        self._delete(output.stdout.drop())
+        self._delete(output.stderr.drop())
+        self._freed(output, before, disk)
+
+    def _freed(self, output: AttemptOutput, held_before: int, disk_before: int) -> None:
+        self.memory += output.held - held_before
+        self.on_disk += output.on_disk - disk_before
+        if self._paused and self.memory <= self._window:
+            paused, self._paused = sorted(self._paused), set()
+            self.relieved(paused)
+
+    def _delete(self, paths: Iterable[Path]) -> None:
+        for path in paths:
+            self._doomed.append(path)
+            self._work.set()
+
+    async def read(self, stream: StreamSpool, limit: int) -> bytes:
+        """Up to `limit` bytes from `stream.sent` on, from memory or disk; none when they are in neither."""
+        start = stream.sent
+        if (data := stream.in_memory(start, limit)) is not None:
+            return data
+        if (place := stream.disk.locate(start, limit)) is None:
+            return b""
+        return await self._runtime.threads.run(lambda: read_one(*place))
+
+    # The writer ------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Write to disk what has waited, and delete what is no longer needed, until cancelled."""
+        while True:
+            await self._work.wait()
+            try:
+                async with asyncio.timeout(self._settings.spool_write_sec):
+                    await self._hurry.wait()
+            except TimeoutError:
+                pass
+            self._work.clear()
+            self._hurry.clear()
+            await self.turn()
+            if self._dirty or self._doomed:
+                self._work.set()
+            if self._failing:
+                await self._runtime.clock.sleep(self._settings.spool_write_sec)
+
+    async def turn(self) -> None:
+        """One turn of the writer: what has waited since the turn before goes to disk."""
+        planned = self._plan()
+        doomed, self._doomed = self._doomed, []
+        if not planned and not doomed:
+            return
+        faults = await self._runtime.threads.run(lambda: _carry_out([writes for _, _, writes in planned], doomed))
+        self._told(next((fault for fault in faults if fault is not None), None))
+        for (output, stream, writes), fault in zip(planned, faults, strict=True):
+            if fault is not None:
+                stream.failed()
+                self._dirty[output.key] = output
+                continue
+            before, disk = output.held, output.on_disk
+            self._delete(stream.wrote(writes, forget=self.memory > self._window or output.key in self._settling))
+            self._freed(output, before, disk)
+        for key, (output, _) in list(self._settling.items()):
+            if output.fits_inline():
+                self._settled(key)
+
+    def _plan(self) -> _Planned:
+        """What is to be written now: what has waited for a turn, all when there is no room, all of what settles."""
+        planned: _Planned = []
+        room = self._settings.spool_max_bytes - self.on_disk
+        pressed = bool(self._paused) or (self.away and self.memory > self._window)
+        for key, output in list(self._dirty.items()):
+            waits = False
+            for stream in (output.stdout, output.stderr):
+                upto = stream.end if pressed or key in self._settling else stream.marked
+                stream.marked = stream.end
+                waits = waits or upto < stream.end
+                writes = stream.plan(upto)
+                size = sum(len(write.data) for write in writes)
+                if size > room:
+                    stream.failed()
+                    waits = True
+                elif writes:
+                    room -= size
+                    planned.append((output, stream, writes))
+            if not waits or not output.held:
+                del self._dirty[key]
+        return planned
+
+    def _told(self, fault: OSError | None) -> None:
+        """Say once when the disk begins to fail, and once when it works again."""
+        if (fault is not None) != self._failing:
+            self._failing = fault is not None
+            if fault is not None:
+                self._runtime.log.warning("the spool cannot be written; jobs are paused", error=fault.strerror)
+            else:
+                self._runtime.log.info("the spool can be written again")
+
+    def shut(self) -> None:
+        """Close the journal; nothing can be written from now on."""
+        self._journal.close()
+
+
+def _carry_out(plans: Sequence[Sequence[Write]], doomed: Sequence[Path]) -> list[OSError | None]:
+    """Blocking: each plan on its own, so that one that fails leaves the others done."""
+    faults: list[OSError | None] = []
+    remove_all(doomed)
+    for writes in plans:
+        try:
+            write_all(writes)
+            faults.append(None)
+        except OSError as fault:
+            faults.append(fault)
+    return faults
