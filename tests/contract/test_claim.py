@@ -1,0 +1,89 @@
+"""Claims: each job to one worker, the best first, and the same claim asked again takes no more."""
+
+import asyncio
+
+from cmdexec.model.job import Status
+from cmdexec.store.contract.jobs_write import Applied
+from tests.contract.engines import Place, Store
+from tests.contract.making import as_claimed, changed, inserted, job, jobs, running, wanted, write
+
+
+async def test_a_claim_takes_the_lowest_ranks_and_leaves_exactly_what_the_model_says(store: Store) -> None:
+    waiting = [job(number, rank=-number) for number in range(6)]
+    await inserted(store, *waiting)
+    asked = wanted("c1", limit=4)
+    expected = [as_claimed(one, asked) for one in reversed(waiting[2:])]
+    assert await store.jobs_write.claim(asked) == expected
+    assert await store.reads.jobs.get([one.job_id for one in expected]) == expected
+    assert [one.job_id for one in await store.jobs_write.claim(wanted("c2"))] == [waiting[1].job_id, waiting[0].job_id]
+
+
+async def test_equal_ranks_go_in_the_order_in_which_they_came(store: Store) -> None:
+    await inserted(store, *jobs(5, rank=7))
+    assert [one.job_id for one in await store.jobs_write.claim(wanted("c1"))] == [one.job_id for one in jobs(5)]
+
+
+async def test_a_claim_takes_of_its_classes_only_in_the_order_of_rank_across_them(store: Store) -> None:
+    await inserted(store, *(job(number, rank=number, klass="abc"[number % 3]) for number in range(12)))
+    got = await store.jobs_write.claim(wanted("c1", limit=5, klasses=("c", "a", "c")))
+    assert [one.rank for one in got] == [0, 2, 3, 5, 6]
+    assert await store.jobs_write.claim(wanted("c2", klasses=())) == []
+    assert await store.jobs_write.claim(wanted("c3", klasses=("nobody's",))) == []
+    assert await store.jobs_write.claim(wanted("c4", limit=0)) == []
+
+
+async def test_jobs_that_avoid_the_worker_are_passed_over(store: Store) -> None:
+    await inserted(store, job(0, avoid=("w1",)), job(1, avoid=("w2", "w1")), job(2, avoid=("w11",)), job(3))
+    assert [one.job_id for one in await store.jobs_write.claim(wanted("c1", limit=2))] == [job(2).job_id, job(3).job_id]
+    assert await store.jobs_write.claim(wanted("c2")) == []
+    assert [one.job_id for one in await store.jobs_write.claim(wanted("c3", worker_id="w2"))] == [job(0).job_id]
+
+
+async def test_only_queued_jobs_are_claimed(store: Store) -> None:
+    others = [job(number, status=status) for number, status in enumerate(Status) if status is not Status.QUEUED]
+    await inserted(store, *others, job(100))
+    assert [one.job_id for one in await store.jobs_write.claim(wanted("c1"))] == [job(100).job_id]
+
+
+async def test_the_same_claim_again_returns_its_jobs_and_takes_no_more(store: Store) -> None:
+    await inserted(store, *jobs(10))
+    first = await store.jobs_write.claim(wanted("c1", limit=3))
+    assert await store.jobs_write.claim(wanted("c1", limit=8)) == first
+    assert (await store.reads.jobs.counts())[Status.QUEUED] == 7
+
+
+async def test_the_same_claim_again_leaves_out_what_has_moved_on(store: Store) -> None:
+    await inserted(store, *jobs(3))
+    first = await store.jobs_write.claim(wanted("c1"))
+    go, back = running(first[0]), changed(first[1], status=Status.QUEUED)
+    await store.jobs_write.apply([write(first[0], go, "x1"), write(first[1], back, "x2")])
+    assert await store.jobs_write.claim(wanted("c1")) == [first[2]]
+    await store.jobs_write.apply([write(first[2], changed(first[2], status=Status.QUEUED), "x3")])
+    assert await store.jobs_write.claim(wanted("c1")) == []
+    assert len(await store.jobs_write.claim(wanted("c2"))) == 2
+
+
+async def test_a_claim_is_remembered_after_opening_again(place: Place) -> None:
+    store = place.open()
+    await inserted(store, *jobs(4))
+    first = await store.jobs_write.claim(wanted("c1", limit=2))
+    store = await place.reopen()
+    assert await store.jobs_write.claim(wanted("c1", limit=4)) == first
+
+
+async def test_of_many_claims_at_once_each_job_goes_to_one(store: Store) -> None:
+    await inserted(store, *jobs(200))
+    asked = [wanted(f"c{number}", limit=7, worker_id=f"w{number}") for number in range(40)]
+    got = await asyncio.gather(*(store.jobs_write.claim(one) for one in asked))
+    taken = [one.job_id for claim in got for one in claim]
+    assert sorted(taken) == [one.job_id for one in jobs(200)]
+    assert all(one.worker_id == want.claim.worker_id for want, claim in zip(asked, got, strict=True) for one in claim)
+
+
+async def test_a_job_that_is_queued_again_is_claimed_again_with_a_new_number(store: Store) -> None:
+    await inserted(store, job(0))
+    (first,) = await store.jobs_write.claim(wanted("c1"))
+    (outcome,) = await store.jobs_write.apply([write(first, changed(first, status=Status.QUEUED), "x1")])
+    assert isinstance(outcome, Applied)
+    (second,) = await store.jobs_write.claim(wanted("c2", worker_id="w2", session="s2"))
+    assert (first.attempt, second.attempt, second.worker_id, second.session) == (1, 2, "w2", "s2")

@@ -1,0 +1,77 @@
+"""Adding jobs: all or none, and a submit key is there once."""
+
+import asyncio
+
+import pytest
+
+from cmdexec.model.job import Status
+from cmdexec.store.contract.jobs_write import Inserted, Present
+from tests.contract.engines import Place, Store
+from tests.contract.making import NOW, inserted, job, jobs
+
+
+async def test_inserted_jobs_are_read_as_they_were_given(store: Store) -> None:
+    new = jobs(5)
+    assert await store.jobs_write.insert(new) == Inserted(tuple(new))
+    ids = [one.job_id for one in reversed(new)]
+    assert await store.reads.jobs.get([*ids, "no such job"]) == [*reversed(new), None]
+
+
+async def test_a_batch_with_one_used_key_adds_nothing_and_names_the_jobs_of_the_used_keys(store: Store) -> None:
+    old = jobs(3)
+    await inserted(store, *old)
+    batch = [job(10), job(11, submit_key=old[2].submit_key), job(12), job(13, submit_key=old[0].submit_key)]
+    assert await store.jobs_write.insert(batch) == Present((old[2], old[0]))
+    assert await store.reads.jobs.get([one.job_id for one in batch]) == [None] * 4
+    assert (await store.reads.jobs.counts())[Status.QUEUED] == 3
+    assert await store.reads.jobs.waiting_of("owner") == 3
+
+
+async def test_the_same_batch_again_is_present_with_the_same_jobs(store: Store) -> None:
+    batch = jobs(4)
+    await inserted(store, *batch)
+    assert await store.jobs_write.insert(batch) == Present(tuple(batch))
+
+
+async def test_a_refused_batch_does_not_hurt_what_is_stored_beside_it(store: Store) -> None:
+    await inserted(store, job(0))
+    outcomes = await asyncio.gather(*(store.jobs_write.insert([job(number), job(0)]) for number in range(1, 9)),
+                                    *(store.jobs_write.insert([job(number)]) for number in range(9, 17)))  # fmt: skip
+    assert [type(outcome) for outcome in outcomes] == [Present] * 8 + [Inserted] * 8
+    found = await store.reads.jobs.get([job(number).job_id for number in range(17)])
+    assert [one is not None for one in found] == [True] + [False] * 8 + [True] * 8
+    assert await store.reads.jobs.waiting_of("owner") == 9
+
+
+async def test_of_many_that_bring_the_same_key_at_once_one_adds_its_job(store: Store) -> None:
+    rivals = [job(number, submit_key="the key") for number in range(20)]
+    outcomes = await asyncio.gather(*(store.jobs_write.insert([rival]) for rival in rivals))
+    winners = [outcome for outcome in outcomes if isinstance(outcome, Inserted)]
+    assert len(winners) == 1
+    assert [outcome for outcome in outcomes if isinstance(outcome, Present)] == [Present(winners[0].jobs)] * 19
+
+
+async def test_a_key_is_free_again_once_it_is_forgotten(store: Store) -> None:
+    await inserted(store, *jobs(5))
+    assert await store.jobs_write.forget_submit_keys(NOW + 3, 2) == 2
+    assert await store.jobs_write.forget_submit_keys(NOW + 3, 10) == 1
+    assert await store.jobs_write.forget_submit_keys(NOW + 3, 10) == 0
+    assert isinstance(await store.jobs_write.insert([job(20, submit_key="key-2")]), Inserted)
+    assert isinstance(await store.jobs_write.insert([job(21, submit_key="key-3")]), Present)
+    assert (await store.reads.jobs.get([job(2).job_id])) == [job(2)]
+
+
+async def test_a_job_id_that_is_there_already_is_a_fault_and_adds_nothing(store: Store) -> None:
+    await inserted(store, job(0))
+    with pytest.raises(ValueError, match="twice"):
+        await store.jobs_write.insert([job(1), job(0, submit_key="another key")])
+    assert await store.reads.jobs.get([job(1).job_id]) == [None]
+    await inserted(store, job(1))
+
+
+async def test_inserted_jobs_are_there_after_opening_again(place: Place) -> None:
+    store = place.open()
+    await inserted(store, *jobs(7))
+    store = await place.reopen()
+    assert await store.reads.jobs.get([one.job_id for one in jobs(7)]) == jobs(7)
+    assert await store.reads.jobs.waiting_of("owner") == 7
