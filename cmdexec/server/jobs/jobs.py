@@ -1,0 +1,83 @@
+"""The one object through which a server changes jobs."""
+
+from collections.abc import Sequence
+
+from cmdexec.errors import Unavailable
+from cmdexec.model.job import Job, Spec
+from cmdexec.notify.contract import Notify
+from cmdexec.runtime import Runtime
+from cmdexec.server.jobs import cancel as cancelling
+from cmdexec.server.jobs import claim as claiming
+from cmdexec.server.jobs.ask import Ask, Outcome
+from cmdexec.server.jobs.holder import Holder
+from cmdexec.server.jobs.measure import StoredOutput
+from cmdexec.server.jobs.shell import Shell
+from cmdexec.server.jobs.submit import Submitter
+from cmdexec.settings.server import ServerSettings
+from cmdexec.store.contract.jobs_write import JobWrites
+from cmdexec.store.contract.reads import Reads
+
+
+class Jobs:
+    """Submit, claim, cancel; and `turn` for events of all other kinds, which the functions of this package make.
+
+    `stored` is asked what output is there before a job ends.
+    """
+
+    def __init__(
+        self,
+        *,
+        reads: Reads,
+        writes: JobWrites,
+        notify: Notify,
+        runtime: Runtime,
+        settings: ServerSettings,
+        stored: StoredOutput,
+    ) -> None:
+        self._shell = Shell(
+            reads=reads.jobs, writes=writes, notify=notify, runtime=runtime, stored=stored,
+            known=settings.job_cache_items,
+        )  # fmt: skip
+        self._submitter = Submitter(
+            self._shell, max_queued=settings.max_queued_per_user, age_sec=settings.priority_age_sec
+        )
+        self.stored = stored
+        self.output_limit = settings.max_output_bytes
+        self._draining = False
+
+    def drain(self) -> None:
+        """Take no new jobs any more, and give none out."""
+        self._draining = True
+
+    @property
+    def draining(self) -> bool:
+        return self._draining
+
+    async def submit(self, owner: str, specs: Sequence[Spec], *, key: str | None, body: bytes) -> list[Job]:
+        """New jobs in the order of `specs`, all or none, answered when they are on disk.
+
+        key    the same key gives the same jobs again for SUBMIT_KEY_TTL_SEC
+        body   the request as sent: another one with the same key is Refused("key_reused")
+
+        Raises Unavailable("draining" | "queue_full" | "disk_full" | "store_away" | "overloaded").
+        """
+        if self._draining:
+            raise Unavailable("draining", "This server is stopping and takes no new jobs.", retry_after=5.0)
+        return await self._submitter.submit(owner, specs, key=key, body=body)
+
+    async def cancel(self, job_ids: Sequence[str], by: str) -> list[tuple[Job | None, str]]:
+        """End jobs: for each the job as it stands and `cancelled`, `asked`, `too_late` or `not_found`."""
+        return await cancelling.cancel(self._shell, job_ids, by)
+
+    async def claim(self, holder: Holder, *, claim_id: str, klasses: Sequence[str], limit: int) -> list[Job]:
+        """Assign up to `limit` queued jobs of these classes to the worker; the same claim again gives the same jobs."""
+        if self._draining:
+            return []
+        return await claiming.claim(self._shell, holder, claim_id=claim_id, klasses=klasses, limit=limit)
+
+    async def turn(self, asks: Sequence[Ask]) -> list[Outcome]:
+        """Carry out many events with one write, those of one job in their order; outcomes in the order asked.
+
+        Raises Unavailable if the store is away: then what was written is not known, and the same may be asked again.
+        """
+        return await self._shell.turn(asks)

@@ -1,0 +1,252 @@
+"""The shell around `decide`: read, decide, write on the revision that was read, tell whom it concerns.
+
+A conflict is read and decided again, five times. The jobs that workers hold are kept in a small memory, as a hint only:
+a change is written on the revision that it was decided on, and what changes nothing is looked up before it is answered.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+
+from cmdexec.model.decision import Change, NoChange, Refusal, Tell
+from cmdexec.model.events import FromWorker, Start
+from cmdexec.model.job import HELD, Job, Status
+from cmdexec.model.transitions import decide
+from cmdexec.notify.contract import JobsChanged, JobsWaiting, Notify, OutputGrew, TellWorker
+from cmdexec.runtime import Runtime
+from cmdexec.server.jobs.ask import CROWDED, Ask, Judged, Outcome
+from cmdexec.server.jobs.measure import StoredOutput
+from cmdexec.store.contract.jobs_write import Applied, InlineOutput, JobWrite, JobWrites, NotWritten
+from cmdexec.store.contract.reads import JobReads
+
+RETRIES = 5
+"""How often a conflict is decided again (promises, "Writing")."""
+
+
+class Shell:
+    """Carries events out. Used by the files of this package alone."""
+
+    def __init__(
+        self, *, reads: JobReads, writes: JobWrites, notify: Notify, runtime: Runtime, stored: StoredOutput, known: int
+    ) -> None:
+        self.reads = reads
+        self.writes = writes
+        self.notify = notify
+        self.runtime = runtime
+        self.stored = stored
+        self._known: OrderedDict[str, Job] = OrderedDict()
+        self._most = known
+
+    async def turn(self, asks: Sequence[Ask]) -> list[Outcome]:
+        """Carry out events, those of one job in their order, with one write. Outcomes in the order asked.
+
+        Raises Unavailable if the store cannot be reached: then what was written is not known, and the same may be
+        asked again.
+        """
+        outcomes: list[Outcome] = [_CROWDED] * len(asks)
+        pending: Sequence[int] = range(len(asks))
+        sure: dict[str, Job | None] = {}
+        for _ in range(1 + RETRIES):
+            if not pending:
+                break
+            round_ = _Round(self, asks, outcomes)
+            await round_.read(pending, sure)
+            round_.decide(pending, sure)
+            pending = await round_.write(sure)
+        return outcomes
+
+    def remember(self, jobs: Iterable[Job]) -> None:
+        """Keep these, if a worker holds them."""
+        known = self._known
+        for job in jobs:
+            if job.status in HELD:
+                known[job.job_id] = job
+                known.move_to_end(job.job_id)
+            else:
+                known.pop(job.job_id, None)
+        while len(known) > self._most:
+            known.popitem(last=False)
+
+    def recall(self, job_id: str) -> Job | None:
+        """The job as last seen, which may be out of date."""
+        return self._known.get(job_id)
+
+    def forget(self, job_ids: Iterable[str]) -> None:
+        """What became of these is not known."""
+        for job_id in job_ids:
+            self._known.pop(job_id, None)
+
+    def changed(self, jobs: Sequence[Job]) -> None:
+        """Say that these were written."""
+        if not jobs:
+            return
+        self.notify.publish(JobsChanged(tuple(dict.fromkeys(job.job_id for job in jobs))))
+        waiting = {job.klass for job in jobs if job.status is Status.QUEUED}
+        if waiting:
+            self.notify.publish(JobsWaiting(tuple(waiting)))
+
+
+class _Step:
+    """One write that is about to be made, and the ask that it belongs to."""
+
+    __slots__ = ("ask", "before", "change", "write")
+
+    def __init__(self, ask: int, before: Job, change: Change, write: JobWrite) -> None:
+        self.ask = ask
+        self.before = before
+        self.change = change
+        self.write = write
+
+
+class _Round:
+    """Read, decide and write once. `sure`: jobs that are known to stand so in the store, by id."""
+
+    def __init__(self, shell: Shell, asks: Sequence[Ask], outcomes: list[Outcome]) -> None:
+        self._shell = shell
+        self._asks = asks
+        self._outcomes = outcomes
+        self._steps: list[_Step] = []
+        self._answered: dict[str, list[int]] = {}
+        self._again: list[int] = []
+
+    async def read(self, pending: Sequence[int], sure: dict[str, Job | None]) -> None:
+        """Look up what is not known at all."""
+        shell = self._shell
+        missing = {
+            job_id: None
+            for job_id in (self._asks[index].job_id for index in pending)
+            if job_id not in sure and shell.recall(job_id) is None
+        }
+        if missing:
+            jobs = await shell.reads.get(tuple(missing))
+            sure.update(zip(missing, jobs, strict=True))
+
+    def decide(self, pending: Sequence[int], sure: dict[str, Job | None]) -> None:
+        """Decide each on what is known; what would change nothing, on what is only believed, has to be looked up."""
+        current: dict[str, Job | None] = {}
+        doubtful: set[str] = set()
+        now = self._shell.runtime.clock.now()
+        for index in pending:
+            ask = self._asks[index]
+            job_id = ask.job_id
+            if job_id in doubtful:
+                self._again.append(index)
+                continue
+            if job_id in current:
+                job = current[job_id]
+            else:
+                job = sure[job_id] if job_id in sure else self._shell.recall(job_id)
+            if job is None and job_id not in sure:
+                doubtful.add(job_id)  # it fell out of the memory since it was looked for
+                self._again.append(index)
+                continue
+            written = len(self._steps)
+            after = self._decide_one(index, ask, job, now)
+            if len(self._steps) == written and job_id not in sure and job_id not in current:
+                doubtful.add(job_id)
+                self._again.append(index)
+                self._shell.forget((job_id,))
+                continue
+            current[job_id] = after
+            self._answered.setdefault(job_id, []).append(index)
+
+    def _decide_one(self, index: int, ask: Ask, job: Job | None, now: int) -> Job | None:
+        if job is None:
+            self._outcomes[index] = Outcome(None, None)
+            return None
+        judged = _plain(ask) if ask.judge is None else ask.judge.against(job)
+        outcome = Outcome(job, NoChange(job))
+        jitter = self._shell.runtime.rng.random()
+        last = judged.events[-1]
+        for event in judged.events:
+            decision = decide(job, event, now, jitter)
+            outcome = Outcome(job, decision, judged.resend)
+            change = decision.also if isinstance(decision, Refusal) else decision
+            if isinstance(change, Change):
+                append = judged.append if event is last and change is decision else ()
+                attempt = event.attempt if append and isinstance(event, FromWorker) else None
+                write = JobWrite(
+                    change.job, change.rev, self._shell.runtime.ids.new(), change.opens, attempt, append, change.closes
+                )
+                self._steps.append(_Step(index, job, change, write))
+                job = change.job
+            if isinstance(decision, Refusal):
+                break
+        self._outcomes[index] = outcome
+        return job
+
+    async def write(self, sure: dict[str, Job | None]) -> list[int]:
+        """Write all of it; what has to be decided again, in order."""
+        steps = self._steps
+        if not steps:
+            return self._again
+        try:
+            results = await self._shell.writes.apply([step.write for step in steps])
+        except BaseException:
+            self._shell.forget(step.before.job_id for step in steps)
+            raise
+        written: list[_Step] = []
+        conflicted: dict[str, int] = {}
+        for step, result in zip(steps, results, strict=True):
+            if isinstance(result, Applied):
+                written.append(step)
+                sure[result.job.job_id] = result.job
+            else:
+                self._conflict(step, result, conflicted, sure)
+        self._tell(written)
+        for job_id, first in conflicted.items():
+            self._again.extend(index for index in self._answered[job_id] if index >= first)
+            for index in self._answered[job_id]:
+                if index >= first:
+                    self._outcomes[index] = _CROWDED
+        return sorted(self._again)
+
+    def _conflict(
+        self, step: _Step, result: NotWritten, conflicted: dict[str, int], sure: dict[str, Job | None]
+    ) -> None:
+        job_id = step.before.job_id
+        if job_id not in conflicted:
+            conflicted[job_id] = step.ask
+            sure[job_id] = result.current
+            self._shell.forget((job_id,))
+
+    def _tell(self, written: Sequence[_Step]) -> None:
+        """Say what was written, output first: who follows a job gets the last of it before the end."""
+        shell = self._shell
+        for step in written:
+            write = step.write
+            if write.opens is not None and write.opens != write.closes:
+                fresh = isinstance(self._asks[step.ask].event, Start)
+                if fresh:
+                    shell.stored.opened(write.job.job_id, write.opens)
+            for piece in write.append:
+                _publish_output(shell.notify, write.job.job_id, step.write.append_to or 0, piece)
+            if write.closes is not None:
+                shell.stored.closed(write.job.job_id, write.closes)
+        last = {step.change.job.job_id: step.change.job for step in written}
+        shell.remember(last.values())
+        shell.changed(tuple(last.values()))
+        for step in written:
+            event = self._asks[step.ask].event
+            if step.change.tell in _ORDERS and event is not None and not isinstance(event, FromWorker):
+                tell_holder(shell.notify, step.before, step.change.tell)
+
+
+_ORDERS = frozenset({Tell.STOP, Tell.CANCEL})
+_CROWDED = Outcome(None, CROWDED)
+
+
+def _plain(ask: Ask) -> Judged:
+    if ask.event is None:
+        raise ValueError("an ask needs an event or a judge")
+    return Judged((ask.event,))
+
+
+def _publish_output(notify: Notify, job_id: str, attempt: int, piece: InlineOutput) -> None:
+    end = piece.offset + len(piece.data)
+    notify.publish(OutputGrew(job_id, attempt, piece.stream, end, piece.data))
+
+
+def tell_holder(notify: Notify, job: Job, tell: Tell | None) -> None:
+    """Tell the worker that holds the newest attempt of `job` what to do with it."""
+    if job.worker_id is not None and job.attempt and tell in _ORDERS:
+        notify.publish(TellWorker(job.worker_id, str(tell), ((job.job_id, job.attempt),)))
