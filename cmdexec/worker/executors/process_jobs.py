@@ -1,0 +1,219 @@
+"""The orders under way: their pipes, what the warden says about them, and what their sinks are told.
+
+An order has ended when the warden has said so *and* both its pipes are at their end, whichever comes last.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from cmdexec.worker.executors.contract import End, Order, Sink
+from cmdexec.worker.executors.process_pipes import Pipe, Pipes, has_writer
+from cmdexec.worker.warden import wire
+
+WATCH_AFTER_SEC = 0.002
+"""When output begins to be watched. Most quick jobs have ended by then, and are read out once, at their end: that saves
+them four calls and two turns of the loop, a third of what they cost here."""
+
+Handover = tuple[wire.Message, int, int]
+"""A SPAWN request and the write ends for stdout and stderr."""
+
+
+class Job:
+    """One order. `number` names it to the warden; `end` is what the warden said."""
+
+    __slots__ = ("end", "lingers", "number", "order", "paused", "pid", "pipes", "sink", "timer")
+
+    def __init__(self, number: int, order: Order, sink: Sink) -> None:
+        self.number = number
+        self.order = order
+        self.sink = sink
+        self.pid = 0
+        self.pipes: tuple[Pipe, ...] = ()
+        self.paused = False
+        self.lingers = False
+        self.end: End | None = None
+        self.timer: asyncio.TimerHandle | None = None
+
+    @property
+    def open_pipes(self) -> list[Pipe]:
+        """Those that may bring more."""
+        return [pipe for pipe in self.pipes if pipe.open]
+
+
+class Jobs:
+    """All orders of one executor. `drained` is told the number of a job whose pipes nobody holds any more, while
+    processes of it live on; a stranger may hold the pipes of a job that ended for `drain_sec`."""
+
+    def __init__(self, drain_sec: float, drained: Callable[[int], None]) -> None:
+        self._drain_sec = drain_sec
+        self._drained = drained
+        self._loop = asyncio.get_running_loop()
+        self._pipes = Pipes()
+        self._by_number: dict[int, Job] = {}
+        self._by_key: dict[str, Job] = {}
+        self._last_number = 0
+        self._fresh: list[Job] = []
+        self._idle: asyncio.Future[None] | None = None
+
+    def add(self, order: Order, sink: Sink) -> Job:
+        """Take an order in."""
+        self._last_number += 1
+        job = Job(self._last_number, order, sink)
+        self._by_number[job.number] = self._by_key[order.key] = job
+        return job
+
+    def find(self, key: str) -> Job | None:
+        """The order with this key, unless it has ended."""
+        return self._by_key.get(key)
+
+    def all(self) -> list[Job]:
+        """Those that have not ended."""
+        return list(self._by_number.values())
+
+    async def idle(self, timeout_sec: float) -> bool:
+        """Wait until all have ended; False when they have not in time."""
+        if self._by_number:
+            self._idle = self._loop.create_future()
+            try:
+                await asyncio.wait_for(self._idle, timeout_sec)
+            except TimeoutError:
+                return False
+        return True
+
+    def hand_over(self, jobs: Iterable[Job]) -> list[Handover]:
+        """Make the pipes. Orders for which there are none left end soon."""
+        made: list[Handover] = []
+        for job in jobs:
+            ends: list[int] = []
+            try:
+                ends += os.pipe2(os.O_CLOEXEC)
+                ends += os.pipe2(os.O_CLOEXEC)
+            except OSError:
+                for end in ends:
+                    os.close(end)
+                self.finish_soon(job, End(start_error="the worker has too many files open to make output pipes"))
+                continue
+            out, out_write, err, err_write = ends
+            at_end = partial(self._pipe_ended, job)
+            # A job can read from its own pipe through /proc and take what the loop is about to read.
+            os.set_blocking(out, False)
+            os.set_blocking(err, False)
+            job.pipes = (Pipe(out, "stdout", job.sink, at_end), Pipe(err, "stderr", job.sink, at_end))
+            if job.paused:
+                for pipe in job.pipes:
+                    pipe.paused = True
+            order = job.order
+            made.append(((wire.SPAWN, job.number, order.argv, dict(order.env), order.cwd), out_write, err_write))
+        return made
+
+    def pause(self, job: Job) -> None:
+        """Read no more of it."""
+        job.paused = True
+        for pipe in job.pipes:
+            self._pipes.pause(pipe)
+
+    def resume(self, job: Job) -> None:
+        """Read on; a job that has not started is read when it has."""
+        job.paused = False
+        for pipe in job.pipes:
+            if job.pid:
+                self._pipes.resume(pipe)
+            else:
+                pipe.paused = False
+
+    def answered(self, answers: Sequence[wire.Message]) -> None:
+        """Pass on what the warden says."""
+        started = []
+        for answer in answers:
+            match answer:
+                case (wire.STARTED, int(number), int(pid)):
+                    job = self._by_number[number]
+                    job.pid = pid
+                    started.append(job)
+                    job.sink.started(pid)
+                case (wire.ENDED, int(number), int(code), float(cpu), int(rss), int(left), list(names), bool(cut)):
+                    exit_code, signal = (code, None) if code >= 0 else (None, -code)
+                    survivors = tuple(str(name) for name in names)
+                    self.ended(
+                        self._by_number[number], End(exit_code, signal, None, False, cpu, rss, left, survivors, cut)
+                    )
+                case (wire.FAILED, int(number), str(sentence)):
+                    self.finish(self._by_number[number], End(start_error=sentence))
+                case (wire.LINGERS, int(number)):
+                    job = self._by_number[number]
+                    job.lingers = True
+                    self._tell_if_drained(job)
+        if started:
+            if not self._fresh:
+                self._loop.call_later(WATCH_AFTER_SEC, self._watch_fresh)
+            self._fresh += started
+
+    def _watch_fresh(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        for job in fresh:
+            for pipe in job.pipes:
+                self._pipes.watch(pipe)
+
+    def ended(self, job: Job, end: End) -> None:
+        """Nothing of the job runs any more, or it is beyond reach: read what is still in its pipes, then tell."""
+        job.end = end
+        for pipe in job.pipes:
+            self._pipes.read_out(pipe)
+        if job.number in self._by_number:
+            if job.open_pipes:
+                job.timer = self._loop.call_later(self._drain_sec, self._cut_off, job)
+            else:
+                self.finish(job, end)
+
+    def finish_soon(self, job: Job, end: End) -> None:
+        """As `finish`, but after the caller has returned."""
+        job.end = end
+        self._loop.call_soon(self.finish, job, end)
+
+    def finish(self, job: Job, end: End) -> None:
+        """Close it and tell the sink."""
+        if self._by_number.pop(job.number, None) is None:
+            return
+        del self._by_key[job.order.key]
+        if job.timer is not None:
+            job.timer.cancel()
+        for pipe in job.pipes:
+            self._pipes.close(pipe)
+        job.sink.ended(end)
+        if not self._by_number and self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    def close(self) -> None:
+        """Leave the loop; all have ended."""
+        self._pipes.close_all()
+
+    def _pipe_ended(self, job: Job) -> None:
+        if job.open_pipes:
+            return
+        if job.end is not None:
+            self.finish(job, job.end)
+        elif job.lingers:
+            self._tell_if_drained(job)
+
+    def _tell_if_drained(self, job: Job) -> None:
+        if not any(has_writer(pipe.descriptor) for pipe in job.open_pipes):
+            self._drained(job.number)
+
+    def _cut_off(self, job: Job) -> None:
+        """Somebody outside the tree still holds a pipe. One whose reading is paused waits for that first."""
+        end = job.end
+        if end is None:
+            return
+        for pipe in job.open_pipes:
+            if not pipe.paused and has_writer(pipe.descriptor):
+                self._pipes.read_out(pipe)
+                if pipe.open:
+                    self._pipes.close(pipe)
+                    job.end = replace(end, output_cut=True)
+        if job.open_pipes:
+            job.timer = self._loop.call_later(self._drain_sec, self._cut_off, job)
+        else:
+            self.finish(job, job.end or end)

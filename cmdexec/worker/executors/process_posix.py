@@ -1,0 +1,255 @@
+"""Jobs as processes of this machine, made and ended by a warden (`cmdexec.worker.warden`) on Linux.
+
+The worker makes the output pipes, gives the write ends away and reads the other ends on its loop; everything else about
+a process the warden does, and tells. So a job costs the worker two pipes, its part of two messages, and a few reads.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from cmdexec.errors import CmdexecError
+from cmdexec.log import Log
+from cmdexec.worker.executors.contract import End, Order, Sink
+from cmdexec.worker.executors.process_files import make_room
+from cmdexec.worker.executors.process_jobs import Job, Jobs
+from cmdexec.worker.executors.process_lifeline import Lifeline
+from cmdexec.worker.warden import wire
+from cmdexec.worker.warden.command import AUTO, command
+
+HELLO_SEC = 10.0
+"""How long a warden may take to say that it is ready: it loads in 30 ms, and may sweep for 2 s."""
+END_MARGIN_SEC = 2.0
+"""On top of the kill deadline, for the warden to end itself."""
+
+
+class ProcessExecutor:
+    """Implements `contract.Executor`. All durations in seconds.
+
+    slots              how many orders run at once, at least: room for so many open files is made
+    drain_sec          how long children that outlive a job's main process may hold its output
+    kill_deadline_sec  how long a killed tree may take to vanish before its end names it
+    lock_fd            a descriptor that the warden holds open until it has ended, after every tree
+    mode               "cgroup1", "cgroup2" or "session": only that ("session" where it does not work)
+    """
+
+    def __init__(
+        self, *, slots: int, drain_sec: float, kill_deadline_sec: float, lock_fd: int | None, log: Log, mode: str = AUTO
+    ) -> None:
+        self._slots = slots
+        self._drain_sec = drain_sec
+        self._kill_deadline_sec = kill_deadline_sec
+        self._lock_fd = lock_fd
+        self._log = log
+        self._wanted_mode = mode
+        self._mode = self._place = ""
+        self._files_limit = 0
+        self._jobs: Jobs | None = None
+        self._lifeline: Lifeline | None = None
+        self._hello: asyncio.Future[None] | None = None
+        self._ready = False
+        self._waiting: dict[int, Job] = {}
+        self._recovery: asyncio.Task[None] | None = None
+        self._owns_orphans = False
+        self._closed = False
+
+    @property
+    def mode(self) -> str:
+        """What holds trees together: "cgroup1", "cgroup2" or "session"; empty before `open`."""
+        return self._mode
+
+    @property
+    def warden_pid(self) -> int:
+        """The number of the warden's process; 0 while there is none."""
+        return self._lifeline.pid if self._lifeline is not None else 0
+
+    async def open(self) -> None:
+        """Start the warden. Raises CmdexecError when that fails, or this is not Linux."""
+        if not hasattr(os, "pidfd_open"):
+            raise CmdexecError(
+                "no_executor",
+                "Jobs cannot run as processes of this machine: it is not Linux.",
+                mend="Run the worker on Linux.",
+            )
+        self._files_limit, enough = make_room(self._slots)
+        if not enough:
+            self._log.warning("too few files may be open for so many slots", slots=self._slots)
+        self._jobs = Jobs(self._drain_sec, self._drained)
+        try:
+            await self._launch()
+        except (OSError, TimeoutError) as error:
+            self._jobs.close()
+            self._jobs = None
+            raise CmdexecError(
+                "no_executor",
+                "The process that starts and ends jobs could not be started.",
+                mend="Look for its last words above, and at the limits on processes and open files.",
+            ) from error
+
+    def start(self, orders: Sequence[tuple[Order, Sink]]) -> None:
+        """Make a process for each order. While a dead warden's jobs are being ended, they wait for the next one."""
+        if self._jobs is None:
+            raise RuntimeError("the executor is not open")
+        jobs = [self._jobs.add(order, sink) for order, sink in orders]
+        if self._ready:
+            self._send(jobs)
+            return
+        self._waiting.update((job.number, job) for job in jobs)
+        if self._closed:
+            self._fail_waiting("the worker runs no jobs any more")
+        elif self._recovery is None:
+            self._recovery = asyncio.get_running_loop().create_task(self._recover([]))
+
+    def stop(self, key: str, grace_sec: float) -> None:
+        """End a tree: TERM, KILL after the grace. An order that still waits for a warden ends without having run."""
+        job = self._find(key)
+        if self._jobs is None or job is None or job.end is not None:
+            return
+        if self._waiting.pop(job.number, None) is not None:
+            self._jobs.finish_soon(job, End(start_error="it was stopped before it could be started"))
+        elif self._lifeline is not None:
+            self._lifeline.tell((wire.STOP, job.number, float(grace_sec)))
+
+    def pause(self, key: str) -> None:
+        """Read no more of its output."""
+        if self._jobs is not None and (job := self._find(key)) is not None:
+            self._jobs.pause(job)
+
+    def resume(self, key: str) -> None:
+        """Read on."""
+        if self._jobs is not None and (job := self._find(key)) is not None:
+            self._jobs.resume(job)
+
+    async def close(self) -> None:
+        """Kill every tree, tell every sink, end the warden. Output that is still in a pipe is passed on before."""
+        self._closed = True
+        if self._recovery is not None:
+            await asyncio.wait([self._recovery])
+        jobs = self._jobs
+        if jobs is None:
+            return
+        self._fail_waiting("the worker runs no jobs any more")
+        for job in jobs.all():
+            jobs.resume(job)
+            self.stop(job.order.key, 0)
+        if not await jobs.idle(self._kill_deadline_sec + self._drain_sec + END_MARGIN_SEC):
+            self._log.error("jobs did not end in time", jobs=len(jobs.all()))
+        self._ready = False
+        self._jobs = None
+        lifeline, self._lifeline = self._lifeline, None
+        if lifeline is not None and not await lifeline.end(self._kill_deadline_sec + END_MARGIN_SEC):
+            self._log.error("the warden did not end in time and was killed", warden=lifeline.pid)
+        if self._recovery is not None:  # the warden died meanwhile
+            await asyncio.wait([self._recovery])
+        for job in jobs.all():
+            jobs.finish(job, job.end or End(executor_lost=True))
+        jobs.close()
+        self._own_orphans(False)
+
+    def _find(self, key: str) -> Job | None:
+        return self._jobs.find(key) if self._jobs is not None else None
+
+    # The warden
+
+    async def _launch(self) -> None:
+        """Start a warden and wait until it is ready. Raises OSError or TimeoutError."""
+        self._hello = asyncio.get_running_loop().create_future()
+        lifeline = self._lifeline = Lifeline(self._command(), self._lock_fd, self._answered, self._died)
+        try:
+            await asyncio.wait_for(self._hello, HELLO_SEC)
+        except BaseException:
+            if self._lifeline is not None:
+                self._lifeline = None
+                await lifeline.end(0)
+            raise
+        self._own_orphans(self._mode == "session")
+        self._ready = True
+        self._log.info("ready to run jobs", mode=self._mode, warden=lifeline.pid)
+
+    def _command(self) -> Callable[[int], Sequence[str]]:
+        return partial(
+            command,
+            lock=self._lock_fd,
+            mode=self._wanted_mode,
+            drain_sec=self._drain_sec,
+            kill_deadline_sec=self._kill_deadline_sec,
+            files_limit=self._files_limit,
+        )
+
+    def _own_orphans(self, own: bool) -> None:
+        """Without a cgroup, what a dead warden leaves must become ours, else it cannot be told from other processes."""
+        if own != self._owns_orphans:
+            from cmdexec.worker.warden.kernel import set_subreaper
+
+            set_subreaper(own)
+            self._owns_orphans = own
+
+    def _send(self, jobs: Sequence[Job]) -> None:
+        if self._jobs is not None and self._lifeline is not None and (made := self._jobs.hand_over(jobs)):
+            self._lifeline.order(made)
+
+    def _drained(self, number: int) -> None:
+        if self._lifeline is not None:
+            self._lifeline.tell((wire.DRAINED, number))
+
+    def _answered(self, answers: list[wire.Message]) -> None:
+        match answers[0]:
+            case (wire.HELLO, str(mode), str(place)):
+                self._mode, self._place = mode, place
+                if self._hello is not None and not self._hello.done():
+                    self._hello.set_result(None)
+            case _ if self._jobs is not None:
+                self._jobs.answered(answers)
+
+    def _died(self) -> None:
+        self._lifeline = None
+        if not self._ready:
+            if self._hello is not None and not self._hello.done():
+                self._hello.set_exception(ConnectionError("the warden ended at once"))
+            return
+        self._ready = False
+        self._log.error("the warden died; its jobs are lost")
+        if self._jobs is not None and self._recovery is None:
+            lost = [job for job in self._jobs.all() if job.end is None]
+            self._recovery = asyncio.get_running_loop().create_task(self._recover(lost))
+
+    # After its death
+
+    async def _recover(self, lost: list[Job]) -> None:
+        """End what a dead warden left, tell whose it was, and start a new one."""
+        try:
+            if lost:
+                await self._end_lost(lost)
+            if not self._closed:
+                await self._launch()
+        except (OSError, TimeoutError) as error:
+            self._log.error("no new warden could be started", error=type(error).__name__)
+            self._fail_waiting("the process that starts jobs could not be started")
+        finally:
+            self._recovery = None
+        if self._ready:
+            waiting = list(self._waiting.values())
+            self._waiting.clear()
+            self._send(waiting)
+
+    async def _end_lost(self, lost: list[Job]) -> None:
+        from cmdexec.worker.executors.process_aftermath import Aftermath, marks_in
+
+        mains = {job.pid for job in lost if job.pid}
+        attempts = {marks for job in lost if (marks := marks_in(job.order.env)) is not None}
+        survivors = await Aftermath(self._mode, self._place, mains, attempts).end_all(self._kill_deadline_sec)
+        for job in lost:
+            # Whose a survivor is can be said only by its session; one that left it is named by every job.
+            own = tuple(
+                str(process) for process in survivors if process.session == job.pid or process.session not in mains
+            )
+            if self._jobs is not None:
+                self._jobs.ended(job, End(executor_lost=True, left=len(own), survivors=own))
+
+    def _fail_waiting(self, sentence: str) -> None:
+        waiting = list(self._waiting.values())
+        self._waiting.clear()
+        if self._jobs is not None:
+            for job in waiting:
+                self._jobs.finish_soon(job, End(start_error=sentence))

@@ -1,0 +1,58 @@
+"""What a tree of processes can be asked, whatever holds it together: a cgroup or descent."""
+
+from cmdexec.worker.warden.kernel import OomScore
+from cmdexec.worker.warden.proc import Process
+
+JOB_OOM_SCORE = 500
+"""Jobs go first when memory runs out: the worker must live to report it."""
+
+
+class Tree:
+    """All processes of one job."""
+
+    def enter(self) -> None:
+        """The next process that this one makes is born in the tree. Raises OSError."""
+        raise NotImplementedError
+
+    def born(self, pid: int, env: dict[str, str]) -> None:
+        """`pid` is the main process."""
+
+    def main_reaped(self) -> None:
+        """The main process ended and is reaped: its number means nothing any more."""
+
+    def is_empty(self) -> bool:
+        """Whether no process of it is alive. Cheap: asked once for each job that ends."""
+        raise NotImplementedError
+
+    def processes(self) -> list[Process]:
+        """Those alive."""
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        """KILL to all, so that none slips away by forking. They are dead some time later: ask `is_empty`."""
+        raise NotImplementedError
+
+
+class Containment:
+    """Where trees come from."""
+
+    mode = ""
+    place = ""
+
+    def __init__(self) -> None:
+        self.oom_score = OomScore()
+
+    def take(self) -> Tree:
+        """An empty tree. Raises OSError."""
+        raise NotImplementedError
+
+    def give_back(self, tree: Tree, clean: bool) -> None:
+        """The job has ended. `clean`: nothing of it is left, so the tree may serve the next one."""
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """This process belongs to no tree any more (it was in one to make processes)."""
+        self.oom_score.restore()
+
+    def close(self) -> None:
+        """Take down what was set up; all trees are empty."""

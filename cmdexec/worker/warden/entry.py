@@ -1,0 +1,52 @@
+"""The warden's command, as `command.command` makes it."""
+
+import os
+import resource
+import signal
+import socket
+
+from cmdexec.worker.warden import cgroup, kernel, spawn
+from cmdexec.worker.warden.command import AUTO
+from cmdexec.worker.warden.containment import Containment
+from cmdexec.worker.warden.serve import Warden
+from cmdexec.worker.warden.session import SessionContainment
+
+MODES = ("cgroup1", "cgroup2", "session")
+"""In the order they are tried. Where both hierarchies are mounted, version 1 is five times cheaper to enter."""
+
+
+def main(arguments: list[str]) -> int:
+    """Be the warden until the worker is gone."""
+    lifeline, lock, mode, drain_sec, kill_deadline_sec, files_limit = arguments
+    # Ctrl-C in a terminal, or a supervisor that signals the whole group, is for the worker to answer.
+    spawn.ignore((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP))
+    for descriptor in (int(lifeline), int(lock)):
+        if descriptor >= 0:  # held by this process alone; the lock for as long as it runs
+            os.set_inheritable(descriptor, False)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (int(files_limit), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    kernel.set_subreaper(True)
+    warden = Warden(
+        socket.socket(fileno=int(lifeline)),
+        kernel.child_signal_descriptor(),
+        contain(mode),
+        float(drain_sec),
+        float(kill_deadline_sec),
+    )
+    warden.serve()
+    return 0
+
+
+def contain(mode: str) -> Containment:
+    """The strongest containment that works here, or the one asked for if it works, else descent."""
+    for wanted in MODES if mode == AUTO else (mode,):
+        if wanted == "session":
+            break
+        version = int(wanted[-1])
+        try:
+            if parent := cgroup.parent_folder(version):
+                containment = cgroup.CgroupContainment(version, parent)
+                containment.sweep()
+                return containment
+        except OSError:
+            continue
+    return SessionContainment()

@@ -1,0 +1,88 @@
+"""One job's way from process to the proof that nothing of it is left."""
+
+from cmdexec.worker.warden import proc, wire
+from cmdexec.worker.warden.containment import Tree
+
+KILLED = -9
+NEVER = float("inf")
+
+_CHECK_FIRST_SEC = 0.001
+_CHECK_LAST_SEC = 0.05
+
+
+class Job:
+    """A main process and its tree.
+
+    Times are seconds of the monotonic clock. `code` is None while the main process is not reaped. `kill_at` is when the
+    tree is killed if anything of it lives by then, `drain_at` the same for what outlives the main process; `killed_at`
+    is when that began. `check_at` is when to look next whether it is gone: of most deaths in a tree the warden does not
+    hear.
+    """
+
+    __slots__ = (
+        "check_at", "code", "cpu_sec", "cut", "drain_at", "drained", "kill_at", "killed_at", "number", "peak_rss",
+        "pid", "tree", "wait_sec",
+    )  # fmt: skip
+
+    def __init__(self, number: int, tree: Tree, pid: int) -> None:
+        self.number = number
+        self.tree = tree
+        self.pid = pid
+        self.code: int | None = None
+        self.cpu_sec = 0.0
+        self.peak_rss = 0
+        self.kill_at = NEVER
+        self.drain_at = NEVER
+        self.killed_at = NEVER
+        self.check_at = NEVER
+        self.wait_sec = _CHECK_FIRST_SEC
+        self.drained = False
+        self.cut = False
+
+    @property
+    def due(self) -> float:
+        """When something is to be done about it."""
+        return min(self.check_at, self.kill_at, self.drain_at)
+
+    def charge(self, usage: "resource_usage") -> None:
+        """Add what a reaped process of the tree used, those that it reaped itself included.
+
+        A peak below the warden's own size is not seen: until exec the process shares its memory, which Linux counts.
+        """
+        self.cpu_sec += usage.ru_utime + usage.ru_stime
+        self.peak_rss = max(self.peak_rss, usage.ru_maxrss * 1024)
+
+    def look_again(self, now: float) -> None:
+        """Look again soon, and less often the longer it takes."""
+        self.check_at = now + self.wait_sec
+        self.wait_sec = min(2 * self.wait_sec, _CHECK_LAST_SEC)
+
+    def kill(self, now: float) -> None:
+        """Begin to kill, or go on."""
+        if self.killed_at == NEVER:
+            self.cut = self.drain_at <= now and not self.drained
+            self.killed_at = now
+            self.kill_at = self.drain_at = NEVER
+            self.wait_sec = _CHECK_FIRST_SEC
+        self.tree.kill()
+        self.look_again(now)
+
+    def ended(self, survivors: list[proc.Process]) -> wire.Message:
+        """The answer that closes it."""
+        return (
+            wire.ENDED,
+            self.number,
+            KILLED if self.code is None else self.code,
+            self.cpu_sec,
+            self.peak_rss,
+            len(survivors),
+            [str(process) for process in survivors[:_SURVIVORS_NAMED]],
+            self.cut,
+        )
+
+
+_SURVIVORS_NAMED = 20
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from resource import struct_rusage as resource_usage

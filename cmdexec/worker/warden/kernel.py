@@ -1,0 +1,66 @@
+"""Linux calls that Python 3.11 does not offer: the subreaper and signals as a descriptor."""
+
+import ctypes
+import os
+import signal
+
+PR_SET_CHILD_SUBREAPER = 36
+"""linux/prctl.h"""
+_SFD_FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
+"""SFD_CLOEXEC and SFD_NONBLOCK have these values (signalfd(2))."""
+_MASK_BYTES = 128
+"""sizeof(sigset_t) in glibc and musl."""
+
+
+def set_subreaper(on: bool) -> None:
+    """Orphans among the descendants of this process become its children, not those of process 1."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+
+
+def child_signal_descriptor() -> int:
+    """A descriptor that is readable when a child has ended. SIGCHLD is blocked from here on."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    mask = ctypes.create_string_buffer(_MASK_BYTES)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.sigemptyset(mask)
+    libc.sigaddset(mask, int(signal.SIGCHLD))
+    descriptor: int = libc.signalfd(-1, mask, _SFD_FLAGS)
+    if descriptor < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return descriptor
+
+
+class OomScore:
+    """How gladly the kernel kills this process when memory runs out, 0–1000. Children inherit it."""
+
+    def __init__(self) -> None:
+        self._descriptor = -1
+        self._own = self._now = b"0"
+        try:
+            self._descriptor = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
+            self._own = self._now = os.pread(self._descriptor, 16, 0).strip()
+        except OSError:
+            self._descriptor = -1
+
+    def set(self, score: int) -> bool:
+        """Whether children made from now on have this score."""
+        return self._write(b"%d" % score)
+
+    def restore(self) -> None:
+        """Back to what this process started with."""
+        self._write(self._own)
+
+    def _write(self, score: bytes) -> bool:
+        if score == self._now:
+            return True
+        if self._descriptor < 0:
+            return False
+        try:
+            os.pwrite(self._descriptor, score, 0)
+        except OSError:
+            return False
+        self._now = score
+        return True

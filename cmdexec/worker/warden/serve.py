@@ -1,0 +1,259 @@
+"""The warden's loop: requests in, children reaped, deadlines kept, answers out; at the end of the lifeline, the end.
+
+One thread, which waits only in `poll`. Deadlines are kept here and not in the worker, so that they hold while the
+worker is stopped.
+"""
+
+import os
+import select
+import socket
+import time
+from collections import deque
+
+from cmdexec.worker.warden import proc, wire
+from cmdexec.worker.warden.containment import Containment
+from cmdexec.worker.warden.job import NEVER, Job
+from cmdexec.worker.warden.spawn import CannotStartError, spawn
+
+ANSWER_SEC = 0.002
+"""How long an answer may wait for others while processes are made."""
+ANSWERS_PER_MESSAGE = 20
+"""Each is short but for its survivors (20 names of at most 15 bytes and a number): so the message keeps its bound."""
+_END_STEP_MS = 2
+
+
+class Warden:
+    """All jobs of one worker."""
+
+    def __init__(
+        self, lifeline: socket.socket, child_signals: int, containment: Containment, drain_sec: float, kill_sec: float
+    ) -> None:
+        """`child_signals` is readable when a child has ended; `kill_sec` is how long killed processes may take."""
+        self._lifeline = lifeline
+        self._child_signals = child_signals
+        self._containment = containment
+        self._drain_sec = drain_sec
+        self._kill_sec = kill_sec
+        self._jobs: dict[int, Job] = {}
+        self._by_pid: dict[int, Job] = {}
+        self._watched: dict[int, Job] = {}
+        self._answers: deque[wire.Message] = deque()
+        self._flushed = time.monotonic()
+        self._cut = False
+        self._poll = select.poll()
+
+    def serve(self) -> None:
+        """Run until the worker is gone; then nothing of any job is left, as far as KILL can do it."""
+        self._answers.append((wire.HELLO, self._containment.mode, self._containment.place))
+        self._poll.register(self._child_signals, select.POLLIN)
+        self._poll.register(self._lifeline, select.POLLIN)
+        self._flush()
+        try:
+            while not self._cut:
+                self._wait(self._pause_ms())
+                if self._watched:
+                    self._keep_deadlines()
+                if self._answers:
+                    self._flush()
+        finally:
+            self._end()
+
+    def _pause_ms(self) -> int | None:
+        due = min((job.due for job in self._watched.values()), default=NEVER)
+        return None if due == NEVER else max(0, int((due - time.monotonic()) * 1000) + 1)
+
+    def _wait(self, timeout_ms: int | None) -> None:
+        for descriptor, events in self._poll.poll(timeout_ms):
+            if descriptor == self._child_signals:
+                os.read(self._child_signals, 4096)
+                self._reap()
+            elif events & ~select.POLLOUT:
+                self._take_requests()
+
+    # Requests
+
+    def _take_requests(self) -> None:
+        try:
+            data, descriptors = wire.receive(self._lifeline, wire.DESCRIPTORS_PER_MESSAGE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, descriptors = b"", []
+        if not data:
+            self._cut = True
+            return
+        given = iter(descriptors)
+        requests = wire.unpack(data)
+        if not requests:
+            requests = wire.unpack(wire.from_memory_file(next(given)))
+        try:
+            for request in requests:
+                match request:
+                    case (wire.SPAWN, int(number), tuple(argv), dict(env), str(cwd)):
+                        self._spawn(number, list(argv), env, cwd, next(given), next(given))
+                    case (wire.STOP, int(number), float(grace)):
+                        self._stop(number, grace)
+                    case (wire.DRAINED, int(number)):
+                        self._drained(number)
+        finally:
+            if descriptors:
+                self._containment.leave()
+                os.chdir("/")
+
+    def _spawn(self, number: int, argv: list[str], env: dict[str, str], cwd: str, out: int, err: int) -> None:
+        tree = None
+        try:
+            tree = self._containment.take()
+            tree.enter()
+            pid = spawn(argv, env, cwd, out, err)
+        except CannotStartError as error:
+            self._answers.append((wire.FAILED, number, str(error)))
+        except OSError as error:
+            self._answers.append((wire.FAILED, number, f"no place for its processes: {os.strerror(error.errno or 0)}"))
+        else:
+            tree.born(pid, env)
+            self._jobs[number] = self._by_pid[pid] = Job(number, tree, pid)
+            self._answers.append((wire.STARTED, number, pid))
+            tree = None
+        finally:
+            os.close(out)
+            os.close(err)
+        if tree is not None:
+            self._containment.give_back(tree, clean=True)
+        if time.monotonic() - self._flushed > ANSWER_SEC:
+            self._flush()
+
+    def _stop(self, number: int, grace: float) -> None:
+        job = self._jobs.get(number)
+        if job is None or job.killed_at != NEVER:
+            return
+        self._watched[number] = job
+        job.kill_at = min(job.kill_at, time.monotonic() + grace)
+        if grace > 0:
+            proc.terminate(job.tree.processes())
+
+    def _drained(self, number: int) -> None:
+        job = self._jobs.get(number)
+        if job is None:
+            return
+        job.drained = True
+        if job.killed_at == NEVER:
+            proc.terminate(job.tree.processes())
+
+    # Ends
+
+    def _reap(self) -> None:
+        """Reap whoever has ended: main processes, and orphans that came to the warden."""
+        orphans = False
+        while True:
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                break
+            if ended is None:
+                break
+            job = self._by_pid.get(ended.si_pid)
+            if job is None:
+                self._reap_orphan(ended.si_pid)
+                orphans = True
+            else:
+                _, status, usage = os.wait4(job.pid, 0)
+                job.charge(usage)
+                self._main_ended(job, os.waitstatus_to_exitcode(status))
+        if orphans:
+            for watched in list(self._watched.values()):
+                self._look(watched)
+
+    def _reap_orphan(self, pid: int) -> None:
+        orphan = proc.read(pid)  # not reaped yet, so its number and its session still stand
+        job = self._by_pid.get(orphan.session) if orphan is not None else None
+        _, _, usage = os.wait4(pid, 0)
+        if job is not None:
+            job.charge(usage)
+
+    def _main_ended(self, job: Job, code: int) -> None:
+        job.code = code
+        job.tree.main_reaped()
+        if job.tree.is_empty():
+            self._finish(job, [])
+        elif job.killed_at == NEVER:
+            now = time.monotonic()
+            job.drain_at = now + self._drain_sec
+            job.look_again(now)
+            self._watched[job.number] = job
+            self._answers.append((wire.LINGERS, job.number))
+
+    def _look(self, job: Job) -> bool:
+        """Whether the tree of a job whose main process has ended is gone; then the job has ended."""
+        if job.code is None or not job.tree.is_empty():
+            return False
+        self._finish(job, [])
+        return True
+
+    def _finish(self, job: Job, survivors: list[proc.Process]) -> None:
+        self._answers.append(job.ended(survivors))
+        del self._jobs[job.number]
+        del self._by_pid[job.pid]
+        self._watched.pop(job.number, None)
+        self._containment.give_back(job.tree, clean=not survivors)
+
+    def _keep_deadlines(self) -> None:
+        now = time.monotonic()
+        for job in [job for job in self._watched.values() if job.due <= now]:
+            if self._look(job):
+                continue
+            if now - job.killed_at >= self._kill_sec and (survivors := job.tree.processes()):
+                self._finish(job, survivors)
+            elif job.killed_at != NEVER or min(job.kill_at, job.drain_at) <= now:
+                job.kill(now)
+            else:
+                job.look_again(now)
+
+    # Answers
+
+    def _flush(self) -> None:
+        self._flushed = time.monotonic()
+        while self._answers:
+            count = min(len(self._answers), ANSWERS_PER_MESSAGE)
+            data = wire.pack([self._answers[index] for index in range(count)])
+            try:
+                wire.send(self._lifeline, data, [])
+            except BlockingIOError:
+                self._poll.modify(self._lifeline, select.POLLIN | select.POLLOUT)
+                return
+            except OSError:
+                self._cut = True
+                return
+            for _ in range(count):
+                self._answers.popleft()
+        self._poll.modify(self._lifeline, select.POLLIN)
+
+    # The end
+
+    def _end(self) -> None:
+        """Kill every tree and whatever else descends from this process."""
+        deadline = time.monotonic() + self._kill_sec
+        self._poll.unregister(self._lifeline)
+        while time.monotonic() < deadline:
+            self._reap()
+            for job in list(self._jobs.values()):
+                if not self._look(job):
+                    job.tree.kill()
+            if not self._jobs and not self._kill_strays():
+                break
+            self._poll.poll(_END_STEP_MS)
+        self._containment.close()
+
+    def _kill_strays(self) -> bool:
+        """Kill what descends from the warden and is in no job's tree; whether there was any."""
+        own = os.getpid()
+
+        def descendants() -> list[proc.Process]:
+            processes = proc.snapshot()
+            roots = [process for process in processes.values() if process.parent == own]
+            return proc.with_descendants(roots, processes)
+
+        if not proc.children():
+            return False
+        proc.stop_then_kill(descendants)
+        return True

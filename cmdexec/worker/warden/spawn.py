@@ -1,0 +1,109 @@
+"""Making a process, and the sentence that says why it could not be made."""
+
+import errno
+import os
+import signal
+
+NOTHING = ()
+
+
+class CannotStartError(Exception):
+    """No process was made; the text says why, for a person."""
+
+
+def spawn(argv: list[str], env: dict[str, str], cwd: str, out: int, err: int) -> int:
+    """The number of a new process: own session, `out` and `err` as its output, all signals as the system has them.
+
+    This process moves to `cwd` for it. Its own standard input, the null device, is the new one's too; everything else
+    it has open is closed on exec.
+    """
+    _enter(cwd)
+    try:
+        program = _find(argv[0], env.get("PATH", os.defpath))
+        return os.posix_spawn(
+            program,
+            argv,
+            env,
+            file_actions=((os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, err, 2)),
+            setsid=True,
+            setsigmask=NOTHING,
+            setsigdef=IGNORED,
+        )
+    except OSError as error:
+        raise CannotStartError(_sentence(error, argv[0])) from error
+    except ValueError as error:
+        raise CannotStartError(_bad_text(argv, env)) from error
+
+
+def _ignored_signals() -> tuple[int, ...]:
+    """What a child would go on ignoring: Python ignores SIGPIPE, `nohup` SIGHUP, the warden what would end it."""
+    return tuple(int(number) for number in signal.valid_signals() if signal.getsignal(number) == signal.SIG_IGN)
+
+
+IGNORED = _ignored_signals()
+
+
+def ignore(numbers: tuple[int, ...]) -> None:
+    """Ignore these signals from now on, in this process but not in those it makes."""
+    global IGNORED
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
+    IGNORED = _ignored_signals()
+
+
+def _enter(folder: str) -> None:
+    try:
+        os.chdir(folder)
+    except FileNotFoundError:
+        raise CannotStartError(f"no such folder: {folder}") from None
+    except NotADirectoryError:
+        raise CannotStartError(f"not a folder: {folder}") from None
+    except PermissionError:
+        raise CannotStartError(f"no right to enter the folder: {folder}") from None
+    except OSError as error:
+        raise CannotStartError(f"cannot enter the folder {folder}: {os.strerror(error.errno or 0)}") from error
+    except ValueError as error:
+        raise CannotStartError("the folder's name holds a character that no name can hold") from error
+
+
+def _find(name: str, path: str) -> str:
+    """The program, looked up as execvp(3) does. A name with a slash is taken as it is, from the folder entered."""
+    if "/" in name:
+        return name
+    candidates = [f"{folder or '.'}/{name}" for folder in path.split(":")] if name else []
+    for candidate in candidates:
+        if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):
+            return candidate
+    exists = any(os.path.isfile(candidate) for candidate in candidates)
+    raise CannotStartError(f"not executable: {name}" if exists else f"no such program: {name}")
+
+
+def _sentence(error: OSError, name: str) -> str:
+    match error.errno:
+        case errno.ENOENT if os.path.exists(name) or "/" not in name:
+            return f"the interpreter that {name} names in its first line is missing"
+        case errno.ENOENT | errno.ENOTDIR:
+            return f"no such program: {name}"
+        case errno.EACCES | errno.EPERM:
+            return f"not executable: {name}"
+        case errno.ENOEXEC:
+            return f"not a program that this machine can run: {name}"
+        case errno.E2BIG:
+            return "arguments and environment together are longer than this machine allows"
+        case errno.ETXTBSY:
+            return f"the program is being written: {name}"
+        case errno.EAGAIN | errno.ENOMEM:
+            return "this machine has no room for another process"
+        case number:
+            return f"cannot start {name}: {os.strerror(number or 0)}"
+
+
+def _bad_text(argv: list[str], env: dict[str, str]) -> str:
+    if any("\0" in argument for argument in argv):
+        return "an argument holds a NUL character"
+    for key, value in env.items():
+        if not key or "=" in key or "\0" in key:
+            return f"not a name for an environment variable: {key!r}"
+        if "\0" in value:
+            return f"the environment variable {key} holds a NUL character"
+    return "an argument or the environment holds a character that cannot be encoded"

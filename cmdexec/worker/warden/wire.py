@@ -1,0 +1,91 @@
+"""What worker and warden say to each other: lists of tuples over a SEQPACKET socket, marshalled, descriptors beside.
+
+Requests (n names an order in the life of a warden):
+
+    SPAWN n argv env cwd       takes the message's next 2 descriptors: the write ends for stdout and stderr
+    STOP n grace               TERM to the tree, KILL after `grace` seconds
+    DRAINED n                  nobody holds the job's pipes any more
+
+Requests that fit no message are in a memory file, the first descriptor of a message that holds none.
+
+Answers:
+
+    HELLO mode place           "cgroup2", "cgroup1" or "session"; the folder of its cgroups, or ""
+    STARTED n pid
+    FAILED n sentence          no process could be made
+    LINGERS n                  the main process ended, others of its tree live on
+    ENDED n code cpu rss left survivors cut
+                               code as `os.waitstatus_to_exitcode` gives it; seconds; bytes; count; names; flag
+
+Marshal is the quickest there is, and fits: both ends are the same interpreter, and nobody else holds the socket.
+"""
+
+import array
+import marshal
+import os
+import socket
+
+MESSAGE_BYTES = 64 * 1024
+"""The largest message. The system's default send buffer takes three of these."""
+ORDERS_PER_MESSAGE = 120
+DESCRIPTORS_PER_MESSAGE = 2 * ORDERS_PER_MESSAGE
+"""Below SCM_MAX_FD, which is 253 (unix(7))."""
+
+SPAWN, STOP, DRAINED = range(3)
+HELLO, STARTED, FAILED, LINGERS, ENDED = range(10, 15)
+
+Message = tuple[object, ...]
+
+_SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+_RECEIVE_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)  # joined once: as enumerations they are slow
+_MARSHAL_VERSION = 2  # later versions look for shared objects, which costs more than it saves here
+
+
+def pack(messages: list[Message]) -> bytes:
+    """The bytes of `messages`; the caller splits them when they are more than MESSAGE_BYTES."""
+    return marshal.dumps(messages, _MARSHAL_VERSION)
+
+
+def unpack(data: bytes) -> list[Message]:
+    """The other way round."""
+    messages: list[Message] = marshal.loads(data)  # noqa: S302 - the peer is our own process, see above
+    return messages
+
+
+def send(sock: socket.socket, data: bytes, descriptors: list[int]) -> None:
+    """Send one message whole. Raises BlockingIOError when there is no room, another OSError when the peer is gone."""
+    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+    sock.sendmsg([data], ancillary, _SEND_FLAGS)
+
+
+def receive(sock: socket.socket, descriptors: int = 0) -> tuple[bytes, list[int]]:
+    """One message and its at most `descriptors` descriptors, closed on exec; no bytes when the peer is gone.
+
+    Raises BlockingIOError when none waits.
+    """
+    room = socket.CMSG_SPACE(4 * descriptors) if descriptors else 0
+    data, ancillary, _, _ = sock.recvmsg(MESSAGE_BYTES, room, _RECEIVE_FLAGS)
+    received = array.array("i")
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            received.frombytes(content[: len(content) - len(content) % received.itemsize])
+    return data, received.tolist()
+
+
+def to_memory_file(data: bytes) -> int:
+    """A descriptor of an unnamed file that holds `data`, for an order that fits no message."""
+    descriptor = os.memfd_create("cmdexec-order")
+    try:
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            file.write(data)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def from_memory_file(descriptor: int) -> bytes:
+    """What such a file holds."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    with os.fdopen(descriptor, "rb", closefd=False) as file:
+        return file.read()
