@@ -153,6 +153,11 @@ def test_settings_that_nothing_reads_are_found() -> None:
     declaring = File("cmdexec/settings/server.py", "settings.token_ttl_sec\n")
     testing = File("tests/unit/test_a.py", "settings.log_level\n")
     assert whole.fields_used([reading, declaring, testing]) == {"lease_sec", "port"}
+    checking = File("cmdexec/settings/server_checks.py", "values.get('insecure_http')\n")
+    assert whole.fields_used([checking]) == {"insecure_http"}
+    behind = File("cmdexec/settings/server.py", "@property\ndef production(self): return self.env == 'production'\n")
+    assert whole.fields_used([behind, reading]) == {"lease_sec", "port"}
+    assert whole.fields_used([behind, File(HERE, "settings.production\n")]) == {"production", "env"}
     unused = whole.settings_without_use([reading, declaring, testing])
     assert {"CMDEXEC_HOST", "TOKEN_TTL_SEC", "LOG_LEVEL"} <= set(unused)
     assert not {"LEASE_SEC", "PORT"} & set(unused)

@@ -11,14 +11,36 @@ _ERRORS = {"CmdexecError", "Refused", "Conflict", "Unavailable"}
 
 
 def fields_used(files: Iterable[File]) -> set[str]:
-    """The settings that code outside `settings/` reads: attributes of something whose name ends in `settings`."""
-    used = set()
+    """The settings that something reads: code outside `settings/`, as attributes of what is called `…settings`, there
+    also by way of a property of the settings; and the checks, by `values.get(field)`."""
+    used, behind = set(), dict[str, set[str]]()
     for file in files:
-        if file.is_product and not file.path.startswith("cmdexec/settings/"):
-            for node in file.nodes:
-                if isinstance(node, ast.Attribute) and last_name(node.value).endswith("settings"):
-                    used.add(node.attr)
-    return used
+        if not file.is_product:
+            continue
+        if not file.path.startswith("cmdexec/settings/"):
+            used |= {
+                node.attr
+                for node in file.nodes
+                if isinstance(node, ast.Attribute) and last_name(node.value).endswith("settings")
+            }
+        elif file.path.endswith("_checks.py"):
+            used |= {field for call, _ in file.calls() if last_name(call.func) == "get" for field in _texts(call.args)}
+        else:
+            behind |= _properties(file)
+    return used.union(*(fields for name, fields in behind.items() if name in used))
+
+
+def _texts(nodes: Iterable[ast.expr]) -> Iterator[str]:
+    return (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _properties(file: File) -> dict[str, set[str]]:
+    """Each property → the fields that it reads."""
+    return {
+        node.name: {inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute)}
+        for node in file.nodes
+        if isinstance(node, ast.FunctionDef) and any(last_name(mark) == "property" for mark in node.decorator_list)
+    }
 
 
 def settings_without_use(files: Iterable[File]) -> list[str]:
