@@ -19,8 +19,8 @@ _GOT = re.compile(r"got `([a-z]+)`")
 _NAMED = re.compile(r"(?P<what>missing required|contains unknown) field `(?P<name>.*)`", re.DOTALL)
 
 _KINDS = {
-    "str": "text", "int": "a number", "float": "a number with a fraction", "bool": "true or false", "null": "null", "array": "a list",
-    "object": "an object",
+    "str": "text", "int": "a number", "float": "a number with a fraction", "bool": "true or false", "null": "null",
+    "array": "a list", "object": "an object",
 }  # fmt: skip
 
 _PATTERNS = {

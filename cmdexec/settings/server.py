@@ -37,6 +37,8 @@ class ServerSettings:
     admin_password: str | None = field(repr=False)
     token_ttl_sec: float
     session_cache_sec: float
+    login_tries: int
+    login_wait_max_sec: float
     lease_sec: float
     lease_sweep_sec: float
     lost_timeout_sec: float
@@ -48,6 +50,8 @@ class ServerSettings:
     upgrade_timeout_sec: float
     body_timeout_sec: float
     keepalive_sec: float
+    max_connections: int
+    stream_ping_sec: float
     prefetch_max: int
     dispatch_check_sec: float
     recall_after_sec: float

@@ -57,6 +57,14 @@ SERVER: tuple[Setting, ...] = (
         "SESSION_CACHE_SEC", Kind.DURATION, 5.0, "How long a revoked token may still be taken for good.",
         _HERE, unit="s", minimum=0, maximum=5, relation=Relation("TOKEN_TTL_SEC"),
     ),
+    Setting(
+        "LOGIN_TRIES", Kind.INTEGER, 5, "How often a login may fail in a row before each further try has to wait.",
+        _HERE, minimum=1, maximum=1000,
+    ),
+    Setting(
+        "LOGIN_WAIT_MAX_SEC", Kind.DURATION, 300.0, "The longest that a login has to wait; from 1 s on it doubles.",
+        _HERE, unit="s", minimum=0, maximum=DAY,
+    ),
     # Leases
     Setting(
         "LEASE_SEC", Kind.DURATION, 60.0, "How long a worker may be silent before its jobs count as unknown.",
@@ -101,6 +109,14 @@ SERVER: tuple[Setting, ...] = (
     Setting(
         "KEEPALIVE_SEC", Kind.DURATION, 15.0, "How long a connection without a request stays open.",
         _HERE, unit="s", minimum=0, maximum=3600,
+    ),
+    Setting(
+        "MAX_CONNECTIONS", Kind.INTEGER, 20_000, "The most connections that may be open at once.",
+        _HERE, minimum=10, maximum=10_000_000,
+    ),
+    Setting(
+        "STREAM_PING_SEC", Kind.DURATION, 15.0, "How often a silent stream of events says that it is alive.",
+        _HERE, unit="s", minimum=0.05, maximum=3600,
     ),
     # Dispatch
     Setting(

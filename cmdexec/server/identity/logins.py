@@ -1,0 +1,69 @@
+"""Logging in: a password becomes a session, and the session a token."""
+
+from dataclasses import dataclass, field
+
+from cmdexec.errors import Refused
+from cmdexec.runtime import Runtime
+from cmdexec.server.identity.keys import KeyRing
+from cmdexec.server.identity.passwords import Passwords
+from cmdexec.server.identity.throttle import Throttle, source_key
+from cmdexec.server.identity.tokens import issue
+from cmdexec.store.contract.identity import SessionRow, Sessions, UserRow, Users
+
+_PLACE_TIMES = 4
+"""Several people may share an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A login that succeeded; `expires_at` in milliseconds since 1970."""
+
+    token: str = field(repr=False)
+    expires_at: int
+    user: UserRow = field(repr=False)
+
+
+class Logins:
+    """Checks passwords, with a throttle for each account and each source."""
+
+    def __init__(
+        self, users: Users, sessions: Sessions, passwords: Passwords, keys: KeyRing, throttle: Throttle,
+        runtime: Runtime, *, token_ttl_sec: float, free_tries: int,
+    ) -> None:  # fmt: skip
+        self._users = users
+        self._sessions = sessions
+        self._passwords = passwords
+        self._keys = keys
+        self._throttle = throttle
+        self._runtime = runtime
+        self._free = free_tries
+        self._ttl_ms = int(token_ttl_sec * 1000)
+
+    async def log_in(self, email: str, password: str, source: str) -> Login:
+        """Raises Refused(`bad_credentials`), the same for a wrong password and for an unknown or disabled user, and
+        Unavailable(`too_many` | `overloaded` | `store_away`)."""
+        account = f"account {email.strip().casefold()[:254]}"
+        place = source_key(source)
+        self._throttle.begin({account: self._free, place: self._free * _PLACE_TIMES})
+        user = await self._users.by_email(email.strip())
+        right = await self._passwords.check(password, user.password_hash if user else None)
+        if user is None or not right or user.disabled:
+            self._runtime.log.warning("a login failed", source=source)
+            raise Refused("bad_credentials", "E-mail address or password is wrong.")
+        self._throttle.succeeded(account)
+        self._throttle.undo(place)
+        if await self._passwords.outdated(user.password_hash):
+            await self._users.set_password_hash(user.user_id, await self._passwords.hash(password))
+        self._runtime.log.info("a user logged in", user=user.user_id, source=source)
+        return await self.open(user)
+
+    async def open(self, user: UserRow) -> Login:
+        """A session and its token for `user`, without asking for a password."""
+        now = self._runtime.clock.now()
+        jti = self._runtime.secret_bytes(16).hex()
+        expires_at = now + self._ttl_ms
+        await self._sessions.insert(SessionRow(jti, user.user_id, now, expires_at))
+        token = issue(
+            self._keys, user_id=user.user_id, jti=jti, issued_at=now // 1000, expires_at=-(-expires_at // 1000)
+        )
+        return Login(token, expires_at, user)
