@@ -1,0 +1,1 @@
+"""Ways to run a job: one file each, behind the interface of `contract`."""

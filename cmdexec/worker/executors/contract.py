@@ -1,0 +1,86 @@
+"""What the runner asks of an executor, and what it is told in return.
+
+An executor never decides about a job: it starts what it is ordered, passes bytes on, ends a tree when asked, and proves
+that nothing is left. Every call returns at once; what happens is told to the order's `Sink`, on the event loop.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Stream = Literal["stdout", "stderr"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to run. `key` names the attempt (`<jobId>.<attempt>`) and is unique in the life of an executor.
+
+    `argv` is never empty; its first item is looked up in the PATH of `env`, which is the whole environment of the
+    process. `cwd` must exist.
+    """
+
+    key: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an order ended. Exactly one of `exit_code`, `signal`, `start_error` and `executor_lost` is set.
+
+    start_error    why no process could be made, as a sentence ("no such program: frob")
+    executor_lost  the warden died: the tree was killed with it, how the main process ended is not known
+    cpu_sec        user and system time of the whole tree as far as it was reaped
+    peak_rss_bytes largest resident set of one process of the tree
+    left           processes of the tree still alive after the kill deadline (0 is the proof that nothing is left)
+    survivors      these, each as "pid 123 (name)"
+    output_cut     a background child held the pipe open past the drain time, so its output ends here
+    """
+
+    exit_code: int | None = None
+    signal: int | None = None
+    start_error: str | None = None
+    executor_lost: bool = False
+    cpu_sec: float = 0.0
+    peak_rss_bytes: int = 0
+    left: int = 0
+    survivors: tuple[str, ...] = ()
+    output_cut: bool = False
+
+
+class Sink(Protocol):
+    """Where an order's news goes: `started` at most once, `output` any number of times, `ended` exactly once and last."""
+
+    def started(self, pid: int) -> None: ...
+
+    def output(self, stream: Stream, data: bytes) -> None: ...
+
+    def ended(self, end: End) -> None: ...
+
+
+class Executor(Protocol):
+    """One way to run jobs."""
+
+    async def open(self) -> None:
+        """Get ready. Raises CmdexecError with a mend when this machine cannot run jobs this way."""
+        ...
+
+    def start(self, orders: Sequence[tuple[Order, Sink]]) -> None:
+        """Make a process for each order, as one batch."""
+        ...
+
+    def stop(self, key: str, grace_sec: float) -> None:
+        """TERM to the whole tree, after `grace_sec` KILL until none is left. Again with a shorter grace: the shorter
+        counts. Unknown or ended keys are ignored."""
+        ...
+
+    def pause(self, key: str) -> None:
+        """Read no more of the order's output until `resume`; its pipe fills and the process waits."""
+        ...
+
+    def resume(self, key: str) -> None: ...
+
+    async def close(self) -> None:
+        """Kill every tree, tell every sink, and end. Doing it twice is fine."""
+        ...
