@@ -86,7 +86,8 @@ class JobWrites(Protocol):
 
     async def apply(self, writes: Sequence[JobWrite]) -> list[Applied | NotWritten]:
         """Write each change on its own condition, as one commit where the engine can. One that conflicts does not stop
-        the others. Several writes of the same job in one call are applied in their order."""
+        the others, except later ones of the same job, which were decided upon it. Several writes of the same job in one
+        call are applied in their order. The same call again says Applied again, unless the job was changed since."""
         ...
 
     async def forget_submit_keys(self, before: int, limit: int) -> int:

@@ -83,15 +83,18 @@ def _claim(transaction: Transaction, wanted: Wanted) -> list[Job]:
         taken = list(islice(candidates, max(0, wanted.limit)))
     jobs: list[Job] = []
     for seq in taken:
-        row = db.row(_SQL["by_seq"], (seq,))
-        if row is None:
-            continue
-        job = claimed(decode(row[0]), claim, wanted.now)
+        job = claimed(_by_seq(db, seq), claim, wanted.now)
         db.run(_SQL["update"], (claim.claim_id, *state(job, encode(job)), seq))
         transaction.count(job.owner, Status.QUEUED, -1)
         transaction.count(job.owner, job.status, 1)
         jobs.append(job)
     return jobs
+
+
+def _by_seq(db: Connection, seq: int) -> Job:
+    """The stored job of that number, which the transaction has seen."""
+    ((doc,),) = db.rows(_SQL["by_seq"], (seq,))
+    return decode(doc)
 
 
 def _claimable(db: Connection, wanted: Wanted) -> Generator[int, None, None]:
@@ -110,26 +113,27 @@ def _apply(
     transaction: Transaction, writes: Sequence[JobWrite], states: Sequence[tuple[Value, ...]]
 ) -> list[Applied | NotWritten]:
     conflicted: set[str] = set()
-    return [_write(transaction, write, new, writes, conflicted) for write, new in zip(writes, states, strict=True)]
+    return [_write(transaction, writes, index, new, conflicted) for index, new in enumerate(states)]
 
 
 def _write(
     transaction: Transaction,
-    write: JobWrite,
-    new: tuple[Value, ...],
     writes: Sequence[JobWrite],
+    index: int,
+    new: tuple[Value, ...],
     conflicted: set[str],
 ) -> Applied | NotWritten:
-    db, job = transaction.db, write.job
+    db, write = transaction.db, writes[index]
+    job = write.job
     row = db.row(_SQL["written"], (job.job_id,))
     if row is None:
         return NotWritten(None)
-    seq, rev, status, change_id, doc = row
+    seq, rev, status, change_id = row
     if rev != write.rev or job.job_id in conflicted:
-        if _was_written(job.job_id, change_id, writes):
+        if _was_written(job.job_id, change_id, writes[index:]):
             return Applied(job)
         conflicted.add(job.job_id)
-        return NotWritten(decode(doc))
+        return NotWritten(_by_seq(db, seq))
     if write.opens is not None:
         output.open_row(db, seq, write.opens, job.session or "")
     if write.append_to is not None:
@@ -146,7 +150,7 @@ def _write(
     return Applied(job)
 
 
-def _was_written(job_id: str, change_id: str | None, writes: Sequence[JobWrite]) -> bool:
-    """Whether an earlier call with the same writes got this one written: the job's last change is one of them, and each
-    of them is written only after those before it."""
-    return any(write.change_id == change_id and write.job.job_id == job_id for write in writes)
+def _was_written(job_id: str, change_id: str | None, rest: Sequence[JobWrite]) -> bool:
+    """Whether an earlier call with the same writes got this one written: the job's last change is this one or one of
+    those after it, which are written only after it."""
+    return any(write.change_id == change_id and write.job.job_id == job_id for write in rest)

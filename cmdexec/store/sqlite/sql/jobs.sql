@@ -20,7 +20,7 @@ SELECT rank, seq, avoid FROM jobs WHERE status = 'queued' AND klass = ? ORDER BY
 SELECT doc FROM jobs WHERE seq = ?;
 
 -- written: what a conditional write compares
-SELECT seq, rev, status, change_id, doc FROM jobs WHERE job_id = ?;
+SELECT seq, rev, status, change_id FROM jobs WHERE job_id = ?;
 
 -- update: a job as a change leaves it
 UPDATE jobs SET

@@ -1,0 +1,128 @@
+"""Any sequence of calls leaves what a plain dictionary would: the counts, the lists and the jobs agree with it."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cmdexec.model.job import HELD, WAITING, Job, Status
+from cmdexec.store.contract.jobs_write import Applied, Inserted, NotWritten, Present
+from tests.contract.engines import Place, Store
+from tests.contract.making import as_claimed, changed, job, wanted, write
+
+CLASSES = ("", "a", "b")
+OWNERS = ("owner", "other")
+WORKERS = ("w1", "w2")
+
+inserts = st.tuples(
+    st.just("insert"),
+    st.lists(st.tuples(st.sampled_from(CLASSES), st.integers(0, 5), st.sampled_from(OWNERS)), min_size=1, max_size=6),
+    st.booleans(),
+)
+claims = st.tuples(st.just("claim"), st.sets(st.sampled_from(CLASSES)), st.integers(0, 5), st.sampled_from(WORKERS))
+changes = st.tuples(
+    st.just("apply"),
+    st.lists(st.tuples(st.integers(0, 30), st.sampled_from(Status), st.booleans(), st.booleans()), max_size=6),
+)
+
+
+@dataclass
+class Reference:
+    """The contract on a dictionary. `ids`: in the order in which they came."""
+
+    store: Store
+    jobs: dict[str, Job] = field(default_factory=dict)
+    ids: list[str] = field(default_factory=list)
+    calls: int = 0
+
+    async def insert(self, made: list[tuple[str, int, str]], with_a_used_key: bool) -> None:
+        start = len(self.ids)
+        new = [job(start + n, klass=klass, rank=rank, owner=owner) for n, (klass, rank, owner) in enumerate(made)]
+        used = self.jobs[self.ids[0]] if self.ids and with_a_used_key else None
+        outcome = await self.store.jobs_write.insert(
+            [*new, job(start + 99, submit_key=used.submit_key)] if used else new
+        )
+        if used:
+            assert outcome == Present((used,))
+            return
+        assert outcome == Inserted(tuple(new))
+        self.jobs |= {one.job_id: one for one in new}
+        self.ids += [one.job_id for one in new]
+
+    async def claim(self, classes: set[str], limit: int, worker_id: str) -> None:
+        self.calls += 1
+        asked = wanted(f"claim-{self.calls}", limit, sorted(classes), worker_id)
+        fit = [
+            one for one in (self.jobs[job_id] for job_id in self.ids)
+            if one.status is Status.QUEUED and one.klass in classes and worker_id not in one.avoid
+        ]  # fmt: skip
+        expected = [as_claimed(one, asked) for one in sorted(fit, key=lambda one: one.rank)[:limit]]
+        assert await self.store.jobs_write.claim(asked) == expected
+        self.jobs |= {one.job_id: one for one in expected}
+
+    async def apply(self, made: list[tuple[int, Status, bool, bool]]) -> None:
+        self.calls += 1
+        writes, expected = [], []
+        stale: set[str] = set()
+        for number, (index, status, on_an_old_rev, avoids) in enumerate(made if self.ids else []):
+            before = self.jobs[self.ids[index % len(self.ids)]]
+            after = changed(before, status=status, avoid=WORKERS[:1] if avoids else ())
+            change = write(before, after, f"change-{self.calls}-{number}")
+            if on_an_old_rev or before.job_id in stale:
+                stale.add(before.job_id)
+                writes.append(msgspec.structs.replace(change, rev=before.rev + 70))
+                expected.append(None)
+            else:
+                self.jobs[before.job_id] = after
+                writes.append(change)
+                expected.append(after)
+        outcomes = await self.store.jobs_write.apply(writes)
+        for change, outcome, after in zip(writes, outcomes, expected, strict=True):
+            if after is None:
+                assert isinstance(outcome, NotWritten)
+                assert outcome.current is not None
+                assert outcome.current.job_id == change.job.job_id
+            else:
+                assert outcome == Applied(after)
+
+    async def agrees(self) -> None:
+        reads = self.store.reads.jobs
+        mine = list(self.jobs.values())
+        assert await reads.get(self.ids) == [self.jobs[job_id] for job_id in self.ids]
+        for worker_id in WORKERS:
+            held = [one for one in mine if one.worker_id == worker_id and one.status in HELD]
+            assert await reads.held_by(worker_id) == held
+        counted = Counter(one.status for one in mine)
+        assert await reads.counts() == {status: counted[status] for status in Status}
+        for owner in OWNERS:
+            waiting = sum(one.owner == owner and one.status in WAITING for one in mine)
+            assert await reads.waiting_of(owner) == waiting
+        for klass in CLASSES:
+            queued = sum(one.klass == klass and one.status is Status.QUEUED for one in mine)
+            assert await reads.queued([klass], 1000) == queued
+
+
+async def test_any_sequence_of_calls_agrees_with_a_dictionary(place: Place) -> None:
+    numbers = iter(range(1_000_000))
+    loop = asyncio.get_running_loop()
+
+    @settings(max_examples=60)
+    @given(st.lists(st.one_of(inserts, claims, changes), min_size=3, max_size=14))
+    def check(calls: list[tuple[object, ...]]) -> None:
+        asyncio.run_coroutine_threadsafe(run(calls), loop).result(30)
+
+    async def run(calls: list[tuple[object, ...]]) -> None:
+        own = Place(place.engine, place.folder / str(next(numbers)))
+        own.folder.mkdir()
+        try:
+            reference = Reference(own.open())
+            for name, *arguments in calls:
+                await getattr(reference, str(name))(*arguments)
+            await reference.agrees()
+        finally:
+            await own.close()
+
+    await asyncio.to_thread(check)

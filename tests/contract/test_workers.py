@@ -1,0 +1,121 @@
+"""Workers and their leases: judged by how long ago the store heard of each."""
+
+import msgspec
+
+from tests.contract.engines import Place, Store
+from tests.contract.making import NOW, worker
+
+
+async def test_a_registered_worker_is_read_as_it_was_given_and_stamped(place: Place) -> None:
+    store = place.open()
+    assert await store.reads.workers.register(worker()) is None
+    expected = worker(seen_at=place.clock.wall)
+    assert await store.reads.workers.get(["w1", "nobody"]) == [expected, None]
+    assert await store.reads.workers.all() == [expected]
+
+
+async def test_registering_again_returns_the_row_before_and_keeps_when_it_first_came(place: Place) -> None:
+    store = place.open()
+    await store.reads.workers.register(worker())
+    seen_at = place.clock.wall
+    place.clock.go_on(5)
+    second = worker(session="s2", slots=8, registered_at=NOW + 5000)
+    assert await store.reads.workers.register(second) == worker(seen_at=seen_at)
+    expected = msgspec.structs.replace(second, registered_at=NOW, seen_at=place.clock.wall)
+    assert await store.reads.workers.get(["w1"]) == [expected]
+
+
+async def test_a_revoked_worker_stays_revoked_when_it_registers_again(place: Place) -> None:
+    store = place.open()
+    await store.reads.workers.register(worker())
+    await store.reads.workers.revoke("w1")
+    await store.reads.workers.register(worker(session="s2"))
+    store = await place.reopen()
+    (row,) = await store.reads.workers.get(["w1"])
+    assert row is not None
+    assert (row.revoked, row.session) == (True, "s2")
+
+
+async def test_workers_are_listed_by_id_page_by_page(store: Store) -> None:
+    for number in (3, 1, 5, 2, 4):
+        await store.reads.workers.register(worker(f"w{number}"))
+    assert [row.worker_id for row in await store.reads.workers.all(limit=2)] == ["w1", "w2"]
+    assert [row.worker_id for row in await store.reads.workers.all(after="w2")] == ["w3", "w4", "w5"]
+
+
+async def overdue(store: Store, age_sec: float) -> list[str]:
+    return sorted(row.worker_id for row in await store.reads.workers.overdue(age_sec))
+
+
+async def test_who_was_not_renewed_for_longer_than_the_age_is_overdue(place: Place) -> None:
+    store = place.open()
+    for worker_id in ("w1", "w2", "w3"):
+        await store.reads.workers.register(worker(worker_id))
+    place.clock.go_on(40)
+    await store.reads.workers.renew(["w2"])
+    assert await overdue(store, 60) == []
+    place.clock.go_on(30)
+    assert await overdue(store, 60) == ["w1", "w3"]
+    await store.reads.workers.register(worker("w3"))
+    assert await overdue(store, 60) == ["w1"]
+    place.clock.go_on(31)
+    assert await overdue(store, 60) == ["w1", "w2"]
+
+
+async def test_a_jump_of_the_wall_clock_makes_nobody_overdue(place: Place) -> None:
+    store = place.open()
+    await store.reads.workers.register(worker())
+    place.clock.wall += 365 * 86_400_000
+    assert await overdue(store, 60) == []
+
+
+async def test_a_lost_worker_is_named_no_more_until_it_is_renewed(place: Place) -> None:
+    store = place.open()
+    await store.reads.workers.register(worker())
+    place.clock.go_on(100)
+    await store.reads.workers.mark_lost("w1", "another session")
+    assert await overdue(store, 60) == ["w1"]
+    await store.reads.workers.mark_lost("w1", "s1")
+    assert await overdue(store, 60) == []
+    (row,) = await store.reads.workers.get(["w1"])
+    assert row is not None
+    assert row.lost
+    await store.reads.workers.renew(["w1"])
+    (row,) = await store.reads.workers.get(["w1"])
+    assert row is not None
+    assert not row.lost
+    place.clock.go_on(61)
+    assert await overdue(store, 60) == ["w1"]
+
+
+async def test_after_opening_every_lease_counts_from_the_opening_and_who_was_lost_stays_so(place: Place) -> None:
+    store = place.open()
+    await store.reads.workers.register(worker("w1"))
+    await store.reads.workers.register(worker("w2"))
+    place.clock.go_on(100)
+    await store.reads.workers.mark_lost("w2", "s1")
+    store = await place.reopen()
+    assert await overdue(store, 60) == []
+    place.clock.go_on(61)
+    assert await overdue(store, 60) == ["w1"]
+
+
+async def test_renewing_a_worker_that_never_registered_makes_no_worker(place: Place) -> None:
+    store = place.open()
+    await store.reads.workers.renew(["nobody"])
+    place.clock.go_on(100)
+    assert await overdue(store, 60) == []
+    assert await store.reads.workers.all() == []
+
+
+async def test_when_a_worker_was_seen_is_shown_at_once_and_kept(place: Place) -> None:
+    store = place.open()
+    await store.reads.workers.register(worker())
+    place.clock.go_on(12)
+    await store.reads.workers.renew(["w1"])
+    (row,) = await store.reads.workers.all()
+    assert row.seen_at == place.clock.wall
+    seen_at = place.clock.wall
+    store = await place.reopen()
+    (row,) = await store.reads.workers.all()
+    assert row.seen_at == seen_at
