@@ -151,4 +151,3 @@ def reported(ask: Ask, done: Done, outcome: Outcome) -> Told:
             answer, code="output_differs", message="The output that is stored is not what the worker says it sent."
         )
     return answer
-
