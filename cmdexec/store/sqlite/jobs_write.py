@@ -8,16 +8,14 @@ from itertools import islice
 from cmdexec.model.birth import claimed
 from cmdexec.model.job import Job, Status
 from cmdexec.store.contract.jobs_write import Applied, Inserted, JobWrite, NotWritten, Present, Wanted
-from cmdexec.store.contract.output import Append
 from cmdexec.store.sqlite import output
 from cmdexec.store.sqlite.connection import Connection, ConstraintBroken, Value
 from cmdexec.store.sqlite.queries import load
-from cmdexec.store.sqlite.rows import avoids, decode, encode, state
+from cmdexec.store.sqlite.rows import avoids, decode, encode, place, state
 from cmdexec.store.sqlite.transaction import Transaction
 from cmdexec.store.sqlite.writer import Writer, disk_full
 
 _SQL = load("jobs")
-_NO_LIMIT = 1 << 62
 
 
 class SqliteJobWrites:
@@ -30,7 +28,7 @@ class SqliteJobWrites:
     async def insert(self, jobs: Sequence[Job]) -> Inserted | Present:
         docs = [encode(job) for job in jobs]
         rows = [
-            (job.job_id, job.owner, job.submit_key, job.created_at, *state(job, doc))
+            (job.job_id, job.owner, job.submit_key, job.created_at, *state(job, doc), *place(job))
             for job, doc in zip(jobs, docs, strict=True)
         ]
 
@@ -45,9 +43,9 @@ class SqliteJobWrites:
         return await self._writer.run(lambda transaction: _claim(transaction, wanted))
 
     async def apply(self, writes: Sequence[JobWrite]) -> list[Applied | NotWritten]:
-        states = [state(write.job, encode(write.job)) for write in writes]
+        rows = [(state(write.job, encode(write.job)), place(write.job)) for write in writes]
         size = sum(len(piece.data) for write in writes for piece in write.append)
-        return await self._writer.run(lambda transaction: _apply(transaction, writes, states), size)
+        return await self._writer.run(lambda transaction: _apply(transaction, writes, rows), size)
 
     async def forget_submit_keys(self, before: int, limit: int) -> int:
         return await self._writer.run(
@@ -84,9 +82,8 @@ def _claim(transaction: Transaction, wanted: Wanted) -> list[Job]:
     jobs: list[Job] = []
     for seq in taken:
         job = claimed(_by_seq(db, seq), claim, wanted.now)
-        db.run(_SQL["update"], (claim.claim_id, *state(job, encode(job)), seq))
-        transaction.count(job.owner, Status.QUEUED, -1)
-        transaction.count(job.owner, job.status, 1)
+        db.run(_SQL["update"], (claim.claim_id, *state(job, encode(job)), *place(job), seq))
+        transaction.moved(job.owner, Status.QUEUED, job.status)
         jobs.append(job)
     return jobs
 
@@ -110,44 +107,43 @@ def _claimable(db: Connection, wanted: Wanted) -> Generator[int, None, None]:
 
 
 def _apply(
-    transaction: Transaction, writes: Sequence[JobWrite], states: Sequence[tuple[Value, ...]]
+    transaction: Transaction, writes: Sequence[JobWrite], rows: Sequence[tuple[tuple[Value, ...], tuple[Value, ...]]]
 ) -> list[Applied | NotWritten]:
+    db = transaction.db
     conflicted: set[str] = set()
-    return [_write(transaction, writes, index, new, conflicted) for index, new in enumerate(states)]
+    outcomes: list[Applied | NotWritten] = []
+    for index, (write, (new_state, new_place)) in enumerate(zip(writes, rows, strict=True)):
+        job = write.job
+        row = db.row(_SQL["written"], (job.job_id,))
+        if row is None:
+            outcomes.append(NotWritten(None))
+            continue
+        seq, rev, change_id, status, *_ = row
+        if rev == write.rev and job.job_id not in conflicted:
+            _change_output(db, seq, write)
+            if new_place == row[4:]:
+                db.run(_SQL["move"], (write.change_id, *new_state, seq))
+            else:
+                db.run(_SQL["update"], (write.change_id, *new_state, *new_place, seq))
+            transaction.moved(job.owner, status, job.status)
+            outcomes.append(Applied(job))
+        elif _was_written(job.job_id, change_id, writes[index:]):
+            outcomes.append(Applied(job))
+        else:
+            conflicted.add(job.job_id)
+            outcomes.append(NotWritten(_by_seq(db, seq)))
+    return outcomes
 
 
-def _write(
-    transaction: Transaction,
-    writes: Sequence[JobWrite],
-    index: int,
-    new: tuple[Value, ...],
-    conflicted: set[str],
-) -> Applied | NotWritten:
-    db, write = transaction.db, writes[index]
-    job = write.job
-    row = db.row(_SQL["written"], (job.job_id,))
-    if row is None:
-        return NotWritten(None)
-    seq, rev, status, change_id = row
-    if rev != write.rev or job.job_id in conflicted:
-        if _was_written(job.job_id, change_id, writes[index:]):
-            return Applied(job)
-        conflicted.add(job.job_id)
-        return NotWritten(_by_seq(db, seq))
+def _change_output(db: Connection, seq: int, write: JobWrite) -> None:
+    """What the change does to output rows: open, append, close, in this order."""
+    session = write.job.session or ""
     if write.opens is not None:
-        output.open_row(db, seq, write.opens, job.session or "")
-    if write.append_to is not None:
-        session = job.session or ""
-        for piece in write.append:
-            append = Append(job.job_id, write.append_to, session, piece.stream, piece.offset, piece.data, _NO_LIMIT)
-            output.store(db, seq, append)
-    if write.closes is not None:
+        output.open_row(db, seq, write.opens, session)
+    if write.append_to is not None and write.append:
+        output.store_inline(db, seq, write.append_to, session, write.append, closes=write.closes == write.append_to)
+    if write.closes is not None and (write.closes != write.append_to or not write.append):
         output.close_row(db, seq, write.closes)
-    db.run(_SQL["update"], (write.change_id, *new, seq))
-    if status != job.status:
-        transaction.count(job.owner, status, -1)
-        transaction.count(job.owner, job.status, 1)
-    return Applied(job)
 
 
 def _was_written(job_id: str, change_id: str | None, rest: Sequence[JobWrite]) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from cmdexec.store.contract.jobs_write import InlineOutput
 from cmdexec.store.contract.output import STREAMS, Append, Appended, OutputRow
 from cmdexec.store.sqlite.connection import Connection
 from cmdexec.store.sqlite.queries import load
@@ -60,22 +61,40 @@ def close_row(db: Connection, job: int, attempt: int) -> None:
 def store(db: Connection, job: int | None, append: Append) -> Appended:
     """Store what is new of one append to the job of that number, and say what became of it."""
     row = _row(db, job, append.job_id, append.attempt)
-    if row is None:
+    if row is None or job is None:
         return Appended(None, refused="no_row")
-    end, size = row.end(append.stream), len(append.data)
-    new = append.offset + size - end
+    end = row.end(append.stream)
+    new = append.offset + len(append.data) - end
     refused = _refusal(row, append, end, new)
     if refused or new <= 0:
         return Appended(row, refused=refused)
-    number = STREAMS.index(append.stream)
-    data = memoryview(append.data)[size - new :]
-    for start in range(0, new, PIECE_BYTES):
-        piece = data[start : start + PIECE_BYTES]
-        db.run(_SQL["add"], (job, append.attempt, number, end + start, piece))
-    stdout, stderr = (row.stdout + new, row.stderr) if number == 0 else (row.stdout, row.stderr + new)
-    db.run(_SQL["advance"], (stdout, stderr, job, append.attempt))
-    after = OutputRow(row.job_id, row.attempt, row.session, row.open, stdout, stderr)
-    return Appended(after, stored=new)
+    _add(db, job, append.attempt, append.stream, end, memoryview(append.data)[-new:])
+    stdout, stderr = (row.stdout + new, row.stderr) if append.stream == STREAMS[0] else (row.stdout, row.stderr + new)
+    db.run(_SQL["advance"], (stdout, stderr, row.open, job, append.attempt))
+    return Appended(OutputRow(row.job_id, row.attempt, row.session, row.open, stdout, stderr), stored=new)
+
+
+def store_inline(
+    db: Connection, job: int, attempt: int, session: str, pieces: Sequence[InlineOutput], *, closes: bool
+) -> None:
+    """Store what is new of the pieces that came with a change, as `store` would, and close the row with it."""
+    row = db.row(_SQL["row"], (job, attempt))
+    if row is None or row[0] != session or not row[1]:
+        return close_row(db, job, attempt) if closes else None
+    ends = dict(zip(STREAMS, row[2:], strict=True))
+    for piece in pieces:
+        end = ends[piece.stream]
+        new = piece.offset + len(piece.data) - end
+        if new > 0 and piece.offset <= end:
+            _add(db, job, attempt, piece.stream, end, memoryview(piece.data)[-new:])
+            ends[piece.stream] = end + new
+    db.run(_SQL["advance"], (*ends.values(), not closes, job, attempt))
+
+
+def _add(db: Connection, job: int, attempt: int, stream: str, end: int, data: memoryview) -> None:
+    number = STREAMS.index(stream)
+    for start in range(0, len(data), PIECE_BYTES):
+        db.run(_SQL["add"], (job, attempt, number, end + start, data[start : start + PIECE_BYTES]))
 
 
 def _refusal(row: OutputRow, append: Append, end: int, new: int) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from cmdexec.model.job import Job
+from cmdexec.model.job import HELD, WAITING, Job
 from cmdexec.store.sqlite.connection import Value
 
 encode: Callable[[Job], bytes] = msgspec.msgpack.Encoder().encode
@@ -12,27 +12,21 @@ decode: Callable[[bytes], Job] = msgspec.msgpack.Decoder(Job).decode
 
 
 def state(job: Job, doc: bytes) -> tuple[Value, ...]:
-    """The columns that changes may change, in the order of the statements that write them. `doc`: the encoded job."""
-    return (
-        job.rev,
-        job.status,
-        job.klass,
-        job.rank,
-        msgspec.json.encode(job.avoid).decode() if job.avoid else None,
-        job.worker_id,
-        job.claim_id,
-        job.assigned_at,
-        job.due_at,
-        expires_at(job),
-        job.unknown_at,
-        doc,
-    )
+    """The columns that most changes change, in the order of the statements that write them. `doc`: the encoded job."""
+    return (job.rev, job.status, job.due_at, expires_at(job), job.unknown_at, doc)
+
+
+def place(job: Job) -> tuple[Value, ...]:
+    """The columns that say where it stands in the queue, and who has it, in the order of the statements."""
+    avoid = msgspec.json.encode(job.avoid).decode() if job.avoid else None
+    holder = job.worker_id if job.status in HELD else None
+    return (job.klass, job.rank, avoid, holder, job.claim_id, job.assigned_at)
 
 
 def expires_at(job: Job) -> int | None:
     """When a job that waits and has never begun is too old to begin; None if never."""
     ttl_sec = job.spec.ttl_sec
-    if ttl_sec is None or job.attempts or job.status not in ("scheduled", "queued"):
+    if ttl_sec is None or job.attempts or job.status not in WAITING:
         return None
     return job.created_at + round(ttl_sec * 1000)
 

@@ -22,6 +22,12 @@ class Transaction:
         key = (owner, status)
         self._tally[key] = self._tally.get(key, 0) + jobs
 
+    def moved(self, owner: str, before: str, after: str) -> None:
+        """One job of the owner has left one status for another."""
+        if before != after:
+            self.count(owner, before, -1)
+            self.count(owner, after, 1)
+
     def merge(self, other: "Transaction") -> None:
         """Take over what `other` counted."""
         for (owner, status), jobs in other._tally.items():

@@ -1,4 +1,5 @@
 -- Jobs. `doc` is the whole job; the other columns repeat of it what queries ask for. Times are milliseconds.
+-- `holder` is the worker while it holds the job: assigned, running or unknown.
 -- `seq` numbers the jobs as they came, and is what output rows and chunks name.
 CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY,
@@ -12,7 +13,7 @@ CREATE TABLE jobs (
     klass TEXT NOT NULL,
     rank INTEGER NOT NULL,
     avoid TEXT,
-    worker_id TEXT,
+    holder TEXT,
     claim_id TEXT,
     assigned_at INTEGER,
     due_at INTEGER,
@@ -25,8 +26,8 @@ CREATE UNIQUE INDEX jobs_by_submit_key ON jobs (submit_key) WHERE submit_key IS 
 CREATE INDEX jobs_with_submit_key ON jobs (created_at) WHERE submit_key IS NOT NULL;
 -- `avoid` is in it, so that a claim can pass over jobs that avoid its worker without reading them.
 CREATE INDEX jobs_queued ON jobs (klass, rank, seq, avoid) WHERE status = 'queued';
-CREATE INDEX jobs_assigned ON jobs (klass, assigned_at, worker_id) WHERE status = 'assigned';
-CREATE INDEX jobs_held ON jobs (worker_id, job_id) WHERE status IN ('assigned', 'running', 'unknown');
+CREATE INDEX jobs_assigned ON jobs (klass, assigned_at, holder) WHERE status = 'assigned';
+CREATE INDEX jobs_held ON jobs (holder, job_id) WHERE holder IS NOT NULL;
 CREATE INDEX jobs_by_claim ON jobs (claim_id) WHERE claim_id IS NOT NULL;
 CREATE INDEX jobs_due ON jobs (due_at) WHERE status = 'scheduled';
 CREATE INDEX jobs_expiring ON jobs (expires_at) WHERE expires_at IS NOT NULL;

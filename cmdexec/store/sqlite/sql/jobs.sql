@@ -1,7 +1,7 @@
 -- insert: a new job
 INSERT INTO jobs (
     job_id, owner, submit_key, created_at,
-    rev, status, klass, rank, avoid, worker_id, claim_id, assigned_at, due_at, expires_at, unknown_at, doc
+    rev, status, due_at, expires_at, unknown_at, doc, klass, rank, avoid, holder, claim_id, assigned_at
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- by_id: one job
@@ -20,26 +20,27 @@ SELECT rank, seq, avoid FROM jobs WHERE status = 'queued' AND klass = ? ORDER BY
 SELECT doc FROM jobs WHERE seq = ?;
 
 -- written: what a conditional write compares
-SELECT seq, rev, status, change_id FROM jobs WHERE job_id = ?;
+SELECT seq, rev, change_id, status, klass, rank, avoid, holder, claim_id, assigned_at FROM jobs WHERE job_id = ?;
 
 -- update: a job as a change leaves it
 UPDATE jobs SET
-    change_id = ?,
-    rev = ?, status = ?, klass = ?, rank = ?, avoid = ?, worker_id = ?, claim_id = ?, assigned_at = ?, due_at = ?,
-    expires_at = ?, unknown_at = ?, doc = ?
+    change_id = ?, rev = ?, status = ?, due_at = ?, expires_at = ?, unknown_at = ?, doc = ?,
+    klass = ?, rank = ?, avoid = ?, holder = ?, claim_id = ?, assigned_at = ?
 WHERE seq = ?;
+
+-- move: a job as a change leaves it that touches neither its place in the queue nor who holds it
+UPDATE jobs SET change_id = ?, rev = ?, status = ?, due_at = ?, expires_at = ?, unknown_at = ?, doc = ? WHERE seq = ?;
 
 -- held_by: what a worker holds
 SELECT doc FROM jobs
-WHERE worker_id = ? AND job_id > ? AND status IN ('assigned', 'running', 'unknown')
-ORDER BY job_id LIMIT ?;
+WHERE holder = ? AND job_id > ? ORDER BY job_id LIMIT ?;
 
 -- queued: how many of a class are queued, up to a bound
 SELECT count(*) FROM (SELECT 1 FROM jobs WHERE status = 'queued' AND klass = ? LIMIT ?);
 
 -- assigned_elsewhere: assigned to another worker, longest ago first
 SELECT assigned_at, doc FROM jobs
-WHERE status = 'assigned' AND klass = ? AND worker_id <> ?
+WHERE status = 'assigned' AND klass = ? AND holder <> ?
 ORDER BY assigned_at, seq LIMIT ?;
 
 -- due: scheduled, and its time has come

@@ -11,8 +11,8 @@ UPDATE outputs SET open = 0 WHERE job = ? AND attempt = ?;
 -- row: who may append, and how far each stream has come
 SELECT session, open, stdout, stderr FROM outputs WHERE job = ? AND attempt = ?;
 
--- advance: how far each stream has come now
-UPDATE outputs SET stdout = ?, stderr = ? WHERE job = ? AND attempt = ?;
+-- advance: how far each stream has come now, and whether more is taken
+UPDATE outputs SET stdout = ?, stderr = ?, open = ? WHERE job = ? AND attempt = ?;
 
 -- add: one piece
 INSERT INTO chunks (job, attempt, stream, start, data) VALUES (?, ?, ?, ?, ?);
