@@ -1,0 +1,7 @@
+"""Workers: who is connected, what each has, and giving them what waits."""
+
+from cmdexec.server.workers.link import WorkerLink
+from cmdexec.server.workers.outbox import Outbox
+from cmdexec.server.workers.presence import LiveWorker, Presence
+
+__all__ = ["LiveWorker", "Outbox", "Presence", "WorkerLink"]

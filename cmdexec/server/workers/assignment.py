@@ -1,0 +1,18 @@
+"""What a worker is told of a job."""
+
+from cmdexec.model.job import Job
+from cmdexec.protocol.messages import Assignment
+
+
+def assignment(job: Job) -> Assignment:
+    """The newest attempt of `job`, for its worker."""
+    spec = job.spec
+    return Assignment(
+        job_id=job.job_id,
+        attempt=job.attempt,
+        command=spec.command,
+        env=spec.env,
+        timeout_sec=spec.timeout_sec,
+        kill_grace_sec=spec.kill_grace_sec,
+        on_lost="requeue" if spec.on_lost == "requeue" else "hold",
+    )

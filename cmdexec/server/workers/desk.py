@@ -1,0 +1,247 @@
+"""What the connections of workers share: who is there, who owns which session, and all that works for their sockets."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any
+
+from cmdexec.errors import CmdexecError, Conflict, Refused
+from cmdexec.link.socket import Close
+from cmdexec.model.job import Job, Status
+from cmdexec.protocol.codec import ask
+from cmdexec.protocol.messages import Lease, OutputAck, Register, Registered
+from cmdexec.runtime import Runtime
+from cmdexec.server import jobs as work
+from cmdexec.server.jobs import Holder, Jobs
+from cmdexec.server.output import Appender, Measured, Measures
+from cmdexec.server.workers.assignment import assignment
+from cmdexec.server.workers.intake import Budget, Intake
+from cmdexec.server.workers.member import Member
+from cmdexec.server.workers.outbox import Outbox
+from cmdexec.server.workers.renewals import Renewals
+from cmdexec.settings.server import ServerSettings
+from cmdexec.store.contract.reads import Reads
+from cmdexec.store.contract.workers import WorkerRow
+from cmdexec.version import __version__
+
+PROTOCOLS = frozenset({"cmdexec.v1"})
+"""What this server speaks: every protocol younger than 12 months (promise 10)."""
+
+_REPLACED_MAX = 10_000
+_PAGE = 1000
+
+
+class Desk:
+    """`members`: the connected workers, by id."""
+
+    def __init__(
+        self,
+        *,
+        reads: Reads,
+        jobs: Jobs,
+        appender: Appender,
+        measures: Measures,
+        runtime: Runtime,
+        settings: ServerSettings,
+    ) -> None:
+        self.jobs = jobs
+        self.stored = measures
+        self.output_limit = settings.max_output_bytes
+        self.lease = Lease(lease_sec=settings.lease_sec, heartbeat_sec=settings.heartbeat_sec)
+        self.members: dict[str, Member] = {}
+        self.capacity = asyncio.Event()
+        self._reads = reads
+        self._appender = appender
+        self._runtime = runtime
+        self._settings = settings
+        self._budget = Budget(settings.output_queue_bytes)
+        self._renewals = Renewals(reads.workers)
+        self._joining: dict[str, asyncio.Lock] = {}
+        self._replaced: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Work for all sockets until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                await self._renewals.run()
+        finally:
+            self._tasks = None
+
+    def now(self) -> float:
+        """Seconds of the clock that counts suspended time."""
+        return self._runtime.clock.elapsed()
+
+    def spawn(self, work: Coroutine[Any, Any, None], outbox: Outbox) -> None:
+        """Do `work` for a socket. What it raises closes the socket and nothing else."""
+        if self._tasks is None:
+            work.close()
+            outbox.close(Close.GOING_AWAY, "The server is stopping.")
+            return
+        self._tasks.create_task(self._guarded(work, outbox))
+
+    def others(self, member: Member) -> bool:
+        """Whether another worker is there."""
+        return any(other is not member for other in self.members.values())
+
+    async def renew(self, member: Member) -> None:
+        """Renew its lease; raises Unavailable if that could not be kept."""
+        await self._renewals.renew(member.worker_id)
+
+    def welcome(self, member: Member) -> Registered:
+        """How it shall run."""
+        return Registered(
+            worker_id=member.worker_id, session=member.holder.session, lease_sec=self.lease.lease_sec,
+            heartbeat_sec=self.lease.heartbeat_sec, max_frame_bytes=self._settings.max_frame_bytes,
+            output_limit_bytes=self.output_limit, server_version=__version__,
+        )  # fmt: skip
+
+    def intake(self, member: Member) -> Intake:
+        """Where its output goes."""
+
+        async def explain(attempts: Sequence[tuple[str, int]]) -> list[OutputAck]:
+            return await self._explain(member, attempts)
+
+        return Intake(
+            member.holder, member.outbox, appender=self._appender, budget=self._budget, explain=explain,
+            runtime=self._runtime, limit=self.output_limit,
+        )  # fmt: skip
+
+    async def measured(self, job_id: str, attempt: int) -> Measured:
+        """The output of an attempt, read again if need be; of one that has a result already, nothing has to be."""
+        (job,) = await self._reads.jobs.get([job_id])
+        run = job.attempt_named(attempt) if job is not None else None
+        if job is None or job.attempt != attempt or (run is not None and run.result is not None):
+            return Measured()
+        return await self.stored.measure(job_id, attempt)
+
+    async def give_again(self, member: Member, job_ids: Sequence[str]) -> None:
+        """Send assignments again that were lost with an earlier connection."""
+        if not job_ids:
+            return
+        found = [job for job in await self._reads.jobs.get(job_ids) if job is not None]
+        self.assign(member, [job for job in found if _assigned_to(job, member.holder)])
+
+    def assign(self, member: Member, jobs: Sequence[Job]) -> None:
+        """Hand jobs to their worker."""
+        if jobs:
+            member.give(jobs, self.now())
+            member.outbox.put(ask("assign", [assignment(job) for job in jobs]))
+
+    # Coming and going
+
+    async def join(self, worker_id: str, message: Register, outbox: Outbox) -> Member:
+        """The worker's process takes its place. Raises CmdexecError if it may not."""
+        lock = self._joining.setdefault(worker_id, asyncio.Lock())
+        try:
+            async with lock:
+                return await self._join(worker_id, message, outbox)
+        except Conflict as conflict:
+            outbox.close(Close.REPLACED, conflict.message)
+            raise
+        except Refused as refused:
+            if refused.code == "forbidden":
+                outbox.close(Close.FORBIDDEN, refused.message)
+            raise
+        finally:
+            if not lock.locked() and self._joining.get(worker_id) is lock:
+                del self._joining[worker_id]
+
+    def leave(self, member: Member) -> None:
+        """Its socket has ended."""
+        member.gone = True
+        if self.members.get(member.worker_id) is member:
+            del self.members[member.worker_id]
+
+    async def _join(self, worker_id: str, message: Register, outbox: Outbox) -> Member:
+        session = message.session or worker_id
+        instance = message.instance_id or session
+        if message.worker_id not in (None, worker_id):
+            raise Refused("forbidden", "This credential is another worker's.", field="workerId")
+        if message.protocol not in PROTOCOLS:
+            raise Refused(
+                "protocol_mismatch",
+                f"This server speaks {', '.join(sorted(PROTOCOLS))}, the worker {message.protocol}.",
+                mend="Update whichever of the two is older.",
+            )
+        if (worker_id, instance) in self._replaced:
+            raise Conflict("replaced", "Another process of this worker has taken its place.")
+        (before,) = await self._reads.workers.get([worker_id])
+        if before is not None and before.revoked:
+            raise Refused("forbidden", "This worker was revoked.", mend="Let it join again, under a new id.")
+        await self._reads.workers.register(self._row(worker_id, session, instance, message))
+        held = [job async for job in self._held(worker_id)]
+        holder = Holder(worker_id, session)
+        await self._bury([job for job in held if job.session != session])
+        older = self.members.get(worker_id)
+        if older is not None:
+            self._replace(older, instance)
+        member = Member(holder, instance, message, outbox, self.now())
+        member.give([job for job in held if job.session == session], self.now(), earlier=True)
+        self.members[worker_id] = member
+        return member
+
+    def _row(self, worker_id: str, session: str, instance: str, message: Register) -> WorkerRow:
+        now = self._runtime.clock.now()
+        return WorkerRow(
+            worker_id=worker_id, name=message.name, session=session, instance_id=instance, version=message.version,
+            protocol=message.protocol, platform=message.platform, slots=message.slots, executors=message.executors,
+            labels=message.labels, registered_at=now, seen_at=now,
+        )  # fmt: skip
+
+    async def _held(self, worker_id: str) -> AsyncIterator[Job]:
+        after = ""
+        while page := await self._reads.jobs.held_by(worker_id, after, _PAGE):
+            for job in page:
+                yield job
+            after = page[-1].job_id
+
+    async def _bury(self, jobs: Sequence[Job]) -> None:
+        """A new spool: what older ones held is dead."""
+        asks = [
+            work.dead(Holder(job.worker_id or "", job.session or ""), job.job_id, job.attempt, "its spool was lost")
+            for job in jobs
+        ]
+        if asks:
+            await self.jobs.turn(asks)
+
+    def _replace(self, older: Member, instance: str) -> None:
+        if older.instance_id != instance:
+            self._replaced[(older.worker_id, older.instance_id)] = None
+            while len(self._replaced) > _REPLACED_MAX:
+                self._replaced.popitem(last=False)
+        self.leave(older)
+        older.outbox.close(Close.REPLACED, "Another process of this worker has taken its place.")
+
+    async def _explain(self, member: Member, attempts: Sequence[tuple[str, int]]) -> list[OutputAck]:
+        """Why output of these was not taken, and what to do."""
+        try:
+            outcomes = await self.jobs.turn([work.output(member.holder, job, n) for job, n in attempts])
+        except CmdexecError as away:
+            return [OutputAck(job_id=job, attempt=n, tell="again", code=away.code) for job, n in attempts]
+        rows = await self._reads.output.rows(attempts)
+        acks = []
+        for (job_id, attempt), outcome, row in zip(attempts, outcomes, rows, strict=True):
+            answer = work.told(job_id, attempt, outcome)
+            again = answer.tell != "stop" or answer.code in ("resume_first", "not_started")
+            acks.append(
+                OutputAck(
+                    job_id=job_id, attempt=attempt, tell="again" if again else "stop", code=answer.code,
+                    stdout=row.stdout if row else 0, stderr=row.stderr if row else 0,
+                )
+            )  # fmt: skip
+        return acks
+
+    async def _guarded(self, work: Coroutine[Any, Any, None], outbox: Outbox) -> None:
+        try:
+            await work
+        except CmdexecError as wrong:
+            outbox.close(Close.BAD_FRAME, wrong.message)
+        except Exception as fault:
+            self._runtime.log.error("work for a worker's socket failed", exc=fault)
+            outbox.close(Close.INTERNAL, "The message could not be handled; the cause is in the log.")
+
+
+def _assigned_to(job: Job, holder: Holder) -> bool:
+    return job.status is Status.ASSIGNED and job.worker_id == holder.worker_id and job.session == holder.session

@@ -1,0 +1,208 @@
+"""One worker's connection: what it says is taken in turns, and answered when it is on disk.
+
+Frames that come while a turn is being written wait and make the next turn together. A result whose output is still on
+its way, or has to be read again for its digest, is judged apart, so that nothing else waits for it; the answer to its
+frame waits for all its items.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from cmdexec.errors import CmdexecError, Refused
+from cmdexec.protocol.codec import answer
+from cmdexec.protocol.messages import Done, Failure, Heartbeat, OutputHeader, Register, Registered
+from cmdexec.server.workers.desk import Desk
+from cmdexec.server.workers.intake import Intake
+from cmdexec.server.workers.member import Member
+from cmdexec.server.workers.outbox import Outbox
+from cmdexec.server.workers.turn import Reply, Turn
+
+Said = tuple[str, int | None, Sequence[Any]]
+"""A frame as decoded: its name, its number if it wants an answer, its items."""
+
+ITEMS_MAX = 20_000
+"""Items that may wait for their turn before no more is read; the largest frame is half of that."""
+
+
+class WorkerLink:
+    """Made by `Presence.connect`. `register` comes first; `closed` last, when the socket has ended."""
+
+    def __init__(self, desk: Desk, worker_id: str, outbox: Outbox) -> None:
+        self._desk = desk
+        self._worker_id = worker_id
+        self._outbox = outbox
+        self._member: Member | None = None
+        self._intake: Intake | None = None
+        self._waiting: list[Said] = []
+        self._items = 0
+        self._late: list[tuple[Done, Reply, int]] = []
+        self._room = asyncio.Event()
+        self._turning = False
+        self._judging = False
+
+    async def register(self, message: Register) -> Registered:
+        """Who it is. Raises CmdexecError if it may not work: the socket is to be closed then."""
+        self._member = await self._desk.join(self._worker_id, message, self._outbox)
+        self._intake = self._desk.intake(self._member)
+        return self._desk.welcome(self._member)
+
+    async def frames(self, frames: Sequence[Said]) -> list[Any]:
+        """Take the frames of one message. Answers go to the outbox; what is returned is to be sent as well.
+
+        Returns when there is room for more. Raises CmdexecError when the socket must be closed.
+        """
+        answers: list[Any] = []
+        for op, number, items in frames:
+            if op == "register":
+                for message in items:
+                    registered = await self.register(message)
+                    if number is not None:
+                        answers.append(answer(number, [registered]))
+                continue
+            member = self._registered()
+            member.heard_at = self._desk.now()
+            self._waiting.append((op, number, items))
+            self._items += max(1, len(items))
+        if self._waiting and not self._turning:
+            self._turning = True
+            self._desk.spawn(self._take_turns(), self._outbox)
+        while self._items + len(self._late) > ITEMS_MAX and not self._gone:
+            self._room.clear()
+            await self._room.wait()
+        return answers
+
+    async def output(self, header: OutputHeader, data: bytes | memoryview) -> None:
+        """Take a piece of output; returns when there is room for more."""
+        member = self._registered()
+        member.heard_at = self._desk.now()
+        if self._intake is not None and await self._intake.bring(header, data):
+            self._desk.spawn(self._intake.run(), self._outbox)
+
+    def closed(self) -> None:
+        """The socket has ended. What it was saying is dropped: the worker says it again."""
+        self._waiting.clear()
+        self._late.clear()
+        self._items = 0
+        self._room.set()
+        if self._intake is not None:
+            self._intake.close()
+        if self._member is not None:
+            self._desk.leave(self._member)
+
+    @property
+    def _gone(self) -> bool:
+        return self._member is None or self._member.gone
+
+    def _registered(self) -> Member:
+        if self._member is None:
+            raise Refused("bad_request", "The first frame of a worker has to be `register`.", field="op")
+        return self._member
+
+    # Turns
+
+    async def _take_turns(self) -> None:
+        try:
+            while self._waiting and not self._gone:
+                said, self._waiting = self._waiting, []
+                self._items = 0
+                self._room.set()
+                await self._turn(said)
+        finally:
+            self._turning = False
+
+    async def _turn(self, said: Sequence[Said]) -> None:
+        desk, member = self._desk, self._registered()
+        turn = Turn(member, others=desk.others(member))
+        replies: list[Reply] = []
+        for op, number, items in said:
+            reply = Reply(number, len(items))
+            replies.append(reply)
+            if op == "start":
+                turn.start(items, reply)
+            elif op == "released":
+                turn.released(items, reply)
+            elif op == "done":
+                for index, item in enumerate(items):
+                    self._judge(turn, item, reply, index)
+            elif op == "heartbeat":
+                for index, beat in enumerate(items):
+                    turn.heartbeat(beat, await self._listen(member, beat), reply, index)
+            else:
+                raise Refused("bad_request", f"No frame of a worker is called {op}.", field="op")
+        await self._carry_out(turn)
+        for reply in replies:
+            self._send(reply)
+        if self._late and not self._judging:
+            self._judging = True
+            desk.spawn(self._judge_late(), self._outbox)
+
+    def _judge(self, turn: Turn, item: Done, reply: Reply, index: int) -> None:
+        measure = None
+        if self._intake is None or not self._intake.pending(item.job_id, item.attempt):
+            measure = self._desk.stored.known(item.job_id, item.attempt)
+        if measure is None:
+            self._late.append((item, reply, index))
+        else:
+            turn.done(item, reply, index, measure, self._desk.output_limit)
+
+    async def _judge_late(self) -> None:
+        """Results whose output has to be waited for: those that need no reading together, the others one by one."""
+        stored, member = self._desk.stored, self._registered()
+        try:
+            while self._late and not self._gone:
+                late, self._late = self._late, []
+                self._room.set()
+                turn = Turn(member, others=False)
+                unread: list[tuple[Done, Reply, int]] = []
+                for item, reply, index in late:
+                    if self._intake is not None:
+                        await self._intake.settled(item.job_id, item.attempt)
+                    measure = stored.known(item.job_id, item.attempt)
+                    if measure is None:
+                        unread.append((item, reply, index))
+                    else:
+                        turn.done(item, reply, index, measure, self._desk.output_limit)
+                await self._carry_out(turn)
+                for item, reply, index in unread:
+                    turn = Turn(member, others=False)
+                    measured = await self._desk.measured(item.job_id, item.attempt)
+                    turn.done(item, reply, index, measured, self._desk.output_limit)
+                    await self._carry_out(turn)
+                for reply in {id(reply): reply for _, reply, _ in late}.values():
+                    self._send(reply)
+        finally:
+            self._judging = False
+
+    async def _listen(self, member: Member, beat: Heartbeat) -> list[tuple[str, int]]:
+        """What a heartbeat says of the worker itself; returns the attempts that its list lacks."""
+        if beat.stats is not None:
+            member.stats = beat.stats
+        member.draining = beat.draining
+        missing: list[tuple[str, int]] = []
+        if beat.jobs is not None:
+            again, missing = member.absent(beat.jobs, self._desk.now(), self._desk.lease.heartbeat_sec)
+            await self._desk.give_again(member, again)
+        return missing
+
+    async def _carry_out(self, turn: Turn) -> None:
+        desk, member = self._desk, self._registered()
+        if not turn.asks and not turn.beats:
+            return
+        try:
+            if turn.beats:
+                await desk.renew(member)
+            if turn.asks:
+                turn.answered(await desk.jobs.turn(turn.asks), desk.now())
+        except CmdexecError as away:
+            turn.postponed(Failure(away.code, away.message, retry_after_sec=getattr(away, "retry_after", None)))
+            return
+        for reply, index, parts in turn.beats:
+            reply.set(index, parts.beat(desk.lease))
+            member.ready = True
+        desk.capacity.set()
+
+    def _send(self, reply: Reply) -> None:
+        if reply.number is not None and not reply.open:
+            self._outbox.put(reply.frame())
+            reply.number = None

@@ -1,0 +1,170 @@
+"""One connected worker, as this server knows it. The store has the truth about jobs; this is what saves asking it."""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from cmdexec.model.job import Job, Status
+from cmdexec.model.pace import Pace, prefetch
+from cmdexec.protocol.messages import Held, Register, Stats
+from cmdexec.server.jobs import Holder
+from cmdexec.server.workers.outbox import Outbox
+
+_KEPT = frozenset({Status.ASSIGNED, Status.RUNNING, Status.UNKNOWN})
+_ROUND_TRIP_WEIGHT = 0.1
+
+
+class Given:
+    """An attempt that the worker has, or ought to have.
+
+    given_at    when it was sent, or loaded (seconds of the clock that counts suspended time)
+    started_at  when its start was granted, None before
+    earlier     given on an earlier connection: whatever this one says was said after it was given
+    """
+
+    __slots__ = ("attempt", "earlier", "given_at", "started_at")
+
+    def __init__(self, attempt: int, given_at: float, started_at: float | None, *, earlier: bool) -> None:
+        self.attempt = attempt
+        self.given_at = given_at
+        self.started_at = started_at
+        self.earlier = earlier
+
+
+class Claiming(msgspec.Struct, frozen=True):
+    """A claim whose answer is not known: it is asked again as it was."""
+
+    claim_id: str
+    limit: int
+
+
+class Member:
+    """A worker's process, from its `register` to the end of its connection.
+
+    ready     it has said what it holds, so it may be given more
+    claiming  a claim that has to be asked again
+    """
+
+    def __init__(self, holder: Holder, instance_id: str, register: Register, outbox: Outbox, now: float) -> None:
+        self.holder = holder
+        self.instance_id = instance_id
+        self.register = register
+        self.outbox = outbox
+        self.pace = Pace()
+        self.heard_at = now
+        self.ready = False
+        self.draining = False
+        self.gone = False
+        self.stats: Stats | None = None
+        self.round_trip: float | None = None
+        self.claiming: Claiming | None = None
+        self.listed = False
+        self._given: dict[str, Given] = {}
+        self._running = 0
+
+    @property
+    def worker_id(self) -> str:
+        return self.holder.worker_id
+
+    @property
+    def slots(self) -> int:
+        return self.register.slots
+
+    @property
+    def running(self) -> int:
+        """How many of its attempts have been granted their start."""
+        return self._running
+
+    @property
+    def waiting(self) -> int:
+        """How many of its attempts have not."""
+        return len(self._given) - self._running
+
+    @property
+    def free_slots(self) -> int:
+        """Slots for which it has nothing."""
+        return max(0, self.slots - len(self._given))
+
+    @property
+    def surplus(self) -> int:
+        """How many attempts wait with it although it has no slot for them."""
+        return min(self.waiting, max(0, len(self._given) - self.slots))
+
+    def room(self, now: float, most: int) -> int:
+        """How many more it may be given: for its free slots, and ahead of them as its pace allows."""
+        ahead = prefetch(self.slots, self.pace, now, self.round_trip or 0.0, most) if most else 0
+        return max(0, self.slots + ahead - len(self._given))
+
+    def given(self) -> Iterator[tuple[str, Given]]:
+        """All that it has, by job id."""
+        return iter(self._given.items())
+
+    def has(self, job_id: str, attempt: int) -> bool:
+        """Whether it is known to have that attempt."""
+        given = self._given.get(job_id)
+        return given is not None and given.attempt == attempt
+
+    def give(self, jobs: Iterable[Job], now: float, *, earlier: bool = False) -> None:
+        """These are assigned to it, or run on it."""
+        for job in jobs:
+            self.take(job.job_id, job.attempt)
+            started = None if job.status is Status.ASSIGNED else now
+            self._given[job.job_id] = Given(job.attempt, now, started, earlier=earlier)
+            self._running += started is not None
+
+    def take(self, job_id: str, attempt: int) -> Given | None:
+        """It has that attempt no more."""
+        given = self._given.get(job_id)
+        if given is None or given.attempt != attempt:
+            return None
+        del self._given[job_id]
+        self._running -= given.started_at is not None
+        return given
+
+    def stands(self, job_id: str, attempt: int, job: Job | None, now: float) -> None:
+        """After the worker spoke of an attempt, its job stands so."""
+        kept = (
+            job is not None
+            and job.attempt == attempt
+            and job.session == self.holder.session
+            and job.worker_id == self.worker_id
+            and job.status in _KEPT
+        )
+        if not kept:
+            given = self.take(job_id, attempt)
+            if given is not None and given.started_at is not None and job is not None and job.ended:
+                self.pace.ended(now, now - given.started_at)
+            return
+        given = self._given.get(job_id)
+        if given is None and job is not None:
+            self.give((job,), now, earlier=True)
+        elif given is not None and job is not None and given.started_at is None and job.status is not Status.ASSIGNED:
+            given.started_at = now
+            self._running += 1
+            self._trip(now - given.given_at)
+
+    def absent(self, held: Iterable[Held], now: float, patience: float) -> tuple[list[str], list[tuple[str, int]]]:
+        """What a complete list lacks: jobs whose assignment was lost with an earlier connection and is to be sent
+        again, and attempts that are missing.
+
+        One given on this connection less than `patience` seconds ago may have crossed with the list; one whose start
+        was asked cannot have.
+        """
+        named = {item.job_id: item.attempt for item in held}
+        first, self.listed = not self.listed, True
+        again: list[str] = []
+        missing: list[tuple[str, int]] = []
+        for job_id, given in self._given.items():
+            if named.get(job_id) == given.attempt:
+                continue
+            if first and given.earlier and given.started_at is None:
+                given.earlier, given.given_at = False, now
+                again.append(job_id)
+            elif given.earlier or given.started_at is not None or now - given.given_at >= patience:
+                missing.append((job_id, given.attempt))
+        return again, missing
+
+    def _trip(self, sample: float) -> None:
+        """From an assignment to its start takes a round trip at the least: the short ones tell how long that is."""
+        known = self.round_trip
+        self.round_trip = sample if known is None else min(sample, known + (sample - known) * _ROUND_TRIP_WEIGHT)

@@ -1,0 +1,90 @@
+"""Who is connected, for the rest of the server: sockets come in here, and what hints tell workers goes out."""
+
+import msgspec
+
+from cmdexec.link.socket import Close
+from cmdexec.notify.contract import Notify, Revoked, TellWorker
+from cmdexec.protocol.codec import ask
+from cmdexec.protocol.messages import CancelOrder, Drain, Stats, StopOrder
+from cmdexec.runtime import Runtime
+from cmdexec.server.jobs import Jobs
+from cmdexec.server.output import Appender, Measures
+from cmdexec.server.workers.desk import Desk
+from cmdexec.server.workers.link import WorkerLink
+from cmdexec.server.workers.outbox import Outbox
+from cmdexec.settings.server import ServerSettings
+from cmdexec.store.contract.reads import Reads
+
+
+class LiveWorker(msgspec.Struct, frozen=True):
+    """A connected worker. `held`: (job id, attempt, whether its start was granted)."""
+
+    worker_id: str
+    session: str
+    slots: int
+    free_slots: int
+    draining: bool
+    stats: Stats | None
+    held: tuple[tuple[str, int, bool], ...]
+
+
+class Presence:
+    """A Service: it works for the sockets that `connect` was told of."""
+
+    def __init__(
+        self,
+        *,
+        reads: Reads,
+        jobs: Jobs,
+        appender: Appender,
+        measures: Measures,
+        notify: Notify,
+        runtime: Runtime,
+        settings: ServerSettings,
+    ) -> None:
+        self.desk = Desk(
+            reads=reads, jobs=jobs, appender=appender, measures=measures, runtime=runtime, settings=settings
+        )
+        notify.listen(TellWorker, self._tell)
+        notify.listen(Revoked, self._revoked)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        await self.desk.run()
+
+    def connect(self, worker_id: str, *, send: Outbox) -> WorkerLink:
+        """A socket of that worker, whose credential has been judged."""
+        return WorkerLink(self.desk, worker_id, send)
+
+    def drain(self, message: str = "The server is stopping.") -> None:
+        """Tell all workers that the server goes away."""
+        for member in self.desk.members.values():
+            member.outbox.put(ask("drain", [Drain(message=message)]))
+
+    def view(self) -> dict[str, LiveWorker]:
+        """All connected workers, by id."""
+        return {
+            member.worker_id: LiveWorker(
+                member.worker_id, member.holder.session, member.slots, member.free_slots, member.draining, member.stats,
+                tuple((job_id, given.attempt, given.started_at is not None) for job_id, given in member.given()),
+            )
+            for member in self.desk.members.values()
+        }  # fmt: skip
+
+    def _tell(self, hint: TellWorker) -> None:
+        member = self.desk.members.get(hint.worker_id)
+        if member is None:
+            return
+        if hint.kind == "cancel":
+            member.outbox.put(ask("cancel", [CancelOrder(job_id=job, attempt=n) for job, n in hint.attempts]))
+            return
+        for job_id, attempt in hint.attempts:
+            member.take(job_id, attempt)
+        member.outbox.put(ask("stop", [StopOrder(job_id=job, attempt=n) for job, n in hint.attempts]))
+        self.desk.capacity.set()
+
+    def _revoked(self, hint: Revoked) -> None:
+        member = self.desk.members.get(hint.worker_id or "")
+        if member is not None:
+            self.desk.leave(member)
+            member.outbox.close(Close.FORBIDDEN, "This worker was revoked.")
