@@ -26,7 +26,7 @@ CREATE UNIQUE INDEX jobs_by_submit_key ON jobs (submit_key) WHERE submit_key IS 
 CREATE INDEX jobs_with_submit_key ON jobs (created_at) WHERE submit_key IS NOT NULL;
 -- `avoid` is in it, so that a claim can pass over jobs that avoid its worker without reading them.
 CREATE INDEX jobs_queued ON jobs (klass, rank, seq, avoid) WHERE status = 'queued';
-CREATE INDEX jobs_assigned ON jobs (klass, assigned_at, holder) WHERE status = 'assigned';
+CREATE INDEX jobs_assigned ON jobs (klass, assigned_at, seq, holder) WHERE status = 'assigned';
 CREATE INDEX jobs_held ON jobs (holder, job_id) WHERE holder IS NOT NULL;
 CREATE INDEX jobs_by_claim ON jobs (claim_id) WHERE claim_id IS NOT NULL;
 CREATE INDEX jobs_due ON jobs (due_at) WHERE status = 'scheduled';

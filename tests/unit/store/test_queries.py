@@ -1,0 +1,69 @@
+"""Every named query goes by an index: no walk through a big table, no sorting on the side."""
+
+from pathlib import Path
+
+import pytest
+
+from cmdexec.store.sqlite import queries, schema
+from cmdexec.store.sqlite.connection import Connection
+
+FOLDER = Path(queries.__file__).parent / "sql"
+QUERIES = {f"{file.stem}.{name}": sql for file in FOLDER.glob("*.sql") for name, sql in queries.load(file.stem).items()}
+
+SMALL = {"tally", "workers", "users", "pulse"}
+"""Tables that may be walked: as many rows as there are users or workers."""
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Connection:
+    path = tmp_path / "jobs.sqlite"
+    schema.make_file(path)
+    database = Connection(path, cache_kib=1024, busy_ms=1000)
+    schema.bring_up_to_date(database, 0)
+    return database
+
+
+def plan(database: Connection, sql: str) -> list[str]:
+    parameters = 6 if "?6" in sql else sql.count("?")
+    try:
+        return [row[3] for row in database.rows(f"EXPLAIN QUERY PLAN {sql}", (None,) * parameters)]
+    finally:
+        database.close()
+
+
+def faults(steps: list[str]) -> list[str]:
+    """The steps that grow with the tables."""
+    walks = [
+        step
+        for step in steps
+        if step.startswith("SCAN") and step.split()[1] not in SMALL | {"(subquery-1)", "CONSTANT"}
+    ]
+    return walks + [step for step in steps if "TEMP B-TREE" in step]
+
+
+def test_the_queries_are_there() -> None:
+    assert len(QUERIES) > 35
+    assert all(sql.endswith(";") for sql in QUERIES.values())
+
+
+@pytest.mark.parametrize("name", sorted(QUERIES))
+def test_goes_by_an_index(name: str, database: Connection) -> None:
+    assert faults(plan(database, QUERIES[name])) == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT doc FROM jobs WHERE owner = ?;",
+        "SELECT doc FROM jobs WHERE status = ? AND klass = ?;",
+        "SELECT doc FROM jobs WHERE holder = ? ORDER BY rank;",
+        "UPDATE outputs SET open = 0 WHERE attempt = ?;",
+    ],
+)
+def test_a_query_without_an_index_is_found_out(sql: str, database: Connection) -> None:
+    assert faults(plan(database, sql)) != []
+
+
+def test_a_claim_reads_the_queue_from_its_index_alone(database: Connection) -> None:
+    (step,) = plan(database, QUERIES["jobs.claimable"])
+    assert step == "SEARCH jobs USING COVERING INDEX jobs_queued (klass=?)"
