@@ -1,6 +1,6 @@
 """A job's output as it comes, to the job's end, whatever happens to connection and server in between."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -69,7 +69,7 @@ class _Position:
         return Piece(stream, known, new) if new else None
 
 
-async def follow(client: Client, job_id: str) -> AsyncIterator[Followed]:
+async def follow(client: Client, job_id: str) -> AsyncGenerator[Followed, None]:
     """Both streams of the job's last attempt from their beginning, then those of any later attempt, then its end.
 
     Each byte comes once and in order, also over broken connections and restarts of the server. Raises CmdexecError, and

@@ -1,0 +1,97 @@
+"""A job in the foreground: submitted, followed on this terminal, ended by Ctrl-C, and its code for the shell."""
+
+import asyncio
+import signal
+from contextlib import aclosing
+
+from cmdexec.cli.outcome import CANCELLED, NOBODY_READS, outcome
+from cmdexec.cli.printer import Printer
+from cmdexec.cli.told import tell, tell_error
+from cmdexec.client import Client, Ended, Piece, follow
+from cmdexec.errors import CmdexecError
+from cmdexec.protocol.requests import JobView, NewJob
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Foreground:
+    """One job of one person. The first Ctrl-C (or SIGTERM) asks the job to end, the second leaves at once."""
+
+    def __init__(self, client: Client, job: NewJob) -> None:
+        self._client = client
+        self._asked_for = job
+        self._printer = Printer()
+        self._job: JobView | None = None
+        self._interrupts = 0
+        self._first = asyncio.Event()
+
+    async def run(self) -> int:
+        """The code to end with. Raises CmdexecError when cmdexec fails."""
+        loop, me = asyncio.get_running_loop(), asyncio.current_task()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._interrupted, me)
+        try:
+            return await self._with_interrupts()
+        except asyncio.CancelledError:
+            if self._interrupts < 2 or me is None:
+                raise
+            me.uncancel()
+            return CANCELLED
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def _interrupted(self, me: "asyncio.Task[int] | None") -> None:
+        self._interrupts += 1
+        if self._interrupts == 1:
+            self._first.set()
+        elif self._interrupts == 2 and me is not None:
+            me.cancel()
+
+    async def _with_interrupts(self) -> int:
+        try:
+            async with asyncio.TaskGroup() as group:
+                heeding = group.create_task(self._heed())
+                code = await self._to_its_end()
+                heeding.cancel()
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from None
+        return code
+
+    async def _heed(self) -> None:
+        """Ask the job to end when the person does."""
+        await self._first.wait()
+        tell("Asking the job to end; press Ctrl-C again to leave at once.")
+        if self._job is not None:
+            await self._ask_to_end(self._job)
+
+    async def _ask_to_end(self, job: JobView) -> None:
+        try:
+            await self._client.cancel(job.job_id)
+        except CmdexecError as wrong:
+            tell_error(wrong)
+
+    async def _to_its_end(self) -> int:
+        self._job = job = await self._client.submit(self._asked_for)
+        if self._first.is_set():
+            await self._ask_to_end(job)
+        try:
+            ended = await self._print(job.job_id)
+        except BrokenPipeError:
+            await self._ask_to_end(job)
+            return NOBODY_READS
+        end = outcome(ended)
+        for sentence in end.says:
+            tell(sentence)
+        return end.code
+
+    async def _print(self, job_id: str) -> JobView:
+        async with aclosing(follow(self._client, job_id)) as events:
+            async for event in events:
+                if isinstance(event, Piece):
+                    await self._printer.write(event.stream, event.data)
+                elif isinstance(event, Ended):
+                    return event.job
+                elif event.run > 1:
+                    tell(f"The job runs again; this is run {event.run}.")
+        raise AssertionError("following ends with the job's end")

@@ -1,0 +1,116 @@
+"""The entry of the command line: which commands there are, and how any failure is told."""
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from cmdexec.cli.outcome import CANCELLED, NOBODY_READS, OWN_FAILURE
+from cmdexec.cli.told import tell, tell_error
+from cmdexec.errors import CmdexecError
+from cmdexec.version import __version__
+
+COMMANDS = {
+    "run": "cmdexec.cli.run:run",
+    "serve": "cmdexec.cli.serve:serve",
+    "worker": "cmdexec.cli.worker:worker",
+}
+"""Name → where it stands; imported when it is asked for."""
+
+FAILED = {"run": OWN_FAILURE}
+"""What a command ends with when cmdexec itself fails; 1 for all others, 2 when it was written wrongly."""
+
+NEXT = """\
+cmdexec runs commands on workers, and loses nothing about them.
+
+  cmdexec run --standalone -- echo hello   run one command now, with nothing set up
+  cmdexec serve --with-worker              start a server, with a worker on this machine
+  cmdexec run -- echo hello                run a command through that server
+  cmdexec --help                           list all commands
+"""
+
+
+class Commands(click.Group):
+    """The commands by name; a wrong name suggests the nearest."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command = getattr(import_module(module), name)
+        return command if isinstance(command, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS:
+            near = get_close_matches(name, COMMANDS, 1)
+            meant = f" Did you mean `{near[0]}`?" if near else f" There are: {', '.join(COMMANDS)}."
+            raise click.UsageError(f"There is no command `{name}`.{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cmdexec", message="%(prog)s %(version)s")
+@click.pass_context
+def cmdexec(ctx: click.Context) -> None:
+    """Submit a command here, run it there, and lose nothing about it."""
+    if ctx.invoked_subcommand is None:
+        click.echo(NEXT, nl=False)
+
+
+def main() -> NoReturn:
+    """Run the process's command line, and end with its code."""
+    code = command_line(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = code or NOBODY_READS
+        sys.stdout = None  # nothing more can be written, also not at the end of the process
+    sys.exit(code)
+
+
+def command_line(arguments: Sequence[str]) -> int:
+    """The code that the process shall end with; every failure has been told by then."""
+    name = next((argument for argument in arguments if not argument.startswith("-")), "")
+    failed = FAILED.get(name, 1)
+    try:
+        code = cmdexec.main(list(arguments), prog_name="cmdexec", standalone_mode=False)
+    except click.UsageError as wrong:
+        wrong.show()
+        return FAILED.get(name, wrong.exit_code)
+    except click.ClickException as wrong:
+        tell(wrong.format_message())
+        return failed
+    except (click.Abort, KeyboardInterrupt):
+        return CANCELLED
+    except CmdexecError as wrong:
+        tell_error(wrong)
+        return failed
+    except Exception as wrong:
+        tell_error(_unforeseen(wrong))
+        return failed
+    return code if isinstance(code, int) else 0
+
+
+def _unforeseen(wrong: BaseException) -> CmdexecError:
+    """A fault of ours, as one sentence that says where it happened."""
+    if isinstance(wrong, BaseExceptionGroup):
+        return _unforeseen(wrong.exceptions[0])
+    if isinstance(wrong, CmdexecError):
+        return wrong
+    place, trace = "", wrong.__traceback__
+    while trace is not None:
+        place = f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return CmdexecError(
+        "internal", f"This is a fault of cmdexec: {type(wrong).__name__} at {place}.",
+        mend=f"Please report it, with what you did and the version, {__version__}.",
+    )  # fmt: skip

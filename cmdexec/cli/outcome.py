@@ -1,0 +1,95 @@
+"""How `cmdexec run` ends: the code, and what is said, for each way in which a job may end."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cmdexec.protocol.requests import JobView, StreamView
+
+CODES: tuple[tuple[str, str], ...] = (
+    ("0…255", "the command's own exit code"),
+    ("124", "its time limit was over, as of timeout(1)"),
+    ("125", "cmdexec failed, or lost the job"),
+    ("127", "the command could not be started, as in a shell"),
+    ("128+n", "signal n ended the command"),
+    ("130", "the job was cancelled, as by Ctrl-C"),
+    ("137", "it needed more memory than there was"),
+    ("141", "nobody reads its output any more, as of SIGPIPE"),
+)
+"""Code → when, as help and documentation show it."""
+
+TIMED_OUT = 124
+OWN_FAILURE = 125
+NOT_STARTED = 127
+SIGNALLED = 128
+CANCELLED = 130
+OUT_OF_MEMORY = 137
+NOBODY_READS = 141
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`says`: sentences for standard error, none for an end that a command may have anywhere."""
+
+    code: int
+    says: tuple[str, ...] = ()
+
+
+def outcome(job: "JobView") -> Outcome:
+    """What the ended `job` means for whoever ran it."""
+    code, said = _end(job)
+    return Outcome(code, (*said, *_missing(job), *_survivors(job)))
+
+
+def _end(job: "JobView") -> tuple[int, list[str]]:
+    if job.status == "completed":
+        return _as_exit_code(job.exit_code or 0), []
+    if job.status == "cancelled":
+        said = "The job was cancelled."
+        if job.confirmed is False:
+            said += " Its worker has not confirmed that nothing of it runs any more."
+        return CANCELLED, [said]
+    if job.reason == "exit" and job.exit_code is not None:
+        return _as_exit_code(job.exit_code), []
+    if job.reason == "signal" and job.signal is not None:
+        return SIGNALLED + job.signal % SIGNALLED, []
+    return _failed(job)
+
+
+def _failed(job: "JobView") -> tuple[int, list[str]]:
+    why = f" {job.message}" if job.message else ""
+    if job.reason == "timeout":
+        limit = "" if job.timeout_sec is None else f" of {job.timeout_sec:g} s"
+        return TIMED_OUT, [f"The job was ended: its time limit{limit} was over."]
+    if job.reason == "start":
+        return NOT_STARTED, [f"The command could not be started.{why}"]
+    if job.reason == "oom":
+        return OUT_OF_MEMORY, [f"The job was ended: it needed more memory than there was.{why}"]
+    if job.reason == "worker":
+        return OWN_FAILURE, [f"The worker died or gave the job up while it ran.{why}"]
+    if job.reason == "lost":
+        return OWN_FAILURE, [f"The worker vanished with the job; how it ended is not known.{why}"]
+    return OWN_FAILURE, [f"The job failed ({job.reason}).{why}"]
+
+
+def _as_exit_code(code: int) -> int:
+    """As a process can end with: 0…255, and never 0 for what was not 0."""
+    return code if 0 <= code <= 255 else (code & 0xFF) or 1
+
+
+def _missing(job: "JobView") -> list[str]:
+    streams: list[tuple[str, StreamView]] = [("stdout", job.output.stdout), ("stderr", job.output.stderr)]
+    return [f"Part of the job's {name} is missing{_how_much(view)}." for name, view in streams if view.whole is False]
+
+
+def _how_much(view: "StreamView") -> str:
+    lost = sum(to - begin for begin, to in view.lost)
+    return f": {lost} bytes" if lost else ""
+
+
+def _survivors(job: "JobView") -> list[str]:
+    proof = job.attempts[-1].proof if job.attempts else None
+    if proof is None or proof.left == 0:
+        return []
+    names = f": {', '.join(proof.survivors)}" if proof.survivors else ""
+    return [f"{proof.left} of the job's processes could not be ended{names}."]

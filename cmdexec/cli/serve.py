@@ -1,0 +1,65 @@
+"""`cmdexec serve`: the server, with a worker of its own if wanted."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cmdexec.cli.myself import myself
+from cmdexec.cli.options import settings_options
+from cmdexec.cli.told import tell
+from cmdexec.settings.load import load
+from cmdexec.settings.server import ServerSettings
+
+if TYPE_CHECKING:
+    from cmdexec.server.run import Listening, WithWorker
+
+
+@click.command()
+@settings_options("server")
+@click.option("--with-worker", is_flag=True, help="Keep a worker on this machine; it may run any command as this user.")
+@click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="The settings file.")
+@click.option("--lifeline", hidden=True, type=click.Path(path_type=Path))
+def serve(with_worker: bool, config: Path | None, lifeline: Path | None, **flags: str | bool | None) -> int:
+    """Start a server: it takes jobs, gives them to workers, and keeps what comes of them.
+
+    It listens on this machine only, at http://127.0.0.1:3000, unless it is told otherwise. Ctrl-C or SIGTERM lets
+    requests end first; a second one stops it at once. Every option is a setting and may also stand in the environment
+    or in the settings file; docs/settings.md lists all of them.
+    """
+    settings = load(ServerSettings, flags=flags, config=config).settings
+    return _serve(settings, _worker(lifeline) if with_worker else None, lifeline)
+
+
+def _worker(lifeline: Path | None) -> "WithWorker":
+    from cmdexec.server.run import WithWorker
+
+    private = [] if lifeline is None else ["--lifeline", str(lifeline)]
+    return WithWorker(command=[*myself("worker", "--headless", "--allow-host"), *private])
+
+
+def _serve(settings: ServerSettings, with_worker: "WithWorker | None", lifeline: Path | None) -> int:
+    import asyncio
+
+    from cmdexec import log
+    from cmdexec.cli.lifeline import hanging_on
+    from cmdexec.runtime import system_runtime
+    from cmdexec.server.run import serve as server
+
+    runtime = system_runtime("server")
+    log.set_up(runtime.clock, settings.log_level, settings.log_format)
+
+    def ready(listening: "Listening") -> None:
+        if lifeline is None:
+            tell(f"The server listens at {listening.url} and keeps its data in {settings.data_dir}. Ctrl-C stops it.")
+
+    async def until_stopped() -> tuple[int, bool]:
+        stop = asyncio.Event()
+        with hanging_on(lifeline, stop.set) as lost:
+            return await server(settings, runtime, ready=ready, stop=stop, with_worker=with_worker), lost()
+
+    code, abandoned = asyncio.run(until_stopped())
+    if abandoned:
+        shutil.rmtree(settings.data_dir, ignore_errors=True)
+    return code

@@ -1,0 +1,37 @@
+"""What cmdexec itself says on standard error: whole lines, marked as its own, and never what could steer a terminal."""
+
+import os
+import sys
+
+from cmdexec.errors import CmdexecError
+from cmdexec.settings.load import SettingsError
+
+
+def tell(message: str) -> None:
+    """Say `message` to the person; that nobody reads it is no failure."""
+    mark = "\x1b[1mcmdexec:\x1b[0m" if _in_colour() else "cmdexec:"
+    text = "\n".join(f"{mark} {printable(line)}" for line in message.splitlines())
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        return
+
+
+def tell_error(wrong: CmdexecError) -> None:
+    """Say what is wrong and what to do about it."""
+    if isinstance(wrong, SettingsError):
+        tell("\n".join(str(fault) for fault in wrong.faults))
+    else:
+        field = f"{wrong.field}: " if wrong.field else ""
+        tell(f"{field}{wrong}")
+
+
+def printable(text: str) -> str:
+    """`text` with every character escaped that a terminal would not simply show."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
+
+
+def _in_colour() -> bool:
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and sys.stderr.isatty()

@@ -1,0 +1,56 @@
+"""`cmdexec worker`: a worker of some server."""
+
+import signal
+from pathlib import Path
+
+import click
+
+from cmdexec.cli.options import settings_options
+from cmdexec.errors import Refused
+from cmdexec.settings.load import load
+from cmdexec.settings.worker import WorkerSettings
+
+
+@click.command()
+@click.option("--headless", is_flag=True, help="Without a window.")
+@settings_options("worker")
+@click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="The settings file.")
+@click.option("--lifeline", hidden=True, type=click.Path(path_type=Path))
+def worker(headless: bool, config: Path | None, lifeline: Path | None, **flags: str | bool | None) -> int:
+    """Start a worker: it connects to a server, runs its jobs, and brings back output and results.
+
+    Ctrl-C or SIGTERM lets running jobs end first; a second one gives them up. A server that is away is waited for.
+    Every option is a setting and may also stand in the environment or in the settings file; docs/settings.md lists all
+    of them.
+    """
+    if not headless:
+        raise Refused(
+            "not_provided", "A worker has no window yet.", field="--headless",
+            mend="Start it with `cmdexec worker --headless`.",
+        )  # fmt: skip
+    settings = load(WorkerSettings, flags=flags, config=config).settings
+    return _work(settings, lifeline)
+
+
+def _work(settings: WorkerSettings, lifeline: Path | None) -> int:
+    import asyncio
+
+    from cmdexec import log
+    from cmdexec.cli.lifeline import hanging_on
+    from cmdexec.runtime import system_runtime
+    from cmdexec.worker.run import run_worker
+
+    runtime = system_runtime("worker")
+    log.set_up(runtime.clock, settings.log_level, settings.log_format)
+
+    async def until_stopped() -> int:
+        loop = asyncio.get_running_loop()
+
+        def give_up_jobs() -> None:
+            signal.raise_signal(signal.SIGTERM)
+            loop.call_soon(signal.raise_signal, signal.SIGTERM)
+
+        with hanging_on(lifeline, give_up_jobs):
+            return await run_worker(settings, runtime)
+
+    return asyncio.run(until_stopped())

@@ -1,0 +1,210 @@
+"""`cmdexec run` as a real process against a server that says what the test tells it to."""
+
+import asyncio
+import json as plain
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from cmdexec.protocol.requests import FollowEnd, FollowOutput
+from tests.support.cli import Command, Result, command
+from tests.support.scripted import JOB_ID, TOKEN, job
+
+Part = bytes | Callable[["Plays"], Awaitable[bytes]]
+
+
+def output(stream: str, offset: int, data: bytes) -> bytes:
+    piece = FollowOutput(stream=stream, offset=offset, data=data)  # type: ignore[arg-type]
+    return b"event: output\ndata: " + msgspec.json.encode(piece) + b"\n\n"
+
+
+def end(status: str = "completed", **fields: Any) -> bytes:
+    return b"event: end\ndata: " + msgspec.json.encode(FollowEnd(job=job(status, **fields))) + b"\n\n"
+
+
+async def until_cancelled(server: "Plays") -> bytes:
+    """As a job does that ends by its cancel."""
+    await server.cancelled.wait()
+    return end("cancelled", confirmed=True)
+
+
+async def never(_: "Plays") -> bytes:
+    await asyncio.Event().wait()
+    return b""
+
+
+class Plays:
+    """A server with one job, whose output and end are `parts`."""
+
+    def __init__(self, *parts: Part) -> None:
+        self.parts = parts
+        self.created: dict[str, Any] = {}
+        self.cancelled = asyncio.Event()
+        app = web.Application()
+        app.router.add_post("/api/jobs/create", self._create)
+        app.router.add_post("/api/jobs/cancel", self._cancel)
+        app.router.add_get(f"/api/jobs/{JOB_ID}/output", self._output)
+        self.server = TestServer(app)
+
+    @property
+    def url(self) -> str:
+        return str(self.server.make_url("")).rstrip("/")
+
+    async def _create(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            refusal = {"error": {"code": "unauthorized", "message": "This token is not known.", "mend": "Log in."}}
+            return web.json_response(refusal, status=401)
+        self.created = await request.json()
+        return web.Response(body=msgspec.json.encode(job("queued")), content_type="application/json")
+
+    async def _cancel(self, request: web.Request) -> web.StreamResponse:
+        assert (await request.json())["jobId"] in ([JOB_ID], JOB_ID)
+        self.cancelled.set()
+        return web.json_response({"jobs": [{"jobId": JOB_ID, "outcome": "asked", "status": "running"}]})
+
+    async def _output(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for part in self.parts:
+            await response.write(part if isinstance(part, bytes) else await part(self))
+        return response
+
+    @asynccontextmanager
+    async def running(self, folder: Path, *words: str, token: str = TOKEN, **more: Any) -> AsyncIterator[Command]:
+        await self.server.start_server()
+        given = {"SERVER_URL": self.url, "CMDEXEC_TOKEN": token}
+        try:
+            with command(folder, "run", *(words or ("--", "true")), **given, **more) as started:
+                yield started
+        finally:
+            await self.server.close()
+
+    async def ran(self, folder: Path, *words: str, **more: Any) -> Result:
+        async with self.running(folder, *words, **more) as started:
+            return await asyncio.to_thread(started.ended)
+
+
+async def test_bytes_and_code_are_the_jobs(tmp_path: Path) -> None:
+    binary = bytes(range(256)) * 5000
+    parts = [output("stdout", offset, binary[offset : offset + 256_000]) for offset in range(0, len(binary), 256_000)]
+    play = Plays(output("stderr", 0, b"oops\xff"), *parts, end("failed", reason="exit", exit_code=3))
+    result = await play.ran(tmp_path, "--env", "A=b", "--timeout", "5s", "--name", "n", "--", "a", "b c")
+    assert result.code == 3
+    assert result.stdout == binary
+    assert (tmp_path / "stderr").read_bytes() == b"oops\xff"
+    assert play.created == {
+        "command": ["a", "b c"], "env": {"A": "b"}, "name": "n", "timeoutSec": 5.0, "killGraceSec": None,
+    }  # fmt: skip
+
+
+async def test_what_went_wrong_is_said(tmp_path: Path) -> None:
+    play = Plays(end("failed", reason="start", message="There is no \x1b[31mprogram."))
+    result = await play.ran(tmp_path)
+    assert result.code == 127
+    assert result.stderr == "cmdexec: The command could not be started. There is no \\x1b[31mprogram.\n"
+
+
+async def test_ctrl_c_asks_the_job_to_end(tmp_path: Path) -> None:
+    play = Plays(output("stdout", 0, b"begun"), until_cancelled)
+    async with play.running(tmp_path) as run:
+        await asyncio.to_thread(run.shows, b"begun")
+        run.press()
+        result = await asyncio.to_thread(run.ended)
+    assert play.cancelled.is_set()
+    assert result.code == 130
+    assert "press Ctrl-C again" in result.stderr
+    assert "The job was cancelled." in result.stderr
+
+
+async def test_sigterm_is_as_ctrl_c(tmp_path: Path) -> None:
+    play = Plays(output("stdout", 0, b"begun"), until_cancelled)
+    async with play.running(tmp_path) as run:
+        await asyncio.to_thread(run.shows, b"begun")
+        run.send(signal.SIGTERM)
+        assert (await asyncio.to_thread(run.ended)).code == 130
+
+
+async def test_a_job_that_ends_well_in_spite_of_ctrl_c_keeps_its_code(tmp_path: Path) -> None:
+    async def cleaned_up(server: Plays) -> bytes:
+        await server.cancelled.wait()
+        return output("stdout", 5, b" ended") + end("completed", exit_code=0)
+
+    play = Plays(output("stdout", 0, b"begun"), cleaned_up)
+    async with play.running(tmp_path) as run:
+        await asyncio.to_thread(run.shows, b"begun")
+        run.press()
+        result = await asyncio.to_thread(run.ended)
+    assert (result.code, result.stdout) == (0, b"begun ended")
+
+
+async def test_a_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
+    play = Plays(output("stdout", 0, b"begun"), never)
+    async with play.running(tmp_path) as run:
+        await asyncio.to_thread(run.shows, b"begun")
+        run.press()
+        await asyncio.to_thread(run.says, "press Ctrl-C again")
+        run.press()
+        assert (await asyncio.to_thread(run.ended, 10)).code == 130
+
+
+async def test_a_second_ctrl_c_leaves_a_reader_that_hangs(tmp_path: Path) -> None:
+    """`cmdexec run … | less`: nobody takes what is written, so the write never ends."""
+    read_end, write_end = os.pipe()
+    play = Plays(*(output("stdout", offset, bytes(65536)) for offset in range(0, 1 << 20, 65536)), never)
+    async with play.running(tmp_path, stdout=write_end) as run:
+        os.close(write_end)
+        assert await asyncio.to_thread(os.read, read_end, 1) == b"\x00"
+        run.press()
+        await asyncio.to_thread(run.says, "press Ctrl-C again")
+        run.press()
+        assert (await asyncio.to_thread(run.ended, 10)).code == 130
+    os.close(read_end)
+
+
+async def test_a_reader_that_leaves_ends_the_job(tmp_path: Path) -> None:
+    """`cmdexec run -- yes | head -1`."""
+    read_end, write_end = os.pipe()
+    play = Plays(*(output("stdout", offset, bytes(65536)) for offset in range(0, 1 << 20, 65536)), until_cancelled)
+    async with play.running(tmp_path, stdout=write_end) as run:
+        os.close(write_end)
+        assert await asyncio.to_thread(os.read, read_end, 1) == b"\x00"
+        os.close(read_end)
+        result = await asyncio.to_thread(run.ended, 10)
+    assert result.code == 141
+    assert result.stderr == ""
+    assert play.cancelled.is_set()
+
+
+async def test_a_wrong_token_is_told_with_the_servers_words(tmp_path: Path) -> None:
+    result = await Plays(end()).ran(tmp_path, token="a-token-that-nobody-knows")
+    assert result.code == 125
+    assert result.stderr == "cmdexec: This token is not known. Log in.\n"
+    assert "a-token-that" not in result.stderr
+
+
+async def test_no_server_is_told_at_once(tmp_path: Path, unused_tcp_port: int) -> None:
+    given = {"SERVER_URL": f"http://127.0.0.1:{unused_tcp_port}", "CMDEXEC_TOKEN": TOKEN}
+    with command(tmp_path, "run", "--", "true", **given) as run:
+        result = await asyncio.to_thread(run.ended)
+    assert result.code == 125
+    assert given["SERVER_URL"] in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+async def test_the_server_is_found_in_its_data_folder(tmp_path: Path) -> None:
+    play = Plays(output("stdout", 0, b"found"), end(exit_code=0))
+    await play.server.start_server()
+    left = tmp_path / "runtime.json"
+    left.write_text(plain.dumps({"url": play.url, "token": TOKEN, "pid": 1, "version": ""}))
+    left.chmod(0o600)
+    with command(tmp_path, "run", "--data-dir", str(tmp_path), "true") as run:
+        result = await asyncio.to_thread(run.ended)
+    await play.server.close()
+    assert (result.code, result.stdout, result.stderr) == (0, b"found", "")

@@ -1,0 +1,106 @@
+"""What the command line says of itself, and how it tells failures: a sentence and what to do, never a traceback."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cmdexec.cli import main as entry
+from cmdexec.cli.document import command_page
+from cmdexec.cli.main import COMMANDS, cmdexec, command_line
+from cmdexec.cli.told import printable
+from cmdexec.settings.flags import flags
+
+Captured = pytest.CaptureFixture[str]
+
+
+def test_alone_it_says_what_to_do_next(capsys: Captured) -> None:
+    assert command_line([]) == 0
+    said = capsys.readouterr().out
+    assert "cmdexec run --standalone -- " in said
+    assert "cmdexec serve --with-worker" in said
+    assert len(said.splitlines()) <= 8
+
+
+def test_help_names_every_command(capsys: Captured) -> None:
+    assert command_line(["--help"]) == 0
+    said = capsys.readouterr().out
+    for name in COMMANDS:
+        assert f"  {name} " in said
+        assert command_line([name, "--help"]) == 0
+
+
+@pytest.mark.parametrize(("side", "command"), [("server", "serve"), ("worker", "worker"), ("client", "run")])
+def test_every_setting_with_a_flag_is_an_option(side: str, command: str) -> None:
+    known = cmdexec.get_command(None, command)  # type: ignore[arg-type]
+    assert known is not None
+    options = {name for parameter in known.params for name in parameter.opts}
+    assert {flag.option.partition("/")[0] for flag in flags(side)} <= options  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["wroker"], 2, "Did you mean `worker`?"),
+        (["frobnicate"], 2, "There are: run, serve, worker."),
+        (["--frobnicate"], 2, "--frobnicate"),
+        (["serve", "--prot", "1"], 2, "--port"),
+        (["run"], 125, "COMMAND"),
+        (["run", "--frobnicate", "--", "true"], 125, "--frobnicate"),
+        (["run", "--timeout", "soon", "--", "true"], 125, "--timeout"),
+        (["run", "--standalone", "--server", "http://a", "--", "true"], 125, "--standalone has a server of its own"),
+        (["run", "--server", "nonsense", "--", "true"], 125, "SERVER_URL"),
+        (["run", "--config", "missing.toml", "--", "true"], 125, "missing.toml does not exist"),
+        (["worker"], 1, "cmdexec worker --headless"),
+        (["worker", "--headless", "--slots", "none"], 1, "SLOTS (from the command line)"),
+        (["serve", "--port", "99999"], 1, "PORT (from the command line)"),
+        (["serve", "--host", "0.0.0.0"], 1, "--behind-tls-proxy"),
+    ],
+)
+def test_bad_input_is_told_with_its_mend(arguments: list[str], code: int, said: str, capsys: Captured) -> None:
+    assert command_line(arguments) == code
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+
+
+def test_an_unforeseen_fault_is_one_sentence(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ExceptionGroup("several", [ZeroDivisionError("a secret")])
+
+    monkeypatch.setattr(entry.cmdexec, "main", fail)
+    assert command_line(["run", "--", "true"]) == 125
+    said = capsys.readouterr().err
+    assert "This is a fault of cmdexec: ZeroDivisionError" in said
+    assert len(said.splitlines()) == 1
+    assert "secret" not in said
+
+
+def test_what_could_steer_a_terminal_is_escaped() -> None:
+    assert printable("\x1b[31mred\x9b \u202e \r\n\udcff") == "\\x1b[31mred\\x9b \\u202e \\r\\n\\udcff"
+    assert printable("plain – ünd") == "plain – ünd"
+
+
+def test_colour_only_where_it_is_wanted(capsys: Captured) -> None:
+    command_line(["worker"])
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_closed_pipe_is_no_fault() -> None:
+    """`cmdexec --help | true`."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run(
+        [sys.executable, "-m", "cmdexec"], stdout=write_end, stderr=subprocess.PIPE, timeout=20, check=False
+    )
+    os.close(write_end)
+    assert done.stderr == b""
+    assert done.returncode != 0
+
+
+def test_the_page_of_commands_is_up_to_date() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
+    assert page == command_page(), "make it anew: python -m cmdexec.cli.document > docs/cli.md"
