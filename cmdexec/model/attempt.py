@@ -171,7 +171,11 @@ class NotStarted(News, frozen=True):
 
 
 def received(job_id: str, attempt: int, *, requeue: bool) -> Step:
-    """A new assignment."""
+    """A new assignment.
+
+    A process of the worker makes one record of each attempt it is given, and none of an attempt that it knows or knew:
+    an assignment that comes again, late, must not start it again.
+    """
     return Step(Record(job_id, attempt, requeue=requeue), (Do.JOURNAL,))
 
 
