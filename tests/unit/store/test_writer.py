@@ -1,0 +1,191 @@
+"""The writer: whose fault is whose, how much may wait, and how the log is kept short."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmdexec.errors import Conflict, Unavailable
+from cmdexec.runtime import Inline, ThreadPool, Threads
+from cmdexec.store.sqlite.connection import Connection
+from cmdexec.store.sqlite.transaction import Transaction
+from cmdexec.store.sqlite.writer import Bounds, Writer
+from tests.contract.engines import HandClock, runtime_with
+from tests.support.waiting import until
+
+BOUNDS = Bounds(queue_items=1000, queue_bytes=1 << 20)
+Make = Callable[..., Writer]
+
+
+def connected(path: Path) -> Connection:
+    path.touch()
+    connection = Connection(path, cache_kib=512, busy_ms=1000)
+    connection.write_durably(wal_keep_bytes=1 << 20)
+    connection.run("CREATE TABLE IF NOT EXISTS notes (note TEXT UNIQUE)")
+    connection.run(
+        "CREATE TABLE IF NOT EXISTS tally (owner TEXT, status TEXT, jobs INTEGER, PRIMARY KEY (owner, status))"
+    )
+    return connection
+
+
+def stored(path: Path) -> list[str]:
+    """What another connection sees."""
+    connection = Connection(path, cache_kib=512, busy_ms=1000)
+    try:
+        return [note for (note,) in connection.rows("SELECT note FROM notes ORDER BY note")]
+    finally:
+        connection.close()
+
+
+def tally(path: Path) -> list[tuple[Any, ...]]:
+    connection = Connection(path, cache_kib=512, busy_ms=1000)
+    try:
+        return connection.rows("SELECT owner, status, jobs FROM tally WHERE jobs <> 0 ORDER BY owner")
+    finally:
+        connection.close()
+
+
+def note(text: str, then: BaseException | None = None) -> Callable[[Transaction], str]:
+    """A call that writes a note and counts it; and then raises."""
+
+    def call(transaction: Transaction) -> str:
+        transaction.db.run("INSERT INTO notes VALUES (?)", (text,))
+        transaction.count(text, "noted", 1)
+        if then is not None:
+            raise then
+        return text
+
+    return call
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "notes.sqlite"
+
+
+@pytest.fixture
+async def make(path: Path) -> AsyncIterator[Make]:
+    """Makes the writer of the test; closes it."""
+    made: list[Writer] = []
+    pool = ThreadPool(2, "test-writer")
+
+    def make(bounds: Bounds = BOUNDS, threads: Threads = pool) -> Writer:
+        made.append(Writer(connected(path), runtime_with(HandClock(), threads), bounds))
+        return made[-1]
+
+    yield make
+    for writer in made:
+        await writer.close()
+    pool.close()
+
+
+async def outcomes(*calls: Awaitable[object]) -> list[object]:
+    return await asyncio.gather(*calls, return_exceptions=True)
+
+
+@pytest.mark.parametrize("inline", [False, True], ids=["a thread", "inline"])
+async def test_a_fault_in_one_call_undoes_that_call_alone(make: Make, path: Path, inline: bool) -> None:
+    writer = make(threads=Inline()) if inline else make()
+    fault = RuntimeError("a bug")
+    got = await outcomes(*(writer.run(note(text, fault if text in "bd" else None)) for text in "abcde"))
+    assert got == ["a", fault, "c", fault, "e"]
+    assert stored(path) == ["a", "c", "e"]
+    assert tally(path) == [("a", "noted", 1), ("c", "noted", 1), ("e", "noted", 1)]
+
+
+async def test_a_refusal_is_told_to_its_caller_and_the_group_is_not_run_again(make: Make, path: Path) -> None:
+    writer = make()
+    runs: list[str] = []
+
+    def counted(transaction: Transaction) -> str:
+        runs.append("run")
+        return note("counted")(transaction)
+
+    def refuse(transaction: Transaction) -> None:
+        raise Conflict("conflict", "not so")
+
+    got = await outcomes(writer.run(counted), writer.run(refuse), writer.run(note("after")))
+    assert [isinstance(one, Conflict) for one in got] == [False, True, False]
+    assert (runs, stored(path)) == (["run"], ["after", "counted"])
+
+
+async def test_more_calls_than_may_wait_are_refused_and_room_comes_back(make: Make, path: Path) -> None:
+    writer = make(Bounds(queue_items=5, queue_bytes=1 << 20))
+    got = await outcomes(*(writer.run(note(str(number))) for number in range(8)))
+    assert got[:5] == ["0", "1", "2", "3", "4"]
+    assert [isinstance(one, Unavailable) and one.code for one in got[5:]] == ["overloaded"] * 3
+    assert await writer.run(note("later")) == "later"
+    assert stored(path) == ["0", "1", "2", "3", "4", "later"]
+
+
+async def test_more_bytes_than_may_wait_are_refused_but_one_call_of_any_size_is_taken(make: Make) -> None:
+    writer = make(Bounds(queue_items=100, queue_bytes=100))
+    got = await outcomes(writer.run(note("a"), 60), writer.run(note("b"), 60), writer.run(note("c"), 40))
+    assert [type(one) for one in got] == [str, Unavailable, str]
+    assert await writer.run(note("large"), 5000) == "large"
+
+
+@pytest.mark.parametrize(("group_items", "group_bytes", "most"), [(7, 1 << 20, 7), (100, 100, 3)])
+async def test_groups_are_bounded_and_keep_the_order(
+    make: Make, path: Path, group_items: int, group_bytes: int, most: int
+) -> None:
+    writer = make(Bounds(queue_items=1000, queue_bytes=1 << 20, group_items=group_items, group_bytes=group_bytes))
+    ran_in: list[Transaction] = []
+
+    def in_group(text: str) -> Callable[[Transaction], str]:
+        def call(transaction: Transaction) -> str:
+            ran_in.append(transaction)
+            return note(text)(transaction)
+
+        return call
+
+    texts = [f"{number:03}" for number in range(60)]
+    assert await outcomes(*(writer.run(in_group(text), 30) for text in texts)) == texts
+    sizes = [len(list(group)) for _, group in groupby(ran_in, key=id)]
+    assert sum(sizes) == 60
+    assert 2 <= max(sizes) <= most
+    assert stored(path) == texts
+
+
+async def test_a_caller_that_gives_up_does_not_disturb_the_others(make: Make, path: Path) -> None:
+    writer = make()
+    tasks = [asyncio.ensure_future(writer.run(note(text))) for text in "abc"]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    assert await outcomes(tasks[0], tasks[2]) == ["a", "c"]
+    assert stored(path) == ["a", "b", "c"]
+
+
+async def test_closing_writes_what_waits_and_refuses_what_comes_after(make: Make, path: Path) -> None:
+    writer = make()
+    waiting = [asyncio.ensure_future(writer.run(note(str(number)))) for number in range(50)]
+    await asyncio.sleep(0)
+    await writer.close()
+    await writer.close()
+    assert await outcomes(*waiting) == [str(number) for number in range(50)]
+    assert len(stored(path)) == 50
+    with pytest.raises(Unavailable):
+        await writer.run(note("late"))
+
+
+async def test_the_log_is_moved_into_the_file_and_stays_short(make: Make, path: Path) -> None:
+    writer = make(Bounds(queue_items=100, queue_bytes=1 << 20, wal_pages=50))
+    log = path.with_name(path.name + "-wal")
+    largest = 0
+    for number in range(200):
+        await writer.run(note(f"{number} " + "x" * 8000))
+        largest = max(largest, log.stat().st_size)
+    assert largest < 5 * 50 * 4096
+    assert path.stat().st_size > 200 * 8000 / 2
+
+
+async def test_the_log_is_emptied_when_nothing_is_written_for_a_while(make: Make, path: Path) -> None:
+    writer = make(Bounds(queue_items=100, queue_bytes=1 << 20, idle_sec=0.02))
+    log = path.with_name(path.name + "-wal")
+    await writer.run(note("a" * 20_000))
+    await asyncio.to_thread(until, lambda: log.stat().st_size == 0, "the log is empty")
+    assert await writer.run(note("b")) == "b"
+    assert len(stored(path)) == 2
