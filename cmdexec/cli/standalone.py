@@ -120,7 +120,7 @@ def _environment(environment: Mapping[str, str]) -> dict[str, str]:
     kept = {
         name: value
         for name, value in environment.items()
-        if name.removesuffix("_FILE") not in names and not name.startswith("CMDEXEC_")
+        if not {name, name.removesuffix("_FILE")} & names and not name.startswith("CMDEXEC_")
     }
     path = {"JOB_PATH": environment["PATH"]} if environment.get("PATH") else {}
     return kept | path | {"SERVER_DRAIN_SEC": str(DRAIN_SEC)}
