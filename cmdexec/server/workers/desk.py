@@ -58,6 +58,7 @@ class Desk:
         self._renewals = Renewals(reads.workers)
         self._joining: dict[str, asyncio.Lock] = {}
         self._replaced: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._doubtful: set[str] = set()
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
@@ -124,10 +125,21 @@ class Desk:
         self.assign(member, [job for job in found if _assigned_to(job, member.holder)])
 
     def assign(self, member: Member, jobs: Sequence[Job]) -> None:
-        """Hand jobs to their worker."""
-        if jobs:
-            member.give(jobs, self.now())
-            member.outbox.put(ask("assign", [assignment(job) for job in jobs]))
+        """Hand jobs to their worker. If that has left, or is just coming again, its next list shows what it lacks."""
+        if not jobs:
+            return
+        if member.gone or member.worker_id in self._joining:
+            self._doubtful.add(member.worker_id)
+        member.give(jobs, self.now())
+        member.outbox.put(ask("assign", [assignment(job) for job in jobs]))
+
+    async def look_up(self, member: Member) -> None:
+        """See what else it ought to have, if that is in doubt."""
+        if member.worker_id not in self._doubtful:
+            return
+        held = [job async for job in self._held(member.worker_id) if job.session == member.holder.session]
+        self._doubtful.discard(member.worker_id)
+        member.give([job for job in held if not member.has(job.job_id, job.attempt)], self.now(), earlier=True)
 
     # Coming and going
 

@@ -181,6 +181,7 @@ class WorkerLink:
         member.draining = beat.draining
         missing: list[tuple[str, int]] = []
         if beat.jobs is not None:
+            await self._desk.look_up(member)
             again, missing = member.absent(beat.jobs, self._desk.now(), self._desk.lease.heartbeat_sec)
             await self._desk.give_again(member, again)
         return missing

@@ -12,6 +12,8 @@ from cmdexec.server.workers.outbox import Outbox
 
 _KEPT = frozenset({Status.ASSIGNED, Status.RUNNING, Status.UNKNOWN})
 _ROUND_TRIP_WEIGHT = 0.1
+_REFILL_BELOW = 2
+"""What is held ahead is filled up when half of it is gone: few large claims cost less than many small ones."""
 
 
 class Given:
@@ -58,7 +60,6 @@ class Member:
         self.stats: Stats | None = None
         self.round_trip: float | None = None
         self.claiming: Claiming | None = None
-        self.listed = False
         self._given: dict[str, Given] = {}
         self._running = 0
 
@@ -93,6 +94,8 @@ class Member:
     def room(self, now: float, most: int) -> int:
         """How many more it may be given: for its free slots, and ahead of them as its pace allows."""
         ahead = prefetch(self.slots, self.pace, now, self.round_trip or 0.0, most) if most else 0
+        if ahead and self.surplus * _REFILL_BELOW > ahead:
+            return 0
         return max(0, self.slots + ahead - len(self._given))
 
     def given(self) -> Iterator[tuple[str, Given]]:
@@ -151,13 +154,12 @@ class Member:
         was asked cannot have.
         """
         named = {item.job_id: item.attempt for item in held}
-        first, self.listed = not self.listed, True
         again: list[str] = []
         missing: list[tuple[str, int]] = []
         for job_id, given in self._given.items():
             if named.get(job_id) == given.attempt:
                 continue
-            if first and given.earlier and given.started_at is None:
+            if given.earlier and given.started_at is None:
                 given.earlier, given.given_at = False, now
                 again.append(job_id)
             elif given.earlier or given.started_at is not None or now - given.given_at >= patience:
