@@ -7,15 +7,20 @@ the header (`OutputHeader` as JSON), the bytes.
 
 import struct
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from types import GenericAlias
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from cmdexec.errors import Refused
 from cmdexec.protocol.faults import explain
 from cmdexec.protocol.messages import OutputHeader
 
 T = TypeVar("T")
+
+ITEMS_MAX = 10_000
+"""The most items of one frame."""
 
 HEADER_MAX = 4096
 """The largest header of a binary message, in bytes."""
@@ -69,6 +74,12 @@ def decode_frames(text: bytes | str) -> tuple[Frame, ...]:
         return (_frame_decoder.decode(text),)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
         raise explain(wrong, Frame) from wrong
+
+
+def list_decoder(kind: Any) -> "msgspec.json.Decoder[tuple[Any, ...]]":
+    """A decoder for the items of a frame, each of them a `kind`."""
+    several: Any = GenericAlias(tuple, (kind, ...))
+    return msgspec.json.Decoder(Annotated[several, Meta(max_length=ITEMS_MAX)])
 
 
 def decode_items(raw: msgspec.Raw, decoder: "msgspec.json.Decoder[T]") -> T:

@@ -98,7 +98,8 @@ class CancelledView(View, frozen=True):
 
 
 class OutputQuery(Request, frozen=True):
-    """`attempt`: the last by default. `follow=1`: what comes, until the job ends."""
+    """`attempt`: the last by default. `follow=1`: what comes, until the job ends; as server-sent events, which have
+    both streams whatever `stream` says, if the request accepts `text/event-stream`."""
 
     job_id: JobId
     stream: Literal["stdout", "stderr"] = "stdout"

@@ -30,14 +30,29 @@ class Call:
     source: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One server-sent event; `id` is what a reader sends as `Last-Event-ID` to go on after it."""
+
+    name: str
+    data: Any
+    id: str | None = None
+
+
 Body = Any
-"""A struct (sent as JSON), bytes, an async iterator of bytes that is closed when the caller goes away, or nothing."""
+"""A struct (sent as JSON), bytes, an async iterator of bytes or of `Event`, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is answered. `headers` by name as sent; `content_type` is that of bytes and iterators. `length`: how many
-    bytes an iterator will give, where it is known."""
+    """What is answered.
+
+    headers       by name as sent
+    content_type  of bytes and iterators; `text/event-stream` says that the iterator gives events
+    length        how many bytes an iterator of bytes will give, where that is known
+
+    An iterator is closed when the caller goes away.
+    """
 
     body: Body = None
     status: int = 200
@@ -45,6 +60,8 @@ class Reply:
     content_type: str = "application/octet-stream"
     length: int | None = None
 
+
+EVENTS = "text/event-stream"
 
 Handler = Callable[[Call], Awaitable[Reply]]
 Handlers = Mapping[str, Handler]

@@ -1,0 +1,78 @@
+"""Whether the server does its work. Everybody may ask, so asking is cheap: a check is made once a second at most."""
+
+import asyncio
+from collections.abc import Callable
+
+from cmdexec.errors import CmdexecError, Unavailable
+from cmdexec.protocol.operations import Permission
+from cmdexec.protocol.requests import HealthView
+from cmdexec.runtime import Runtime
+from cmdexec.server.api.handler import Call, Handlers, Reply
+from cmdexec.store.contract.reads import Health
+
+_GOOD_FOR_SEC = 1.0
+_PATIENCE_SEC = 5.0
+
+
+class HealthApi:
+    """`health`, `live` and `ready`."""
+
+    def __init__(
+        self, store: Health, runtime: Runtime, *, draining: Callable[[], bool], disk_reserve_bytes: int
+    ) -> None:
+        self._store = store
+        self._clock = runtime.clock
+        self._draining = draining
+        self._reserve = disk_reserve_bytes
+        self._started = runtime.clock.elapsed()
+        self._checked: float | None = None
+        self._commits = False
+        self._disk = "ok"
+        self._checking = asyncio.Lock()
+
+    def handlers(self) -> Handlers:
+        return {"health": self.health, "live": self.live, "ready": self.ready}
+
+    async def health(self, call: Call) -> Reply:
+        await self._check()
+        checks = {
+            "store": "ok" if self._commits else "away",
+            "disk": self._disk,
+            "taking jobs": "no, it is stopping" if self._draining() else "ok",
+        }
+        healthy = all(state == "ok" for state in checks.values())
+        shown = checks if call.who.may(Permission.VIEW_HEALTH) else None
+        return Reply(self._view(healthy=healthy, checks=shown))
+
+    async def live(self, _call: Call) -> Reply:
+        return Reply(self._view(healthy=True))
+
+    async def ready(self, _call: Call) -> Reply:
+        if self._draining():
+            raise Unavailable("draining", "This server is stopping.", retry_after=5.0)
+        await self._check()
+        if not self._commits:
+            raise Unavailable("store_away", "The store cannot write at the moment.", retry_after=2.0)
+        return Reply(self._view(healthy=True))
+
+    def _view(self, *, healthy: bool, checks: dict[str, str] | None = None) -> HealthView:
+        uptime = round(self._clock.elapsed() - self._started, 3)
+        return HealthView(status="healthy" if healthy else "degraded", uptime=uptime, checks=checks)
+
+    async def _check(self) -> None:
+        """A write that succeeded just now is proof enough; else one of no meaning is made."""
+        async with self._checking:
+            now = self._clock.elapsed()
+            if self._checked is not None and now - self._checked < _GOOD_FOR_SEC:
+                return
+            written = self._store.last_write()
+            try:
+                async with asyncio.timeout(_PATIENCE_SEC):
+                    if written is None or now - written >= _GOOD_FOR_SEC:
+                        await self._store.commit()
+                    room = await self._store.room()
+                self._commits = True
+                self._disk = "ok" if room.free_bytes is None or room.free_bytes >= self._reserve else "low"
+            except (CmdexecError, TimeoutError):
+                self._commits = False
+            self._checked = self._clock.elapsed()

@@ -1,0 +1,128 @@
+"""Submitting, looking at and cancelling jobs."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, cast
+
+from cmdexec.errors import Refused
+from cmdexec.model.job import Job, Spec
+from cmdexec.protocol.codec import encode
+from cmdexec.protocol.requests import (
+    CancelJobs,
+    CancelledView,
+    CancelView,
+    JobQuery,
+    JobsView,
+    NewJob,
+)
+from cmdexec.server.api.handler import Call, Handlers, Reply
+from cmdexec.server.api.views import job_view, needs_row, waiting_for
+from cmdexec.server.jobs import Jobs
+from cmdexec.store.contract.reads import Reads
+
+KEY_HEADER = "Idempotency-Key"
+_KEY_MAX = 200
+
+OWN_ENV = frozenset({"CMDEXEC_JOB_ID", "CMDEXEC_ATTEMPT"})
+"""Set by the worker: what a job can fence its own work with (promise 3)."""
+
+_Outcome = Literal["cancelled", "asked", "too_late", "not_found"]
+
+
+class JobsApi:
+    """`jobs.create`, `jobs.status`, `jobs.cancel`. `fleet` says in words why a queued job waits."""
+
+    def __init__(
+        self, jobs: Jobs, reads: Reads, *, fleet: Callable[[], str], max_batch: int, max_spec_bytes: int
+    ) -> None:
+        self._jobs = jobs
+        self._reads = reads
+        self._fleet = fleet
+        self._max_batch = max_batch
+        self._max_spec = max_spec_bytes
+
+    def handlers(self) -> Handlers:
+        return {"jobs.create": self.create, "jobs.status": self.status, "jobs.cancel": self.cancel}
+
+    async def create(self, call: Call) -> Reply:
+        asked: Sequence[NewJob] = call.request
+        if len(asked) > self._max_batch:
+            raise Refused(
+                "invalid_field", f"A list may hold {self._max_batch:,} jobs; this one holds {len(asked):,}.",
+                mend="Send several lists.",
+            )  # fmt: skip
+        specs = [self._spec(new, f"[{place}]" if call.listed else "") for place, new in enumerate(asked)]
+        jobs = await self._jobs.submit(_owner(call), specs, key=_key(call), body=call.body)
+        if not call.listed:
+            return Reply(await self._view(jobs[0]))
+        return Reply(await self._views(jobs))
+
+    async def status(self, call: Call) -> Reply:
+        asked: JobQuery = call.request
+        found = await self._reads.jobs.get(asked.job_id)
+        for job_id, job in zip(asked.job_id, found, strict=True):
+            if job is None:
+                raise Refused("not_found", f"There is no job {job_id}.", field="jobId")
+        jobs = [job for job in found if job is not None]
+        return Reply(await self._views(jobs) if len(jobs) > 1 else await self._view(jobs[0]))
+
+    async def cancel(self, call: Call) -> Reply:
+        asked: CancelJobs = call.request
+        one = isinstance(asked.job_id, str)
+        job_ids = (asked.job_id,) if isinstance(asked.job_id, str) else asked.job_id
+        outcomes = await self._jobs.cancel(job_ids, call.who.email or _owner(call))
+        views = tuple(
+            CancelView(job_id=job_id, outcome=cast(_Outcome, outcome), status=job.status.value if job else None)
+            for job_id, (job, outcome) in zip(job_ids, outcomes, strict=True)
+        )
+        if not one:
+            return Reply(CancelledView(jobs=views))
+        if views[0].outcome == "not_found":
+            raise Refused("not_found", f"There is no job {job_ids[0]}.", field="jobId")
+        return Reply(views[0])
+
+    def _spec(self, new: NewJob, at: str) -> Spec:
+        dot = f"{at}." if at else ""
+        for name in OWN_ENV & new.env.keys():
+            raise Refused("invalid_field", f"{name} is set by cmdexec itself.", field=f"{dot}env.{name}")
+        if isinstance(new.command, tuple) and not new.command[0]:
+            raise Refused(
+                "invalid_field", "The first of the arguments names the program; it is empty.", field=f"{dot}command[0]"
+            )
+        spec = Spec(
+            command=new.command, name=new.name, env=new.env, timeout_sec=new.timeout_sec,
+            kill_grace_sec=new.kill_grace_sec,
+        )  # fmt: skip
+        if len(encode(spec)) > self._max_spec:
+            raise Refused(
+                "invalid_field", f"A job may be {self._max_spec:,} bytes long with its command and env; this one is"
+                " longer.", field=f"{dot}command", mend="Have the job read what is large from a file.",
+            )  # fmt: skip
+        return spec
+
+    async def _view(self, job: Job) -> object:
+        return (await self._views([job])).jobs[0]
+
+    async def _views(self, jobs: Sequence[Job]) -> JobsView:
+        wanted = needs_row(jobs)
+        found = await self._reads.output.rows(wanted) if wanted else []
+        rows = {key: row for key, row in zip(wanted, found, strict=True) if row is not None}
+        fleet = self._fleet()
+        return JobsView(jobs=tuple(job_view(job, waiting_for(job, fleet), rows) for job in jobs))
+
+
+def _owner(call: Call) -> str:
+    if call.who.id is None:
+        raise Refused("unauthorized", "You are not logged in.")
+    return call.who.id
+
+
+def _key(call: Call) -> str | None:
+    key = call.headers.get(KEY_HEADER)
+    if key is None:
+        return None
+    if not 0 < len(key) <= _KEY_MAX or not all("!" <= mark <= "~" for mark in key):
+        raise Refused(
+            "invalid_field", f"`{KEY_HEADER}` must be 1 to {_KEY_MAX} printable ASCII characters without spaces.",
+            field=KEY_HEADER,
+        )  # fmt: skip
+    return key

@@ -1,0 +1,134 @@
+"""What is stored, as the API shows it."""
+
+from collections.abc import Mapping, Sequence
+
+from cmdexec.clock import rfc3339
+from cmdexec.model.job import Attempt, Job, Result, Status, StreamEnd
+from cmdexec.protocol.requests import (
+    AttemptView,
+    EventView,
+    JobView,
+    OutputView,
+    ProofView,
+    StreamView,
+    UsageView,
+)
+from cmdexec.store.contract.output import OutputRow
+
+MIB = 1024 * 1024
+
+Rows = Mapping[tuple[str, int], OutputRow]
+"""Rows of output by (job id, attempt): needed where no result tells how much there is."""
+
+NO_ROWS: Rows = {}
+
+_NOTHING = StreamView(bytes=0, digest=None, whole=None, lost=())
+_NO_OUTPUT = OutputView(stdout=_NOTHING, stderr=_NOTHING)
+
+
+def needs_row(jobs: Sequence[Job]) -> list[tuple[str, int]]:
+    """The (job id, attempt) whose rows `job_view` wants to have."""
+    return [
+        (job.job_id, attempt.number) for job in jobs for attempt in job.attempts if attempt.result is None
+    ]  # fmt: skip
+
+
+def job_view(job: Job, waiting_for: str | None, rows: Rows = NO_ROWS) -> JobView:
+    """A job with all its attempts and its history."""
+    attempts = tuple(
+        _attempt_view(job, attempt, job.dropped + place, rows) for place, attempt in enumerate(job.attempts, 1)
+    )
+    last = attempts[-1] if attempts else None
+    spec = job.spec
+    return JobView(
+        job_id=job.job_id,
+        name=spec.name,
+        command=spec.command,
+        status=job.status.value,
+        reason=job.reason.value if job.reason else None,
+        exit_code=job.exit_code,
+        signal=job.signal,
+        message=job.message,
+        waiting_for=waiting_for,
+        attempt=job.attempt,
+        run=job.runs,
+        worker_id=job.worker_id,
+        created_at=_time(job.created_at),
+        queued_at=rfc3339(job.queued_at),
+        started_at=rfc3339(job.started_at),
+        finished_at=rfc3339(job.finished_at),
+        cancel_requested=job.cancel_requested,
+        confirmed=job.confirmed,
+        timeout_sec=spec.timeout_sec,
+        kill_grace_sec=spec.kill_grace_sec,
+        labels=spec.requires,
+        tags=(),
+        usage=last.usage if last else None,
+        output=last.output if last and last.output else _NO_OUTPUT,
+        attempts=attempts,
+        history=tuple(
+            EventView(
+                at=_time(line.at), event=line.event, status=line.status.value, attempt=line.attempt, who=line.who,
+                note=line.note,
+            )
+            for line in job.history
+        ),
+    )  # fmt: skip
+
+
+def waiting_for(job: Job, fleet: str) -> str | None:
+    """Why the job does not run yet; `fleet` says how the workers are (`no worker is connected`). None if it does."""
+    if job.status is Status.QUEUED:
+        return fleet
+    if job.status is Status.ASSIGNED:
+        return f"next on worker {job.worker_id}"
+    if job.status is Status.SCHEDULED:
+        return f"its time, {rfc3339(job.due_at)}" if job.due_at is not None else "its time"
+    if job.status is Status.UNKNOWN:
+        return f"news of worker {job.worker_id}, which is silent"
+    return None
+
+
+def _attempt_view(job: Job, attempt: Attempt, run: int, rows: Rows) -> AttemptView:
+    result = attempt.result
+    return AttemptView(
+        attempt=attempt.number,
+        run=run,
+        worker_id=attempt.worker_id,
+        started_at=_time(attempt.started_at),
+        finished_at=rfc3339(attempt.ended_at),
+        ok=attempt.ok,
+        reason=attempt.end.value if attempt.end else None,
+        exit_code=result.exit_code if result else None,
+        signal=result.signal if result else None,
+        message=result.message if result else None,
+        usage=_usage(result),
+        output=_output(job, attempt, rows),
+        proof=ProofView(left=result.left, survivors=result.survivors) if result else None,
+    )
+
+
+def _output(job: Job, attempt: Attempt, rows: Rows) -> OutputView:
+    if attempt.result is not None:
+        return OutputView(stdout=_stream(attempt.result.stdout), stderr=_stream(attempt.result.stderr))
+    row = rows.get((job.job_id, attempt.number))
+    # An end without a result is inferred: what the worker had not sent yet is gone, so nothing is known to be whole.
+    whole = None if attempt.ended_at is None else False
+    return OutputView(
+        stdout=StreamView(bytes=row.stdout if row else 0, digest=None, whole=whole, lost=()),
+        stderr=StreamView(bytes=row.stderr if row else 0, digest=None, whole=whole, lost=()),
+    )
+
+
+def _stream(end: StreamEnd) -> StreamView:
+    return StreamView(bytes=end.bytes or 0, digest=end.digest, whole=end.whole, lost=end.lost)
+
+
+def _usage(result: Result | None) -> UsageView | None:
+    if result is None:
+        return None
+    return UsageView(cpu_sec=result.cpu_sec, peak_rss_mb=round(result.peak_rss_bytes / MIB, 3))
+
+
+def _time(moment: int) -> str:
+    return rfc3339(moment) or ""

@@ -1,0 +1,111 @@
+"""Listing workers, and how the fleet stands."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from cmdexec.clock import Clock, rfc3339
+from cmdexec.protocol.requests import RunningView, WorkersView, WorkerView
+from cmdexec.server.api.handler import Call, Handlers, Reply
+from cmdexec.server.workers import LiveWorker, Presence
+from cmdexec.store.contract.reads import Reads
+from cmdexec.store.contract.workers import WorkerRow
+
+_PAGE = 1000
+_SHOWN_JOBS = 1000
+_FLEET_GOOD_FOR_SEC = 0.2
+
+_State = Literal["online", "offline", "lost", "draining", "revoked"]
+
+
+class WorkersApi:
+    """`workers.list`."""
+
+    def __init__(self, reads: Reads, presence: Presence, clock: Clock) -> None:
+        self._reads = reads
+        self._presence = presence
+        self._clock = clock
+
+    def handlers(self) -> Handlers:
+        return {"workers.list": self.list}
+
+    async def list(self, _call: Call) -> Reply:
+        live = self._presence.view()
+        views: list[WorkerView] = []
+        after = ""
+        while page := await self._reads.workers.all(after, _PAGE):
+            for row in page:
+                known = live.get(row.worker_id)
+                jobs = _given(known) if known else await self._held(row.worker_id)
+                views.append(self._view(row, known, jobs))
+            after = page[-1].worker_id
+        return Reply(WorkersView(workers=tuple(views)))
+
+    async def _held(self, worker_id: str) -> tuple[RunningView, ...]:
+        held = await self._reads.jobs.held_by(worker_id, "", _SHOWN_JOBS)
+        return tuple(RunningView(job_id=job.job_id, attempt=job.attempt, status=job.status.value) for job in held)
+
+    def _view(self, row: WorkerRow, live: LiveWorker | None, jobs: tuple[RunningView, ...]) -> WorkerView:
+        seen = self._clock.now() if live else row.seen_at
+        return WorkerView(
+            worker_id=row.worker_id,
+            name=row.name,
+            state=_state(row, live),
+            version=row.version,
+            platform=row.platform,
+            slots=live.slots if live else row.slots,
+            free_slots=live.free_slots if live else None,
+            executors=row.executors,
+            labels=row.labels,
+            load=msgspec.to_builtins(live.stats) if live and live.stats else None,
+            registered_at=rfc3339(row.registered_at) or "",
+            last_seen_at=rfc3339(seen) if seen else None,
+            jobs=jobs,
+        )
+
+
+def _given(live: LiveWorker) -> tuple[RunningView, ...]:
+    return tuple(
+        RunningView(job_id=job_id, attempt=attempt, status="running" if started else "assigned")
+        for job_id, attempt, started in live.held[:_SHOWN_JOBS]
+    )
+
+
+def _state(row: WorkerRow, live: LiveWorker | None) -> _State:
+    if row.revoked:
+        return "revoked"
+    if live is not None:
+        return "draining" if live.draining else "online"
+    return "lost" if row.lost else "offline"
+
+
+class Fleet:
+    """Why a queued job waits, in words; worked out anew a few times a second at most, since many may ask."""
+
+    def __init__(self, presence: Presence, clock: Clock, draining: Callable[[], bool]) -> None:
+        self._presence = presence
+        self._clock = clock
+        self._draining = draining
+        self._words = ""
+        self._until = -1.0
+
+    def __call__(self) -> str:
+        now = self._clock.elapsed()
+        if now >= self._until:
+            self._words = self._look()
+            self._until = now + _FLEET_GOOD_FOR_SEC
+        return self._words
+
+    def _look(self) -> str:
+        if self._draining():
+            return "the server is stopping; it goes on when the server is back"
+        members = list(self._presence.desk.members.values())
+        if not members:
+            return "no worker is connected"
+        taking = [member for member in members if not member.draining]
+        if not taking:
+            return "all connected workers are draining"
+        if any(member.free_slots for member in taking):
+            return "a worker has room for it and is about to get it"
+        return "the one worker is busy" if len(taking) == 1 else f"all {len(taking)} workers are busy"

@@ -1,0 +1,86 @@
+"""Credentials of a request. The only file that knows aiohttp-jwt, which verifies the signatures of users' tokens.
+
+Used bare it would take tokens without `exp`, know one key, answer in its own words and let OPTIONS pass. So: what the
+token says of itself is checked before, a verifier for each key is called with a handler that does nothing, and what
+came out is checked after. Only our own code decides what runs and what is said.
+"""
+
+import warnings
+from typing import Any
+
+from aiohttp import web
+from aiohttp_jwt import JWTMiddleware
+
+from cmdexec.errors import CmdexecError
+from cmdexec.server.identity.keys import KeyRing
+from cmdexec.server.identity.tokens import (
+    ALGORITHM,
+    AUDIENCE,
+    ISSUER,
+    MAX_TOKEN,
+    REQUIRED,
+    TYPE,
+    bad_token,
+    header_of,
+)
+from cmdexec.server.perform import Claims, Presented
+
+WORKER_TOKEN = "x-worker-token"  # noqa: S105 (a header's name)
+_CLAIMS = "jwt"
+
+# It keeps what it decoded under a name of text, of which aiohttp warns at each request.
+warnings.filterwarnings("ignore", category=web.NotAppKeyWarning, module=r"aiohttp_jwt\.middleware")
+
+
+async def _nothing(_request: web.BaseRequest) -> web.StreamResponse:
+    return web.Response()
+
+
+def _token_of(request: web.BaseRequest) -> str | None:
+    """What follows `Bearer`; None if there is no single header of that form."""
+    given = request.headers.getall("Authorization", ())
+    scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+class Bearer:
+    """Reads credentials: `Authorization` decides alone if it is there, else `x-worker-token` does."""
+
+    def __init__(self, keys: KeyRing) -> None:
+        self._verify = {
+            kid: JWTMiddleware(
+                secret, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=ISSUER, token_getter=_token_of,
+                request_property=_CLAIMS, whitelist=(),
+            )
+            for kid, secret in keys.secrets.items()
+        }  # fmt: skip
+
+    async def presented(self, request: web.BaseRequest) -> Presented:
+        """The request's credentials; of a user's token, what it says, with its signature and times found good."""
+        if "Authorization" in request.headers:
+            try:
+                return Presented(claims=await self._claims(request))
+            except CmdexecError as wrong:
+                return Presented(bad=wrong)
+        tokens = request.headers.getall(WORKER_TOKEN, ())
+        if len(tokens) > 1 or (tokens and not 0 < len(tokens[0]) <= MAX_TOKEN):
+            return Presented(bad=bad_token())
+        return Presented(worker_token=tokens[0] if tokens else None)
+
+    async def _claims(self, request: web.BaseRequest) -> Claims:
+        header = header_of(_token_of(request) or "")
+        kid = header.get("kid")
+        verify = self._verify.get(kid) if isinstance(kid, str) else None
+        if verify is None or header.get("typ") != TYPE or request.method == "OPTIONS":
+            raise bad_token()
+        try:
+            await verify(request, _nothing)
+        except web.HTTPException as wrong:
+            raise bad_token() from wrong
+        except (ValueError, TypeError, OverflowError, RecursionError) as wrong:
+            raise bad_token() from wrong
+        claims: dict[str, Any] = request[_CLAIMS]
+        user_id, jti = claims.get("sub"), claims.get("jti")
+        if any(name not in claims for name in REQUIRED) or not isinstance(user_id, str) or not isinstance(jti, str):
+            raise bad_token()
+        return Claims(user_id, jti)

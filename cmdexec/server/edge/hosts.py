@@ -1,0 +1,70 @@
+"""To whom a request is addressed, and from which page it comes: judged before anything else.
+
+A page of anybody can make a browser send requests to a server on the same machine, under a name of its own that it lets
+point there (DNS rebinding). Such a request names that foreign host.
+"""
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+from aiohttp import web
+
+from cmdexec.errors import Refused
+
+_WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104
+
+
+def split(authority: str) -> tuple[str, str]:
+    """`[::1]:3000` → `("::1", "3000")`; the name in lower case, without a last dot; the port may be empty."""
+    if authority.startswith("["):
+        name, _, rest = authority[1:].partition("]")
+        port = rest.removeprefix(":")
+    else:
+        name, _, port = authority.partition(":")
+    return name.lower().removesuffix("."), port
+
+
+class Hosts:
+    """The hosts that requests may be addressed to: names of loopback, the address that the connection came in on, the
+    host that the server was told to listen on, and ALLOWED_HOSTS (with a port, or for any)."""
+
+    def __init__(self, own: str, allowed: Iterable[str]) -> None:
+        pairs = [split(host) for host in allowed]
+        if own not in _WILDCARDS:
+            pairs.append((own.strip("[]").lower(), ""))
+        self._any_port = {name for name, port in pairs if not port} | {"localhost"}
+        self._exact = {(name, port) for name, port in pairs if port}
+
+    def check(self, request: web.BaseRequest) -> None:
+        """Raises Refused(`bad_host`)."""
+        given = request.headers.getall("Host", ())
+        if len(given) != 1 or not self._good(given[0], request):
+            raise Refused(
+                "bad_host", "This server is not known under that name.",
+                mend="Use its own address, or have its ALLOWED_HOSTS name this one.",
+            )  # fmt: skip
+
+    def _good(self, authority: str, request: web.BaseRequest) -> bool:
+        name, port = split(authority)
+        if port and not (port.isascii() and port.isdigit()):
+            return False
+        if name in self._any_port or (name, port) in self._exact:
+            return True
+        try:
+            address = ip_address(name)
+        except ValueError:
+            return False
+        if address.is_loopback:
+            return True
+        here = request.transport.get_extra_info("sockname") if request.transport else None
+        return isinstance(here, tuple) and name == str(here[0]).partition("%")[0]
+
+
+def check_origin(request: web.BaseRequest) -> None:
+    """A browser says from which page a request comes; only from our own may it. Raises Refused(`bad_origin`)."""
+    origins = request.headers.getall("Origin", ())
+    if not origins:
+        return
+    host = request.headers.get("Host", "").lower()
+    if len(origins) != 1 or origins[0].lower() not in (f"http://{host}", f"https://{host}"):
+        raise Refused("bad_origin", "Requests from the pages of another site are not taken.")

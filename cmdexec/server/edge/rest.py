@@ -1,0 +1,171 @@
+"""HTTP: from the path to the operation, and from its reply to the answer.
+
+In this order: Host, path, credential, method, Origin, permission, body. So an unknown host learns nothing, a bad
+credential is told so on every known path, and no body is read that nobody may send.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from aiohttp import hdrs, web
+from aiohttp.web import RequestPayloadError
+
+from cmdexec.errors import CmdexecError, Refused
+from cmdexec.protocol.operations import BY_NAME, ROUTES, Operation, Permission
+from cmdexec.server.api.handler import Reply
+from cmdexec.server.edge.answer import Answers, whole
+from cmdexec.server.edge.bearer import Bearer
+from cmdexec.server.edge.hosts import Hosts, check_origin
+from cmdexec.server.perform import Asked, Perform, Presented, refusal
+
+SOCKET_PATH = "/ws"
+
+_GRANTS = 64 * 1024
+"""Bytes: each so many that came give the body as long again as it may stall. So trickling has an end, too."""
+
+ServeSocket = Callable[[web.BaseRequest, Presented], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What there is at a path: operations by method, and the fields that the path itself holds."""
+
+    operations: Mapping[str, str]
+    fields: Mapping[str, str]
+
+
+class _Paths:
+    """Finds places: whole paths at once, those with fields part by part."""
+
+    def __init__(self) -> None:
+        self._fixed: dict[str, dict[str, str]] = {}
+        self._open: list[tuple[list[str], dict[str, str]]] = []
+        for route in ROUTES:
+            if "{" not in route.path:
+                self._fixed.setdefault(route.path, {})[route.method] = route.operation
+                continue
+            parts = route.path.split("/")
+            known = next((methods for other, methods in self._open if other == parts), None)
+            if known is None:
+                known = {}
+                self._open.append((parts, known))
+            known[route.method] = route.operation
+
+    def find(self, path: str) -> _Place | None:
+        fixed = self._fixed.get(path)
+        if fixed is not None:
+            return _Place(fixed, {})
+        given = path.split("/")
+        for parts, methods in self._open:
+            if len(parts) != len(given):
+                continue
+            pairs = list(zip(parts, given, strict=True))
+            if all(part == value or (part[:1] == "{" and value) for part, value in pairs):
+                return _Place(methods, {part[1:-1]: value for part, value in pairs if part[:1] == "{"})
+        return None
+
+
+class Rest:
+    """Handles every request of the port; `/ws` goes on to `serve_socket`."""
+
+    def __init__(
+        self, *, perform: Perform, bearer: Bearer, hosts: Hosts, answers: Answers, serve_socket: ServeSocket,
+        max_body: int, body_timeout_sec: float,
+    ) -> None:  # fmt: skip
+        self._perform = perform
+        self._bearer = bearer
+        self._hosts = hosts
+        self._answers = answers
+        self._serve_socket = serve_socket
+        self._max_body = max_body
+        self._body_timeout = body_timeout_sec
+        self._paths = _Paths()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """One request, whatever it is. Never raises but when it is cancelled or its connection is gone."""
+        try:
+            self._hosts.check(request)
+            if request.path == SOCKET_PATH:
+                return await self._socket(request)
+            return await self._answers.send(request, await self._reply(request))
+        except CmdexecError as wrong:
+            return whole(refusal(wrong))
+        except ConnectionError:
+            raise
+        except Exception as fault:
+            return whole(self._perform.failed(fault, "http"))
+
+    async def _socket(self, request: web.BaseRequest) -> web.StreamResponse:
+        check_origin(request)
+        if request.method != "GET":
+            return whole(_not_allowed({"GET"}))
+        return await self._serve_socket(request, await self._bearer.presented(request))
+
+    async def _reply(self, request: web.BaseRequest) -> Reply:
+        place = self._paths.find(request.path)
+        if place is None:
+            raise Refused("not_found", "There is nothing at this path.")
+        shown = await self._bearer.presented(request)
+        name = place.operations.get("GET" if request.method == "HEAD" else request.method)
+        if name is None:
+            return await self._wrong_method(place, shown)
+        operation = BY_NAME[name]
+        if operation.effect:
+            check_origin(request)
+        return await self._perform.perform(name, shown, lambda: self._read(request, operation, place.fields))
+
+    async def _wrong_method(self, place: _Place, shown: Presented) -> Reply:
+        who = await self._perform.identify(shown)
+        needed = {BY_NAME[name].permission for name in place.operations.values()}
+        if who.kind == "nobody" and Permission.ANYONE not in needed:
+            raise Refused("unauthorized", "You are not logged in.", mend="Send a token as `Authorization: Bearer …`.")
+        return _not_allowed(set(place.operations))
+
+    async def _read(self, request: web.BaseRequest, operation: Operation, fields: Mapping[str, str]) -> Asked:
+        body: bytes | None = None
+        if request.method in ("GET", "HEAD"):
+            if request.body_exists:
+                raise Refused("bad_request", f"A {request.method} takes no body.")
+        else:
+            body = await self._body(request, min(operation.max_body, self._max_body))
+        return Asked(
+            fields, list(request.query.items()), body, request.headers.get(hdrs.CONTENT_TYPE, ""),
+            request.headers, request.remote or "",
+        )  # fmt: skip
+
+    async def _body(self, request: web.BaseRequest, most: int) -> bytes:
+        if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+            raise Refused("unsupported_type", "The body must not be compressed.")
+        if (request.content_length or 0) > most:
+            raise _too_large(most)
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = bytearray()
+        started = asyncio.get_running_loop().time()
+        try:
+            while not request.content.at_eof():
+                async with asyncio.timeout(self._body_timeout):
+                    body += await request.content.readany()
+                if asyncio.get_running_loop().time() - started > self._body_timeout * (1 + len(body) / _GRANTS):
+                    raise TimeoutError
+                if len(body) > most:
+                    raise _too_large(most)
+        except TimeoutError as wrong:
+            raise Refused(
+                "timeout", f"The body of this request stalled for {self._body_timeout:g} s.", mend="Send it again."
+            ) from wrong
+        except (RequestPayloadError, web.HTTPException) as wrong:
+            raise Refused("bad_request", "The body of this request is broken off or malformed.") from wrong
+        return bytes(body)
+
+
+def _too_large(most: int) -> Refused:
+    message = f"The body is larger than the {most:,} bytes that this takes."
+    return Refused("too_large", message, mend="Send less at once.")
+
+
+def _not_allowed(methods: set[str]) -> Reply:
+    allow = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+    reply = refusal(Refused("method_not_allowed", f"This path takes {allow} only."))
+    return Reply(reply.body, reply.status, {**reply.headers, "Allow": allow}, reply.content_type)

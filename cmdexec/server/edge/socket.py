@@ -1,0 +1,151 @@
+"""`/ws`: from the upgrade to the worker's link. The life of the socket itself is `cmdexec.link.socket`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from cmdexec.errors import CmdexecError, Refused, Unavailable
+from cmdexec.link.socket import Close, Limits, Socket
+from cmdexec.protocol.codec import Frame, ask, decode_items, list_decoder
+from cmdexec.protocol.messages import Failure, OutputHeader
+from cmdexec.protocol.operations import BY_NAME, FRAMES, Permission
+from cmdexec.runtime import Runtime
+from cmdexec.server.edge.answer import whole
+from cmdexec.server.identity import Identity
+from cmdexec.server.perform import Presented, refusal
+from cmdexec.server.workers import Presence, WorkerLink
+from cmdexec.version import PROTOCOL
+
+_CODES = {1009: Close.TOO_LARGE, 1002: Close.BAD_FRAME, 1003: Close.BAD_FRAME, 1007: Close.BAD_FRAME}
+_SENTENCES: dict[int, bytes] = {
+    Close.TOO_LARGE: b"This message is larger than a message may be.",
+    Close.BAD_FRAME: b"This is no frame that can be understood.",
+}
+_SHOWN = 60
+
+_DECODERS = {op: list_decoder(BY_NAME[name].request) for op, name in FRAMES.items() if op != "output"}
+
+
+class _Upgrade(web.WebSocketResponse):
+    """Closes with our codes where the library closes by itself."""
+
+    async def close(self, *, code: int = Close.NORMAL, message: bytes = b"", drain: bool = True) -> bool:
+        ours = _CODES.get(code, code)
+        return await super().close(code=ours, message=message or _SENTENCES.get(ours, b""), drain=drain)
+
+
+class Sockets:
+    """Serves `/ws`. `close` ends all sockets; upgrades are refused from then on."""
+
+    def __init__(
+        self, *, identify: Callable[[Presented], Awaitable[Identity]], presence: Presence, limits: Limits,
+        runtime: Runtime, first_frame_sec: float,
+    ) -> None:  # fmt: skip
+        self._identify = identify
+        self._presence = presence
+        self._limits = limits
+        self._runtime = runtime
+        self._first_frame_sec = first_frame_sec
+        self._open: set[Socket] = set()
+        self._closing = False
+
+    async def serve(self, request: web.BaseRequest, shown: Presented) -> web.StreamResponse:
+        """One request for `/ws`; returns when its socket has ended. Bad credentials get an answer and no socket;
+        without any the socket opens, so that one can be told what to send."""
+        try:
+            if self._closing:
+                raise Unavailable("draining", "This server is stopping.", retry_after=2.0)
+            who = await self._identify(shown)
+            upgrade = self._upgrade(request)
+        except CmdexecError as wrong:
+            return whole(refusal(wrong))
+        await upgrade.prepare(request)
+        socket = Socket(upgrade, self._limits, self._runtime)
+        self._open.add(socket)
+        try:
+            if who.id is not None and who.may(Permission.WORK):
+                await self._work(socket, who.id)
+            else:
+                await self._turn_away(socket, who)
+        finally:
+            self._open.discard(socket)
+        return upgrade
+
+    def _upgrade(self, request: web.BaseRequest) -> _Upgrade:
+        lines = request.headers.getall("Sec-WebSocket-Protocol", ())
+        if lines and PROTOCOL not in [name.strip() for line in lines for name in line.split(",")]:
+            raise Refused("protocol_mismatch", f"This server speaks {PROTOCOL}.", mend="Update whichever is older.")
+        upgrade = _Upgrade(
+            timeout=self._limits.send_timeout_sec, heartbeat=self._limits.ping_sec, compress=False,
+            max_msg_size=self._limits.max_message, protocols=(PROTOCOL,),
+        )  # fmt: skip
+        if not upgrade.can_prepare(request).ok:
+            raise Refused("bad_request", "This path is a WebSocket's.", mend="Open it with a WebSocket (RFC 6455).")
+        return upgrade
+
+    async def _work(self, socket: Socket, worker_id: str) -> None:
+        link = self._presence.connect(worker_id, send=socket)
+        handler = _Said(socket, link)
+        loop = asyncio.get_running_loop()
+        deadline = loop.call_later(self._first_frame_sec, handler.said_nothing)
+        try:
+            ended = await socket.run(handler)
+            self._runtime.log.info("a worker's socket ended", worker=worker_id, code=int(ended.code), why=ended.reason)
+        finally:
+            deadline.cancel()
+            link.closed()
+
+    async def _turn_away(self, socket: Socket, who: Identity) -> None:
+        if who.kind == "nobody":
+            wrong = CmdexecError("unauthorized", "Send the worker's token as the header `x-worker-token`.")
+            code = Close.UNAUTHENTICATED
+        else:
+            wrong = CmdexecError("forbidden", "This socket is for workers.", mend="Follow output over HTTP.")
+            code = Close.FORBIDDEN
+        socket.put(ask("error", [Failure(wrong.code, wrong.message, mend=wrong.mend)]))
+        socket.close(code, wrong.message)
+        await socket.run(_Deaf())
+
+    def close(self) -> None:
+        """The server goes away: each worker is told, after what waits for it."""
+        self._closing = True
+        for socket in tuple(self._open):
+            socket.close(Close.GOING_AWAY, "The server is stopping.")
+
+
+class _Said:
+    """What a worker says: decoded and handed on. A worker is a program: one that says what cannot be is cut off."""
+
+    def __init__(self, socket: Socket, link: WorkerLink) -> None:
+        self._socket = socket
+        self._link = link
+        self._silent = True
+
+    async def frames(self, frames: tuple[Frame, ...]) -> None:
+        self._silent = False
+        said: list[tuple[str, int | None, Any]] = []
+        for frame in frames:
+            op = frame.op or ""
+            decoder = _DECODERS.get(op)
+            if decoder is None:
+                raise Refused("bad_request", f"No frame of a worker is called {op[:_SHOWN]!r}.", field="op")
+            said.append((op, frame.id, decode_items(frame.items, decoder)))
+        for answer in await self._link.frames(said):
+            self._socket.put(answer)
+
+    async def output(self, header: OutputHeader, data: memoryview) -> None:
+        self._silent = False
+        await self._link.output(header, data)
+
+    def said_nothing(self) -> None:
+        """Its time for a first frame is over."""
+        if self._silent:
+            self._socket.close(Close.TOO_SLOW, "The first frame did not come in time.")
+
+
+class _Deaf:
+    async def frames(self, frames: tuple[Frame, ...]) -> None: ...
+
+    async def output(self, header: OutputHeader, data: memoryview) -> None: ...

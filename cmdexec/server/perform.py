@@ -1,0 +1,201 @@
+"""Every operation goes through here, however it was asked: who is it, may they, what do they want, do it, answer.
+
+It knows no HTTP server: the edge brings what it read, a simulation brings what it likes.
+"""
+
+import math
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import GenericAlias
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, inspect
+
+from cmdexec.errors import CmdexecError, Refused, Unavailable
+from cmdexec.protocol.codec import encode
+from cmdexec.protocol.faults import explain, unknown_field
+from cmdexec.protocol.operations import BY_NAME, Operation, Permission
+from cmdexec.runtime import Runtime
+from cmdexec.server.api.handler import Call, Handler, Handlers, Reply
+from cmdexec.server.identity import NOBODY, Identity
+from cmdexec.server.identity.sessions import LiveSessions
+from cmdexec.server.identity.workers import WorkerIdentities
+
+JSON = "application/json"
+_MANY_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a user's token said, after its signature was found good."""
+
+    user_id: str
+    jti: str
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """The credentials of a request; `bad`: one was shown that cannot be good."""
+
+    claims: Claims | None = None
+    worker_token: str | None = field(default=None, repr=False)
+    bad: CmdexecError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request says, apart from who says it. `fields`: of the path; `query` as it came, in its order."""
+
+    fields: Mapping[str, str] = field(default_factory=dict)
+    query: Sequence[tuple[str, str]] = ()
+    body: bytes | None = None
+    content_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+
+
+Read = Callable[[], Awaitable[Asked]]
+"""Reads the rest of a request: called when it is known that the caller may."""
+
+
+class Perform:
+    """Carries out operations. Raises RuntimeError at its making if an operation has no handler, two, or no permission:
+    then the server does not start."""
+
+    def __init__(
+        self, handlers: Iterable[Handlers], *, sessions: LiveSessions, workers: WorkerIdentities, runtime: Runtime
+    ) -> None:
+        self._handlers = _one_each(handlers)
+        self._decoders = {name: _Decoder(operation) for name, operation in BY_NAME.items()}
+        self._sessions = sessions
+        self._workers = workers
+        self._runtime = runtime
+
+    async def identify(self, shown: Presented) -> Identity:
+        """Whose credentials these are. Raises Refused(`unauthorized`) for bad ones, Unavailable(`store_away`)."""
+        if shown.bad is not None:
+            raise shown.bad
+        if shown.claims is not None:
+            return await self._sessions.identity(shown.claims.jti, shown.claims.user_id)
+        if shown.worker_token is not None:
+            return await self._workers.identity(shown.worker_token)
+        return NOBODY
+
+    async def perform(self, name: str, shown: Presented, read: Read) -> Reply:
+        """Carry out the operation `name` and answer; failures are answers too. Only cancellation is raised."""
+        try:
+            operation = BY_NAME[name]
+            who = await self.identify(shown)
+            permit(who, operation.permission)
+            asked = await read()
+            request, listed = self._decoders[name].decode(asked)
+            call = Call(who, request, listed, asked.body or b"", asked.headers, asked.source)
+            return await self._handlers[name](call)
+        except Exception as wrong:
+            return self.failed(wrong, name)
+
+    def failed(self, wrong: Exception, during: str) -> Reply:
+        """The answer to a failure: its own code and sentences, or for a fault of ours an id that the log knows."""
+        if not isinstance(wrong, CmdexecError):
+            ticket = self._runtime.ids.new()
+            self._runtime.log.error("an operation failed", exc=wrong, operation=during, ticket=ticket)
+            wrong = CmdexecError(
+                "internal", f"Something went wrong in the server; its log has the cause under {ticket}.",
+                mend="Try again; if it stays so, give this id to whoever runs the server.",
+            )  # fmt: skip
+        return refusal(wrong)
+
+
+def permit(who: Identity, permission: Permission) -> None:
+    """Raises Refused: `unauthorized` if nobody is asking, `forbidden` if it is somebody who may not."""
+    if who.may(permission):
+        return
+    if who.kind == "nobody":
+        if permission is Permission.WORK:
+            raise Refused("unauthorized", "This is for workers.", mend="Send the worker's token as `x-worker-token`.")
+        raise Refused("unauthorized", "You are not logged in.", mend="Send a token as `Authorization: Bearer …`.")
+    raise Refused("forbidden", f"This needs the permission to {permission.value}, which you do not have.")
+
+
+def refusal(wrong: CmdexecError) -> Reply:
+    """An error as an answer: its body holds `error` and nothing else."""
+    headers: dict[str, str] = {}
+    if isinstance(wrong, Unavailable):
+        headers["Retry-After"] = str(max(1, math.ceil(wrong.retry_after)))
+    if wrong.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Reply(encode({"error": wrong.details()}), wrong.status, headers, JSON)
+
+
+def _one_each(handlers: Iterable[Handlers]) -> Mapping[str, Handler]:
+    found: dict[str, Handler] = {}
+    for table in handlers:
+        twice = found.keys() & table.keys()
+        if twice:
+            raise RuntimeError(f"two handlers for {', '.join(sorted(twice))}")
+        found.update(table)
+    if found.keys() != BY_NAME.keys():
+        odd = ", ".join(sorted(found.keys() ^ BY_NAME.keys()))
+        raise RuntimeError(f"not exactly one handler for {odd}")
+    declared: dict[str, object] = {name: operation.permission for name, operation in BY_NAME.items()}
+    undeclared = [name for name, permission in declared.items() if not isinstance(permission, Permission)]
+    if undeclared:
+        raise RuntimeError(f"no permission declared for {', '.join(sorted(undeclared))}")
+    return found
+
+
+class _Decoder:
+    """Makes the request of one operation from what was sent."""
+
+    def __init__(self, operation: Operation) -> None:
+        self._kind = operation.request
+        self._one = msgspec.json.Decoder(operation.request)
+        self._many = operation.many
+        several: Any = GenericAlias(tuple, (operation.request, ...))
+        self._list_kind = Annotated[several, Meta(min_length=1, max_length=_MANY_MAX)]
+        self._list = msgspec.json.Decoder(self._list_kind)
+        about = inspect.type_info(operation.request)
+        fields = about.fields if isinstance(about, inspect.StructType) else ()
+        self._known = [field.encode_name for field in fields]
+        self._lists = {field.encode_name for field in fields if isinstance(field.type, inspect.VarTupleType)}
+
+    def decode(self, asked: Asked) -> tuple[Any, bool]:
+        """The request, and whether a list was sent. Raises Refused."""
+        if asked.body is None:
+            return self._from_query(asked), False
+        if asked.query:
+            raise Refused("bad_request", "This operation takes no query.", mend="Send its fields in the body.")
+        return self._from_body(asked.body, asked.content_type)
+
+    def _from_query(self, asked: Asked) -> Any:
+        values: dict[str, Any] = dict(asked.fields)
+        for name, value in asked.query:
+            if name not in self._known or name in asked.fields:
+                raise unknown_field(name, "", [known for known in self._known if known not in asked.fields], job=False)
+            if name in self._lists:
+                values.setdefault(name, []).append(value)
+            elif name in values:
+                raise Refused("invalid_field", f"`{name}` is given more than once.", field=name)
+            else:
+                values[name] = value
+        try:
+            return msgspec.convert(values, self._kind, strict=False)
+        except msgspec.ValidationError as wrong:
+            raise explain(wrong, self._kind) from wrong
+
+    def _from_body(self, body: bytes, content_type: str) -> tuple[Any, bool]:
+        kind, _, parameters = content_type.partition(";")
+        charset = parameters.strip().lower().replace('"', "")
+        if kind.strip().lower() != JSON or charset not in ("", "charset=utf-8"):
+            raise Refused(
+                "unsupported_type", "The body must be JSON.", mend=f"Send it with `Content-Type: {JSON}`, in UTF-8."
+            )
+        listed = self._many and body[:64].lstrip()[:1] == b"["
+        try:
+            if listed:
+                return self._list.decode(body), True
+            one = self._one.decode(body)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
+            raise explain(wrong, self._list_kind if listed else self._kind) from wrong
+        return ((one,) if self._many else one), False
