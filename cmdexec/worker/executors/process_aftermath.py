@@ -74,14 +74,10 @@ class Aftermath:
         )
 
     def _reap(self) -> None:
-        """Those that became our children; nobody else waits for them."""
+        """Those that became our children; nobody else waits for them. A dead one still bears its OOM score."""
         own = os.getpid()
         for process in proc.snapshot().values():
-            if (
-                process.parent == own
-                and process.ended
-                and (process.session in self.mains or process.pid in self._killed)
-            ):
+            if process.parent == own and process.ended and self._is_ours(process):
                 try:
                     os.waitpid(process.pid, os.WNOHANG)
                 except ChildProcessError:

@@ -13,10 +13,6 @@ from cmdexec.worker.executors.contract import End, Order, Sink
 from cmdexec.worker.executors.process_pipes import Pipe, Pipes, has_writer
 from cmdexec.worker.warden import wire
 
-WATCH_AFTER_SEC = 0.002
-"""When output begins to be watched. Most quick jobs have ended by then, and are read out once, at their end: that saves
-them four calls and two turns of the loop, a third of what they cost here."""
-
 Handover = tuple[wire.Message, int, int]
 """A SPAWN request and the write ends for stdout and stderr."""
 
@@ -55,7 +51,6 @@ class Jobs:
         self._by_number: dict[int, Job] = {}
         self._by_key: dict[str, Job] = {}
         self._last_number = 0
-        self._fresh: list[Job] = []
         self._idle: asyncio.Future[None] | None = None
 
     def add(self, order: Order, sink: Sink) -> Job:
@@ -146,14 +141,8 @@ class Jobs:
                     job = self._by_number[number]
                     job.lingers = True
                     self._tell_if_drained(job)
-        if started:
-            if not self._fresh:
-                self._loop.call_later(WATCH_AFTER_SEC, self._watch_fresh)
-            self._fresh += started
-
-    def _watch_fresh(self) -> None:
-        fresh, self._fresh = self._fresh, []
-        for job in fresh:
+        # Only now: most quick jobs have ended within the same answers, and were read out once, at their end.
+        for job in started:
             for pipe in job.pipes:
                 self._pipes.watch(pipe)
 

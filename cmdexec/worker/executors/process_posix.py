@@ -23,6 +23,8 @@ HELLO_SEC = 10.0
 END_MARGIN_SEC = 2.0
 """On top of the kill deadline, for the warden to end itself."""
 
+_CLOSED = "the worker runs no jobs any more"
+
 
 class ProcessExecutor:
     """Implements `contract.Executor`. All durations in seconds.
@@ -90,14 +92,16 @@ class ProcessExecutor:
     def start(self, orders: Sequence[tuple[Order, Sink]]) -> None:
         """Make a process for each order. While a dead warden's jobs are being ended, they wait for the next one."""
         if self._jobs is None:
-            raise RuntimeError("the executor is not open")
+            for _, sink in orders:
+                asyncio.get_running_loop().call_soon(sink.ended, End(start_error=_CLOSED))
+            return
         jobs = [self._jobs.add(order, sink) for order, sink in orders]
         if self._ready:
             self._send(jobs)
             return
         self._waiting.update((job.number, job) for job in jobs)
         if self._closed:
-            self._fail_waiting("the worker runs no jobs any more")
+            self._fail_waiting(_CLOSED)
         elif self._recovery is None:
             self._recovery = asyncio.get_running_loop().create_task(self._recover([]))
 
@@ -129,7 +133,7 @@ class ProcessExecutor:
         jobs = self._jobs
         if jobs is None:
             return
-        self._fail_waiting("the worker runs no jobs any more")
+        self._fail_waiting(_CLOSED)
         for job in jobs.all():
             jobs.resume(job)
             self.stop(job.order.key, 0)

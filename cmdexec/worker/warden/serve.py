@@ -15,8 +15,9 @@ from cmdexec.worker.warden.containment import Containment
 from cmdexec.worker.warden.job import NEVER, Job
 from cmdexec.worker.warden.spawn import CannotStartError, spawn
 
-ANSWER_SEC = 0.002
-"""How long an answer may wait for others while processes are made."""
+HOLD_SEC = 0.002
+"""How long STARTED may wait for the same job's end, so that both wake the worker once. It then reads the output of such
+a quick job in one go, and never watches its pipes. Also how long others may wait while processes are made."""
 ANSWERS_PER_MESSAGE = 20
 """Each is short but for its survivors (20 names of at most 15 bytes and a number): so the message keeps its bound."""
 _END_STEP_MS = 2
@@ -38,7 +39,9 @@ class Warden:
         self._by_pid: dict[int, Job] = {}
         self._watched: dict[int, Job] = {}
         self._answers: deque[wire.Message] = deque()
-        self._flushed = time.monotonic()
+        self._urgent = True
+        self._blocked = False
+        self._held_since = 0.0
         self._cut = False
         self._poll = select.poll()
 
@@ -53,13 +56,18 @@ class Warden:
                 self._wait(self._pause_ms())
                 if self._watched:
                     self._keep_deadlines()
-                if self._answers:
+                if self._answers and self._answers_due() <= time.monotonic():
                     self._flush()
         finally:
             self._end()
 
+    def _answers_due(self) -> float:
+        return 0.0 if self._urgent else self._held_since + HOLD_SEC
+
     def _pause_ms(self) -> int | None:
         due = min((job.due for job in self._watched.values()), default=NEVER)
+        if self._answers and not self._blocked:
+            due = min(due, self._answers_due())
         return None if due == NEVER else max(0, int((due - time.monotonic()) * 1000) + 1)
 
     def _wait(self, timeout_ms: int | None) -> None:
@@ -85,7 +93,7 @@ class Warden:
         given = iter(descriptors)
         requests = wire.unpack(data)
         if not requests:
-            requests = wire.unpack(wire.from_memory_file(next(given)))
+            requests = wire.unpack(wire.take_memory_file(next(given)))
         try:
             for request in requests:
                 match request:
@@ -107,12 +115,14 @@ class Warden:
             tree.enter()
             pid = spawn(argv, env, cwd, out, err)
         except CannotStartError as error:
-            self._answers.append((wire.FAILED, number, str(error)))
+            self._answer((wire.FAILED, number, str(error)))
         except OSError as error:
-            self._answers.append((wire.FAILED, number, f"no place for its processes: {os.strerror(error.errno or 0)}"))
+            self._answer((wire.FAILED, number, f"no place for its processes: {os.strerror(error.errno or 0)}"))
         else:
             tree.born(pid, env)
             self._jobs[number] = self._by_pid[pid] = Job(number, tree, pid)
+            if not self._answers:
+                self._held_since = time.monotonic()
             self._answers.append((wire.STARTED, number, pid))
             tree = None
         finally:
@@ -120,7 +130,7 @@ class Warden:
             os.close(err)
         if tree is not None:
             self._containment.give_back(tree, clean=True)
-        if time.monotonic() - self._flushed > ANSWER_SEC:
+        if self._answers and time.monotonic() - self._held_since > HOLD_SEC:
             self._flush()
 
     def _stop(self, number: int, grace: float) -> None:
@@ -181,7 +191,7 @@ class Warden:
             job.drain_at = now + self._drain_sec
             job.look_again(now)
             self._watched[job.number] = job
-            self._answers.append((wire.LINGERS, job.number))
+            self._answer((wire.LINGERS, job.number))
 
     def _look(self, job: Job) -> bool:
         """Whether the tree of a job whose main process has ended is gone; then the job has ended."""
@@ -191,7 +201,7 @@ class Warden:
         return True
 
     def _finish(self, job: Job, survivors: list[proc.Process]) -> None:
-        self._answers.append(job.ended(survivors))
+        self._answer(job.ended(survivors))
         del self._jobs[job.number]
         del self._by_pid[job.pid]
         self._watched.pop(job.number, None)
@@ -211,14 +221,21 @@ class Warden:
 
     # Answers
 
+    def _answer(self, answer: wire.Message) -> None:
+        """Send it when this turn ends."""
+        if not self._answers:
+            self._held_since = time.monotonic()
+        self._answers.append(answer)
+        self._urgent = True
+
     def _flush(self) -> None:
-        self._flushed = time.monotonic()
         while self._answers:
             count = min(len(self._answers), ANSWERS_PER_MESSAGE)
             data = wire.pack([self._answers[index] for index in range(count)])
             try:
                 wire.send(self._lifeline, data, [])
             except BlockingIOError:
+                self._blocked = True
                 self._poll.modify(self._lifeline, select.POLLIN | select.POLLOUT)
                 return
             except OSError:
@@ -226,7 +243,10 @@ class Warden:
                 return
             for _ in range(count):
                 self._answers.popleft()
-        self._poll.modify(self._lifeline, select.POLLIN)
+        self._urgent = False
+        if self._blocked:
+            self._blocked = False
+            self._poll.modify(self._lifeline, select.POLLIN)
 
     # The end
 

@@ -84,8 +84,8 @@ def to_memory_file(data: bytes) -> int:
     return descriptor
 
 
-def from_memory_file(descriptor: int) -> bytes:
-    """What such a file holds."""
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    with os.fdopen(descriptor, "rb", closefd=False) as file:
+def take_memory_file(descriptor: int) -> bytes:
+    """What such a file holds; it is closed."""
+    with os.fdopen(descriptor, "rb") as file:
+        file.seek(0)
         return file.read()
