@@ -44,6 +44,7 @@ class Jobs:
         )  # fmt: skip
         self.stored = stored
         self.output_limit = settings.max_output_bytes
+        self._key_ttl_ms = int(settings.submit_key_ttl_sec * 1000)
         self._draining = False
 
     def drain(self) -> None:
@@ -75,6 +76,11 @@ class Jobs:
         if self._draining:
             return []
         return await claiming.claim(self._shell, holder, claim_id=claim_id, klasses=klasses, limit=limit)
+
+    async def forget_submit_keys(self, limit: int) -> int:
+        """Free the keys of up to `limit` jobs older than SUBMIT_KEY_TTL_SEC; how many were freed."""
+        before = self._shell.runtime.clock.now() - self._key_ttl_ms
+        return await self._shell.writes.forget_submit_keys(before, limit)
 
     async def turn(self, asks: Sequence[Ask]) -> list[Outcome]:
         """Carry out many events with one write, those of one job in their order; outcomes in the order asked.

@@ -1,0 +1,35 @@
+"""What is kept only for a while: the keys of submissions, and login sessions that have ended."""
+
+from cmdexec.errors import CmdexecError
+from cmdexec.runtime import Runtime
+from cmdexec.server.jobs import Jobs
+from cmdexec.settings.server import ServerSettings
+from cmdexec.store.contract.reads import Reads
+
+
+class Forget:
+    """A Service."""
+
+    def __init__(self, *, reads: Reads, jobs: Jobs, runtime: Runtime, settings: ServerSettings) -> None:
+        self._sessions = reads.sessions
+        self._jobs = jobs
+        self._clock = runtime.clock
+        self._log = runtime.log
+        self._sweep_sec = settings.forget_sweep_sec
+        self._items = settings.sweep_items
+
+    async def run(self) -> None:
+        """Forget until cancelled."""
+        while True:
+            try:
+                while await self.sweep():
+                    await self._clock.sleep(0)
+            except CmdexecError as away:
+                self._log.warning("what is old could not be forgotten", code=away.code, why=away.message)
+            await self._clock.sleep(self._sweep_sec)
+
+    async def sweep(self) -> bool:
+        """One bounded batch of each kind; returns whether there may be more. Raises what the store raises."""
+        keys = await self._jobs.forget_submit_keys(self._items)
+        sessions = await self._sessions.forget_expired(self._clock.now(), self._items)
+        return max(keys, sessions) >= self._items

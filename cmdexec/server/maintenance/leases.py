@@ -1,0 +1,71 @@
+"""Judging leases: what a worker held that was silent for too long, and never while that may be our own fault."""
+
+from cmdexec.errors import CmdexecError, Unavailable
+from cmdexec.model.job import Status
+from cmdexec.model.lease import Watch, turned, watch
+from cmdexec.runtime import Runtime
+from cmdexec.server.jobs import Jobs, lease_over
+from cmdexec.settings.server import ServerSettings
+from cmdexec.store.contract.reads import Reads
+from cmdexec.store.contract.workers import WorkerRow
+
+_GAP_SWEEPS = 2
+_GAP_SHARE = 0.25
+"""A gap is two sweeps, or a quarter of a lease if that is more: a worker that speaks in time speaks several times."""
+
+
+class Leases:
+    """A Service. Amnesty (promise 8): no lease is judged for one lease after the start, after a gap in this loop, or
+    after a gap in successful writes; it writes something itself when nobody else does."""
+
+    def __init__(self, *, reads: Reads, jobs: Jobs, runtime: Runtime, settings: ServerSettings) -> None:
+        self._reads = reads
+        self._jobs = jobs
+        self._clock = runtime.clock
+        self._log = runtime.log
+        self._lease_sec = settings.lease_sec
+        self._sweep_sec = settings.lease_sweep_sec
+        self._items = settings.sweep_items
+        self._gap_sec = max(_GAP_SWEEPS * settings.lease_sweep_sec, _GAP_SHARE * settings.lease_sec)
+        self._started_at = self._clock.elapsed()
+        self._watch: Watch = watch(self._started_at, self._lease_sec)
+
+    async def run(self) -> None:
+        """Judge until cancelled."""
+        while True:
+            await self._clock.sleep(self._sweep_sec)
+            try:
+                await self.sweep()
+            except CmdexecError as away:
+                self._log.warning("leases could not be judged", code=away.code, why=away.message)
+
+    async def sweep(self) -> None:
+        """One turn of the loop. Raises what the store raises."""
+        wrote_at = await self._write_something()
+        now = self._clock.elapsed()
+        self._watch = turned(self._watch, now, wrote_at, self._lease_sec, self._gap_sec)
+        if now < self._watch.judged_from:
+            return
+        for row in await self._reads.workers.overdue(self._lease_sec):
+            await self._over(row)
+
+    async def _write_something(self) -> float:
+        """When a write last succeeded; one is made if that is long ago."""
+        last = self._reads.health.last_write()
+        if last is None or self._clock.elapsed() - last > self._gap_sec / 2:
+            try:
+                await self._reads.health.commit()
+            except Unavailable as away:
+                self._log.warning("the store takes no writes", code=away.code, why=away.message)
+            last = self._reads.health.last_write()
+        return self._started_at if last is None else last
+
+    async def _over(self, row: WorkerRow) -> None:
+        self._log.warning("a worker's lease is over", worker=row.worker_id, name=row.name)
+        after = ""
+        while page := await self._reads.jobs.held_by(row.worker_id, after, self._items):
+            after = page[-1].job_id
+            held = [job.job_id for job in page if job.session == row.session and job.status is not Status.UNKNOWN]
+            if held:
+                await self._jobs.turn(lease_over(held, row.session))
+        await self._reads.workers.mark_lost(row.worker_id, row.session)

@@ -1,0 +1,47 @@
+"""What the wall clock brings: scheduled jobs are due, waiting ones expire, unknown ones are given up."""
+
+from cmdexec.errors import CmdexecError
+from cmdexec.runtime import Runtime
+from cmdexec.server.jobs import Jobs, due, expired, lost
+from cmdexec.settings.server import ServerSettings
+from cmdexec.store.contract.reads import Reads
+
+
+class Overdue:
+    """A Service. For one lease after the start no job is given up: its worker may be about to come back."""
+
+    def __init__(self, *, reads: Reads, jobs: Jobs, runtime: Runtime, settings: ServerSettings) -> None:
+        self._reads = reads.jobs
+        self._jobs = jobs
+        self._clock = runtime.clock
+        self._log = runtime.log
+        self._sweep_sec = settings.due_sweep_sec
+        self._items = settings.sweep_items
+        self._lost_ms = int(settings.lost_timeout_sec * 1000)
+        self._patient_until = self._clock.elapsed() + settings.lease_sec
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await self._clock.sleep(self._sweep_sec)
+            try:
+                while await self.sweep():
+                    await self._clock.sleep(0)
+            except CmdexecError as away:
+                self._log.warning("what is due could not be looked through", code=away.code, why=away.message)
+
+    async def sweep(self) -> bool:
+        """One look; returns whether there may be more at once. Raises what the store raises."""
+        now = self._clock.now()
+        patient = self._clock.elapsed() < self._patient_until
+        found = await self._reads.overdue(now, 0 if patient else now - self._lost_ms, self._items)
+        asks = [
+            *due(job.job_id for job in found.due),
+            *expired(job.job_id for job in found.expired),
+            *lost(job.job_id for job in found.lost),
+        ]
+        if not asks:
+            return False
+        outcomes = await self._jobs.turn(asks)
+        changed = any(outcome.refusal is None and outcome.job is not outcome.before for outcome in outcomes)
+        return changed and max(len(found.due), len(found.expired), len(found.lost)) >= self._items
