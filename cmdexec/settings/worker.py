@@ -56,6 +56,14 @@ WORKER: tuple[Setting, ...] = (
         _HERE, minimum=0, maximum=10_000,
     ),
     Setting(
+        "MAX_JOBS", Kind.INTEGER, None, "The worker ends by itself after this many jobs; never when unset.",
+        _HERE, minimum=1, maximum=1_000_000_000, flag="--max-jobs",
+    ),
+    Setting(
+        "IDLE_TIMEOUT_SEC", Kind.DURATION, None, "The worker ends by itself when idle for so long; never when unset.",
+        _HERE, unit="s", minimum=0.1, maximum=30 * DAY, flag="--idle-timeout",
+    ),
+    Setting(
         "DRAIN_SEC", Kind.DURATION, 2.0, "How long a background child of an ended job may hold its output open.",
         _HERE, unit="s", minimum=0, maximum=3600,
     ),
@@ -142,6 +150,8 @@ class WorkerSettings:
     work_dir: Path | None
     job_path: str
     start_ahead_max: int
+    max_jobs: int | None
+    idle_timeout_sec: float | None
     drain_sec: float
     kill_grace_sec: float
     kill_deadline_sec: float

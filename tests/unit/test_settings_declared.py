@@ -140,7 +140,7 @@ def test_every_flag_becomes_an_option_that_load_understands(side: Side) -> None:
 def test_the_options_of_the_command_line_contract_are_there() -> None:
     assert {"--host", "--port", "--data-dir"} <= {flag.option for flag in flags("server")}
     worker = {flag.option.split("/")[0] for flag in flags("worker")}
-    assert {"--server", "--allow-host", "--slots", "--data-dir", "--max-jobs", "--idle-timeout"} <= worker
+    assert {"--server", "--allow-host", "--slots", "--data-dir"} <= worker
     assert "--server" in {flag.option for flag in flags("client")}
 
 
