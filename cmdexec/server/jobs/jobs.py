@@ -39,9 +39,8 @@ class Jobs:
             known=settings.job_cache_items,
         )  # fmt: skip
         self._submitter = Submitter(
-            self._shell, max_queued=settings.max_queued_per_user, max_spec_bytes=settings.max_frame_bytes // 2,
-            age_sec=settings.priority_age_sec,
-        )  # fmt: skip
+            self._shell, max_queued=settings.max_queued_per_user, age_sec=settings.priority_age_sec
+        )
         self.stored = stored
         self.output_limit = settings.max_output_bytes
         self._key_ttl_ms = int(settings.submit_key_ttl_sec * 1000)

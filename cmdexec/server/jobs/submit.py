@@ -4,8 +4,6 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 
-import msgspec
-
 from cmdexec.errors import Refused, Unavailable
 from cmdexec.model.birth import queued
 from cmdexec.model.job import Job, Spec
@@ -17,12 +15,10 @@ _RETRY_AFTER_SEC = 5.0
 
 
 class Submitter:
-    """`age_sec`: how much earlier a job is ranked for each step of priority. `max_spec_bytes`: what one job may take
-    in a message to its worker."""
+    """`age_sec`: how much earlier a job is ranked for each step of priority."""
 
-    def __init__(self, shell: Shell, *, max_queued: int, max_spec_bytes: int, age_sec: float) -> None:
+    def __init__(self, shell: Shell, *, max_queued: int, age_sec: float) -> None:
         self._shell = shell
-        self._max_spec = max_spec_bytes
         self._max_queued = max_queued
         self._age_ms = int(age_sec * 1000)
         self._at_most: OrderedDict[str, int] = OrderedDict()
@@ -32,8 +28,6 @@ class Submitter:
 
         Raises Refused("key_reused") if that was with another body, Unavailable("queue_full" | "disk_full" | …).
         """
-        if len(body) > self._max_spec:
-            self._bounded(specs)
         body_hash = hashlib.sha256(body).hexdigest()
         jobs = self._born(owner, specs, key, body_hash)
         await self._room(owner, len(jobs))
@@ -43,17 +37,6 @@ class Submitter:
         self._at_most[owner] = self._at_most.get(owner, 0) + len(jobs)
         self._shell.changed(written.jobs)
         return list(written.jobs)
-
-    def _bounded(self, specs: Sequence[Spec]) -> None:
-        for index, spec in enumerate(specs):
-            size = len(msgspec.json.encode(spec))
-            if size > self._max_spec:
-                raise Refused(
-                    "too_large",
-                    f"This job takes {size} bytes; {self._max_spec} fit into a message to a worker.",
-                    field=f"[{index}]" if len(specs) > 1 else None,
-                    mend="Shorten its command or its environment, or put what is long into a file.",
-                )
 
     def _born(self, owner: str, specs: Sequence[Spec], key: str | None, body_hash: str) -> list[Job]:
         runtime = self._shell.runtime

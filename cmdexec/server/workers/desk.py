@@ -9,17 +9,18 @@ from cmdexec.errors import CmdexecError, Conflict, Refused
 from cmdexec.link.socket import Close
 from cmdexec.model.job import Job, Status
 from cmdexec.protocol.codec import ask
-from cmdexec.protocol.messages import Lease, OutputAck, Register, Registered
+from cmdexec.protocol.messages import Lease, OutputAck, OutputHeader, Register, Registered
 from cmdexec.runtime import Runtime
 from cmdexec.server import jobs as work
 from cmdexec.server.jobs import Holder, Jobs
 from cmdexec.server.output import Appender, Measured, Measures
 from cmdexec.server.workers.assignment import assignment
-from cmdexec.server.workers.intake import Budget, Intake
+from cmdexec.server.workers.intake import Budget, Intake, acknowledged
 from cmdexec.server.workers.member import Member
 from cmdexec.server.workers.outbox import Outbox
 from cmdexec.server.workers.renewals import Renewals
 from cmdexec.settings.server import ServerSettings
+from cmdexec.store.contract.output import Append
 from cmdexec.store.contract.reads import Reads
 from cmdexec.store.contract.workers import WorkerRow
 from cmdexec.version import __version__
@@ -74,6 +75,10 @@ class Desk:
         """Seconds of the clock that counts suspended time."""
         return self._runtime.clock.elapsed()
 
+    def wall(self) -> int:
+        """Milliseconds of the wall clock."""
+        return self._runtime.clock.now()
+
     def spawn(self, work: Coroutine[Any, Any, None], outbox: Outbox) -> None:
         """Do `work` for a socket. What it raises closes the socket and nothing else."""
         if self._tasks is None:
@@ -86,14 +91,14 @@ class Desk:
         """Whether another worker is there."""
         return any(other is not member for other in self.members.values())
 
-    async def renew(self, member: Member) -> None:
+    async def renew(self, worker_id: str) -> None:
         """Renew its lease; raises Unavailable if that could not be kept."""
-        await self._renewals.renew(member.worker_id)
+        await self._renewals.renew(worker_id)
 
-    def welcome(self, member: Member) -> Registered:
+    def welcome(self, holder: Holder) -> Registered:
         """How it shall run."""
         return Registered(
-            worker_id=member.worker_id, session=member.holder.session, lease_sec=self.lease.lease_sec,
+            worker_id=holder.worker_id, session=holder.session, lease_sec=self.lease.lease_sec,
             heartbeat_sec=self.lease.heartbeat_sec, max_frame_bytes=self._settings.max_frame_bytes,
             output_limit_bytes=self.output_limit, server_version=__version__,
         )  # fmt: skip
@@ -102,12 +107,24 @@ class Desk:
         """Where its output goes."""
 
         async def explain(attempts: Sequence[tuple[str, int]]) -> list[OutputAck]:
-            return await self._explain(member, attempts)
+            return await self._explain(member.holder, attempts)
 
         return Intake(
             member.holder, member.outbox, appender=self._appender, budget=self._budget, explain=explain,
             runtime=self._runtime, limit=self.output_limit,
         )  # fmt: skip
+
+    async def store(self, holder: Holder, header: OutputHeader, data: bytes) -> OutputAck:
+        """Store a piece that came without a socket; raises Unavailable."""
+        key = (header.job_id, header.attempt)
+        piece = Append(
+            header.job_id, header.attempt, holder.session, header.stream, header.offset, data, self.output_limit
+        )
+        (stored,) = await self._appender.append([piece])
+        ack = acknowledged(key, stored)
+        if ack is None:
+            (ack,) = await self._explain(holder, [key])
+        return ack
 
     async def measured(self, job_id: str, attempt: int) -> Measured:
         """The output of an attempt, read again if need be; of one that has a result already, nothing has to be."""
@@ -137,9 +154,14 @@ class Desk:
         """See what else it ought to have, if that is in doubt."""
         if member.worker_id not in self._doubtful:
             return
-        held = [job async for job in self._held(member.worker_id) if job.session == member.holder.session]
+        held = [job async for job in self.held(member.worker_id) if job.session == member.holder.session]
         self._doubtful.discard(member.worker_id)
         member.give([job for job in held if not member.has(job.job_id, job.attempt)], self.now(), earlier=True)
+
+    async def row(self, worker_id: str) -> WorkerRow | None:
+        """The worker as the store has it; None if it never registered."""
+        (row,) = await self._reads.workers.get([worker_id])
+        return row
 
     # Coming and going
 
@@ -148,7 +170,14 @@ class Desk:
         lock = self._joining.setdefault(worker_id, asyncio.Lock())
         try:
             async with lock:
-                return await self._join(worker_id, message, outbox)
+                holder, held = await self._admit(worker_id, message)
+                member = Member(holder, _instance(holder, message), message, outbox, self.now())
+                older = self.members.get(worker_id)
+                if older is not None:
+                    self._replace(older, member.instance_id)
+                member.give([job for job in held if job.session == holder.session], self.now(), earlier=True)
+                self.members[worker_id] = member
+                return member
         except Conflict as conflict:
             outbox.close(Close.REPLACED, conflict.message)
             raise
@@ -160,15 +189,24 @@ class Desk:
             if not lock.locked() and self._joining.get(worker_id) is lock:
                 del self._joining[worker_id]
 
+    async def admit(self, worker_id: str, message: Register) -> Holder:
+        """A worker without a socket registers. Raises CmdexecError if it may not."""
+        holder, _ = await self._admit(worker_id, message)
+        older = self.members.get(worker_id)
+        if older is not None and older.instance_id != _instance(holder, message):
+            self._replace(older, _instance(holder, message))
+        return holder
+
     def leave(self, member: Member) -> None:
         """Its socket has ended."""
         member.gone = True
         if self.members.get(member.worker_id) is member:
             del self.members[member.worker_id]
 
-    async def _join(self, worker_id: str, message: Register, outbox: Outbox) -> Member:
-        session = message.session or worker_id
-        instance = message.instance_id or session
+    async def _admit(self, worker_id: str, message: Register) -> tuple[Holder, list[Job]]:
+        """Write the worker down; what its spool is, and what the store says that the worker holds."""
+        holder = Holder(worker_id, message.session or worker_id)
+        instance = _instance(holder, message)
         if message.worker_id not in (None, worker_id):
             raise Refused("forbidden", "This credential is another worker's.", field="workerId")
         if message.protocol not in PROTOCOLS:
@@ -179,30 +217,24 @@ class Desk:
             )
         if (worker_id, instance) in self._replaced:
             raise Conflict("replaced", "Another process of this worker has taken its place.")
-        (before,) = await self._reads.workers.get([worker_id])
+        before = await self.row(worker_id)
         if before is not None and before.revoked:
             raise Refused("forbidden", "This worker was revoked.", mend="Let it join again, under a new id.")
-        await self._reads.workers.register(self._row(worker_id, session, instance, message))
-        held = [job async for job in self._held(worker_id)]
-        holder = Holder(worker_id, session)
-        await self._bury([job for job in held if job.session != session])
-        older = self.members.get(worker_id)
-        if older is not None:
-            self._replace(older, instance)
-        member = Member(holder, instance, message, outbox, self.now())
-        member.give([job for job in held if job.session == session], self.now(), earlier=True)
-        self.members[worker_id] = member
-        return member
+        await self._reads.workers.register(self._row(holder, instance, message))
+        held = [job async for job in self.held(worker_id)]
+        await self._bury([job for job in held if job.session != holder.session])
+        return holder, held
 
-    def _row(self, worker_id: str, session: str, instance: str, message: Register) -> WorkerRow:
+    def _row(self, holder: Holder, instance: str, message: Register) -> WorkerRow:
         now = self._runtime.clock.now()
         return WorkerRow(
-            worker_id=worker_id, name=message.name, session=session, instance_id=instance, version=message.version,
-            protocol=message.protocol, platform=message.platform, slots=message.slots, executors=message.executors,
+            worker_id=holder.worker_id, name=message.name, session=holder.session, instance_id=instance,
+            version=message.version, protocol=message.protocol, platform=message.platform, slots=message.slots, executors=message.executors,
             labels=message.labels, registered_at=now, seen_at=now,
         )  # fmt: skip
 
-    async def _held(self, worker_id: str) -> AsyncIterator[Job]:
+    async def held(self, worker_id: str) -> AsyncIterator[Job]:
+        """The jobs that are assigned to a worker, run on it or are unknown, as the store has them."""
         after = ""
         while page := await self._reads.jobs.held_by(worker_id, after, _PAGE):
             for job in page:
@@ -226,10 +258,10 @@ class Desk:
         self.leave(older)
         older.outbox.close(Close.REPLACED, "Another process of this worker has taken its place.")
 
-    async def _explain(self, member: Member, attempts: Sequence[tuple[str, int]]) -> list[OutputAck]:
+    async def _explain(self, holder: Holder, attempts: Sequence[tuple[str, int]]) -> list[OutputAck]:
         """Why output of these was not taken, and what to do."""
         try:
-            outcomes = await self.jobs.turn([work.output(member.holder, job, n) for job, n in attempts])
+            outcomes = await self.jobs.turn([work.output(holder, job, n) for job, n in attempts])
         except CmdexecError as away:
             return [OutputAck(job_id=job, attempt=n, tell="again", code=away.code) for job, n in attempts]
         rows = await self._reads.output.rows(attempts)
@@ -253,6 +285,10 @@ class Desk:
         except Exception as fault:
             self._runtime.log.error("work for a worker's socket failed", exc=fault)
             outbox.close(Close.INTERNAL, "The message could not be handled; the cause is in the log.")
+
+
+def _instance(holder: Holder, message: Register) -> str:
+    return message.instance_id or holder.session
 
 
 def _assigned_to(job: Job, holder: Holder) -> bool:

@@ -154,7 +154,7 @@ class Intake:
         unexplained: list[tuple[str, int]] = []
         for append, result in zip(appends, results, strict=True):
             key = (append.job_id, append.attempt)
-            ack = _ack(key, result)
+            ack = acknowledged(key, result)
             before = acks.get(key)
             if ack is None:
                 unexplained.append(key)
@@ -185,7 +185,7 @@ class Intake:
         self._settled.set()
 
 
-def _ack(key: tuple[str, int], result: Appended) -> OutputAck | None:
+def acknowledged(key: tuple[str, int], result: Appended) -> OutputAck | None:
     """What to say; None if that depends on the job."""
     row = result.row
     if row is None or result.refused in ("no_row", "closed", "foreign"):

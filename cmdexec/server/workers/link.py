@@ -45,7 +45,7 @@ class WorkerLink:
         """Who it is. Raises CmdexecError if it may not work: the socket is to be closed then."""
         self._member = await self._desk.join(self._worker_id, message, self._outbox)
         self._intake = self._desk.intake(self._member)
-        return self._desk.welcome(self._member)
+        return self._desk.welcome(self._member.holder)
 
     async def frames(self, frames: Sequence[Said]) -> list[Any]:
         """Take the frames of one message. Answers go to the outbox; what is returned is to be sent as well.
@@ -192,7 +192,7 @@ class WorkerLink:
             return
         try:
             if turn.beats:
-                await desk.renew(member)
+                await desk.renew(member.worker_id)
             if turn.asks:
                 turn.answered(await desk.jobs.turn(turn.asks), desk.now())
         except CmdexecError as away:
