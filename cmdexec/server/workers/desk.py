@@ -229,8 +229,8 @@ class Desk:
         now = self._runtime.clock.now()
         return WorkerRow(
             worker_id=holder.worker_id, name=message.name, session=holder.session, instance_id=instance,
-            version=message.version, protocol=message.protocol, platform=message.platform, slots=message.slots, executors=message.executors,
-            labels=message.labels, registered_at=now, seen_at=now,
+            version=message.version, protocol=message.protocol, platform=message.platform, slots=message.slots,
+            executors=message.executors, labels=message.labels, registered_at=now, seen_at=now,
         )  # fmt: skip
 
     async def held(self, worker_id: str) -> AsyncIterator[Job]:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from cmdexec.errors import CmdexecError, Refused
+from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.protocol.codec import answer
 from cmdexec.protocol.messages import Done, Failure, Heartbeat, OutputHeader, Register, Registered
 from cmdexec.server.workers.desk import Desk
@@ -56,9 +56,7 @@ class WorkerLink:
         for op, number, items in frames:
             if op == "register":
                 for message in items:
-                    registered = await self.register(message)
-                    if number is not None:
-                        answers.append(answer(number, [registered]))
+                    answers.append(answer(number or 0, [await self._welcomed(message)]))
                 continue
             member = self._registered()
             member.heard_at = self._desk.now()
@@ -71,6 +69,13 @@ class WorkerLink:
             self._room.clear()
             await self._room.wait()
         return answers
+
+    async def _welcomed(self, message: Register) -> Registered | Failure:
+        """The answer to `register`: a worker that cannot be written down now tries again later."""
+        try:
+            return await self.register(message)
+        except Unavailable as away:
+            return Failure(away.code, away.message, retry_after_sec=away.retry_after)
 
     async def output(self, header: OutputHeader, data: bytes | memoryview) -> None:
         """Take a piece of output; returns when there is room for more."""

@@ -1,0 +1,148 @@
+"""The worker on the server's own machine (`serve --with-worker`): a process of its own, kept alive.
+
+It is not killed with the server: jobs that run go on, and the next server in this folder takes the same worker up.
+"""
+
+import fcntl
+import os
+import signal
+import subprocess
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from cmdexec.errors import CmdexecError
+from cmdexec.runtime import Runtime
+from cmdexec.settings.server import ServerSettings
+
+CREDENTIAL_FILE = "credential"
+LOCK_FILE = "worker.lock"
+"""Held by a worker for as long as it lives; it contains its pid."""
+
+_LOOK_SEC = 0.1
+_LONGEST = 64
+"""The most that the wait before another start is multiplied by."""
+
+
+class LocalWorker:
+    """A Service.
+
+    command            starts a worker; its folder and the server's URL are added
+    folder             the worker's data folder
+    ensure_credential  sees that the file named holds a good credential
+    """
+
+    def __init__(
+        self,
+        *,
+        command: Sequence[str],
+        folder: Path,
+        url: str,
+        ensure_credential: Callable[[Path], Awaitable[None]],
+        runtime: Runtime,
+        settings: ServerSettings,
+    ) -> None:
+        self._command = (*command, "--data-dir", str(folder), "--server", url)
+        self._folder = folder
+        self._ensure_credential = ensure_credential
+        self._clock = runtime.clock
+        self._log = runtime.log
+        self._threads = runtime.threads
+        self._retry_sec = settings.local_worker_retry_sec
+        self._stop_sec = settings.local_worker_stop_sec
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Keep one worker until cancelled, or until it has ended after `drain`."""
+        failures = 0
+        while not self._stopping:
+            began = self._clock.elapsed()
+            try:
+                await self._one()
+            except (OSError, CmdexecError) as fault:
+                self._log.error("the server's own worker cannot be started", exc=fault)
+            if self._stopping:
+                return
+            lived = self._clock.elapsed() - began
+            failures = 0 if lived > _LONGEST * self._retry_sec else failures + 1
+            wait = self._retry_sec * min(_LONGEST, 2 ** max(0, failures - 1))
+            self._log.warning("the server's own worker has ended and is started again", after_sec=wait)
+            await self._clock.sleep(wait)
+
+    async def drain(self, within_sec: float) -> None:
+        """Let it end its jobs; those that have not ended in time it hands back. Returns when it has ended, or when that
+        takes longer than it may: then it is left alone."""
+        self._stopping = True
+        for patience in (within_sec, self._stop_sec):
+            if not await self._threads.run(self._terminate) or await self._ends_within(patience):
+                return
+        self._log.warning("the server's own worker is still there; the next server takes it up again")
+
+    async def _one(self) -> None:
+        """One worker's life: of one that is there already, or of a new one."""
+        holder = await self._threads.run(self._holder)
+        if holder is not None:
+            self._log.info("a worker of an earlier server is still there and goes on", pid=holder)
+            while await self._threads.run(self._holder) is not None:
+                await self._clock.sleep(_LOOK_SEC)
+            return
+        await self._threads.run(lambda: self._folder.mkdir(mode=0o700, parents=True, exist_ok=True))
+        await self._ensure_credential(self._folder / CREDENTIAL_FILE)
+        if self._stopping:
+            return
+        self._child = child = await self._threads.run(self._start)
+        while child.poll() is None:
+            await self._clock.sleep(_LOOK_SEC)
+        self._child = None
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        """In a session of its own, so that Ctrl-C in the server's terminal is the server's alone."""
+        return subprocess.Popen(
+            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+        )
+
+    def _terminate(self) -> bool:
+        """Ask it to end; False if there is none. Never by a bare pid: our own child's cannot be another's, and one that
+        is not ours is held by a descriptor before it is looked at again."""
+        if self._child is not None:
+            self._child.send_signal(signal.SIGTERM)
+            return True
+        pid = self._holder()
+        if not pid:
+            return False
+        try:
+            process = os.pidfd_open(pid)
+        except OSError:
+            return False
+        try:
+            if self._holder() != pid:
+                return False
+            signal.pidfd_send_signal(process, signal.SIGTERM)
+        except OSError:
+            return False
+        finally:
+            os.close(process)
+        return True
+
+    async def _ends_within(self, seconds: float) -> bool:
+        until = self._clock.elapsed() + seconds
+        while self._child is not None or await self._threads.run(self._holder) is not None:
+            if self._clock.elapsed() >= until:
+                return False
+            await self._clock.sleep(_LOOK_SEC)
+        return True
+
+    def _holder(self) -> int | None:
+        """The process that holds the worker's folder; 0 if that is not known yet, None if nobody does."""
+        try:
+            lock = os.open(self._folder / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            text = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
+            return int(text) if text.isdigit() else 0
+        finally:
+            os.close(lock)
+        return None
