@@ -55,8 +55,7 @@ class WorkerLink:
         answers: list[Any] = []
         for op, number, items in frames:
             if op == "register":
-                for message in items:
-                    answers.append(answer(number or 0, [await self._welcomed(message)]))
+                answers.extend([answer(number or 0, [await self._welcomed(message)]) for message in items])
                 continue
             member = self._registered()
             member.heard_at = self._desk.now()

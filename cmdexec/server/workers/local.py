@@ -55,13 +55,13 @@ class LocalWorker:
     async def run(self) -> None:
         """Keep one worker until cancelled, or until it has ended after `drain`."""
         failures = 0
-        while not self._stopping:
+        while not self._told_to_stop():
             began = self._clock.elapsed()
             try:
                 await self._one()
             except (OSError, CmdexecError) as fault:
                 self._log.error("the server's own worker cannot be started", exc=fault)
-            if self._stopping:
+            if self._told_to_stop():
                 return
             lived = self._clock.elapsed() - began
             failures = 0 if lived > _LONGEST * self._retry_sec else failures + 1
@@ -78,6 +78,9 @@ class LocalWorker:
                 return
         self._log.warning("the server's own worker is still there; the next server takes it up again")
 
+    def _told_to_stop(self) -> bool:
+        return self._stopping
+
     async def _one(self) -> None:
         """One worker's life: of one that is there already, or of a new one."""
         holder = await self._threads.run(self._holder)
@@ -88,7 +91,7 @@ class LocalWorker:
             return
         await self._threads.run(lambda: self._folder.mkdir(mode=0o700, parents=True, exist_ok=True))
         await self._ensure_credential(self._folder / CREDENTIAL_FILE)
-        if self._stopping:
+        if self._told_to_stop():
             return
         self._child = child = await self._threads.run(self._start)
         while child.poll() is None:
