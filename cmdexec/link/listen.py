@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from cmdexec.errors import CmdexecError
+from cmdexec.settings.server import ServerSettings
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Malformed = Callable[[int], web.StreamResponse]
@@ -32,6 +33,17 @@ class Bounds:
     linger_sec: float
     header_bytes: int
     connections: int
+
+    @classmethod
+    def of(cls, settings: ServerSettings) -> "Bounds":
+        """As the settings say."""
+        return cls(
+            first_request_sec=settings.upgrade_timeout_sec,
+            keepalive_sec=settings.keepalive_sec,
+            linger_sec=settings.upgrade_timeout_sec,
+            header_bytes=settings.max_header_bytes,
+            connections=settings.max_connections,
+        )
 
 
 class _Connection(web.RequestHandler):

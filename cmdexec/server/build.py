@@ -1,0 +1,190 @@
+"""What a server is made of. Names things and hands them to each other; the only place that gives out the right to write
+jobs."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from cmdexec.link.listen import Handle
+from cmdexec.link.socket import Limits
+from cmdexec.notify.contract import Notify
+from cmdexec.notify.local import LocalNotify
+from cmdexec.runtime import Runtime
+from cmdexec.server.api.attempts import AttemptsApi
+from cmdexec.server.api.auth import AuthApi
+from cmdexec.server.api.handler import Handlers
+from cmdexec.server.api.health import HealthApi
+from cmdexec.server.api.jobs import JobsApi
+from cmdexec.server.api.output import OutputApi
+from cmdexec.server.api.workers import Fleet, WorkersApi
+from cmdexec.server.edge.answer import Answers
+from cmdexec.server.edge.bearer import Bearer
+from cmdexec.server.edge.hosts import Hosts
+from cmdexec.server.edge.rest import Rest
+from cmdexec.server.edge.socket import Sockets
+from cmdexec.server.folder import Folder
+from cmdexec.server.identity.first_admin import MadeAdmin, ensure_admin
+from cmdexec.server.identity.keys import KeyRing, key_ring
+from cmdexec.server.identity.logins import Logins
+from cmdexec.server.identity.own_token import OwnToken
+from cmdexec.server.identity.passwords import Passwords
+from cmdexec.server.identity.sessions import LiveSessions
+from cmdexec.server.identity.throttle import Throttle
+from cmdexec.server.identity.workers import WorkerIdentities
+from cmdexec.server.jobs import Jobs
+from cmdexec.server.maintenance import Forget, Leases, Overdue
+from cmdexec.server.output import Appender, Follower, Measures, OutputReader
+from cmdexec.server.perform import Perform
+from cmdexec.server.workers import Dispatch, Presence
+from cmdexec.settings.server import ServerSettings
+from cmdexec.store.contract.reads import Reads
+from cmdexec.store.sqlite.engine import SqliteStore, open_sqlite
+
+
+class Service(Protocol):
+    """A loop of the server: `run` goes on until it is cancelled."""
+
+    async def run(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A server, made but not started. `stopping` ends streams of output."""
+
+    store: SqliteStore
+    jobs: Jobs
+    presence: Presence
+    sockets: Sockets
+    workers: WorkerIdentities
+    own_token: OwnToken
+    services: tuple[Service, ...]
+    handle: Handle
+    stopping: asyncio.Event
+    made_admin: MadeAdmin | None
+
+
+async def build(settings: ServerSettings, runtime: Runtime, folder: Folder) -> Parts:
+    """Open the store and make the rest. Raises CmdexecError; then nothing is left open."""
+    keys = await runtime.threads.run(lambda: key_ring(folder.path, settings.jwt_secret, runtime.secret_bytes))
+    store = await runtime.threads.run(
+        lambda: open_sqlite(
+            folder.path, runtime, queue_items=settings.store_queue_items,
+            disk_reserve_bytes=settings.disk_reserve_bytes, queue_bytes=settings.store_queue_bytes,
+            log_bytes=settings.store_log_bytes, idle_sec=settings.store_idle_sec, busy_sec=settings.store_busy_sec,
+            seen_save_sec=settings.seen_save_sec,
+        )
+    )  # fmt: skip
+    try:
+        return await _parts(settings, runtime, folder, keys, store)
+    except BaseException:
+        await store.close()
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _People:
+    """All that knows who is who."""
+
+    keys: KeyRing
+    logins: Logins
+    sessions: LiveSessions
+    workers: WorkerIdentities
+    own_token: OwnToken
+    made_admin: MadeAdmin | None
+
+
+async def _people(
+    settings: ServerSettings, runtime: Runtime, folder: Folder, keys: KeyRing, reads: Reads, notify: Notify
+) -> _People:
+    passwords = Passwords(runtime.threads)
+    made_admin = await ensure_admin(
+        reads.users, passwords, runtime, folder.path, email=settings.admin_email, password=settings.admin_password
+    )
+    throttle = Throttle(runtime.clock, longest_sec=settings.login_wait_max_sec)
+    logins = Logins(
+        reads.users, reads.sessions, passwords, keys, throttle, runtime,
+        token_ttl_sec=settings.token_ttl_sec, free_tries=settings.login_tries,
+    )  # fmt: skip
+    sessions = LiveSessions(
+        reads.sessions, reads.users, notify, runtime.clock, cache_sec=settings.session_cache_sec
+    )
+    workers = WorkerIdentities(
+        reads.credentials, reads.workers, notify, runtime,
+        shared_secret=settings.worker_token_secret, cache_sec=settings.session_cache_sec,
+    )  # fmt: skip
+    own_token = OwnToken(
+        logins, reads.users, runtime, folder=folder.path, email=settings.admin_email, ttl_sec=settings.token_ttl_sec
+    )
+    return _People(keys, logins, sessions, workers, own_token, made_admin)
+
+
+async def _parts(
+    settings: ServerSettings, runtime: Runtime, folder: Folder, keys: KeyRing, store: SqliteStore
+) -> Parts:
+    reads, notify = store.reads, LocalNotify(runtime.log)
+    people = await _people(settings, runtime, folder, keys, reads, notify)
+    measures = Measures(reads.output, settings.output_hashes)
+    jobs = Jobs(
+        reads=reads, writes=store.jobs_write, notify=notify, runtime=runtime, settings=settings, stored=measures
+    )
+    appender = Appender(output=reads.output, measures=measures, notify=notify)
+    presence = Presence(
+        reads=reads, jobs=jobs, appender=appender, measures=measures, notify=notify, runtime=runtime, settings=settings
+    )
+    follower = Follower(reads=reads, notify=notify, settings=settings)
+    perform = Perform(
+        _handlers(settings, runtime, reads, jobs, presence, follower, people.logins),
+        sessions=people.sessions, workers=people.workers, runtime=runtime,
+    )  # fmt: skip
+    sockets = Sockets(
+        identify=perform.identify, presence=presence, limits=Limits.of(settings), runtime=runtime,
+        first_frame_sec=settings.upgrade_timeout_sec,
+    )  # fmt: skip
+    stopping = asyncio.Event()
+    services: tuple[Service, ...] = (
+        presence,
+        Dispatch(reads=reads, jobs=jobs, presence=presence, notify=notify, runtime=runtime, settings=settings),
+        Leases(reads=reads, jobs=jobs, runtime=runtime, settings=settings),
+        Overdue(reads=reads, jobs=jobs, runtime=runtime, settings=settings),
+        Forget(reads=reads, jobs=jobs, runtime=runtime, settings=settings),
+        people.own_token,
+    )
+    return Parts(
+        store, jobs, presence, sockets, people.workers, people.own_token, services,
+        _edge(settings, runtime, perform, people.keys, sockets, stopping).handle, stopping, people.made_admin,
+    )  # fmt: skip
+
+
+def _handlers(
+    settings: ServerSettings, runtime: Runtime, reads: Reads, jobs: Jobs, presence: Presence, follower: Follower,
+    logins: Logins,
+) -> tuple[Handlers, ...]:  # fmt: skip
+    def draining() -> bool:
+        return jobs.draining
+
+    health = HealthApi(reads.health, runtime, draining=draining, disk_reserve_bytes=settings.disk_reserve_bytes)
+    jobs_api = JobsApi(
+        jobs, reads, fleet=Fleet(presence, runtime.clock, draining),
+        max_batch=settings.max_batch_jobs, max_spec_bytes=settings.max_frame_bytes // 2,
+    )  # fmt: skip
+    return (
+        AuthApi(logins).handlers(),
+        health.handlers(),
+        jobs_api.handlers(),
+        OutputApi(reads, OutputReader(reads.output), follower).handlers(),
+        WorkersApi(reads, presence, runtime.clock).handlers(),
+        AttemptsApi(presence).handlers(),
+    )
+
+
+def _edge(
+    settings: ServerSettings, runtime: Runtime, perform: Perform, keys: KeyRing, sockets: Sockets,
+    stopping: asyncio.Event,
+) -> Rest:  # fmt: skip
+    answers = Answers(
+        runtime.log, stopping, send_timeout_sec=settings.socket_send_timeout_sec, ping_sec=settings.stream_ping_sec
+    )
+    return Rest(
+        perform=perform, bearer=Bearer(keys), hosts=Hosts(settings.host, settings.allowed_hosts), answers=answers,
+        serve_socket=sockets.serve, max_body=settings.max_body_bytes, body_timeout_sec=settings.body_timeout_sec,
+    )  # fmt: skip

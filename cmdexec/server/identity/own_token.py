@@ -1,0 +1,53 @@
+"""A token of the first admin, for the programs of the user that the server runs as."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cmdexec.errors import CmdexecError
+from cmdexec.runtime import Runtime
+from cmdexec.server.identity.first_admin import first_admin
+from cmdexec.server.identity.logins import Logins
+from cmdexec.store.contract.identity import Users
+
+_RETRY_SEC = 5.0
+
+
+class OwnToken:
+    """A Service: makes the token anew at half its life, and hands each to `write` (which runs in a thread)."""
+
+    def __init__(
+        self, logins: Logins, users: Users, runtime: Runtime, *, folder: Path, email: str, ttl_sec: float
+    ) -> None:
+        self._logins = logins
+        self._users = users
+        self._runtime = runtime
+        self._folder = folder
+        self._email = email
+        self._ttl_sec = ttl_sec
+        self._write: Callable[[str | None], None] | None = None
+
+    async def begin(self, write: Callable[[str | None], None]) -> None:
+        """Make and write the first one. Raises CmdexecError, OSError."""
+        self._write = write
+        await self._renew()
+
+    async def run(self) -> None:
+        """Renew until cancelled."""
+        wait = self._ttl_sec / 2
+        while True:
+            await self._runtime.clock.sleep(wait)
+            try:
+                await self._renew()
+                wait = self._ttl_sec / 2
+            except (CmdexecError, OSError) as wrong:
+                self._runtime.log.warning("the server's own token could not be renewed", why=str(wrong))
+                wait = min(_RETRY_SEC, self._ttl_sec / 4)
+
+    async def _renew(self) -> None:
+        """Without an admin there is no token: then programs of this user have to log in like any other."""
+        write = self._write
+        if write is None:
+            return
+        user = await first_admin(self._users, self._runtime, self._folder, self._email)
+        token = (await self._logins.open(user)).token if user is not None else None
+        await self._runtime.threads.run(lambda: write(token))

@@ -1,0 +1,178 @@
+"""A server's life: start in this order, run, stop in that order.
+
+Start: folder, keys, store, first admin, services, port, `runtime.json`. Stop: no new jobs (503), workers told, the
+local worker ended, sockets closed (1001) and streams broken off, requests finished, services cancelled, store closed,
+folder let go. A second signal skips the waiting.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from cmdexec.errors import CmdexecError
+from cmdexec.link.listen import Bounds, Listener, listen
+from cmdexec.runtime import Runtime, system_runtime
+from cmdexec.server.build import Parts, build
+from cmdexec.server.edge.answer import malformed
+from cmdexec.server.folder import Folder, open_folder
+from cmdexec.server.identity.first_admin import MadeAdmin
+from cmdexec.server.workers import LocalWorker
+from cmdexec.settings.server import ServerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class WithWorker:
+    """Keep a worker on this machine. `command` starts one; its folder and the server's URL are added."""
+
+    command: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The server takes requests. `made_admin`: the first admin, if it was made at this start; its password, if one was
+    made up, is told here once and nowhere else."""
+
+    url: str
+    host: str
+    port: int
+    made_admin: MadeAdmin | None = None
+
+
+async def serve(
+    settings: ServerSettings,
+    runtime: Runtime | None = None,
+    *,
+    ready: Callable[[Listening], None] | None = None,
+    stop: asyncio.Event | None = None,
+    with_worker: WithWorker | None = None,
+) -> int:
+    """Run a server until SIGTERM, SIGINT or `stop`; returns 0 after a clean stop, 1 if it was cut short or failed.
+
+    ready        called once, when requests are taken
+    with_worker  keep a worker on this machine
+
+    Raises CmdexecError if it cannot start: `in_use`, `bad_data_dir`, `bad_settings`, …
+    """
+    own = runtime is None
+    runtime = runtime if runtime is not None else system_runtime("server")
+    stop = stop if stop is not None else asyncio.Event()
+    hurry = asyncio.Event()
+    try:
+        with _signals(stop, hurry):
+            folder = await runtime.threads.run(partial(open_folder, settings.data_dir))
+            try:
+                parts = await build(settings, runtime, folder)
+                try:
+                    return await _Server(settings, runtime, folder, parts).run(stop, hurry, ready, with_worker)
+                finally:
+                    await parts.store.close()
+            finally:
+                folder.close()
+    finally:
+        if own:
+            runtime.threads.close()
+
+
+class _Server:
+    def __init__(self, settings: ServerSettings, runtime: Runtime, folder: Folder, parts: Parts) -> None:
+        self._settings = settings
+        self._runtime = runtime
+        self._folder = folder
+        self._parts = parts
+
+    async def run(
+        self,
+        stop: asyncio.Event,
+        hurry: asyncio.Event,
+        ready: Callable[[Listening], None] | None,
+        with_worker: WithWorker | None,
+    ) -> int:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                services = [tasks.create_task(one.run(), name=type(one).__name__) for one in self._parts.services]
+                door = await listen(
+                    self._parts.handle, host=self._settings.host, port=self._settings.port,
+                    bounds=Bounds.of(self._settings), malformed=malformed, drain_sec=self._settings.server_drain_sec,
+                )  # fmt: skip
+                clean = await self._serve(tasks, door, stop, hurry, ready, with_worker)
+                for service in services:
+                    service.cancel()
+        except ExceptionGroup as faults:
+            if len(faults.exceptions) == 1 and isinstance(faults.exceptions[0], CmdexecError):
+                raise faults.exceptions[0] from None
+            self._runtime.log.error("the server failed", exc=faults)
+            return 1
+        return 0 if clean else 1
+
+    async def _serve(
+        self, tasks: asyncio.TaskGroup, door: Listener, stop: asyncio.Event, hurry: asyncio.Event,
+        ready: Callable[[Listening], None] | None, with_worker: WithWorker | None,
+    ) -> bool:  # fmt: skip
+        local: LocalWorker | None = None
+        try:
+            if with_worker is not None:
+                local = self._local(with_worker, door)
+                tasks.create_task(local.run(), name="local worker")
+            await self._parts.own_token.begin(partial(self._folder.write_runtime, door.url))
+            self._runtime.log.info("the server takes requests", url=door.url)
+            if ready is not None:
+                ready(Listening(door.url, door.host, door.port, self._parts.made_admin))
+            await stop.wait()
+            return await self._drain(tasks, door, local, hurry)
+        finally:
+            self._parts.stopping.set()
+            self._parts.sockets.close()
+            await self._runtime.threads.run(self._folder.remove_runtime)
+
+    def _local(self, with_worker: WithWorker, door: Listener) -> LocalWorker:
+        return LocalWorker(
+            command=with_worker.command, folder=self._folder.path / "worker", url=door.url,
+            ensure_credential=self._parts.workers.ensure_credential, runtime=self._runtime, settings=self._settings,
+        )  # fmt: skip
+
+    async def _drain(
+        self, tasks: asyncio.TaskGroup, door: Listener, local: LocalWorker | None, hurry: asyncio.Event
+    ) -> bool:
+        """Whether it came to its end by itself."""
+        self._runtime.log.info("the server stops", within_sec=self._settings.server_drain_sec)
+        ending = tasks.create_task(self._end(door, local), name="drain")
+        cut = tasks.create_task(hurry.wait(), name="second signal")
+        await asyncio.wait((ending, cut), return_when=asyncio.FIRST_COMPLETED)
+        clean = ending.done() and ending.exception() is None
+        for one in (ending, cut):
+            one.cancel()
+        return clean
+
+    async def _end(self, door: Listener, local: LocalWorker | None) -> None:
+        self._parts.jobs.drain()
+        self._parts.presence.drain()
+        if local is not None:
+            await local.drain(self._settings.server_drain_sec)
+        await door.stop_accepting()
+        self._parts.sockets.close()
+        self._parts.stopping.set()
+        await door.close()
+
+
+@contextmanager
+def _signals(stop: asyncio.Event, hurry: asyncio.Event) -> Iterator[None]:
+    """The first signal sets `stop`, the next `hurry`. Outside the main thread there are none."""
+
+    def told() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    loop, taken = asyncio.get_running_loop(), []
+    for which in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(which, told)
+            taken.append(which)
+        except (ValueError, RuntimeError, NotImplementedError):
+            continue
+    try:
+        yield
+    finally:
+        for which in taken:
+            loop.remove_signal_handler(which)
