@@ -3,18 +3,19 @@
 It is not killed with the server: jobs that run go on, and the next server in this folder takes the same worker up.
 """
 
+import asyncio
+import contextlib
 import fcntl
 import os
 import signal
 import subprocess
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from cmdexec.errors import CmdexecError
 from cmdexec.runtime import Runtime
 from cmdexec.settings.server import ServerSettings
 
-CREDENTIAL_FILE = "credential"
 LOCK_FILE = "worker.lock"
 """Held by a worker for as long as it lives; it contains its pid."""
 
@@ -23,80 +24,77 @@ _LONGEST = 64
 """The most that the wait before another start is multiplied by."""
 
 
-class LocalWorker:
-    """A Service.
+@dataclass(frozen=True, slots=True)
+class WithWorker:
+    """A worker is wanted. `command` starts one; its folder and the server's URL are added."""
 
-    command            starts a worker; its folder and the server's URL are added
-    folder             the worker's data folder
-    ensure_credential  sees that the file named holds a good credential
-    """
+    command: Sequence[str]
+
+
+class LocalWorker:
+    """A Service. `folder` is the worker's data folder: it is there, and has a credential."""
 
     def __init__(
-        self,
-        *,
-        command: Sequence[str],
-        folder: Path,
-        url: str,
-        ensure_credential: Callable[[Path], Awaitable[None]],
-        runtime: Runtime,
-        settings: ServerSettings,
+        self, with_worker: WithWorker, *, folder: Path, url: str, runtime: Runtime, settings: ServerSettings
     ) -> None:
-        self._command = (*command, "--data-dir", str(folder), "--server", url)
+        self._command = (*with_worker.command, "--data-dir", str(folder), "--server", url)
         self._folder = folder
-        self._ensure_credential = ensure_credential
         self._clock = runtime.clock
         self._log = runtime.log
         self._threads = runtime.threads
         self._retry_sec = settings.local_worker_retry_sec
+        self._drain_sec = settings.server_drain_sec
         self._stop_sec = settings.local_worker_stop_sec
         self._child: subprocess.Popen[bytes] | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
+        self._ending = False
 
     async def run(self) -> None:
-        """Keep one worker until cancelled, or until it has ended after `drain`."""
+        """Keep one worker until cancelled, or until `end` or `close`."""
         failures = 0
-        while not self._told_to_stop():
+        while not self._stopping.is_set():
             began = self._clock.elapsed()
             try:
                 await self._one()
-            except (OSError, CmdexecError) as fault:
+            except OSError as fault:
                 self._log.error("the server's own worker cannot be started", exc=fault)
-            if self._told_to_stop():
+            if self._stopping.is_set():
                 return
             lived = self._clock.elapsed() - began
             failures = 0 if lived > _LONGEST * self._retry_sec else failures + 1
             wait = self._retry_sec * min(_LONGEST, 2 ** max(0, failures - 1))
             self._log.warning("the server's own worker has ended and is started again", after_sec=wait)
-            await self._clock.sleep(wait)
+            await self._pause(wait)
 
-    async def drain(self, within_sec: float) -> None:
-        """Let it end its jobs; those that have not ended in time it hands back. Returns when it has ended, or when that
-        takes longer than it may: then it is left alone."""
-        self._stopping = True
-        for patience in (within_sec, self._stop_sec):
+    async def end(self) -> None:
+        """Let it end its jobs while the server drains; those that have not ended then it hands back. Returns when it has
+        ended, or when that takes longer than it may: then it is left alone."""
+        self._ending = True
+        self._stopping.set()
+        for patience in (self._drain_sec, self._stop_sec):
             if not await self._threads.run(self._terminate) or await self._ends_within(patience):
+                self._ending = False
                 return
         self._log.warning("the server's own worker is still there; the next server takes it up again")
 
-    def _told_to_stop(self) -> bool:
-        return self._stopping
+    def close(self) -> None:
+        """Have no more to do with it. If it was just being ended, it is told to hurry."""
+        self._stopping.set()
+        if self._ending:
+            self._terminate()
+            self._ending = False
 
     async def _one(self) -> None:
         """One worker's life: of one that is there already, or of a new one."""
         holder = await self._threads.run(self._holder)
         if holder is not None:
             self._log.info("a worker of an earlier server is still there and goes on", pid=holder)
-            while await self._threads.run(self._holder) is not None:
-                await self._clock.sleep(_LOOK_SEC)
+            while await self._threads.run(self._holder) is not None and not self._stopping.is_set():
+                await self._pause(_LOOK_SEC)
             return
-        await self._threads.run(lambda: self._folder.mkdir(mode=0o700, parents=True, exist_ok=True))
-        await self._ensure_credential(self._folder / CREDENTIAL_FILE)
-        if self._told_to_stop():
-            return
-        self._child = child = await self._threads.run(self._start)
-        while child.poll() is None:
-            await self._clock.sleep(_LOOK_SEC)
-        self._child = None
+        self._child = await self._threads.run(self._start)
+        while self._child.poll() is None and not self._stopping.is_set():
+            await self._pause(_LOOK_SEC)
 
     def _start(self) -> "subprocess.Popen[bytes]":
         """In a session of its own, so that Ctrl-C in the server's terminal is the server's alone."""
@@ -107,7 +105,7 @@ class LocalWorker:
     def _terminate(self) -> bool:
         """Ask it to end; False if there is none. Never by a bare pid: our own child's cannot be another's, and one that
         is not ours is held by a descriptor before it is looked at again."""
-        if self._child is not None:
+        if self._child is not None and self._alive():
             self._child.send_signal(signal.SIGTERM)
             return True
         pid = self._holder()
@@ -129,11 +127,19 @@ class LocalWorker:
 
     async def _ends_within(self, seconds: float) -> bool:
         until = self._clock.elapsed() + seconds
-        while self._child is not None or await self._threads.run(self._holder) is not None:
+        while self._alive() or await self._threads.run(self._holder) is not None:
             if self._clock.elapsed() >= until:
                 return False
             await self._clock.sleep(_LOOK_SEC)
         return True
+
+    def _alive(self) -> bool:
+        return self._child is not None and self._child.poll() is None
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     def _holder(self) -> int | None:
         """The process that holds the worker's folder; 0 if that is not known yet, None if nobody does."""
