@@ -70,6 +70,11 @@ class ServerSettings:
     max_output_bytes: int
     disk_reserve_bytes: int
     store_queue_items: int
+    store_queue_bytes: int
+    store_log_bytes: int
+    store_idle_sec: float
+    store_busy_sec: float
+    seen_save_sec: float
 
     @property
     def production(self) -> bool:

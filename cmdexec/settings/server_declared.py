@@ -197,4 +197,24 @@ SERVER: tuple[Setting, ...] = (
         "STORE_QUEUE_ITEMS", Kind.INTEGER, 10_000, "The most calls that wait for the store before it answers 503.",
         _HERE, minimum=16, maximum=10_000_000,
     ),
+    Setting(
+        "STORE_QUEUE_BYTES", Kind.SIZE, 32 * MIB, "The most bytes that wait for the store before it answers 503.",
+        _HERE, unit="bytes", minimum=MIB, maximum=GIB,
+    ),
+    Setting(
+        "STORE_LOG_BYTES", Kind.SIZE, 8 * MIB, "How long the store's log may grow before it is moved into its file.",
+        _HERE, unit="bytes", minimum=256 * KIB, maximum=GIB,
+    ),
+    Setting(
+        "STORE_IDLE_SEC", Kind.DURATION, 5.0, "How long nothing is stored before the store's log is emptied.",
+        _HERE, unit="s", minimum=0.01, maximum=3600,
+    ),
+    Setting(
+        "STORE_BUSY_SEC", Kind.DURATION, 5.0, "How long the store waits for another program that holds its file.",
+        _HERE, unit="s", minimum=0, maximum=60,
+    ),
+    Setting(
+        "SEEN_SAVE_SEC", Kind.DURATION, 60.0, "How often the times at which workers were heard of are stored.",
+        _HERE, unit="s", minimum=0.1, maximum=3600,
+    ),
 )  # fmt: skip

@@ -9,3 +9,7 @@ transaction    what a writing call gets
 jobs, jobs_write, output, workers, identity, health    the contract, an aggregate a file
 sql/           every query, by name; migrations/ every change of the tables
 """
+
+from cmdexec.store.sqlite.engine import SqliteStore, open_sqlite
+
+__all__ = ["SqliteStore", "open_sqlite"]

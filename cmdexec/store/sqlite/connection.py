@@ -10,6 +10,9 @@ import apsw
 Value = str | bytes | memoryview | int | float | None
 Row = tuple[Any, ...]
 
+PAGE_BYTES = 4096
+"""The unit of the file and of the log."""
+
 BUSY_CODES = (apsw.BusyError, apsw.LockedError)
 DAMAGED_CODES = (apsw.NotADBError, apsw.CorruptError)
 
@@ -52,11 +55,12 @@ class Connection:
     def __init__(self, path: Path, *, cache_kib: int, busy_ms: int) -> None:
         """`cache_kib`: the page cache; memory stays below it. `busy_ms`: how long another program is waited for."""
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW
-        self.wal_pages = 0
+        self.log_pages = 0
         try:
             self._db = apsw.Connection(os.fspath(path), flags=flags, statementcachesize=64)
             self._db.set_busy_timeout(busy_ms)
             self._db.wal_autocheckpoint(0)
+            self._db.pragma("page_size", PAGE_BYTES)
             self._db.pragma("cache_size", -cache_kib)
             self._db.pragma("mmap_size", 0)
             self._db.pragma("trusted_schema", 0)
@@ -67,18 +71,18 @@ class Connection:
         """Refuse every write from here on."""
         self.run("PRAGMA query_only = 1")
 
-    def write_durably(self, wal_keep_bytes: int) -> None:
-        """The settings of the one connection that writes. `wal_keep_bytes`: how large the log file may stay when it is
+    def write_durably(self, log_keep_bytes: int) -> None:
+        """The settings of the one connection that writes. `log_keep_bytes`: how large the log file may stay when it is
         empty. On macOS a plain flush leaves the data in the drive's cache: hence `fullfsync`."""
         self.run("PRAGMA journal_mode = wal")
         self.run("PRAGMA synchronous = FULL")
         self.run("PRAGMA fullfsync = 1")
         self.run("PRAGMA checkpoint_fullfsync = 1")
-        self.run(f"PRAGMA journal_size_limit = {wal_keep_bytes}")
-        self._db.set_wal_hook(self._wal_grew)
+        self.run(f"PRAGMA journal_size_limit = {log_keep_bytes}")
+        self._db.set_wal_hook(self._log_grew)
 
-    def _wal_grew(self, _db: apsw.Connection, _name: str, pages: int) -> int:
-        self.wal_pages = pages
+    def _log_grew(self, _db: apsw.Connection, _name: str, pages: int) -> int:
+        self.log_pages = pages
         return apsw.SQLITE_OK
 
     def run(self, sql: str, bindings: Sequence[Value] = ()) -> int:
@@ -151,7 +155,7 @@ class Connection:
         except apsw.Error as fault:
             raise _translated(fault) from fault
         if truncate:
-            self.wal_pages = 0
+            self.log_pages = 0
         return bool(pages == moved)
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from cmdexec.runtime import Runtime
 from cmdexec.store.contract.jobs_write import JobWrites
 from cmdexec.store.contract.reads import Reads
 from cmdexec.store.sqlite import schema
-from cmdexec.store.sqlite.connection import Connection, StorageFault
+from cmdexec.store.sqlite.connection import PAGE_BYTES, Connection, StorageFault
 from cmdexec.store.sqlite.health import SqliteHealth, free_bytes
 from cmdexec.store.sqlite.identity import SqliteCredentials, SqliteSessions, SqliteUsers
 from cmdexec.store.sqlite.jobs import SqliteJobReads
@@ -45,18 +45,20 @@ def open_sqlite(
     *,
     queue_items: int,
     disk_reserve_bytes: int,
-    queue_bytes: int = 16 << 20,
+    queue_bytes: int = 32 << 20,
+    log_bytes: int = 8 << 20,
+    idle_sec: float = 5.0,
     busy_sec: float = 5.0,
-    wal_bytes: int = 8 << 20,
-    save_seen_sec: float = 60.0,
+    seen_save_sec: float = 60.0,
 ) -> SqliteStore:
     """Open the store in `folder`, which one process at a time may do; make it if it is not there.
 
     queue_items, queue_bytes   calls and bytes that may wait; more is answered `overloaded`
     disk_reserve_bytes         with less free than this, new jobs are refused as `disk_full`
+    log_bytes                  how long the log may grow before it is moved into the file
+    idle_sec                   how long nothing is written before the log is emptied
     busy_sec                   how long a program that holds the file is waited for
-    wal_bytes                  how much the log may hold before it is moved into the file
-    save_seen_sec              how often the times at which workers were seen are written
+    seen_save_sec              how often the times at which workers were seen are written
 
     Blocks for as long as that takes (recovery and migrations read the disk). Raises CmdexecError (`bad_data_dir`,
     `in_use`) with a sentence for a file that is not ours, is damaged, or is of a newer version.
@@ -65,15 +67,17 @@ def open_sqlite(
     busy_ms = round(busy_sec * 1000)
     schema.make_file(path)
     try:
-        connection = _connect_writer(path, busy_ms, wal_bytes)
+        connection = _connect_writer(path, busy_ms, log_bytes)
         not_lost = not_lost_ids(connection)
     except StorageFault as fault:
         runtime.log.error("the store cannot be opened", exc=fault)
         raise schema.refused(path, fault) from fault
-    bounds = Bounds(queue_items=queue_items, queue_bytes=queue_bytes, wal_pages=wal_bytes // 4096)
+    bounds = Bounds(
+        queue_items=queue_items, queue_bytes=queue_bytes, log_pages=log_bytes // PAGE_BYTES, idle_sec=idle_sec
+    )
     writer = Writer(connection, runtime, bounds)
     readers = Readers(lambda: _connect_reader(path, busy_ms), runtime, queue_items)
-    workers = SqliteWorkers(writer, readers, runtime, not_lost, save_seen_sec)
+    workers = SqliteWorkers(writer, readers, runtime, not_lost, seen_save_sec)
     reads = Reads(
         jobs=SqliteJobReads(readers),
         output=SqliteOutput(writer, readers),
@@ -91,11 +95,11 @@ def open_sqlite(
     return SqliteStore(reads, SqliteJobWrites(writer, has_room), workers, writer, readers)
 
 
-def _connect_writer(path: Path, busy_ms: int, wal_bytes: int) -> Connection:
+def _connect_writer(path: Path, busy_ms: int, log_bytes: int) -> Connection:
     connection = Connection(path, cache_kib=_WRITER_CACHE_KIB, busy_ms=busy_ms)
     try:
         version = schema.check(connection, path)
-        connection.write_durably(wal_keep_bytes=wal_bytes)
+        connection.write_durably(log_keep_bytes=log_bytes)
         schema.bring_up_to_date(connection, version)
     except BaseException:
         connection.close()

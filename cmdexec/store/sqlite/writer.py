@@ -27,7 +27,7 @@ class Bounds:
 
     queue_items, queue_bytes   calls, and bytes of output in them, that may wait; more is refused
     group_items, group_bytes   the most that one commit takes
-    wal_pages                  pages (4 KiB) in the log after which it is moved; at four times that, waiting for readers
+    log_pages                  pages (4 KiB) in the log after which it is moved; at four times that, waiting for readers
     idle_sec                   how long nothing is written before the log is emptied
     """
 
@@ -35,7 +35,7 @@ class Bounds:
     queue_bytes: int
     group_items: int = 1024
     group_bytes: int = 4 << 20
-    wal_pages: int = 2000
+    log_pages: int = 2000
     idle_sec: float = 5.0
 
 
@@ -148,7 +148,7 @@ class Writer:
                     if group:
                         waiting = self._queue.get_nowait()
                     else:
-                        waiting = self._queue.get(timeout=self._bounds.idle_sec if self._db.wal_pages else None)
+                        waiting = self._queue.get(timeout=self._bounds.idle_sec if self._db.log_pages else None)
                 except queue.Empty:
                     if not group:
                         self._checkpoint(truncate=True)
@@ -218,7 +218,7 @@ class Writer:
                 self._loop.call_soon_threadsafe(self._answer, group)
 
     def _look_after_the_log(self) -> None:
-        pages, bound = self._db.wal_pages, self._bounds.wal_pages
+        pages, bound = self._db.log_pages, self._bounds.log_pages
         if pages < self._tried_at:
             self._tried_at = 0
         if pages >= self._tried_at + bound:

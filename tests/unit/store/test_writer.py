@@ -23,7 +23,7 @@ Make = Callable[..., Writer]
 def connected(path: Path) -> Connection:
     path.touch()
     connection = Connection(path, cache_kib=512, busy_ms=1000)
-    connection.write_durably(wal_keep_bytes=1 << 20)
+    connection.write_durably(log_keep_bytes=1 << 20)
     connection.run("CREATE TABLE IF NOT EXISTS notes (note TEXT UNIQUE)")
     connection.run(
         "CREATE TABLE IF NOT EXISTS tally (owner TEXT, status TEXT, jobs INTEGER, PRIMARY KEY (owner, status))"
@@ -172,7 +172,7 @@ async def test_closing_writes_what_waits_and_refuses_what_comes_after(make: Make
 
 
 async def test_the_log_is_moved_into_the_file_and_stays_short(make: Make, path: Path) -> None:
-    writer = make(Bounds(queue_items=100, queue_bytes=1 << 20, wal_pages=50))
+    writer = make(Bounds(queue_items=100, queue_bytes=1 << 20, log_pages=50))
     log = path.with_name(path.name + "-wal")
     largest = 0
     for number in range(200):
