@@ -9,13 +9,14 @@ import fcntl
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+from cmdexec.errors import CmdexecError
 from cmdexec.runtime import Runtime
 from cmdexec.settings.server import ServerSettings
 
+CREDENTIAL_FILE = "credential"
 LOCK_FILE = "worker.lock"
 """Held by a worker for as long as it lives; it contains its pid."""
 
@@ -24,39 +25,44 @@ _LONGEST = 64
 """The most that the wait before another start is multiplied by."""
 
 
-@dataclass(frozen=True, slots=True)
-class WithWorker:
-    """A worker is wanted. `command` starts one; its folder and the server's URL are added."""
-
-    command: Sequence[str]
-
-
 class LocalWorker:
-    """A Service. `folder` is the worker's data folder: it is there, and has a credential."""
+    """A Service.
+
+    command            starts a worker; its folder and the server's URL are added
+    folder             the worker's data folder
+    ensure_credential  sees that the file named holds a good credential
+    """
 
     def __init__(
-        self, with_worker: WithWorker, *, folder: Path, url: str, runtime: Runtime, settings: ServerSettings
+        self,
+        *,
+        command: Sequence[str],
+        folder: Path,
+        url: str,
+        ensure_credential: Callable[[Path], Awaitable[None]],
+        runtime: Runtime,
+        settings: ServerSettings,
     ) -> None:
-        self._command = (*with_worker.command, "--data-dir", str(folder), "--server", url)
+        self._command = (*command, "--data-dir", str(folder), "--server", url)
+        self._ensure_credential = ensure_credential
         self._folder = folder
         self._clock = runtime.clock
         self._log = runtime.log
         self._threads = runtime.threads
         self._retry_sec = settings.local_worker_retry_sec
-        self._drain_sec = settings.server_drain_sec
         self._stop_sec = settings.local_worker_stop_sec
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = asyncio.Event()
         self._ending = False
 
     async def run(self) -> None:
-        """Keep one worker until cancelled, or until `end` or `close`."""
+        """Keep one worker until cancelled, or until `drain` or `close`."""
         failures = 0
         while not self._stopping.is_set():
             began = self._clock.elapsed()
             try:
                 await self._one()
-            except OSError as fault:
+            except (OSError, CmdexecError) as fault:
                 self._log.error("the server's own worker cannot be started", exc=fault)
             if self._stopping.is_set():
                 return
@@ -66,12 +72,12 @@ class LocalWorker:
             self._log.warning("the server's own worker has ended and is started again", after_sec=wait)
             await self._pause(wait)
 
-    async def end(self) -> None:
-        """Let it end its jobs while the server drains; those that have not ended then it hands back. Returns when it has
-        ended, or when that takes longer than it may: then it is left alone."""
+    async def drain(self, within_sec: float) -> None:
+        """Let it end its jobs; those that have not ended in time it hands back. Returns when it has ended, or when that
+        takes longer than it may: then it is left alone."""
         self._ending = True
         self._stopping.set()
-        for patience in (self._drain_sec, self._stop_sec):
+        for patience in (within_sec, self._stop_sec):
             if not await self._threads.run(self._terminate) or await self._ends_within(patience):
                 self._ending = False
                 return
@@ -91,6 +97,10 @@ class LocalWorker:
             self._log.info("a worker of an earlier server is still there and goes on", pid=holder)
             while await self._threads.run(self._holder) is not None and not self._stopping.is_set():
                 await self._pause(_LOOK_SEC)
+            return
+        await self._threads.run(lambda: self._folder.mkdir(mode=0o700, parents=True, exist_ok=True))
+        await self._ensure_credential(self._folder / CREDENTIAL_FILE)
+        if self._stopping.is_set():
             return
         self._child = await self._threads.run(self._start)
         while self._child.poll() is None and not self._stopping.is_set():
