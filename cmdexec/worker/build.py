@@ -1,0 +1,84 @@
+"""What a worker is made of, and how its parts hang together. Names only."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from cmdexec.link.socket import Socket
+from cmdexec.protocol.messages import Register
+from cmdexec.runtime import Runtime
+from cmdexec.settings.worker import WorkerSettings
+from cmdexec.version import PROTOCOL, __version__
+from cmdexec.worker.attempts import Attempts
+from cmdexec.worker.connection import Connection
+from cmdexec.worker.conversation import Conversation
+from cmdexec.worker.executors.contract import Executor
+from cmdexec.worker.executors.process_posix import ProcessExecutor
+from cmdexec.worker.folder_posix import DataFolder
+from cmdexec.worker.identity import identify
+from cmdexec.worker.lease import Lease
+from cmdexec.worker.machine import boot_id, platform_name
+from cmdexec.worker.runner import Runner
+from cmdexec.worker.sender import Sender
+from cmdexec.worker.slots import Slots
+from cmdexec.worker.spool.recovery import open_spool
+from cmdexec.worker.spool.spool import Spool
+from cmdexec.worker.turns import Turns
+from cmdexec.worker.workdir_posix import work_dir
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The parts that `run` starts and ends."""
+
+    attempts: Attempts
+    turns: Turns
+    connection: Connection
+    executor: Executor
+    runner: Runner
+    spool: Spool
+    services: tuple[Callable[[], Coroutine[Any, Any, None]], ...]
+
+
+async def build(url: str, folder: DataFolder, *, settings: WorkerSettings, runtime: Runtime) -> Worker:
+    """A worker for the server at `url` in a folder that is ours. Raises CmdexecError."""
+    call = runtime.threads.run
+    who = await call(partial(identify, settings, runtime.ids))
+    spool, found = await call(
+        partial(open_spool, folder.path / "spool", boot_id(), settings=settings, runtime=runtime)
+    )
+    executor = ProcessExecutor(
+        slots=settings.slots, drain_sec=settings.drain_sec, kill_deadline_sec=settings.kill_deadline_sec,
+        lock_fd=folder.warden_lock, log=runtime.log,
+    )  # fmt: skip
+    work = await call(partial(work_dir, settings.work_dir, settings.data_dir))
+    runner = Runner(executor, work, settings=settings, runtime=runtime)
+    sender = Sender(spool, settings=settings, runtime=runtime)
+    slots = Slots(settings.slots, ahead_max=settings.start_ahead_max)
+    lease = Lease(settings=settings, runtime=runtime)
+    turns = Turns(spool, slots, sender, runner, lease, settings=settings, runtime=runtime)
+    attempts = Attempts(spool, slots, sender, runner, lease, turns, runtime=runtime)
+    for one in found:
+        attempts.adopt(one)
+    me = Register(
+        worker_id=who.worker_id, session=spool.session, instance_id=runtime.ids.new(), name=settings.worker_name,
+        version=__version__, protocol=PROTOCOL, platform=platform_name(), slots=settings.slots, executors=("process",),
+    )  # fmt: skip
+
+    def converse(socket: Socket) -> Conversation:
+        return Conversation(
+            socket, me, attempts=attempts, slots=slots, sender=sender, lease=lease, settings=settings, runtime=runtime
+        )
+
+    def disconnected() -> None:
+        sender.disconnected()
+        attempts.disconnected()
+        turns.moved.set()
+
+    connection = Connection(
+        url, who, converse, lease=lease, holds=lambda: bool(attempts.table), disconnected=disconnected,
+        settings=settings, runtime=runtime,
+    )  # fmt: skip
+    services = (spool.run, sender.run, runner.run, lease.run)
+    return Worker(attempts, turns, connection, executor, runner, spool, services)

@@ -1,0 +1,257 @@
+"""One connection's conversation with a server: register, the complete list, then what there is to say.
+
+It is the socket's `Handler`, the attempts' `Voice` and the sender's line, for as long as the socket lives.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from cmdexec.errors import Refused
+from cmdexec.link.socket import Close, Socket
+from cmdexec.protocol import messages
+from cmdexec.protocol.codec import Frame, ask, decode_items
+from cmdexec.protocol.messages import Done, Failure, Held, OutputHeader, Told
+from cmdexec.runtime import Runtime
+from cmdexec.settings.worker import WorkerSettings
+from cmdexec.worker.attempts import Attempts
+from cmdexec.worker.lease import Lease
+from cmdexec.worker.machine import stats
+from cmdexec.worker.sender import Sender
+from cmdexec.worker.slots import Slots
+
+_ITEMS = 1000
+_INLINE_BYTES = 128 * 1024
+"""A frame of results is cut here, by the output that rides in it: more would not fit the smallest frame allowed."""
+
+_NOT_NOW = frozenset(
+    {"store_away", "overloaded", "draining", "too_many", "queue_full", "disk_full", "timeout", "internal"}
+)
+
+
+def _list_of(kind: Any) -> Any:
+    return msgspec.json.Decoder(tuple[kind, ...])
+
+
+_ASSIGN, _STOP, _CANCEL = (
+    _list_of(kind) for kind in (messages.Assignment, messages.StopOrder, messages.CancelOrder)
+)
+_LEASE, _ACK, _DRAIN, _FAILURE = (
+    _list_of(kind) for kind in (messages.Lease, messages.OutputAck, messages.Drain, Failure)
+)
+_TOLD, _BEAT, _REGISTERED = (_list_of(kind) for kind in (Told, messages.Beat, messages.Registered))
+_EACH = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
+_ONE_TOLD, _ONE_FAILURE = msgspec.json.Decoder(Told), msgspec.json.Decoder(Failure)
+
+
+class Conversation:
+    """What is said over one socket.
+
+    welcomed   the server took us: it answered the first complete list
+    failure    the last thing that the server said it could not do, before it closed
+    come_back_sec  when the server, going away, asks us to come back
+    """
+
+    def __init__(
+        self, socket: Socket, me: messages.Register, *, attempts: Attempts, slots: Slots, sender: Sender, lease: Lease,
+        settings: WorkerSettings, runtime: Runtime,
+    ) -> None:  # fmt: skip
+        self.welcomed = False
+        self.failure: Failure | None = None
+        self.come_back_sec: float | None = None
+        self._socket, self._me = socket, me
+        self._attempts, self._slots, self._sender, self._lease = attempts, slots, sender, lease
+        self._settings, self._clock, self._log = settings, runtime.clock, runtime.log
+        self._numbers = itertools.count(1)
+        self._asked: dict[int, tuple[str, Sequence[Held | Done | messages.Released], float]] = {}
+        self._beat_now = asyncio.Event()
+        self._registered: messages.Registered | None = None
+        self._heard_at = self._clock.elapsed()
+
+    # What we say -----------------------------------------------------------------------------------------------------
+
+    def introduce(self) -> None:
+        """The first thing said."""
+        self._ask("register", [self._me], ())
+
+    def done(self, results: Sequence[Done]) -> None:
+        part: list[Done] = []
+        size = 0
+        for result in results:
+            riding = len(result.inline.stdout) + len(result.inline.stderr)
+            if part and (size + riding > _INLINE_BYTES or len(part) >= self._settings.flush_items):
+                self._ask("done", part, part)
+                part, size = [], 0
+            part.append(result)
+            size += riding
+        self._ask("done", part, part)
+
+    def released(self, releases: Sequence[messages.Released]) -> None:
+        for start in range(0, len(releases), self._settings.flush_items):
+            part = releases[start : start + self._settings.flush_items]
+            self._ask("released", part, part)
+
+    def start(self, attempts: Sequence[Held]) -> None:
+        for start in range(0, len(attempts), _ITEMS):
+            part = attempts[start : start + _ITEMS]
+            self._ask("start", part, part)
+
+    def beat(self) -> None:
+        self._beat_now.set()
+
+    def _ask(
+        self, op: str, items: Sequence[Any], about: Sequence[Held | Done | messages.Released]
+    ) -> None:
+        number = next(self._numbers)
+        self._asked[number] = op, about, self._clock.elapsed()
+        self._socket.put(ask(op, items, number))
+
+    async def room(self, size: int) -> None:
+        await self._socket.room(size)
+
+    def put_output(self, header: OutputHeader, data: bytes | memoryview) -> None:
+        self._socket.put_output(header, data)
+
+    async def heartbeats(self) -> None:
+        """Say regularly that we live and what we hold, until cancelled; where nothing comes back, end the socket."""
+        while True:
+            silent = self._clock.elapsed() - self._heard_at
+            patience = self._lease.lease_sec or 3 * self._settings.connect_timeout_sec
+            if silent > patience:
+                self._socket.close(Close.GOING_AWAY, "Nothing was answered for too long.")
+                return
+            if self._registered is not None:
+                self._beat_now.clear()
+                beat = messages.Heartbeat(
+                    jobs=self._attempts.named(), spool_bytes=self._attempts.spool_bytes,
+                    draining=self._attempts.draining, stats=stats(len(self._slots.running)),
+                )  # fmt: skip
+                self._ask("heartbeat", [beat], ())
+            await self._clock.sleep(self._settings.flush_ms / 1000)
+            try:
+                async with asyncio.timeout(self._lease.heartbeat_sec):
+                    await self._beat_now.wait()
+            except TimeoutError:
+                pass
+
+    # What the server says --------------------------------------------------------------------------------------------
+
+    async def frames(self, frames: tuple[Frame, ...]) -> None:
+        self._heard_at = self._clock.elapsed()
+        for frame in frames:
+            if frame.re is not None:
+                self._answered(frame.re, frame.items)
+            else:
+                self._told(frame.op, frame.items)
+
+    async def output(self, header: OutputHeader, data: memoryview) -> None:
+        raise Refused("bad_request", "A server sends no output to a worker.")
+
+    def _told(self, op: str | None, items: msgspec.Raw) -> None:
+        attempts = self._attempts
+        match op:
+            case "assign":
+                attempts.assigned(decode_items(items, _ASSIGN))
+            case "ack":
+                for ack in decode_items(items, _ACK):
+                    attempts.acknowledged(ack)
+            case "cancel":
+                for order in decode_items(items, _CANCEL):
+                    attempts.cancel(order)
+            case "stop":
+                for order in decode_items(items, _STOP):
+                    attempts.stop(order)
+            case "lease":
+                for lease in decode_items(items, _LEASE):
+                    self._lease.says(lease.lease_sec, lease.heartbeat_sec)
+            case "drain":
+                for drain in decode_items(items, _DRAIN):
+                    self.come_back_sec = drain.reconnect_after_sec
+                    self._log.info("the server is going away", message=drain.message)
+            case "error":
+                for failure in decode_items(items, _FAILURE):
+                    self.failure = failure
+            case _:
+                self._log.debug("a frame that this version does not know was ignored", op=op)
+
+    def _answered(self, number: int, items: msgspec.Raw) -> None:
+        asked = self._asked.pop(number, None)
+        if asked is None:
+            self._log.debug("an answer to nothing that was asked was ignored", number=number)
+            return
+        op, about, asked_at = asked
+        if op == "register":
+            self._registration(items)
+        elif op == "heartbeat":
+            self._beat_answered(items, asked_at)
+        else:
+            if op == "start":
+                self._slots.answered(self._clock.elapsed() - asked_at)
+            tell = self._attempts.start_told if op == "start" else self._attempts.end_told
+            for named, told in zip(about, _tolds(items), strict=False):
+                if isinstance(told, Failure):
+                    self._log.warning("the server refused what was said", op=op, code=told.code, said=told.message)
+                    tell(named, _again(named) if told.code in _NOT_NOW else None)
+                else:
+                    tell(named, told)
+
+    def _registration(self, items: msgspec.Raw) -> None:
+        self._registered = registered = self._only(items, _REGISTERED)
+        if registered is None:
+            self._socket.close(Close.GOING_AWAY, "It will try again.")
+            return
+        self._attempts.output_limit = registered.output_limit_bytes
+        self._lease.says(registered.lease_sec, registered.heartbeat_sec)
+        self._beat_now.set()
+
+    def _beat_answered(self, items: msgspec.Raw, asked_at: float) -> None:
+        beat = self._only(items, _BEAT)
+        if beat is None:
+            return
+        self._lease.says(beat.lease_sec, beat.heartbeat_sec)
+        self._lease.renewed(asked_at)
+        for order in beat.cancel:
+            self._attempts.cancel(order)
+        for told in beat.held:
+            self._attempts.held_told(told)
+        if not self.welcomed and self._registered is not None:
+            self.welcomed = True
+            about = {"worker": self._registered.worker_id, "server_version": self._registered.server_version}
+            self._log.info("connected", **about)
+            most = min(self._settings.max_frame_bytes, self._registered.max_frame_bytes)
+            self._sender.connected(self, most)
+            self._attempts.connected(self)
+        self._attempts.beaten()
+
+    def _only(self, items: msgspec.Raw, decoder: Any) -> Any:
+        """The one item of an answer; None, and noted, when it is a failure."""
+        (raw,) = decode_items(items, _EACH)
+        try:
+            (item,) = decoder.decode(items)
+        except msgspec.MsgspecError:
+            self.failure = decode_items(raw, _ONE_FAILURE)
+            return None
+        return item
+
+
+def _tolds(items: msgspec.Raw) -> Sequence[Told | Failure]:
+    """The answers to the items of a frame, each of which may have failed by itself."""
+    try:
+        tolds: tuple[Told, ...] = _TOLD.decode(items)
+    except msgspec.MsgspecError:
+        return [_told_or_failure(raw) for raw in decode_items(items, _EACH)]
+    return tolds
+
+
+def _told_or_failure(raw: msgspec.Raw) -> Told | Failure:
+    try:
+        return _ONE_TOLD.decode(raw)
+    except msgspec.MsgspecError:
+        return decode_items(raw, _ONE_FAILURE)
+
+
+def _again(named: Held | Done | messages.Released) -> Told:
+    return Told(job_id=named.job_id, attempt=named.attempt, tell="again")

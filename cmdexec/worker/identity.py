@@ -1,0 +1,92 @@
+"""Who this worker is, and how it proves that."""
+
+import contextlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from cmdexec.clock import Clock
+from cmdexec.errors import CmdexecError
+from cmdexec.ids import Ids
+from cmdexec.settings.worker import WorkerSettings
+from cmdexec.worker.token import signed_token
+
+CREDENTIAL_FILE = "credential"
+WORKER_ID_FILE = "worker-id"
+HEADER = "x-worker-token"
+_CREDENTIAL_MAX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerIdentity:
+    """How the worker proves who it is. It is read anew for each connection, so that a credential may be exchanged.
+
+    worker_id   None where the credential alone says it
+    credential  the file of the worker's own credential; None: tokens signed with `secret`
+    """
+
+    worker_id: str | None
+    credential: Path | None
+    secret: str | None
+
+    def headers(self, clock: Clock) -> dict[str, str]:
+        """Blocking: what a request has to carry. Raises CmdexecError when the credential cannot be used."""
+        if self.credential is not None:
+            return {HEADER: _read(self.credential)}
+        return {HEADER: signed_token(self.secret or "", self.worker_id or "", clock)}
+
+
+def identify(settings: WorkerSettings, ids: Ids) -> WorkerIdentity:
+    """Blocking: a credential named by the settings, else the one in the data folder, else the shared secret with an id
+    that is made at the first start and kept. Raises CmdexecError when there is none of them."""
+    credential = settings.worker_credential_file or settings.data_dir / CREDENTIAL_FILE
+    if settings.worker_credential_file is not None or credential.exists():
+        _read(credential)
+        return WorkerIdentity(settings.worker_id, credential, None)
+    if settings.worker_token_secret is None:
+        raise CmdexecError(
+            "bad_settings",
+            f"This worker has nothing to show to a server: {credential} is not there, and no shared secret is set.",
+            field="WORKER_CREDENTIAL_FILE",
+            mend="Put the worker's credential into that file (mode 0600), or set WORKER_TOKEN_SECRET.",
+        )
+    worker_id = settings.worker_id or _kept_id(settings.data_dir / WORKER_ID_FILE, ids)
+    return WorkerIdentity(worker_id, None, settings.worker_token_secret)
+
+
+def _kept_id(path: Path, ids: Ids) -> str:
+    with contextlib.suppress(FileNotFoundError):
+        if kept := path.read_text("ascii").strip():
+            return kept
+    made = ids.new()
+    fresh = path.with_suffix(".new")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(f"{made}\n")
+        file.flush()
+        os.fsync(fd)
+    fresh.replace(path)
+    return made
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            kept = file.read(_CREDENTIAL_MAX)
+        credential = kept.decode("ascii").strip()
+    except (OSError, UnicodeError) as wrong:
+        said = wrong.strerror if isinstance(wrong, OSError) else "it is not text"
+        raise _unusable(path, f"cannot be read: {said}", "Put the worker's credential into it.") from wrong
+    if stat.S_IMODE(mode) & 0o077:
+        raise _unusable(path, "may be read by other users", f"Run chmod 600 {path}.")
+    if not credential or any(mark.isspace() for mark in credential):
+        raise _unusable(path, "holds no credential", "Put the worker's credential into it, on one line.")
+    return credential
+
+
+def _unusable(path: Path, what: str, mend: str) -> CmdexecError:
+    return CmdexecError(
+        "bad_settings", f"The credential file {path} {what}.", field="WORKER_CREDENTIAL_FILE", mend=mend
+    )

@@ -1,0 +1,53 @@
+"""The worker's own view of its lease: by when it must have ended what the server may give away (promise 2)."""
+
+import math
+from collections.abc import Callable
+
+from cmdexec.model.lease import own_deadline
+from cmdexec.runtime import Runtime
+from cmdexec.settings.worker import WorkerSettings
+
+_LOOK_SEC = 1.0
+"""A machine that was suspended is noticed this long after it wakes at the latest: no timer counts suspended time."""
+
+
+class Lease:
+    """The lease of this worker's session. `over` is told once each time that the deadline passes.
+
+    lease_sec, heartbeat_sec   as the server said last; before that the worker's own setting, and no lease
+    """
+
+    def __init__(self, *, settings: WorkerSettings, runtime: Runtime) -> None:
+        self.over: Callable[[], None] = lambda: None
+        self.lease_sec: float | None = None
+        self.heartbeat_sec = settings.heartbeat_sec
+        self._margin_sec = settings.lease_margin_sec
+        self._clock = runtime.clock
+        self._deadline = -math.inf
+        self._told = True
+
+    def says(self, lease_sec: float, heartbeat_sec: float) -> None:
+        """The server named the durations; nothing is renewed by that."""
+        self.lease_sec = lease_sec
+        self.heartbeat_sec = heartbeat_sec
+
+    def renewed(self, sent_at: float) -> None:
+        """A heartbeat was acknowledged that was sent at `sent_at` (elapsed seconds)."""
+        lease_sec = self.lease_sec or 0.0
+        deadline = own_deadline(sent_at, lease_sec, min(self._margin_sec, lease_sec / 4))
+        if deadline > self._deadline:
+            self._deadline = deadline
+            self._told = False
+
+    def in_time(self) -> bool:
+        """Whether the deadline is still to come."""
+        return self._clock.elapsed() < self._deadline
+
+    async def run(self) -> None:
+        """Watch the deadline, until cancelled."""
+        while True:
+            left = self._deadline - self._clock.elapsed()
+            if left <= 0 and not self._told:
+                self._told = True
+                self.over()
+            await self._clock.sleep(min(left, _LOOK_SEC) if left > 0 else _LOOK_SEC)

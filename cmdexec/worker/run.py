@@ -1,0 +1,147 @@
+"""Running a worker from its start to its end.
+
+It ends in this order: no more jobs are taken; what runs ends, or is handed back; what there is to say is said, or stays
+in the spool while the server is away; the connection is closed; every tree of processes is gone; the folder is let go.
+"""
+
+import asyncio
+import signal
+
+from cmdexec.errors import CmdexecError
+from cmdexec.runtime import Runtime, system_runtime
+from cmdexec.settings.worker import WorkerSettings
+from cmdexec.worker.build import Worker, build
+from cmdexec.worker.folder_posix import DataFolder
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class _Wishes:
+    """How often the worker was told to end: once drains it, twice hands back what runs."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.came = asyncio.Event()
+
+    def end(self) -> None:
+        self.count += 1
+        self.came.set()
+
+
+async def run_worker(
+    settings: WorkerSettings, runtime: Runtime | None = None, *, stop: asyncio.Event | None = None
+) -> int:
+    """Work until told to end by TERM or INT, by `stop`, or by the settings; returns 0.
+
+    Raises CmdexecError: `bad_settings`, `in_use`, `bad_data_dir`, `no_executor`; `replaced` when another process of the
+    same worker has taken its place.
+    """
+    url = _checked(settings)
+    runtime = runtime or system_runtime("worker", threads=2)
+    loop, wishes = asyncio.get_running_loop(), _Wishes()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, wishes.end)
+    folder = DataFolder(settings.data_dir)
+    try:
+        await runtime.threads.run(folder.take)
+        await folder.wait_for_warden(runtime.clock, settings.folder_wait_sec)
+        worker = await build(url, folder, settings=settings, runtime=runtime)
+        try:
+            await worker.executor.open()
+            await _work(worker, wishes, stop, settings, runtime)
+        finally:
+            await worker.executor.close()
+            await worker.runner.close()
+            worker.spool.shut()
+    finally:
+        folder.release()
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+    return 0
+
+
+def _checked(settings: WorkerSettings) -> str:
+    if settings.server_url is None:
+        raise CmdexecError(
+            "bad_settings", "This worker does not know its server.", field="SERVER_URL",
+            mend="Name it with --server URL.",
+        )  # fmt: skip
+    if not settings.allow_host:
+        raise CmdexecError(
+            "bad_settings",
+            "This worker has no way to run jobs: it may not run them as processes of this machine.",
+            field="ALLOW_HOST",
+            mend="Start it with --allow-host, if whoever may submit jobs may do what this user may do here.",
+        )
+    return settings.server_url
+
+
+async def _work(
+    worker: Worker, wishes: _Wishes, stop: asyncio.Event | None, settings: WorkerSettings, runtime: Runtime
+) -> None:
+    fault: list[CmdexecError] = []
+
+    async def stay_connected() -> None:
+        try:
+            await worker.connection.run()
+        except CmdexecError as wrong:
+            fault.append(wrong)
+            worker.turns.moved.set()
+
+    async def wish() -> None:
+        while True:
+            await wishes.came.wait()
+            wishes.came.clear()
+            worker.turns.moved.set()
+
+    async def wish_of(event: asyncio.Event) -> None:
+        await event.wait()
+        wishes.end()
+
+    async with asyncio.TaskGroup() as tasks:
+        services = [tasks.create_task(service()) for service in worker.services]
+        services.append(tasks.create_task(wish()))
+        if stop is not None:
+            services.append(tasks.create_task(wish_of(stop)))
+        connected = tasks.create_task(stay_connected())
+        await _until_over(worker, wishes, fault, settings, runtime)
+        worker.connection.close()
+        await asyncio.wait([connected], timeout=settings.connect_timeout_sec)
+        connected.cancel()
+        await worker.executor.close()
+        for service in services:
+            service.cancel()
+    if fault:
+        raise fault[0]
+
+
+async def _until_over(
+    worker: Worker, wishes: _Wishes, fault: list[CmdexecError], settings: WorkerSettings, runtime: Runtime
+) -> None:
+    attempts, moved = worker.attempts, worker.turns.moved
+    done = 0
+    while not fault:
+        if wishes.count > done:
+            done = min(wishes.count, 2)
+            runtime.log.info("ending" if done == 1 else "handing back what runs", jobs=len(attempts.table))
+            (attempts.drain if done == 1 else attempts.hand_back)()
+        idle_left = _idle_left(worker, settings, runtime)
+        if idle_left is not None and idle_left <= 0:
+            runtime.log.info("ending, idle for long enough")
+            attempts.drain()
+        if attempts.draining and not attempts.runs and not (attempts.table and worker.connection.online):
+            return
+        try:
+            async with asyncio.timeout(idle_left):
+                await moved.wait()
+        except TimeoutError:
+            pass
+        moved.clear()
+
+
+def _idle_left(worker: Worker, settings: WorkerSettings, runtime: Runtime) -> float | None:
+    """Seconds after which it has to be seen whether the worker was idle for long enough; None: never."""
+    attempts, bound = worker.attempts, settings.idle_timeout_sec
+    if bound is None or attempts.draining:
+        return None
+    return bound if attempts.table else attempts.busy_at + bound - runtime.clock.elapsed()

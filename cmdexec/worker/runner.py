@@ -1,0 +1,126 @@
+"""From an assignment to a process, and from its end to a result. What a job sees is decided here, and nowhere else.
+
+A job's environment is built from nothing: PATH (the setting JOB_PATH), HOME (its own folder) and LANG (C.UTF-8), then
+the job's own variables, then CMDEXEC_JOB_ID and CMDEXEC_ATTEMPT, which nobody can override: together they are its
+fencing token. Its working folder is its own, empty, 0700, and gone afterwards.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from cmdexec.protocol.messages import Assignment
+from cmdexec.runtime import Runtime
+from cmdexec.settings.worker import WorkerSettings
+from cmdexec.worker.executors.contract import End, Executor, Order
+from cmdexec.worker.held import HeldAttempt
+from cmdexec.worker.tidying import remove_folders
+
+_SHELL = ("/bin/sh", "-c")
+
+
+def argv_of(assignment: Assignment) -> tuple[str, ...]:
+    """A line goes to the shell, a list is run as it is."""
+    command = assignment.command
+    return (*_SHELL, command) if isinstance(command, str) else command
+
+
+def environment_of(assignment: Assignment, job_path: str, folder: str) -> dict[str, str]:
+    """All that the process sees of an environment."""
+    return {
+        "PATH": job_path,
+        "HOME": folder,
+        "LANG": "C.UTF-8",
+        **assignment.env,
+        "CMDEXEC_JOB_ID": assignment.job_id,
+        "CMDEXEC_ATTEMPT": str(assignment.attempt),
+    }
+
+
+class Runner:
+    """Starts and ends attempts by one executor. `ended` of the attempts is told to their own `on_ended`."""
+
+    def __init__(self, executor: Executor, work_dir: Path, *, settings: WorkerSettings, runtime: Runtime) -> None:
+        self._executor = executor
+        self._work_dir = str(work_dir)
+        self._settings = settings
+        self._runtime = runtime
+        self._leftover: list[str] = []
+        self._untidy = asyncio.Event()
+
+    def start(self, attempts: Sequence[HeldAttempt]) -> None:
+        """Make their processes. One that cannot be made ends with `start_error`."""
+        orders = []
+        for held in attempts:
+            assignment = held.assignment
+            if assignment is None:
+                raise RuntimeError(f"{held.key} has no assignment")
+            folder = f"{self._work_dir}/{held.key}"
+            try:
+                os.mkdir(folder, 0o700)
+            except OSError as wrong:
+                self._fail(held, f"no folder could be made for it: {wrong.strerror}")
+                continue
+            held.folder = folder
+            env = environment_of(assignment, self._settings.job_path, folder)
+            orders.append((Order(held.key, argv_of(assignment), env, folder), held))
+            if assignment.timeout_sec is not None:
+                held.timer = asyncio.get_running_loop().call_later(assignment.timeout_sec, self._time_over, held)
+        if orders:
+            self._executor.start(orders)
+
+    def _fail(self, held: HeldAttempt, sentence: str) -> None:
+        asyncio.get_running_loop().call_soon(held.ended, End(start_error=sentence))
+
+    def _time_over(self, held: HeldAttempt) -> None:
+        held.timed_out = True
+        self.terminate(held)
+
+    def terminate(self, held: HeldAttempt) -> None:
+        """TERM to the whole tree, KILL after the job's grace."""
+        grace = held.assignment.kill_grace_sec if held.assignment is not None else None
+        self._executor.stop(held.key, self._settings.kill_grace_sec if grace is None else grace)
+
+    def kill(self, held: HeldAttempt) -> None:
+        """KILL to the whole tree, now."""
+        self._executor.stop(held.key, 0)
+
+    def pause(self, key: str) -> None:
+        """Read no more of its output, so that it waits when its pipe is full."""
+        self._executor.pause(key)
+
+    def resume(self, keys: Sequence[str]) -> None:
+        """Read their output again."""
+        for key in keys:
+            self._executor.resume(key)
+
+    def tidy(self, held: HeldAttempt) -> None:
+        """The process is gone: so are its timer and its folder."""
+        if held.timer is not None:
+            held.timer.cancel()
+            held.timer = None
+        folder, held.folder = held.folder, None
+        if folder is not None:
+            try:
+                os.rmdir(folder)
+            except OSError:  # it left files
+                self._leftover.append(folder)
+                self._untidy.set()
+
+    async def run(self) -> None:
+        """Remove folders in which jobs left files, until cancelled."""
+        while True:
+            await self._untidy.wait()
+            self._untidy.clear()
+            folders, self._leftover = self._leftover, []
+            await self._runtime.threads.run(partial(remove_folders, folders, self._told))
+
+    def _told(self, folder: str, wrong: OSError) -> None:
+        self._runtime.log.warning("a job's folder cannot be removed", folder=folder, error=wrong.strerror)
+
+    async def close(self) -> None:
+        """Remove what is left; nothing runs any more."""
+        folders, self._leftover = self._leftover, []
+        await self._runtime.threads.run(partial(remove_folders, folders, self._told))

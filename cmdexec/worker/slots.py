@@ -1,0 +1,79 @@
+"""Who runs, who may, who asks to, and who waits.
+
+    waiting ─ asked ─ granted ─ running
+"""
+
+from cmdexec.model.pace import Pace, start_ahead
+from cmdexec.worker.held import HeldAttempt
+
+
+class Slots:
+    """The worker's slots. An attempt is in at most one of the four places; order is that of arrival.
+
+    waiting   journaled
+    asked     its start was asked, the answer has not come
+    granted   may start, but started ahead: no slot is free yet
+    running   has a slot: its process exists, or is about to
+    closed    no more is asked: the worker drains
+    round_trip_sec  from asking a start to its answer, recently
+    """
+
+    def __init__(self, size: int, *, ahead_max: int) -> None:
+        self.size = size
+        self.waiting: dict[str, HeldAttempt] = {}
+        self.asked: dict[str, HeldAttempt] = {}
+        self.granted: dict[str, HeldAttempt] = {}
+        self.running: dict[str, HeldAttempt] = {}
+        self.pace = Pace()
+        self.closed = False
+        self.round_trip_sec = 0.0
+        self._ahead_max = ahead_max
+
+    def wait(self, held: HeldAttempt) -> None:
+        """It is journaled."""
+        self.waiting[held.key] = held
+
+    def to_ask(self, now: float) -> list[HeldAttempt]:
+        """The attempts whose start is to be asked now: one for each free slot, and some ahead while jobs are brief."""
+        if self.closed or not self.waiting:
+            return []
+        most = self.size + start_ahead(self.size, self.pace, now, self.round_trip_sec, self._ahead_max)
+        count = most - len(self.asked) - len(self.granted) - len(self.running)
+        if count <= 0:
+            return []
+        keys = list(self.waiting)[:count] if count < len(self.waiting) else list(self.waiting)
+        chosen = [self.waiting.pop(key) for key in keys]
+        self.asked.update((held.key, held) for held in chosen)
+        return chosen
+
+    def grant(self, held: HeldAttempt) -> bool:
+        """Its start was granted. False when it had not asked, or was granted before."""
+        if self.asked.pop(held.key, None) is None:
+            return False
+        self.granted[held.key] = held
+        return True
+
+    def to_run(self, most: int | None = None) -> list[HeldAttempt]:
+        """The granted attempts for which there is a slot, at most so many; they have it from now on."""
+        count = min(len(self.granted), self.size - len(self.running))
+        if most is not None:
+            count = min(count, most)
+        if count <= 0:
+            return []
+        chosen = [self.granted.pop(key) for key in list(self.granted)[:count]]
+        self.running.update((held.key, held) for held in chosen)
+        return chosen
+
+    def ended(self, held: HeldAttempt, now: float) -> None:
+        """Its process is gone: the slot is free, and the pace is known better."""
+        if self.running.pop(held.key, None) is not None:
+            self.pace.ended(now, now - held.started_at)
+
+    def leave(self, held: HeldAttempt) -> None:
+        """It will not run, or not any more."""
+        for place in (self.waiting, self.asked, self.granted, self.running):
+            place.pop(held.key, None)
+
+    def answered(self, seconds: float) -> None:
+        """A start was answered after so long."""
+        self.round_trip_sec += (seconds - self.round_trip_sec) / 4 if self.round_trip_sec else seconds
