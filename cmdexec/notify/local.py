@@ -12,22 +12,22 @@ class LocalNotify:
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._listeners: dict[type[Hint], list[Callable[[Any], None]]] = {}
+        self._listeners: dict[type[Hint], dict[object, Callable[[Any], None]]] = {}
 
     def publish(self, hint: Hint) -> None:
-        for listener in tuple(self._listeners.get(type(hint), ())):
+        for listener in tuple(self._listeners.get(type(hint), {}).values()):
             try:
                 listener(hint)
             except Exception as fault:
                 self._log.error("a listener failed", exc=fault, hint=type(hint).__name__)
 
     def listen(self, kind: type[H], listener: Callable[[H], None]) -> Callable[[], None]:
-        listeners = self._listeners.setdefault(kind, [])
-        listeners.append(listener)
+        listeners = self._listeners.setdefault(kind, {})
+        key = object()
+        listeners[key] = listener
 
         def end() -> None:
-            if listener in listeners:
-                listeners.remove(listener)
+            listeners.pop(key, None)
 
         return end
 
