@@ -1,8 +1,10 @@
 """Opens the store in a folder, and closes it."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from cmdexec.errors import Unavailable
 from cmdexec.runtime import Runtime
 from cmdexec.store.contract.jobs_write import JobWrites
 from cmdexec.store.contract.reads import Reads
@@ -34,7 +36,8 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Write what waits, then close the file. Closing twice is fine."""
-        await self._workers.save_seen()
+        with suppress(Unavailable):  # for display only: no reason to leave the file open
+            await self._workers.save_seen()
         self._readers.close()
         await self._writer.close()
 

@@ -1,6 +1,6 @@
 """Whether the store does its work, and how much room it has."""
 
-import os
+import shutil
 from pathlib import Path
 
 from cmdexec.runtime import Runtime
@@ -32,7 +32,6 @@ class SqliteHealth:
 def free_bytes(folder: Path) -> int | None:
     """Bytes that an ordinary user may still write there; None where the system cannot tell."""
     try:
-        room = os.statvfs(folder)
+        return shutil.disk_usage(folder).free
     except OSError:
         return None
-    return room.f_bavail * room.f_frsize

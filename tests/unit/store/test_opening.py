@@ -1,6 +1,7 @@
 """Opening: whose file it is, and what is said of one that cannot be opened."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -146,3 +147,26 @@ def test_a_link_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CmdexecError, match="cannot be opened"):
         opened(tmp_path / "nowhere")
+
+
+async def test_an_older_store_is_brought_up_to_date_step_by_step_and_a_step_that_fails_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(tmp_path)
+    await inserted(store, job(0))
+    await store.close()
+    steps = tmp_path / "steps"
+    shutil.copytree(schema._MIGRATIONS, steps)
+    monkeypatch.setattr(schema, "_MIGRATIONS", steps)
+    (steps / "0002_next.sql").write_text("ALTER TABLE jobs ADD COLUMN colour TEXT; CREATE TABLE colours (name TEXT);")
+    (steps / "0003_faulty.sql").write_text("CREATE TABLE shapes (name TEXT); CREATE TABLE colours (again TEXT);")
+    with pytest.raises(Exception, match="colours"):
+        opened(tmp_path)
+    with closing(sqlite3.connect(tmp_path / FILE)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (2,)
+        assert database.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'shapes'").fetchone() == (0,)
+        assert database.execute("SELECT job_id, colour FROM jobs").fetchall() == [(job(0).job_id, None)]
+    (steps / "0003_faulty.sql").write_text("CREATE TABLE shapes (name TEXT);")
+    store = opened(tmp_path)
+    assert await store.reads.jobs.get([job(0).job_id]) == [job(0)]
+    await store.close()
