@@ -18,9 +18,12 @@ ALGORITHM = "HS256"
 MAX_TOKEN = 4096
 """Bytes; what is longer is no token of ours."""
 
-REQUIRED = ("sub", "exp", "iat", "jti")
+REQUIRED = ("sub", "jti", "iat", "exp")
 _WORKER_REQUIRED = ("workerId", "iat", "exp")
-_WORKER_TTL_SEC = 24 * 3600
+
+LONGEST_SEC = 24 * 3600 + 1
+"""The longest that any token may be good; the second is for times that were rounded."""
+
 _SKEW_SEC = 60
 """How far the clock of another machine may be off."""
 
@@ -66,7 +69,7 @@ def worker_id_in(token: str, secret: str, clock: Clock) -> str:
     for time in (issued, expires):
         if isinstance(time, bool) or not isinstance(time, int | float):
             raise bad_token()
-    if not issued <= clock.now() / 1000 + _SKEW_SEC or not expires - issued <= _WORKER_TTL_SEC:
+    if not issued <= clock.now() / 1000 + _SKEW_SEC or not expires - issued <= LONGEST_SEC:
         raise bad_token()
     if not isinstance(worker_id, str) or not 0 < len(worker_id) <= _ID_MAX:
         raise bad_token()

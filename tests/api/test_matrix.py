@@ -1,0 +1,71 @@
+"""Who may do what: a table written by hand, compared with what the running server answers."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from cmdexec.protocol.operations import ROUTES
+from tests.support.api import Api
+from tests.support.server import Running
+from tests.support.system import EMAIL
+
+ROWS = list(csv.DictReader((Path(__file__).parent / "matrix.csv").read_text().splitlines()))
+WHO = [name for name in ROWS[0] if name not in ("method", "path", "body")]
+VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
+
+
+@pytest.fixture(scope="session")
+def job(server: Running) -> str:
+    return str(server.api().create({"command": "true"})["jobId"])
+
+
+def body_of(kind: str, server: Running, job: str) -> object:
+    bodies = {
+        "login": {"email": EMAIL, "password": server.process.password},
+        "job": {"command": "true"},
+        "cancel": {"jobId": job},
+        "register": {"slots": 1},
+    }
+    return bodies.get(kind)
+
+
+def test_every_route_has_its_row_and_every_row_its_route() -> None:
+    rows = [(row["method"], row["path"].partition("?")[0].replace("{job}", "{jobId}")) for row in ROWS]
+    assert sorted(rows) == sorted((route.method, route.path) for route in ROUTES)
+
+
+@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("row", ROWS, ids=[f"{row['method']} {row['path'].partition('?')[0]}" for row in ROWS])
+def test_each_may_do_what_the_table_says(server: Running, job: str, row: dict[str, str], who: str) -> None:
+    api = Api(server.url)
+    path = row["path"].replace("{job}", job)
+    status, headers, body = api.call(row["method"], path, body_of(row["body"], server, job), server.headers(who))
+    assert (status, who) == (int(row[who]), who), body
+    assert (status == 401) == ("www-authenticate" in headers)
+    if row["method"] == "GET":
+        alike, _, nothing = api.call("HEAD", path, None, server.headers(who))
+        assert (alike, nothing) == (status, b"")
+
+
+@pytest.mark.parametrize("path", sorted({route.path for route in ROUTES}))
+def test_a_wrong_method_is_405_with_allow_for_who_is_known_and_401_for_who_is_not(
+    server: Running, job: str, path: str
+) -> None:
+    mine = {route.method for route in ROUTES if route.path == path}
+    allowed = mine | ({"HEAD"} if "GET" in mine else set())
+    for verb in [verb for verb in VERBS if verb not in allowed]:
+        for who, expected in (("admin", 405), ("worker", 405), ("bad", 401), ("expired", 401)):
+            status, headers, _ = Api(server.url).call(verb, path.replace("{jobId}", job), None, server.headers(who))
+            assert (status, who, verb) == (expected, who, verb)
+            if status == 405:
+                assert headers["allow"] == ", ".join(sorted(allowed))
+
+
+def test_an_authorization_header_decides_alone(server: Running) -> None:
+    """A good credential beside a bad one does not mend it."""
+    worker = server.headers("worker")
+    status, _, _ = Api(server.url).call("POST", "/api/workers/register", {"slots": 1}, worker | server.headers("bad"))
+    assert status == 401
+    status, _, _ = Api(server.url).call("POST", "/api/workers/register", {"slots": 1}, worker | server.headers("admin"))
+    assert status == 403
