@@ -79,7 +79,6 @@ def test_twenty_kills_lose_and_double_nothing(tmp_path: Path) -> None:
             stop.set()
             submitter.join()
         assert not failures, failures
-        assert len(submitted) >= KILLS
         check_once_and_whole(server.api(), ledger, submitted)
         assert worker.running(), "the worker lived through it all"
 

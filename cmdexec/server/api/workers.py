@@ -75,9 +75,11 @@ def _given(live: LiveWorker) -> tuple[RunningView, ...]:
 def _state(row: WorkerRow, live: LiveWorker | None) -> _State:
     if row.revoked:
         return "revoked"
+    if row.lost:
+        return "lost"  # also while its socket is still open: a frozen machine's is
     if live is not None:
         return "draining" if live.draining else "online"
-    return "lost" if row.lost else "offline"
+    return "offline"
 
 
 class Fleet:
