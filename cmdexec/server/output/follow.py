@@ -64,6 +64,11 @@ class Follower:
         notify.listen(OutputGrew, self._grew)
         notify.listen(JobsChanged, self._changed)
 
+    @property
+    def followed(self) -> frozenset[str]:
+        """The jobs that somebody follows."""
+        return frozenset(self._watched)
+
     async def follow(
         self,
         job_id: str,

@@ -55,7 +55,7 @@ class Desk:
         self._appender = appender
         self._runtime = runtime
         self._settings = settings
-        self._budget = Budget(settings.output_queue_bytes)
+        self.budget = Budget(settings.output_queue_bytes)
         self._renewals = Renewals(reads.workers)
         self._joining: dict[str, asyncio.Lock] = {}
         self._replaced: OrderedDict[tuple[str, str], None] = OrderedDict()
@@ -110,7 +110,7 @@ class Desk:
             return await self._explain(member.holder, attempts)
 
         return Intake(
-            member.holder, member.outbox, appender=self._appender, budget=self._budget, explain=explain,
+            member.holder, member.outbox, appender=self._appender, budget=self.budget, explain=explain,
             runtime=self._runtime, limit=self.output_limit,
         )  # fmt: skip
 

@@ -34,6 +34,11 @@ class Budget:
         self._used = 0
         self._freed = asyncio.Event()
 
+    @property
+    def used(self) -> int:
+        """What waits now, in bytes."""
+        return self._used
+
     async def take(self, size: int, own: int) -> None:
         """Wait until there is room for `size` more beside `own` that the caller has waiting."""
         while own and (self._used + size > self._most or own + size > self._most // 4):

@@ -103,6 +103,8 @@ class LocalWorker:
         if self._stopping.is_set():
             return
         self._child = await self._threads.run(self._start)
+        if self._stopping.is_set():
+            self._terminate()
         while self._child.poll() is None and not self._stopping.is_set():
             await self._pause(_LOOK_SEC)
 

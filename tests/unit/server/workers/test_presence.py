@@ -1,0 +1,200 @@
+"""Who owns a session, what a reconnect finds again, and what counts as dead."""
+
+from typing import Any
+
+import pytest
+
+from cmdexec.errors import Conflict, Refused, Unavailable
+from cmdexec.link.socket import Close
+from cmdexec.model.job import Reason, Status
+from cmdexec.notify.contract import Revoked
+from cmdexec.protocol.messages import Failure, Register
+from tests.unit.server.core import Core, Sent, Worker
+
+
+async def given(server: Core, *, slots: int = 2, jobs: int = 1) -> tuple[Worker, list[str]]:
+    """A worker that was given so many jobs."""
+    ids = [job.job_id for job in await server.submit(jobs)]
+    worker = await server.connect(slots=slots)
+    await worker.beat()
+    await server.dispatch.give_out()
+    assert len(worker.assigned()) == jobs
+    return worker, ids
+
+
+async def test_a_frame_before_register_is_refused(server: Core) -> None:
+    link = server.presence.connect("w1", send=Sent())
+    with pytest.raises(Refused, match="register"):
+        await link.frames([("start", 1, ())])
+
+
+async def test_the_newest_process_owns_the_session_and_the_older_is_told(server: Core) -> None:
+    older = await server.connect(instance="i1")
+    newer = await server.connect(instance="i2")
+    assert older.sent.ended is not None
+    assert older.sent.ended[0] == Close.REPLACED
+    assert newer.sent.ended is None
+    with pytest.raises(Conflict, match="taken its place"):
+        await server.connect(instance="i1")
+    assert server.presence.view().keys() == {"w1"}
+
+
+async def test_the_same_process_may_come_again_and_keeps_what_it_has(server: Core) -> None:
+    worker, (job_id,) = await given(server)
+    await worker.start((job_id, 1))
+    worker.leave()
+    assert server.presence.view() == {}
+    again = await server.connect()
+    beat = await again.beat((job_id, 1))
+    assert beat.held == ()
+    assert server.presence.view()["w1"].held == ((job_id, 1, True),)
+    assert (await again.done(job_id, 1)).tell == "ok"
+
+
+async def test_an_assignment_lost_with_the_connection_is_sent_again(server: Core) -> None:
+    worker, (job_id,) = await given(server)
+    worker.leave()
+    again = await server.connect()
+    await again.beat()
+    assert again.assigned() == [(job_id, 1)]
+    (told,) = await again.start((job_id, 1))
+    assert told.tell == "go"
+
+
+async def test_an_assignment_that_is_not_listed_twice_goes_back_to_the_queue(server: Core) -> None:
+    worker, (job_id,) = await given(server)
+    await worker.beat()
+    assert (await server.job(job_id)).missing == 0, "the list may have crossed with the assignment"
+    server.clock.go_on(10)
+    await worker.beat()
+    assert (await server.job(job_id)).missing == 1
+    server.clock.go_on(10)
+    await worker.beat()
+    job = await server.job(job_id)
+    assert (job.status, job.attempt) == (Status.QUEUED, 1)
+
+
+async def test_a_list_that_has_it_again_ends_the_count(server: Core) -> None:
+    worker, (job_id,) = await given(server)
+    await worker.start((job_id, 1))
+    await worker.beat()
+    assert (await server.job(job_id)).missing == 1
+    await worker.beat((job_id, 1))
+    assert (await server.job(job_id)).missing == 0
+    await worker.beat()
+    assert (await server.job(job_id)).status is Status.RUNNING
+
+
+async def test_a_running_attempt_that_is_not_listed_twice_is_dead(server: Core) -> None:
+    worker, (job_id,) = await given(server)
+    await worker.start((job_id, 1))
+    await worker.beat()
+    await worker.beat()
+    job = await server.job(job_id)
+    assert (job.status, job.reason) == (Status.FAILED, Reason.WORKER)
+
+
+async def test_a_new_spool_means_that_what_the_old_one_held_is_dead(server: Core) -> None:
+    worker, ids = await given(server, jobs=2)
+    await worker.start((ids[0], 1))
+    worker.leave()
+    await server.connect(session="s2", instance="i2")
+    running, assigned = [await server.job(job_id) for job_id in ids]
+    assert (running.status, running.reason) == (Status.FAILED, Reason.WORKER)
+    assert assigned.status is Status.QUEUED
+
+
+async def test_jobs_claimed_while_the_worker_leaves_are_found_again(server: Core) -> None:
+    """The answer of a claim comes for a connection that has ended, after the next one has looked what it holds."""
+    (job,) = await server.submit()
+    worker = await server.connect()
+    await worker.beat()
+    claim = server.jobs.claim
+    held: list[Any] = []
+
+    async def late(*args: Any, **named: Any) -> Any:
+        worker.leave()
+        held.append(await server.connect())
+        return await claim(*args, **named)
+
+    server.jobs.claim = late  # type: ignore[method-assign]
+    await server.dispatch.give_out()
+    server.jobs.claim = claim  # type: ignore[method-assign]
+    (again,) = held
+    assert again.assigned() == []
+    await again.beat()
+    assert again.assigned() == [(job.job_id, 1)]
+
+
+async def test_a_protocol_that_is_not_spoken_is_refused_with_what_to_do(server: Core) -> None:
+    link = server.presence.connect("w1", send=Sent())
+    with pytest.raises(Refused) as refused:
+        await link.register(Register(protocol="cmdexec.v9"))
+    assert refused.value.code == "protocol_mismatch"
+    assert "Update" in (refused.value.mend or "")
+
+
+async def test_a_credential_speaks_for_its_own_worker_alone(server: Core) -> None:
+    sent = Sent()
+    with pytest.raises(Refused) as refused:
+        await server.presence.connect("w1", send=sent).register(Register(worker_id="w2"))
+    assert refused.value.code == "forbidden"
+    assert sent.ended is not None
+    assert sent.ended[0] == Close.FORBIDDEN
+    assert await server.reads.workers.get(["w1", "w2"]) == [None, None]
+
+
+async def test_a_revoked_worker_is_cut_off_and_does_not_come_back(server: Core) -> None:
+    worker = await server.connect()
+    await server.reads.workers.revoke("w1")
+    server.notify.publish(Revoked(worker_id="w1"))
+    assert worker.sent.ended is not None
+    assert worker.sent.ended[0] == Close.FORBIDDEN
+    with pytest.raises(Refused, match="revoked"):
+        await server.connect(instance="i2")
+
+
+async def test_a_heartbeat_renews_the_lease_and_says_how_long_it_is(server: Core) -> None:
+    worker = await server.connect()
+    server.clock.go_on(59)
+    beat = await worker.beat()
+    assert (beat.lease_sec, beat.heartbeat_sec) == (60, 10)
+    server.clock.go_on(59)
+    assert await server.reads.workers.overdue(60) == []
+    server.clock.go_on(2)
+    assert [row.worker_id for row in await server.reads.workers.overdue(60)] == ["w1"]
+
+
+async def test_a_renewal_that_the_store_did_not_take_is_not_acknowledged(server: Core) -> None:
+    worker = await server.connect()
+
+    async def away(_: object) -> None:
+        raise Unavailable("store_away", "The store is away.", retry_after=3)
+
+    renew, server.reads.workers.renew = server.reads.workers.renew, away  # type: ignore[method-assign]
+    answer: Any = await worker.beat()
+    assert isinstance(answer, Failure)
+    assert (answer.code, answer.retry_after_sec) == ("store_away", 3)
+    server.reads.workers.renew = renew  # type: ignore[method-assign]
+    assert (await worker.beat()).lease_sec == 60
+
+
+async def test_what_could_not_be_written_is_to_be_asked_again(server: Core) -> None:
+    worker, (job_id,) = await given(server)
+    apply = server.store.jobs_write.apply
+
+    async def away(_: object) -> Any:
+        raise Unavailable("store_away", "The store is away.")
+
+    server.store.jobs_write.apply = away  # type: ignore[method-assign]
+    (told,) = await worker.start((job_id, 1))
+    assert told.tell == "again"
+    server.store.jobs_write.apply = apply  # type: ignore[method-assign]
+    (told,) = await worker.start((job_id, 1))
+    assert told.tell == "go"
+
+
+async def test_workers_are_told_when_the_server_goes_away(server: Core) -> None:
+    worker = await server.connect()
+    server.presence.drain()
+    assert len(worker.sent.items("drain")) == 1
