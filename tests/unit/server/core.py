@@ -1,4 +1,4 @@
-"""The server's core over a real store, for tests: all its parts, a clock that is moved by hand, and workers that speak."""
+"""The server's core over a real store, for tests: all its parts, a clock moved by hand, and workers that speak."""
 
 import asyncio
 import hashlib
@@ -130,8 +130,10 @@ class Worker:
 
 
 def done(job_id: str, attempt: int, out: bytes | None = b"", inline: bytes = b"", **more: Any) -> Done:
-    """A result that names the length and digest of `out`, the whole of stdout, of which `inline` is the end. `out` None:
-    no length is named."""
+    """A result that names the length and digest of `out`, the whole of stdout, of which `inline` is the end.
+
+    `out` None: no length is named.
+    """
     stdout = StreamDone() if out is None else StreamDone(bytes=len(out), digest=hashlib.sha256(out).hexdigest())
     empty = StreamDone(bytes=0, digest=hashlib.sha256().hexdigest())
     named = OutputDone(stdout=stdout, stderr=StreamDone() if out is None else empty)
@@ -222,8 +224,8 @@ async def core(
     dispatch = Dispatch(reads=reads, jobs=jobs, presence=presence, notify=notify, runtime=runtime, settings=settings)
     follower = Follower(reads=reads, notify=notify, settings=settings)
     made = Core(
-        store, reads, jobs, notify, measures, presence, dispatch, follower, OutputReader(reads.output), runtime, settings,
-        clock,
+        store, reads, jobs, notify, measures, presence, dispatch, follower, OutputReader(reads.output), runtime,
+        settings, clock,
     )  # fmt: skip
     try:
         async with asyncio.TaskGroup() as tasks:

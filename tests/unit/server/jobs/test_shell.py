@@ -1,4 +1,4 @@
-"""The shell around `decide`: conflicts are decided again, hints are never believed without looking, the rest is told."""
+"""The shell around `decide`: conflicts are decided again, hints are never believed unseen, what is written is told."""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
