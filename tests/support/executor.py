@@ -5,7 +5,7 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from cmdexec.log import Log
 from cmdexec.worker.executors.contract import End, Order, Stream
 from cmdexec.worker.executors.process_posix import ProcessExecutor
+from tests.support.waiting import becomes
 
 ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 PYTHON = (sys.executable, "-I", "-S", "-c")
@@ -86,7 +87,7 @@ class Recorder:
 
     async def says(self, text: bytes, within: float = 10.0) -> None:
         """Wait until its standard output holds `text`."""
-        await fact(lambda: text in self.stdout or bool(self.ends), f"{self.key} says {text!r}", within)
+        await becomes(lambda: text in self.stdout or bool(self.ends), f"{self.key} says {text!r}", within)
         assert text in self.stdout, (self.stdout, self.stderr, self.ends)
 
 
@@ -121,22 +122,6 @@ async def opened(
         yield executor
     finally:
         await executor.close()
-
-
-async def fact(holds: Callable[[], object], what: str, within: float = 5.0) -> None:
-    """Wait until `holds`; fail with `what` after `within` seconds."""
-    end = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < end, f"not within {within:g} s: {what}"
-        await asyncio.sleep(0.005)
-
-
-async def holds(truth: Callable[[], bool], what: str, during: float) -> None:
-    """Fail with `what` unless `truth` stays for `during` seconds."""
-    end = time.monotonic() + during
-    while time.monotonic() < end:
-        assert truth(), what
-        await asyncio.sleep(0.01)
 
 
 def open_descriptors() -> int:

@@ -1,5 +1,6 @@
 """Waiting for a fact, with a deadline: the only place where a test lets time pass."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -27,3 +28,19 @@ def holds(fact: Callable[[], bool], what: str, during: float, step: float = STEP
     while time.monotonic() < end:
         assert fact(), what
         time.sleep(step)
+
+
+async def becomes(fact: Callable[[], object], what: str, within: float = 5.0) -> None:
+    """As `until`, while the event loop goes on."""
+    end = time.monotonic() + within
+    while not fact():
+        assert time.monotonic() < end, f"not within {within:g} s: {what}"
+        await asyncio.sleep(STEP_SEC / 2)
+
+
+async def stays(fact: Callable[[], bool], what: str, during: float) -> None:
+    """As `holds`, while the event loop goes on."""
+    end = time.monotonic() + during
+    while time.monotonic() < end:
+        assert fact(), what
+        await asyncio.sleep(STEP_SEC / 2)

@@ -19,6 +19,11 @@ _REMOVE_TRIES = 20
 _STEP_SEC = 0.0005
 _SWEEP_SEC = 2.0
 _PREFIX = "cmdexec"
+_FREEZER = {
+    1: ("freezer.state", b"FROZEN", b"THAWED", "freezer.state", b"FROZEN"),
+    2: ("cgroup.freeze", b"1", b"0", "cgroup.events", b"frozen 1"),
+}
+"""Version → file, what freezes, what thaws, where to see it, how it looks."""
 
 
 def parent_folder(version: int) -> str | None:
@@ -102,23 +107,40 @@ class CgroupTree(Tree):
                 continue
         return found
 
+    def terminate(self) -> None:
+        self._freeze()
+        try:
+            proc.terminate(self.processes())
+        finally:
+            self._thaw()
+
     def kill(self) -> None:
         if self.version == 2:
             _write(f"{self.path}/cgroup.kill", b"1")
             return
-        _write(f"{self.path}/freezer.state", b"FROZEN")
+        self._freeze()
         try:
-            for _ in range(_FREEZE_TRIES):
-                if proc.read_file(f"{self.path}/freezer.state") == b"FROZEN\n":
-                    break
-                time.sleep(_STEP_SEC)
             for process in self.processes():
                 proc.send(process, signal.SIGKILL)
-        except FileNotFoundError:
-            return
         finally:
-            for folder in self._folders():
-                _write(f"{folder}/freezer.state", b"THAWED")
+            self._thaw()
+
+    def _freeze(self) -> None:
+        """From now on nobody in it forks; signals are acted on after `_thaw`. A process in a disk wait may hold it up."""
+        file, freeze, _, shown, frozen = _FREEZER[self.version]
+        _write(f"{self.path}/{file}", freeze)
+        for _ in range(_FREEZE_TRIES):
+            try:
+                if frozen in proc.read_file(f"{self.path}/{shown}"):
+                    return
+            except FileNotFoundError:
+                return
+            time.sleep(_STEP_SEC)
+
+    def _thaw(self) -> None:
+        file, _, thaw, _, _ = _FREEZER[self.version]
+        for folder in self._folders():
+            _write(f"{folder}/{file}", thaw)
 
     def tidy(self) -> None:
         """Remove what the job made below."""

@@ -28,6 +28,10 @@ class Tree:
         """Those alive."""
         raise NotImplementedError
 
+    def terminate(self) -> None:
+        """TERM to all at one moment, so that none is missed by being born meanwhile; who is stopped goes on."""
+        raise NotImplementedError
+
     def kill(self) -> None:
         """KILL to all, so that none slips away by forking. They are dead some time later: ask `is_empty`."""
         raise NotImplementedError

@@ -137,8 +137,8 @@ def terminate(processes: list[Process]) -> None:
             send(process, signal.SIGCONT)
 
 
-def stop_then_kill(find: Callable[[], list[Process]]) -> None:
-    """STOP whatever `find` shows until it shows nothing new, so that nobody forks away; then KILL all of it."""
+def stop_all(find: Callable[[], list[Process]]) -> list[Process]:
+    """STOP whatever `find` shows until it shows nothing new, so that nobody forks away; all of it."""
     stopped: dict[tuple[int, int], Process] = {}
     for _ in range(_FREEZE_ROUNDS):
         new = [process for process in find() if process.key not in stopped]
@@ -147,5 +147,10 @@ def stop_then_kill(find: Callable[[], list[Process]]) -> None:
         for process in new:
             send(process, signal.SIGSTOP)
             stopped[process.key] = process
-    for process in stopped.values():
+    return list(stopped.values())
+
+
+def stop_then_kill(find: Callable[[], list[Process]]) -> None:
+    """KILL all that `find` shows."""
+    for process in stop_all(find):
         send(process, signal.SIGKILL)

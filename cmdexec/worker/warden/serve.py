@@ -140,7 +140,7 @@ class Warden:
         self._watched[number] = job
         job.kill_at = min(job.kill_at, time.monotonic() + grace)
         if grace > 0:
-            proc.terminate(job.tree.processes())
+            job.tree.terminate()
 
     def _drained(self, number: int) -> None:
         job = self._jobs.get(number)
@@ -148,7 +148,7 @@ class Warden:
             return
         job.drained = True
         if job.killed_at == NEVER:
-            proc.terminate(job.tree.processes())
+            job.tree.terminate()
 
     # Ends
 

@@ -93,6 +93,9 @@ class SessionTree(Tree):
                 found.append(process)
         return found
 
+    def terminate(self) -> None:
+        proc.terminate(proc.stop_all(self.processes))
+
     def kill(self) -> None:
         proc.stop_then_kill(self.processes)
 

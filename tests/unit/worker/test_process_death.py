@@ -16,19 +16,20 @@ import pytest
 from cmdexec.errors import CmdexecError
 from cmdexec.log import Log
 from cmdexec.worker.executors.process_posix import ProcessExecutor
-from tests.support.executor import MODES, begin, escape, fact, opened, run
+from tests.support.executor import MODES, begin, escape, opened, run
 from tests.support.proc import alive, with_marker
-from tests.support.waiting import holds, until
+from tests.support.waiting import becomes, holds, until
 
 DRIVER = """
 import asyncio, sys
-from tests.support.executor import begin, escape, fact, opened
+from tests.support.executor import begin, escape, opened
+from tests.support.waiting import becomes
 
 async def main(mode, marker, grace):
     async with opened(mode) as executor:
         jobs = [begin(executor, *escape(f"{marker}-{n}", "stay")) for n in range(3)]
         jobs.append(begin(executor, "sh", "-c", "trap '' TERM HUP; while :; do sleep 0.1; done", marker + "-sh"))
-        await fact(lambda: all(job.pid for job in jobs), "all run")
+        await becomes(lambda: all(job.pid for job in jobs), "all run")
         print(executor.mode, executor.warden_pid, flush=True)
         if grace:
             await asyncio.to_thread(sys.stdin.readline)
@@ -134,7 +135,7 @@ async def test_a_warden_that_dies_takes_its_jobs_along_and_the_next_one_works(mo
         jobs = [begin(executor, *escape(f"{marker}-{number}", "stay")) for number in range(3)]
         jobs.append(begin(executor, "sh", "-c", "echo said; trap '' TERM; while :; do sleep 0.1; done"))
         await jobs[-1].says(b"said\n")
-        await fact(lambda: _hidden(marker) == 3, "three got away")
+        await becomes(lambda: _hidden(marker) == 3, "three got away")
         os.kill(first, signal.SIGKILL)
         for job in jobs:
             end = await job.end()
@@ -161,7 +162,7 @@ async def noticed(executor: ProcessExecutor) -> None:
 async def test_orders_given_while_the_warden_is_dead_wait_for_the_next() -> None:
     async with opened() as executor:
         first = begin(executor, "sleep", "600")
-        await fact(lambda: first.pid, "it runs")
+        await becomes(lambda: first.pid, "it runs")
         os.kill(executor.warden_pid, signal.SIGKILL)
         await noticed(executor)
         waiting = [begin(executor, "echo", "waited"), begin(executor, "echo", "never")]
@@ -198,7 +199,7 @@ async def test_an_executor_that_cannot_start_says_so(monkeypatch: pytest.MonkeyP
 async def test_the_warden_may_die_while_the_executor_closes(marker: str) -> None:
     async with opened() as executor:
         job = begin(executor, *escape(marker, "stay"))
-        await fact(lambda: _hidden(marker) == 1, "it got away")
+        await becomes(lambda: _hidden(marker) == 1, "it got away")
         os.kill(executor.warden_pid, signal.SIGSTOP)
         closing = asyncio.ensure_future(executor.close())
         await asyncio.sleep(0)

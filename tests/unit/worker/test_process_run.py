@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from cmdexec.worker.executors.contract import Order
-from tests.support.executor import ENV, PYTHON, Recorder, begin, fact, holds, open_descriptors, opened, run
+from tests.support.executor import ENV, PYTHON, Recorder, begin, open_descriptors, opened, run
+from tests.support.waiting import becomes, stays
 
 
 async def test_output_and_exit_code_are_told_in_order() -> None:
@@ -185,7 +186,7 @@ async def test_five_hundred_quick_jobs_keep_their_outputs_apart() -> None:
                 start(1)
 
         start(8)
-        await fact(lambda: len(recorders) == 500 and all(it.ends for it in recorders), "all ended", within=20)
+        await becomes(lambda: len(recorders) == 500 and all(it.ends for it in recorders), "all ended", within=20)
     assert {it.stdout for it in recorders} == {f"n{number}.1\n".encode() for number in range(500)}
     assert all(it.stdout == it.stderr == f"{it.key}\n".encode() and len(it.ends) == 1 for it in recorders)
     assert all(it.ends[0].exit_code == 0 and it.ends[0].left == 0 for it in recorders)
@@ -212,10 +213,10 @@ for n in range(40):
     async with opened() as executor:
         job = begin(executor, *PYTHON, script, str(path))
         executor.pause(job.key)
-        await fact(lambda: path.exists() and path.read_text(), "it writes")
-        await fact(lambda: job.pid and _sleeps(job.pid), "it waits")
+        await becomes(lambda: path.exists() and path.read_text(), "it writes")
+        await becomes(lambda: job.pid and _sleeps(job.pid), "it waits")
         written = path.read_text()
-        await holds(lambda: path.read_text() == written, "it writes no more", during=0.1)
+        await stays(lambda: path.read_text() == written, "it writes no more", during=0.1)
         assert int(written) < 39
         assert job.stdout == b""
         executor.resume(job.key)
@@ -231,8 +232,8 @@ async def test_a_paused_job_that_has_ended_gives_its_output_on_resume() -> None:
     async with opened(drain_sec=0.1) as executor:
         job = begin(executor, "sh", "-c", "echo kept; exec sleep 0.01")
         executor.pause(job.key)
-        await fact(lambda: job.pid and not Path(f"/proc/{job.pid}").exists(), "it has ended")
-        await holds(lambda: job.calls == ["started"], "nothing is told while it is paused", during=0.3)
+        await becomes(lambda: job.pid and not Path(f"/proc/{job.pid}").exists(), "it has ended")
+        await stays(lambda: job.calls == ["started"], "nothing is told while it is paused", during=0.3)
         executor.resume(job.key)
         end = await job.end()
     assert job.stdout == b"kept\n"

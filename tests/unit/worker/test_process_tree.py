@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.executor import ENV, MODES, PYTHON, begin, escape, fact, opened, run
+from tests.support.executor import ENV, MODES, PYTHON, begin, escape, opened, run
 from tests.support.proc import alive, with_marker
-from tests.support.waiting import until
+from tests.support.waiting import becomes, until
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ async def test_a_stopped_process_hears_that_it_is_to_end(mode: str) -> None:
 async def test_an_escapee_dies_with_a_job_that_is_stopped(mode: str, marker: str) -> None:
     async with opened(mode) as executor:
         job = begin(executor, *escape(marker, "stay"))
-        await fact(lambda: _escaped(marker), "it got away")
+        await becomes(lambda: _escaped(marker), "it got away")
         executor.stop(job.key, 0.1)
         end = await job.end()
         assert not with_marker(marker)
@@ -106,7 +106,7 @@ async def test_only_the_own_escapees_die(mode: str, marker: str) -> None:
     async with opened(mode) as executor:
         one = begin(executor, *escape(f"{marker}-one", "stay"))
         two = begin(executor, *escape(f"{marker}-two", "stay"))
-        await fact(lambda: _escaped(f"{marker}-one") and _escaped(f"{marker}-two"), "both got away")
+        await becomes(lambda: _escaped(f"{marker}-one") and _escaped(f"{marker}-two"), "both got away")
         executor.stop(one.key, 0)
         assert (await one.end()).left == 0
         assert not with_marker(f"{marker}-one")
@@ -178,7 +178,7 @@ async def test_close_ends_everything_and_tells_everyone(mode: str, marker: str) 
         jobs = [begin(executor, *escape(marker, "stay")), begin(executor, "sh", "-c", DEAF)]
         paused = begin(executor, "sh", "-c", "echo said; exec sleep 600")
         executor.pause(paused.key)
-        await fact(lambda: _escaped(marker) and all(job.pid for job in [*jobs, paused]), "all run")
+        await becomes(lambda: _escaped(marker) and all(job.pid for job in [*jobs, paused]), "all run")
         await executor.close()
         assert [job.ends[0].signal for job in [*jobs, paused]] == [9, 9, 9]
         assert not with_marker(marker)
@@ -206,7 +206,7 @@ def icebox() -> Iterator[Path]:
 async def test_a_survivor_is_named_and_hurts_nobody(icebox: Path) -> None:
     async with opened("session", kill_deadline_sec=0.3, drain_sec=0.1) as executor:
         job = begin(executor, "sleep", "600")
-        await fact(lambda: job.pid and Path(f"/proc/{job.pid}/comm").read_text() == "sleep\n", "it runs")
+        await becomes(lambda: job.pid and Path(f"/proc/{job.pid}/comm").read_text() == "sleep\n", "it runs")
         (icebox / "cgroup.procs").write_text(str(job.pid))
         (icebox / "freezer.state").write_text("FROZEN")
         executor.stop(job.key, 0)
@@ -217,12 +217,12 @@ async def test_a_survivor_is_named_and_hurts_nobody(icebox: Path) -> None:
         assert (await run(executor, "true")).ends[0].left == 0
         assert time.monotonic() - began < 0.3
         (icebox / "freezer.state").write_text("THAWED")
-        await fact(lambda: not alive(job.pid), "the KILL it was sent ends it")
+        await becomes(lambda: not alive(job.pid), "the KILL it was sent ends it")
 
 
 async def test_reused_slots_are_clean(mode: str, marker: str) -> None:
     async with opened(mode, drain_sec=0.1) as executor:
-        for _ in range(5):
+        for _ in range(3):
             job = await run(executor, *escape(marker, "leave"))
             assert job.ends[0].left == 0
             assert (await run(executor, "echo", "x", env=ENV)).stdout == b"x\n"
