@@ -8,7 +8,7 @@ from cmdexec.model.backoff import retry_wait
 from cmdexec.model.decision import Change, Tell, changed
 from cmdexec.model.events import Event
 from cmdexec.model.job import ATTEMPTS_MAX, Attempt, Job, OnLost, Reason, Result, Spec, Status
-from cmdexec.model.sentences import sentence
+from cmdexec.model.sentences import clipped, sentence
 
 RETRYABLE = frozenset({Reason.SIGNAL, Reason.TIMEOUT, Reason.OOM, Reason.IMAGE, Reason.WORKER, Reason.EXIT})
 """Reasons that another attempt may mend; `lost` is judged by `on_lost` and `max_lost` alone."""
@@ -145,7 +145,8 @@ def judged(job: Job, event: Event, now: int, jitter: float, result: Result, *, r
     if reason is None:
         return finished(
             job, event, now, Status.COMPLETED, None,
-            message=result.message, tell=Tell.OK, attempts=attempts, exit_code=0,
+            message=None if result.message is None else clipped(result.message),
+            tell=Tell.OK, attempts=attempts, exit_code=0,
         )  # fmt: skip
     message = sentence(job, reason, result)
     if reason is Reason.CANCELLED:
@@ -194,7 +195,7 @@ def cancelled(job: Job, event: Event, now: int, *, confirmed: bool, tell: Tell |
     by = more.get("cancelled_by", job.cancelled_by)
     return finished(
         job, event, now, Status.CANCELLED, None,
-        message=f"cancelled by {by}", tell=tell, confirmed=confirmed, **more,
+        message=clipped(f"cancelled by {by}"), tell=tell, confirmed=confirmed, **more,
     )  # fmt: skip
 
 

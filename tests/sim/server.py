@@ -74,6 +74,8 @@ class Server:
             return False
         if before.ended and (before.status, before.attempts) != (after.status, after.attempts):
             raise Violation(f"{job_id}: changed after its end")
+        if before.cancel_requested and not after.ended and after.status is not Status.RUNNING:
+            raise Violation(f"{job_id}: {after.status} again although it was cancelled")
         if after.confirmed and before.confirmed is not True and job_id not in self.world.excused:
             alive = self.world.alive(job_id)
             if alive:

@@ -95,6 +95,15 @@ def test_every_reason_has_words_and_none_of_them_is_ever_too_long(reason: Reason
     assert len(sentence(STATES["running"], reason)) > 5
 
 
+@pytest.mark.parametrize("result", [Result(exit_code=0), Result(exit_code=3), Result(Reason.CANCELLED, signal=15)])
+def test_what_a_worker_says_is_cut_to_size_however_it_ended(result: Result) -> None:
+    said = msgspec.structs.replace(result, message="x" * 5000)
+    decision = decide(STATES["running, cancel asked"], Ended(W, S, N, said), NOW, 0.5)
+    assert isinstance(decision, Change)
+    assert len(decision.job.message or "") == MESSAGE_MAX
+    assert len(decision.job.history[-1].note or "") == MESSAGE_MAX
+
+
 def test_signals_are_named_only_where_every_system_has_the_same_number() -> None:
     assert [signal_name(number) for number in (1, 2, 9, 15, 10, 64)] == [
         "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM", "signal 10", "signal 64",
