@@ -4,6 +4,7 @@ A page of anybody can make a browser send requests to a server on the same machi
 point there (DNS rebinding). Such a request names that foreign host.
 """
 
+import re
 from collections.abc import Iterable
 from ipaddress import ip_address
 
@@ -11,17 +12,17 @@ from aiohttp import web
 
 from cmdexec.errors import Refused
 
+_AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.%]+)\]|(?P<name>[A-Za-z0-9_.-]+))(?::(?P<port>\d{1,5})?)?", re.ASCII)
 _WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104
 
 
 def split(authority: str) -> tuple[str, str]:
-    """`[::1]:3000` → `("::1", "3000")`; the name in lower case, without a last dot; the port may be empty."""
-    if authority.startswith("["):
-        name, _, rest = authority[1:].partition("]")
-        port = rest.removeprefix(":")
-    else:
-        name, _, port = authority.partition(":")
-    return name.lower().removesuffix("."), port
+    """`[::1]:3000` → `("::1", "3000")`; the name in lower case, without a last dot; the port may be empty. What is no
+    authority has the name ``""``."""
+    found = _AUTHORITY.fullmatch(authority)
+    if found is None:
+        return "", ""
+    return (found["v6"] or found["name"]).lower().removesuffix("."), found["port"] or ""
 
 
 class Hosts:
@@ -46,8 +47,6 @@ class Hosts:
 
     def _good(self, authority: str, request: web.BaseRequest) -> bool:
         name, port = split(authority)
-        if port and not (port.isascii() and port.isdigit()):
-            return False
         if name in self._any_port or (name, port) in self._exact:
             return True
         try:

@@ -155,7 +155,7 @@ class Rest:
             raise Refused(
                 "timeout", f"The body of this request stalled for {self._body_timeout:g} s.", mend="Send it again."
             ) from wrong
-        except (RequestPayloadError, web.HTTPException) as wrong:
+        except (RequestPayloadError, web.HTTPException, ConnectionError) as wrong:
             raise Refused("bad_request", "The body of this request is broken off or malformed.") from wrong
         return bytes(body)
 
