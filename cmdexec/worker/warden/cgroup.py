@@ -126,7 +126,7 @@ class CgroupTree(Tree):
             self._thaw()
 
     def _freeze(self) -> None:
-        """From now on nobody in it forks; signals are acted on after `_thaw`. A process in a disk wait may hold it up."""
+        """From now on nobody in it forks; signals are acted on after `_thaw`. A disk wait may hold it up."""
         file, freeze, _, shown, frozen = _FREEZER[self.version]
         _write(f"{self.path}/{file}", freeze)
         for _ in range(_FREEZE_TRIES):
