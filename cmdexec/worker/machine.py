@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import sysconfig
 from pathlib import Path
 
 import psutil
@@ -22,8 +23,8 @@ def boot_id() -> bytes:
 
 
 def platform_name() -> str:
-    """Such as `Linux x86_64`."""
-    return f"{platform.system()} {platform.machine()}"[:200] or "unknown"
+    """Such as `linux-x86_64`."""
+    return sysconfig.get_platform()[:200]
 
 
 def stats(running: int) -> Stats:

@@ -23,11 +23,11 @@ from cmdexec.worker.slots import Slots
 from cmdexec.worker.spool.records import Ended, Forgotten, Received, Record, Released, Spawning
 from cmdexec.worker.spool.spool import Spool
 
-Why = Literal["neverSpawned", "declined", "handedBack", "dead"]
+Why = Literal["neverSpawned", "startedAhead", "declined", "handedBack", "dead"]
 
 _WHY: dict[Release, Why] = {
-    Release.NEVER_SPAWNED: "neverSpawned", Release.DECLINED: "declined", Release.HANDED_BACK: "handedBack",
-    Release.DEAD: "dead",
+    Release.NEVER_SPAWNED: "neverSpawned", Release.STARTED_AHEAD: "startedAhead", Release.DECLINED: "declined",
+    Release.HANDED_BACK: "handedBack", Release.DEAD: "dead",
 }  # fmt: skip
 
 
@@ -69,6 +69,7 @@ class Turns:
         self._loop = asyncio.get_running_loop()
         self._scheduled = self._failing = False
         self._timer: asyncio.TimerHandle | None = None
+        self._patience: asyncio.TimerHandle | None = None
         self._records: list[Record] = []
         self._received: list[HeldAttempt] = []
         self._settled: list[HeldAttempt] = []
@@ -222,6 +223,15 @@ class Turns:
             self.apply(held, model.Go(in_time=in_time))
         if most is not None and len(chosen) >= most:
             self.full()
+        if self._slots.granted and self._patience is None:
+            self._patience = self._loop.call_later(self._slots.patience_sec, self._impatient)
+
+    def _impatient(self) -> None:
+        """Give back what was started ahead of slots that do not come free: another worker may have one."""
+        self._patience = None
+        for held in self._slots.kept_waiting(self._clock.elapsed()):
+            self.apply(held, model.Stalled())
+        self.soon()
 
     def _written(self) -> bool:
         """Whether all that goes before the effects of this turn is in the journal."""

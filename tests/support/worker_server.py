@@ -18,6 +18,7 @@ from cmdexec.protocol.messages import (
     Heartbeat,
     Held,
     OutputAck,
+    OutputHeader,
     Register,
     Registered,
     Released,
@@ -49,6 +50,7 @@ class WorkerServer:
     say         what to answer to an item: by default `go`, `ok`, a `Beat`; a test may put its own in its place, and
                 `None` answers nothing at all
     acks        whether stored output is acknowledged
+    keeps       whether output is kept, or only its length
     stored      (job, attempt, stream) → its bytes, appended in order only
     refuse      answers the upgrade with this status
     """
@@ -57,6 +59,8 @@ class WorkerServer:
         self.said: list[tuple[str, Any]] = []
         self.say: Say = self.usual
         self.acks = True
+        self.keeps = True
+        self.lengths: dict[tuple[str, int, str], int] = {}
         self.stored: dict[tuple[str, int, str], bytearray] = {}
         self.repeats = 0
         self.refuse: int | None = None
@@ -128,35 +132,37 @@ class WorkerServer:
 
     def take(self, done: Done) -> Told:
         """Store what rides in a result; `resend` when output before it is missing."""
-        have = {}
         for stream in ("stdout", "stderr"):
-            kept = self.stored.setdefault((done.job_id, done.attempt, stream), bytearray())
             riding, end = getattr(done.inline, stream), getattr(done.output, stream).bytes
-            have[stream] = len(kept)
-            if end - len(riding) > len(kept):
+            have = self.length(done, stream)
+            if end - len(riding) > have:
                 return told(done, "resend", stdout=self.length(done, "stdout"), stderr=self.length(done, "stderr"))
-            if end > len(kept):
-                kept += riding[len(kept) - end :]
+            if end > have:
+                self._add(OutputHeader(job_id=done.job_id, attempt=done.attempt, stream=stream, offset=have),
+                          riding[have - end :])  # fmt: skip
         return told(done, "ok")
 
     def length(self, about: Any, stream: str) -> int:
-        return len(self.stored.get((about.job_id, about.attempt, stream), b""))
+        key = (about.job_id, about.attempt, stream)
+        return len(self.stored.get(key, b"")) if self.keeps else self.lengths.get(key, 0)
 
     async def _binary(self, ws: web.WebSocketResponse, data: bytes) -> None:
         header, piece = unpack_output(data)
         self.said.append(("output", header))
-        kept = self.stored.setdefault((header.job_id, header.attempt, header.stream), bytearray())
-        tell = "ok"
-        if header.offset > len(kept):
-            tell = "resend"
-        elif header.offset < len(kept):
-            self.repeats += 1
-            kept += bytes(piece)[len(kept) - header.offset :]
-        else:
-            kept += piece
+        have = self.length(header, header.stream)
+        self.repeats += header.offset < have
+        if header.offset <= have:
+            self._add(header, bytes(piece)[have - header.offset :])
         if self.acks:
-            ack = self.ack_of(header, tell)
+            ack = self.ack_of(header, "resend" if header.offset > have else "ok")
             await ws.send_str(encode([ask("ack", [ack])]).decode())
+
+    def _add(self, header: OutputHeader, new: bytes) -> None:
+        key = (header.job_id, header.attempt, header.stream)
+        if self.keeps:
+            self.stored.setdefault(key, bytearray()).extend(new)
+        else:
+            self.lengths[key] = self.lengths.get(key, 0) + len(new)
 
     def ack_of(self, about: Any, tell: str = "ok", **more: Any) -> OutputAck:
         return OutputAck(

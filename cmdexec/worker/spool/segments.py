@@ -23,7 +23,7 @@ class Write(NamedTuple):
 
     path: Path
     position: int
-    data: bytes
+    data: memoryview
 
 
 @dataclass(slots=True)
@@ -66,8 +66,9 @@ class Segments:
         """A file that an earlier process left; in the order of their offsets."""
         self._files.append(_Segment(path, start, start + size))
 
-    def plan(self, offset: int, data: bytes) -> list[Write]:
-        """The writes that bring `data` to `offset`, which is `end` or beyond it. Nothing changes until `wrote`."""
+    def plan(self, offset: int, whole: bytes) -> list[Write]:
+        """The writes that bring `whole` to `offset`, which is `end` or beyond it. Nothing changes until `wrote`."""
+        data = memoryview(whole)
         last = self._files[-1] if self._files else None
         writes: list[Write] = []
         if last is not None and last.end == offset and (room := SEGMENT_BYTES - (last.end - last.start)) > 0:

@@ -1,8 +1,8 @@
 """The spool: everything that the server does not have yet, under one bound for memory and one for the disk.
 
 Output stays in memory while the server takes it; what was not taken within `spool_write_sec` a thread writes to disk.
-Memory holds at most about twice `output_window_bytes`, whatever jobs write: beyond it they are paused. With a full disk
-nothing more is written there, so that the same rule pauses them (promise 8).
+Memory holds at most about `output_window_bytes`, whatever jobs write: beyond it they are paused until half of that is
+free. With a full disk nothing more is written there, so that the same rule pauses them (promise 8).
 """
 
 import asyncio
@@ -17,6 +17,9 @@ from cmdexec.worker.spool.output import AttemptOutput
 from cmdexec.worker.spool.records import Record
 from cmdexec.worker.spool.segments import Write, read_one, remove_all, write_all
 from cmdexec.worker.spool.stream import StreamSpool
+
+SPILL_BYTES = 1024 * 1024
+"""The most of a stream that one turn of the writer brings to disk: it is copied for that."""
 
 _Planned = list[tuple[AttemptOutput, StreamSpool, list[Write]]]
 
@@ -42,6 +45,7 @@ class Spool:
         self._settings = settings
         self._runtime = runtime
         self._window = settings.output_window_bytes
+        self._low = self._window // 2
         self._dirty: dict[str, AttemptOutput] = {}
         self._doomed: list[Path] = []
         self._settling: dict[str, tuple[AttemptOutput, Callable[[], None]]] = {}
@@ -79,7 +83,7 @@ class Spool:
         before = output.held
         output.write(stream, data)
         self._grown(output, output.held - before)
-        if self.memory <= 2 * self._window:
+        if self.memory <= self._window:
             return True
         self._paused.add(output.key)
         self._hurry.set()
@@ -99,7 +103,7 @@ class Spool:
             self._dirty[output.key] = output
             if not self._work.is_set():
                 self._work.set()
-            if self.away and self.memory > self._window:
+            if self.away and self.memory > self._low:
                 self._hurry.set()
 
     # What becomes of it ----------------------------------------------------------------------------------------------
@@ -143,7 +147,7 @@ class Spool:
     def _freed(self, output: AttemptOutput, held_before: int, disk_before: int) -> None:
         self.memory += output.held - held_before
         self.on_disk += output.on_disk - disk_before
-        if self._paused and self.memory <= self._window:
+        if self._paused and self.memory <= self._low:
             paused, self._paused = sorted(self._paused), set()
             self.relieved(paused)
 
@@ -194,7 +198,7 @@ class Spool:
                 self._dirty[output.key] = output
                 continue
             before, disk = output.held, output.on_disk
-            self._delete(stream.wrote(writes, forget=self.memory > self._window or output.key in self._settling))
+            self._delete(stream.wrote(writes, forget=self.memory > self._low or output.key in self._settling))
             self._freed(output, before, disk)
         for key, (output, _) in list(self._settling.items()):
             if output.fits_inline():
@@ -204,22 +208,24 @@ class Spool:
         """What is to be written now: what has waited for a turn, all when there is no room, all of what settles."""
         planned: _Planned = []
         room = self._settings.spool_max_bytes - self.on_disk
-        pressed = bool(self._paused) or (self.away and self.memory > self._window)
+        pressed = bool(self._paused) or (self.away and self.memory > self._low)
         for key, output in list(self._dirty.items()):
             waits = False
             for stream in (output.stdout, output.stderr):
                 upto = stream.end if pressed or key in self._settling else stream.marked
                 stream.marked = stream.end
-                waits = waits or upto < stream.end
-                writes = stream.plan(upto)
+                writes = stream.plan(upto, SPILL_BYTES)
                 size = sum(len(write.data) for write in writes)
+                after = stream.loose + size
                 if size > room:
                     stream.failed()
-                    waits = True
                 elif writes:
                     room -= size
                     planned.append((output, stream, writes))
-            if not waits or not output.held:
+                    if after < upto:
+                        self._hurry.set()
+                waits = waits or after < stream.end or size > room
+            if not waits:
                 del self._dirty[key]
         return planned
 

@@ -96,11 +96,16 @@ class StreamSpool:
         self._free(self.acked)
         return [] if self.busy else self.disk.release(self.acked)
 
-    def plan(self, upto: int) -> list[Write]:
-        """The writes that bring to disk what lies below `upto` and is neither there nor acknowledged; `wrote` or
-        `failed` must follow."""
-        start = max(self.acked, self.disk.end, self._first)
-        data = self.in_memory(start, upto - start) if upto > start else None
+    @property
+    def loose(self) -> int:
+        """The first byte that is in memory alone."""
+        return max(self.acked, self.disk.end, self._first)
+
+    def plan(self, upto: int, most: int) -> list[Write]:
+        """The writes that bring to disk up to `most` bytes of what lies below `upto` and is neither there nor
+        acknowledged; `wrote` or `failed` must follow."""
+        start = self.loose
+        data = self.in_memory(start, min(most, upto - start)) if upto > start else None
         if not data:
             return []
         self.busy = True
