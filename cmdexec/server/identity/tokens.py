@@ -61,15 +61,17 @@ def worker_id_in(token: str, secret: str, clock: Clock) -> str:
     """
     if header_of(token).get("typ", "JWT") not in ("JWT", "jwt"):
         raise bad_token()
+    judged_here: Any = {"require": list(_WORKER_REQUIRED), "verify_exp": False, "verify_iat": False}
     try:
-        claims = jwt.decode(token, secret, algorithms=[ALGORITHM], options={"require": list(_WORKER_REQUIRED)})
+        claims = jwt.decode(token, secret, algorithms=[ALGORITHM], options=judged_here)
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError, OverflowError) as wrong:
         raise bad_token() from wrong
     worker_id, issued, expires = (claims[name] for name in _WORKER_REQUIRED)
     for time in (issued, expires):
         if isinstance(time, bool) or not isinstance(time, int | float):
             raise bad_token()
-    if not issued <= clock.now() / 1000 + _SKEW_SEC or not expires - issued <= LONGEST_SEC:
+    now = clock.now() / 1000
+    if not (issued <= now + _SKEW_SEC and now < expires <= issued + LONGEST_SEC):
         raise bad_token()
     if not isinstance(worker_id, str) or not 0 < len(worker_id) <= _ID_MAX:
         raise bad_token()
