@@ -47,6 +47,7 @@ class Release(StrEnum):
     """Why an attempt is released, as the protocol names it."""
 
     NEVER_SPAWNED = "neverSpawned"
+    STARTED_AHEAD = "startedAhead"
     DECLINED = "declined"
     HANDED_BACK = "handedBack"
     DEAD = "dead"
@@ -62,6 +63,7 @@ class Ending(StrEnum):
 
 
 _ASKED_FOR = frozenset({Ending.STOP, Ending.CANCEL})
+_UNBORN = frozenset({Release.NEVER_SPAWNED, Release.STARTED_AHEAD})
 _TOO_LATE = "its lease was over before it was started"
 _KILLED = frozenset({Reason.EXIT, Reason.SIGNAL})
 """Ends that a kill leads to; after any other (a timeout, a lost executor, exit 0) the kill came too late to matter."""
@@ -130,6 +132,10 @@ class Go(News, frozen=True):
     in_time: bool
 
 
+class Stalled(News, frozen=True):
+    """Its start was granted ahead of a slot, and no slot comes free."""
+
+
 class Stop(News, frozen=True):
     """The server says that the attempt does not hold its job (told unasked, or on `start` or `resume`)."""
 
@@ -195,7 +201,7 @@ def recover(record: Record, *, same_boot: bool) -> Step:
         return _released(record, Release.DEAD, "the machine restarted")
     if record.state is State.RUNNING:
         return _released(record, Release.DEAD, "the worker's process ended" if same_boot else "the machine restarted")
-    if record.release is Release.NEVER_SPAWNED and not same_boot:
+    if record.release in _UNBORN and not same_boot:
         return _released(record, Release.DEAD, "the machine restarted")
     return Step(record, _SAID.get(record.state, ()))
 
@@ -221,6 +227,12 @@ def _go(record: Record, news: Go) -> Step:
     if record.requeue and not news.in_time:
         return _released(record, Release.NEVER_SPAWNED, _TOO_LATE)
     return Step(structs.replace(record, state=State.RUNNING), (Do.JOURNAL, Do.SPAWN))
+
+
+def _stalled(record: Record, _news: Stalled) -> Step:
+    if record.state is not State.ASKED:
+        return Step(record)
+    return _released(record, Release.STARTED_AHEAD, "no slot came free for it")
 
 
 def _stop(record: Record, _news: Stop) -> Step:
@@ -306,6 +318,7 @@ _RULES: dict[type[News], Callable[[Record, Any], Step]] = {
     Journaled: _journaled,
     SlotFree: _slot_free,
     Go: _go,
+    Stalled: _stalled,
     Stop: _stop,
     Cancel: _cancel,
     HandBack: _hand_back,

@@ -139,9 +139,11 @@ class Ended(FromWorker, frozen=True):
 
 
 class NeverSpawned(FromWorker, frozen=True):
-    """W had n journaled, made no process of it and will make none."""
+    """W had n journaled, made no process of it and will make none. `ahead`: it had asked to start n before it had a
+    slot, and gives it back since none came free; that says nothing against the job."""
 
     name: ClassVar[str] = "never_spawned"
+    ahead: bool = False
 
 
 class Declined(FromWorker, frozen=True):

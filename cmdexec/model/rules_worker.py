@@ -94,12 +94,13 @@ def start_unknown(job: Job, event: Event, now: int, _jitter: float) -> Change:
 
 
 def unborn(job: Job, event: NeverSpawned, now: int, _jitter: float) -> Change:
-    """queued, no retry used (cancel asked: cancelled); the 6th time failed `start`"""
+    """queued, no retry used (cancel asked: cancelled); the 6th time failed `start`; a start asked ahead of its slot and
+    given back is not counted"""
     run = newest_run(job)
     attempts = job.attempts if run is None else job.attempts[:-1]
     if job.cancel_requested:
         return cancelled(job, event, now, confirmed=True, tell=Tell.OK, attempts=attempts)
-    times = job.never_spawned + 1
+    times = job.never_spawned + (0 if event.ahead else 1)
     if times < NEVER_SPAWNED_MAX:
         return requeued(
             job, event, now, tell=Tell.OK, closes=None if run is None else job.attempt,

@@ -68,11 +68,12 @@ class Stats(Message, frozen=True):
 
 
 class Released(Message, frozen=True):
-    """An attempt that the worker has no more: it never made a process, declined it, gave it back, or knows it dead."""
+    """An attempt that the worker has no more: it never made a process, declined it, gave it back, or knows it dead.
+    `startedAhead`: it made no process, since no slot came free for it as soon as it had expected."""
 
     job_id: JobId
     attempt: AttemptNumber
-    why: Literal["neverSpawned", "declined", "handedBack", "dead"]
+    why: Literal["neverSpawned", "startedAhead", "declined", "handedBack", "dead"]
     message: LongText | None = None
 
 

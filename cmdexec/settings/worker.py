@@ -56,6 +56,11 @@ WORKER: tuple[Setting, ...] = (
         _HERE, minimum=0, maximum=10_000,
     ),
     Setting(
+        "START_AHEAD_PATIENCE_MS", Kind.DURATION, 100.0,
+        "Jobs started before a slot is free are given back when none comes free for so long.", _HERE,
+        unit="ms", minimum=1, maximum=60_000,
+    ),
+    Setting(
         "MAX_JOBS", Kind.INTEGER, None, "The worker ends by itself after this many jobs; never when unset.",
         _HERE, minimum=1, maximum=1_000_000_000, flag="--max-jobs",
     ),
@@ -150,6 +155,7 @@ class WorkerSettings:
     work_dir: Path | None
     job_path: str
     start_ahead_max: int
+    start_ahead_patience_ms: float
     max_jobs: int | None
     idle_timeout_sec: float | None
     drain_sec: float

@@ -55,7 +55,9 @@ async def build(url: str, folder: DataFolder, *, settings: WorkerSettings, runti
     work = await call(partial(work_dir, settings.work_dir, settings.data_dir))
     runner = Runner(executor, work, settings=settings, runtime=runtime)
     sender = Sender(spool, settings=settings, runtime=runtime)
-    slots = Slots(settings.slots, ahead_max=settings.start_ahead_max)
+    slots = Slots(
+        settings.slots, ahead_max=settings.start_ahead_max, patience_sec=settings.start_ahead_patience_ms / 1000
+    )
     lease = Lease(settings=settings, runtime=runtime)
     turns = Turns(spool, slots, sender, runner, lease, settings=settings, runtime=runtime)
     attempts = Attempts(spool, slots, sender, runner, lease, turns, runtime=runtime)

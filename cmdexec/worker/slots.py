@@ -16,9 +16,10 @@ class Slots:
     running   has a slot: its process exists, or is about to
     closed    no more is asked: the worker drains
     round_trip_sec  from asking a start to its answer, recently
+    patience_sec    what was started ahead is given back when no slot came free for so long
     """
 
-    def __init__(self, size: int, *, ahead_max: int) -> None:
+    def __init__(self, size: int, *, ahead_max: int, patience_sec: float) -> None:
         self.size = size
         self.waiting: dict[str, HeldAttempt] = {}
         self.asked: dict[str, HeldAttempt] = {}
@@ -27,7 +28,9 @@ class Slots:
         self.pace = Pace()
         self.closed = False
         self.round_trip_sec = 0.0
+        self.patience_sec = patience_sec
         self._ahead_max = ahead_max
+        self._moved_at = 0.0
 
     def wait(self, held: HeldAttempt) -> None:
         """It is journaled."""
@@ -37,7 +40,9 @@ class Slots:
         """The attempts whose start is to be asked now: one for each free slot, and some ahead while jobs are brief."""
         if self.closed or not self.waiting:
             return []
-        most = self.size + start_ahead(self.size, self.pace, now, self.round_trip_sec, self._ahead_max)
+        most = self.size
+        if not self._stalled(now):
+            most += start_ahead(self.size, self.pace, now, self.round_trip_sec, self._ahead_max)
         count = most - len(self.asked) - len(self.granted) - len(self.running)
         if count <= 0:
             return []
@@ -67,7 +72,19 @@ class Slots:
     def ended(self, held: HeldAttempt, now: float) -> None:
         """Its process is gone: the slot is free, and the pace is known better."""
         if self.running.pop(held.key, None) is not None:
+            self._moved_at = now
             self.pace.ended(now, now - held.started_at)
+
+    def kept_waiting(self, now: float) -> list[HeldAttempt]:
+        """What was started ahead and cannot be run as soon as was thought, since the slots do not come free."""
+        return list(self.granted.values()) if self._stalled(now) else []
+
+    def _stalled(self, now: float) -> bool:
+        """All slots are taken by jobs that have had them for longer than brief jobs do."""
+        if len(self.running) < self.size:
+            return False
+        newest = max(held.started_at for held in self.running.values())
+        return now - max(self._moved_at, newest) >= self.patience_sec
 
     def leave(self, held: HeldAttempt) -> None:
         """It will not run, or not any more."""

@@ -29,6 +29,10 @@ def _never_spawned(holder: Holder, item: Released, _others: bool) -> FromWorker:
     return NeverSpawned(holder.worker_id, holder.session, item.attempt)
 
 
+def _started_ahead(holder: Holder, item: Released, _others: bool) -> FromWorker:
+    return NeverSpawned(holder.worker_id, holder.session, item.attempt, ahead=True)
+
+
 def _declined(holder: Holder, item: Released, others: bool) -> FromWorker:
     return Declined(holder.worker_id, holder.session, item.attempt, item.message or _NO_WORD, others)
 
@@ -43,6 +47,7 @@ def _dead(holder: Holder, item: Released, _others: bool) -> FromWorker:
 
 _EVENTS: dict[str, Callable[[Holder, Released, bool], FromWorker]] = {
     "neverSpawned": _never_spawned,
+    "startedAhead": _started_ahead,
     "declined": _declined,
     "handedBack": _handed_back,
     "dead": _dead,

@@ -50,7 +50,7 @@ class End:
 
 
 class Sink(Protocol):
-    """Where an order's news goes: `started` at most once, `output` any number of times, `ended` exactly once and last."""
+    """Where an order's news goes: `started` at most once, `output` any number of times, `ended` once, and last."""
 
     def started(self, pid: int) -> None: ...
 

@@ -127,6 +127,19 @@ CELLS: dict[str, dict[str, Becomes | Stays | No]] = {
         "failed": Stays(OK), "cancelled, confirmed": Stays(OK),
         "cancelled, not confirmed": becomes("cancelled", OK, confirmed=True),
     },
+    "started ahead": {
+        "recalled": Stays(OK),
+        "assigned": becomes("queued", OK, **BACK),
+        "assigned, 5 times unborn": becomes("queued", OK, **BACK),
+        "running": becomes("queued", OK, closes=1, queued_at=NOW, attempts=(), **AGAIN),
+        "running, 5 times unborn": becomes("queued", OK, closes=1, queued_at=NOW, attempts=(), **AGAIN),
+        "running, cancel asked": becomes(
+            "cancelled", OK, closes=1, message="cancelled by ann", confirmed=True, attempts=(), **ENDS
+        ),
+        "unknown": becomes("queued", OK, closes=1, queued_at=NOW, attempts=(), unknown_at=None, **AGAIN),
+        "failed": Stays(OK), "cancelled, confirmed": Stays(OK),
+        "cancelled, not confirmed": becomes("cancelled", OK, confirmed=True),
+    },
     "output": {
         "recalled": No("resume_first"), "lost": No("resume_first"),
         "assigned": No("not_started"),
