@@ -18,6 +18,9 @@ from cmdexec.server.jobs.measure import StoredOutput
 from cmdexec.store.contract.jobs_write import Applied, InlineOutput, JobWrite, JobWrites, NotWritten
 from cmdexec.store.contract.reads import JobReads
 
+_GOLDEN = 0.618033988749895
+"""Multiples of it, modulo 1, are spread evenly: one random number gives each event of a turn a jitter of its own."""
+
 RETRIES = 5
 """How often a conflict is decided again (promises, "Writing")."""
 
@@ -107,6 +110,8 @@ class _Round:
         self._steps: list[_Step] = []
         self._answered: dict[str, list[int]] = {}
         self._again: list[int] = []
+        self._change_id = ""
+        self._jitter = 0.0
 
     async def read(self, pending: Sequence[int], sure: dict[str, Job | None]) -> None:
         """Look up what is not known at all."""
@@ -124,7 +129,10 @@ class _Round:
         """Decide each on what is known; what would change nothing, on what is only believed, has to be looked up."""
         current: dict[str, Job | None] = {}
         doubtful: set[str] = set()
-        now = self._shell.runtime.clock.now()
+        runtime = self._shell.runtime
+        now = runtime.clock.now()
+        self._change_id = runtime.ids.new()
+        self._jitter = runtime.rng.random()
         for index in pending:
             ask = self._asks[index]
             job_id = ask.job_id
@@ -155,7 +163,7 @@ class _Round:
             return None
         judged = _plain(ask) if ask.judge is None else ask.judge.against(job)
         outcome = Outcome(job, NoChange(job))
-        jitter = self._shell.runtime.rng.random()
+        jitter = (self._jitter + index * _GOLDEN) % 1.0
         last = judged.events[-1]
         for event in judged.events:
             decision = decide(job, event, now, jitter)
@@ -164,9 +172,8 @@ class _Round:
             if isinstance(change, Change):
                 append = judged.append if event is last and change is decision else ()
                 attempt = event.attempt if append and isinstance(event, FromWorker) else None
-                write = JobWrite(
-                    change.job, change.rev, self._shell.runtime.ids.new(), change.opens, attempt, append, change.closes
-                )
+                change_id = f"{self._change_id}.{len(self._steps)}"
+                write = JobWrite(change.job, change.rev, change_id, change.opens, attempt, append, change.closes)
                 self._steps.append(_Step(index, job, change, write))
                 job = change.job
             if isinstance(decision, Refusal):
