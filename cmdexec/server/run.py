@@ -112,10 +112,11 @@ class _Server:
         ready: Callable[[Listening], None] | None, with_worker: WithWorker | None,
     ) -> bool:  # fmt: skip
         local: LocalWorker | None = None
+        keeping: asyncio.Task[None] | None = None
         try:
             if with_worker is not None:
                 local = self._local(with_worker, door)
-                tasks.create_task(local.run(), name="local worker")
+                keeping = tasks.create_task(local.run(), name="local worker")
             await self._parts.own_token.begin(partial(self._folder.write_runtime, door.url))
             self._runtime.log.info("the server takes requests", url=door.url)
             if ready is not None:
@@ -125,7 +126,10 @@ class _Server:
         finally:
             self._parts.stopping.set()
             self._parts.sockets.close()
+            if keeping is not None:
+                keeping.cancel()
             await self._runtime.threads.run(self._folder.remove_runtime)
+            await door.cut()
 
     def _local(self, with_worker: WithWorker, door: Listener) -> LocalWorker:
         return LocalWorker(
