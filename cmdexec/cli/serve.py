@@ -52,7 +52,7 @@ def _serve(settings: ServerSettings, with_worker: "WithWorker | None", lifeline:
 
     def ready(listening: "Listening") -> None:
         if lifeline is None:
-            tell(f"The server listens at {listening.url} and keeps its data in {settings.data_dir}. Ctrl-C stops it.")
+            _tell_people(listening, settings.data_dir)
 
     async def until_stopped() -> tuple[int, bool]:
         stop = asyncio.Event()
@@ -63,3 +63,11 @@ def _serve(settings: ServerSettings, with_worker: "WithWorker | None", lifeline:
     if abandoned:
         shutil.rmtree(settings.data_dir, ignore_errors=True)
     return code
+
+
+def _tell_people(listening: "Listening", folder: Path) -> None:
+    """Where it is; and the first admin's password, which is kept nowhere."""
+    made = listening.made_admin
+    if made is not None and made.password is not None:
+        tell(f"The first user is {made.email}, password {made.password}. This is shown once; write it down.")
+    tell(f"The server listens at {listening.url} and keeps its data in {folder}. Ctrl-C stops it.")

@@ -4,6 +4,7 @@ The server is started before anything heavy is loaded here, so that both start a
 the caller's environment: what they are about is another server.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -18,9 +19,10 @@ from cmdexec.clock import Clock
 from cmdexec.errors import CmdexecError
 from cmdexec.settings.load import DECLARED
 from cmdexec.settings.refused import NOT_PROVIDED
+from cmdexec.worker.folder_posix import WARDEN_LOCK_FILE
 
 DRAIN_SEC = 1.0
-"""How long the private worker gets to end by itself; then it is told to give up its jobs."""
+"""How long the private server waits for what is under way."""
 
 _STEP_SEC = 0.005
 _MEMORY_ROOM = 4 << 30
@@ -44,8 +46,8 @@ class Standalone:
                         "serve", "--host", "127.0.0.1", "--port", "0", "--data-dir", str(self.folder), "--with-worker",
                         "--log-level", "warning", "--lifeline", str(self._lifeline.path),
                     ),
-                    env=_environment(environment), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    start_new_session=True,
+                    env=_environment(environment, self.folder), cwd=self.folder, stdin=subprocess.DEVNULL,
+                    stdout=log, stderr=log, start_new_session=True,
                 )  # fmt: skip
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -63,12 +65,12 @@ class Standalone:
             await self.end(clock, within)
 
     async def end(self, clock: Clock, within: float) -> None:
-        """End server, worker and their jobs, delete the folder, and what of earlier ones was left behind."""
-        if not self._ended():
-            self._server.terminate()
-            await self._until(self._ended, within, clock)
+        """End server, worker and their jobs, delete the folder, and what of earlier ones was left behind.
+
+        It is the same way that kill -9 of this process takes, so it is gone every time.
+        """
         self._lifeline.let_go()
-        if not await self._until(lambda: self._ended() and not self._lifeline.anybody(), within, clock):
+        if not await self._until(self._all_gone, within, clock):
             self._server.kill()
             self._server.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -85,6 +87,10 @@ class Standalone:
 
     def _ended(self) -> bool:
         return self._server.poll() is not None
+
+    def _all_gone(self) -> bool:
+        """Server and worker, and the last process of the last job: until then the warden's lock is held."""
+        return self._ended() and not self._lifeline.anybody() and _free(self.folder / "worker" / WARDEN_LOCK_FILE)
 
     def _said(self) -> str:
         """What the server said last, without its mark: it is the reason."""
@@ -112,8 +118,8 @@ def _base(environment: Mapping[str, str]) -> Path:
     return Path(tempfile.gettempdir())
 
 
-def _environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """This environment without any setting of cmdexec; jobs are looked for where this shell would look."""
+def _environment(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """This environment without any setting of cmdexec; programs are looked for where this shell would look."""
     declared = [setting for side in DECLARED.values() for setting in side]
     names = {name for setting in declared for name in (setting.name, *setting.aliases)}
     names |= {name for side in NOT_PROVIDED.values() for name in side}
@@ -123,7 +129,21 @@ def _environment(environment: Mapping[str, str]) -> dict[str, str]:
         if not {name, name.removesuffix("_FILE")} & names and not name.startswith("CMDEXEC_")
     }
     path = {"JOB_PATH": environment["PATH"]} if environment.get("PATH") else {}
-    return kept | path | {"SERVER_DRAIN_SEC": str(DRAIN_SEC)}
+    return kept | path | {"SERVER_DRAIN_SEC": str(DRAIN_SEC), "WORK_DIR": str(folder / "work")}
+
+
+def _free(lock: Path) -> bool:
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def _sweep(base: Path, clock: Clock) -> None:

@@ -1,6 +1,6 @@
 """`cmdexec worker`: a worker of some server."""
 
-import signal
+import os
 from pathlib import Path
 
 import click
@@ -44,13 +44,12 @@ def _work(settings: WorkerSettings, lifeline: Path | None) -> int:
     log.set_up(runtime.clock, settings.log_level, settings.log_format)
 
     async def until_stopped() -> int:
-        loop = asyncio.get_running_loop()
-
-        def give_up_jobs() -> None:
-            signal.raise_signal(signal.SIGTERM)
-            loop.call_soon(signal.raise_signal, signal.SIGTERM)
-
-        with hanging_on(lifeline, give_up_jobs):
+        with hanging_on(lifeline, _vanish):
             return await run_worker(settings, runtime)
 
     return asyncio.run(until_stopped())
+
+
+def _vanish() -> None:
+    """End as by kill -9: the warden ends all jobs at once, and nobody wants anything of them any more."""
+    os._exit(1)

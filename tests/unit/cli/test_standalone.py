@@ -20,13 +20,14 @@ def test_no_setting_of_the_callers_environment_reaches_it() -> None:
     """They are about another server; a wrong one must not keep this from starting."""
     names = {setting.name for side in DECLARED.values() for setting in side if setting.name != "SERVER_DRAIN_SEC"}
     names |= {f"{name}_FILE" for name in names} | {name for side in NOT_PROVIDED.values() for name in side}
-    given = standalone._environment(dict.fromkeys(names, "nonsense") | {"HOME": "h", "LANG": "C", "NODE_ENV": "x"})
-    assert given == {"HOME": "h", "LANG": "C", "SERVER_DRAIN_SEC": "1.0"}
+    around = dict.fromkeys(names, "nonsense") | {"HOME": "h", "LANG": "C", "NODE_ENV": "x"}
+    given = standalone._environment(around, Path("folder"))
+    assert given == {"HOME": "h", "LANG": "C", "SERVER_DRAIN_SEC": "1.0", "WORK_DIR": "folder/work"}
     assert load(ServerSettings, environ=given, dotenv=None).settings.server_drain_sec == standalone.DRAIN_SEC
 
 
 def test_programs_are_found_where_the_caller_finds_them() -> None:
-    given = standalone._environment({"PATH": "here:there", "JOB_PATH": "elsewhere"})
+    given = standalone._environment({"PATH": "here:there", "JOB_PATH": "elsewhere"}, Path("folder"))
     assert load(WorkerSettings, environ=given, dotenv=None).settings.job_path == "here:there"
 
 
