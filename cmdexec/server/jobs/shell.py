@@ -61,11 +61,9 @@ class Shell:
         """Keep these, if a worker holds them."""
         known = self._known
         for job in jobs:
+            before = known.pop(job.job_id, None)
             if job.status in HELD:
-                known[job.job_id] = job
-                known.move_to_end(job.job_id)
-            else:
-                known.pop(job.job_id, None)
+                known[job.job_id] = job if before is None or before.rev < job.rev else before
         while len(known) > self._most:
             known.popitem(last=False)
 
