@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from cmdexec.cli.outcome import CANCELLED, NOBODY_READS, outcome
 from cmdexec.cli.printer import Printer
@@ -10,6 +10,9 @@ from cmdexec.cli.told import tell, tell_error
 from cmdexec.client import Client, Ended, Piece, follow
 from cmdexec.errors import CmdexecError
 from cmdexec.protocol.requests import JobView, NewJob
+
+_LOOK_AGAIN = 5
+"""Times `tell_after_sec`: how often a job that was told of is looked at again."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -51,9 +54,10 @@ class Foreground:
     async def _with_interrupts(self) -> int:
         try:
             async with asyncio.TaskGroup() as group:
-                heeding = group.create_task(self._heed())
+                beside = [group.create_task(self._heed()), group.create_task(self._say_what_for())]
                 code = await self._to_its_end()
-                heeding.cancel()
+                for task in beside:
+                    task.cancel()
         except ExceptionGroup as several:
             raise several.exceptions[0] from None
         return code
@@ -64,6 +68,20 @@ class Foreground:
         tell("Asking the job to end; press Ctrl-C again to leave at once.")
         if self._job is not None:
             await self._ask_to_end(self._job)
+
+    async def _say_what_for(self) -> None:
+        """Say why nothing comes of the job, whenever there is a reason and it is another one."""
+        told, wait = None, self._client.settings.tell_after_sec
+        while True:
+            await self._client.runtime.clock.sleep(wait)
+            if self._job is None:
+                continue
+            wait = _LOOK_AGAIN * self._client.settings.tell_after_sec
+            with suppress(CmdexecError):  # whatever is wrong is told by what follows the job
+                job = await self._client.status(self._job.job_id, patient=False)
+                if job.waiting_for is not None and job.waiting_for != told:
+                    told = job.waiting_for
+                    tell(f"Waiting: {told}.")
 
     async def _ask_to_end(self, job: JobView) -> None:
         try:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _PATIENCE_SEC = 5.0
 """A private server that is away stays away."""
 
+_TELL_AFTER_SEC = 30.0
+"""Its worker takes a moment to start; that is nobody's concern."""
+
 
 @click.command(
     context_settings={"allow_interspersed_args": False},
@@ -53,8 +56,9 @@ def run(
 
             private = Standalone(os.environ)
             settings = make(
-                ClientSettings, data_dir=str(private.folder), patience_sec=_PATIENCE_SEC, log_level=flags["log_level"]
-            )
+                ClientSettings, data_dir=str(private.folder), log_level=flags["log_level"],
+                patience_sec=_PATIENCE_SEC, tell_after_sec=_TELL_AFTER_SEC,
+            )  # fmt: skip
         else:
             settings = load(ClientSettings, flags=flags, config=config).settings
         from cmdexec.cli.asked import asked_job

@@ -74,9 +74,9 @@ class Client:
         answer = await self._call("jobs.create", list(jobs), requests.JobsView, headers=self._key(key))
         return answer.jobs
 
-    async def status(self, job_id: str) -> JobView:
-        """How a job stands."""
-        return await self._call("jobs.status", requests.JobQuery(job_id=(job_id,)), JobView)
+    async def status(self, job_id: str, *, patient: bool = True) -> JobView:
+        """How a job stands; not `patient`: as far as that can be had now."""
+        return await self._call("jobs.status", requests.JobQuery(job_id=(job_id,)), JobView, patient=patient)
 
     async def statuses(self, job_ids: Sequence[str]) -> tuple[JobView, ...]:
         """How up to 1,000 jobs stand, in the order asked."""
@@ -149,7 +149,7 @@ class Client:
 
     async def _call(
         self, operation: str, request: Any, kind: type[T], *, headers: Mapping[str, str] | None = None,
-        anonymous: bool = False,
+        anonymous: bool = False, patient: bool = True,
     ) -> T:  # fmt: skip
         """One call, made again while that may help."""
         patience, exchange = self.patience(), self._opened()
@@ -163,7 +163,7 @@ class Client:
                 ) as answer:
                     return _decoded(await answer.read(), kind)
             except Unavailable as wrong:
-                if not self.worth_waiting(wrong):
+                if not patient or not self.worth_waiting(wrong):
                     raise
                 await patience.wait(wrong)
 

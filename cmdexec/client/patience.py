@@ -8,9 +8,7 @@ from cmdexec.runtime import Runtime
 from cmdexec.settings.client import ClientSettings
 
 Notice = Callable[[CmdexecError], None]
-"""Told once for each time that the server is away or busy for longer than `TELL_AFTER_SEC`."""
-
-TELL_AFTER_SEC = 2.0
+"""Told once for each time that the server is away or busy for longer than `tell_after_sec`."""
 
 _HOPELESS = frozenset({"disk_full", "output_limit"})
 """Waiting does not help: somebody has to make room."""
@@ -46,7 +44,7 @@ class Patience:
         self._failures += 1
         if wrong.code != "server_away":
             wait = max(wait, min(wrong.retry_after, longest))
-        if self._notice is not None and not self._told and passed + wait >= TELL_AFTER_SEC:
+        if self._notice is not None and not self._told and passed + wait >= self._settings.tell_after_sec:
             self._told = True
             self._notice(wrong)
         await self._runtime.clock.sleep(min(wait, self._settings.patience_sec - passed))

@@ -25,6 +25,10 @@ CLIENT: tuple[Setting, ...] = (
         _HERE, unit="s", minimum=0, maximum=30 * DAY,
     ),
     Setting(
+        "TELL_AFTER_SEC", Kind.DURATION, 2.0, "How long nothing may happen before you are told what is waited for.",
+        _HERE, unit="s", minimum=0.01, maximum=DAY,
+    ),
+    Setting(
         "RETRY_FIRST_SEC", Kind.DURATION, 0.1, "The range of the first wait before a call is made again.",
         _HERE, unit="s", minimum=0.001, maximum=3600, relation=Relation("RETRY_MAX_SEC"),
     ),
@@ -53,6 +57,7 @@ class ClientSettings:
     token: str | None = field(repr=False)
     request_timeout_sec: float
     patience_sec: float
+    tell_after_sec: float
     retry_first_sec: float
     retry_max_sec: float
     follow_silence_sec: float

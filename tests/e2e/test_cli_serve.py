@@ -126,6 +126,37 @@ def test_ctrl_c_stops_a_server_and_its_worker(tmp_path: Path) -> None:
     until(lambda: not proc.with_marker(str(tmp_path)), "server and worker have ended")
 
 
+def test_a_server_stops_while_its_worker_is_still_starting(tmp_path: Path) -> None:
+    arguments = ["serve", "--port", "0", "--with-worker", "--data-dir", str(tmp_path / "s")]
+    with command(tmp_path / "c", *arguments, MARK=str(tmp_path)) as server:
+        server.says("The server listens at http://127.0.0.1:")
+        server.send(signal.SIGTERM)
+        assert server.ended(20).code == 0
+    until(lambda: not proc.with_marker(str(tmp_path)), "server and worker have ended")
+
+
+def test_a_second_signal_stops_a_server_at_once_and_not_its_worker(tmp_path: Path) -> None:
+    """The job that holds up the first one goes on, for the next server in this folder to take up."""
+    server = Server(tmp_path / "s", "--with-worker", **FAST | {"SERVER_DRAIN_SEC": "1h"}).start()
+    with ends(server):
+        api = server.api()
+        job_id = api.create({"command": "echo $$; exec sleep 60"})["jobId"]
+        until(lambda: api.output(job_id), "the job runs")
+        pid = int(api.output(job_id))
+        server.send(signal.SIGTERM)
+        until(lambda: api.call("GET", "/api/ready")[0] == 503, "it drains")
+        server.send(signal.SIGTERM)
+        assert server.wait(10) == 1
+        assert proc.alive(pid)
+        (worker,) = [one for one in proc.with_marker(str(tmp_path)) if b"worker" in _words(one)]
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: not proc.with_marker(str(tmp_path)), "worker and job have ended")
+
+
+def _words(pid: int) -> list[bytes]:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+
+
 def test_the_first_admin_is_shown_once(tmp_path: Path) -> None:
     arguments = ["serve", "--port", "0", "--data-dir", str(tmp_path / "s")]
     for start in (1, 2):

@@ -47,9 +47,11 @@ class Plays:
         self.parts = parts
         self.created: dict[str, Any] = {}
         self.cancelled = asyncio.Event()
+        self.looks, self.looked = 0, asyncio.Event()
         app = web.Application()
         app.router.add_post("/api/jobs/create", self._create)
         app.router.add_post("/api/jobs/cancel", self._cancel)
+        app.router.add_get("/api/jobs/status", self._status)
         app.router.add_get(f"/api/jobs/{JOB_ID}/output", self._output)
         self.server = TestServer(app)
 
@@ -63,6 +65,14 @@ class Plays:
             return web.json_response(refusal, status=401)
         self.created = await request.json()
         return web.Response(body=msgspec.json.encode(job("queued")), content_type="application/json")
+
+    async def _status(self, _: web.Request) -> web.StreamResponse:
+        self.looks += 1
+        if self.looks == 4:
+            self.looked.set()
+        waits = ["no worker is connected", "no worker is connected", "next on worker w", None]
+        view = job("queued", waiting_for=waits[min(self.looks, 4) - 1])
+        return web.Response(body=msgspec.json.encode(view), content_type="application/json")
 
     async def _cancel(self, request: web.Request) -> web.StreamResponse:
         assert (await request.json())["jobId"] in ([JOB_ID], JOB_ID)
@@ -109,6 +119,18 @@ async def test_what_went_wrong_is_said(tmp_path: Path) -> None:
     result = await play.ran(tmp_path)
     assert result.code == 127
     assert result.stderr == "cmdexec: The command could not be started. There is no \\x1b[31mprogram.\n"
+
+
+async def test_what_a_job_waits_for_is_said_once(tmp_path: Path) -> None:
+    """Each reason once, and nothing when there is none."""
+
+    async def when_looked_at(server: Plays) -> bytes:
+        await server.looked.wait()
+        return end("completed", exit_code=0)
+
+    result = await Plays(when_looked_at).ran(tmp_path, TELL_AFTER_SEC="50ms")
+    assert result.code == 0
+    assert result.stderr == "cmdexec: Waiting: no worker is connected.\ncmdexec: Waiting: next on worker w.\n"
 
 
 async def test_ctrl_c_asks_the_job_to_end(tmp_path: Path) -> None:
