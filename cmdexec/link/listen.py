@@ -21,6 +21,9 @@ Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Malformed = Callable[[int], web.StreamResponse]
 """The answer to what is no HTTP request, by the status that the parser wants: 400, 413, 431 and the like."""
 
+_CUT_SEC = 0.01
+"""What a handler has to end by itself when it is cut; the library takes 0 for no bound at all."""
+
 _SILENT = logging.getLogger("cmdexec.http")
 
 
@@ -49,7 +52,7 @@ class Bounds:
 class _Connection(web.RequestHandler):
     """A connection with a deadline for its first request, and a moment at which it is known to be lost."""
 
-    __slots__ = ("_bounds", "_deadline", "_malformed", "lost")
+    __slots__ = ("_bounds", "_deadline", "_leaving", "_malformed", "lost")
 
     def __init__(
         self, server: "_Server", loop: asyncio.AbstractEventLoop, bounds: Bounds, malformed: Malformed
@@ -69,6 +72,7 @@ class _Connection(web.RequestHandler):
         self._bounds = bounds
         self._malformed = malformed
         self._deadline: asyncio.TimerHandle | None = None
+        self._leaving = False
         self.lost: asyncio.Future[None] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -85,6 +89,22 @@ class _Connection(web.RequestHandler):
         if not self.lost.done():
             self.lost.set_result(None)
         super().connection_lost(exc)
+
+    def leave(self) -> None:
+        """End when the request that is under way is answered; at once if there is none."""
+        self._leaving = True
+        if self._waiter is not None:
+            self.force_close()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if self._leaving and not resp.prepared:
+            resp.force_close()
+        finished = await super().finish_response(request, resp, start_time)
+        if self._leaving:
+            self.close()
+        return finished
 
     def _never_asked(self) -> None:
         self._deadline = None
@@ -109,6 +129,14 @@ class _Server(web.Server):
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, self._loop, self._bounds, self._malformed)
 
+    async def leave(self, within_sec: float) -> None:
+        """Let what is under way end. The library's own way would read nothing more of a body that is still coming."""
+        ours = [one for one in self.connections if isinstance(one, _Connection)]
+        for one in ours:
+            one.leave()
+        if ours:
+            await asyncio.wait([one.lost for one in ours], timeout=within_sec)
+
 
 async def disconnected(request: web.BaseRequest) -> None:
     """Return when the other end of the request's connection is gone: what streams to it can stop then."""
@@ -120,8 +148,10 @@ async def disconnected(request: web.BaseRequest) -> None:
 class Listener:
     """An open door. `port` is the real one, also where 0 was asked for."""
 
-    def __init__(self, runner: web.ServerRunner, host: str, port: int) -> None:
+    def __init__(self, runner: web.ServerRunner, server: _Server, host: str, port: int, drain_sec: float) -> None:
         self._runner = runner
+        self._server = server
+        self._drain_sec = drain_sec
         self.host = host
         self.port = port
 
@@ -138,6 +168,12 @@ class Listener:
 
     async def close(self) -> None:
         """End it: idle connections at once, the others when their request is answered or the drain time is over."""
+        await self.stop_accepting()
+        await self._server.leave(self._drain_sec)
+        await self.cut()
+
+    async def cut(self) -> None:
+        """End it now: whatever is under way is cancelled. After `close`, or twice, it does nothing."""
         await self._runner.cleanup()
 
 
@@ -146,7 +182,8 @@ async def listen(
 ) -> Listener:
     """Open `host`:`port` (0: any free one). `127.0.0.1` and `localhost` are opened for IPv6's loopback as well, where
     there is one. Raises CmdexecError(`in_use` | `bad_settings`)."""
-    runner = web.ServerRunner(_Server(handle, bounds, malformed), shutdown_timeout=drain_sec)
+    server = _Server(handle, bounds, malformed)
+    runner = web.ServerRunner(server, shutdown_timeout=_CUT_SEC)
     await runner.setup()
     try:
         opened = _open(host, port)
@@ -155,7 +192,7 @@ async def listen(
     except OSError as wrong:
         await runner.cleanup()
         raise _cannot(host, port, wrong) from wrong
-    return Listener(runner, host, opened[0].getsockname()[1])
+    return Listener(runner, server, host, opened[0].getsockname()[1], drain_sec)
 
 
 def _open(host: str, port: int) -> Sequence[socket.socket]:

@@ -186,5 +186,6 @@ def _edge(
     )
     return Rest(
         perform=perform, bearer=Bearer(keys), hosts=Hosts(settings.host, settings.allowed_hosts), answers=answers,
-        serve_socket=sockets.serve, max_body=settings.max_body_bytes, body_timeout_sec=settings.body_timeout_sec,
+        serve_socket=sockets.serve, clock=runtime.clock, max_body=settings.max_body_bytes,
+        body_timeout_sec=settings.body_timeout_sec,
     )  # fmt: skip

@@ -58,6 +58,11 @@ def test_an_expected_continue_is_given_only_when_the_body_is_wanted(server: Runn
     assert status_of(answer) == 401
 
 
+def test_a_post_says_how_long_its_body_is(server: Running) -> None:
+    answer = server.raw(head("/api/jobs/create", server, "Connection: close"))
+    assert (status_of(answer), error_of(answer)["code"]) == (411, "length_required")
+
+
 def test_half_a_body_is_given_up(server: Running) -> None:
     began = time.monotonic()
     answer = server.raw(head("/api/jobs/create", server, "Content-Length: 100") + b'{"comm')

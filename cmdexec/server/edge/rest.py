@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 from aiohttp.web import RequestPayloadError
 
+from cmdexec.clock import Clock
 from cmdexec.errors import CmdexecError, Refused
 from cmdexec.protocol.operations import BY_NAME, ROUTES, Operation, Permission
 from cmdexec.server.api.handler import Reply
@@ -71,13 +72,14 @@ class Rest:
 
     def __init__(
         self, *, perform: Perform, bearer: Bearer, hosts: Hosts, answers: Answers, serve_socket: ServeSocket,
-        max_body: int, body_timeout_sec: float,
+        clock: Clock, max_body: int, body_timeout_sec: float,
     ) -> None:  # fmt: skip
         self._perform = perform
         self._bearer = bearer
         self._hosts = hosts
         self._answers = answers
         self._serve_socket = serve_socket
+        self._clock = clock
         self._max_body = max_body
         self._body_timeout = body_timeout_sec
         self._paths = _Paths()
@@ -137,17 +139,19 @@ class Rest:
     async def _body(self, request: web.BaseRequest, most: int) -> bytes:
         if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
             raise Refused("unsupported_type", "The body must not be compressed.")
+        if hdrs.CONTENT_LENGTH not in request.headers and hdrs.TRANSFER_ENCODING not in request.headers:
+            raise Refused("length_required", "This takes a body.", mend="Send one, with its `Content-Length`.")
         if (request.content_length or 0) > most:
             raise _too_large(most)
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = bytearray()
-        started = asyncio.get_running_loop().time()
+        started = self._clock.elapsed()
         try:
             while not request.content.at_eof():
                 async with asyncio.timeout(self._body_timeout):
                     body += await request.content.readany()
-                if asyncio.get_running_loop().time() - started > self._body_timeout * (1 + len(body) / _GRANTS):
+                if self._clock.elapsed() - started > self._body_timeout * (1 + len(body) / _GRANTS):
                     raise TimeoutError
                 if len(body) > most:
                     raise _too_large(most)

@@ -1,0 +1,131 @@
+"""Calling a server that is away, sends one elsewhere, or refuses: always a sentence, never a library's words."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from cmdexec.errors import CmdexecError, Conflict, Refused, Unavailable
+from cmdexec.link.http import away, connect, failure, session
+from cmdexec.link.listen import Bounds, Listener, listen
+from cmdexec.link.socket import Limits
+
+LIMITS = Limits(65536, 0.003, 64, 100, 1_000_000, 2.0, 15.0)
+BOUNDS = Bounds(first_request_sec=5, keepalive_sec=5, linger_sec=1, header_bytes=8192, connections=10)
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def serving(handle: Handle, bounds: Bounds = BOUNDS) -> AsyncIterator[Listener]:
+    def malformed(status: int) -> web.Response:
+        return web.Response(status=status, text="malformed")
+
+    door = await listen(handle, host="127.0.0.1", port=0, bounds=bounds, malformed=malformed, drain_sec=1)
+    try:
+        yield door
+    finally:
+        await door.close()
+        await door.close()
+        await door.cut()
+
+
+def answering(status: int, headers: dict[str, str] | None = None, body: str = "") -> Handle:
+    async def handle(_request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=status, headers=headers, text=body)
+
+    return handle
+
+
+async def opening(url: str) -> CmdexecError:
+    async with session(connect_timeout_sec=2) as http:
+        with pytest.raises(CmdexecError) as wrong:
+            await connect(http, url, {}, LIMITS)
+    return wrong.value
+
+
+@pytest.mark.parametrize(("status", "kind", "code"), [
+    (401, Refused, "unauthorized"), (403, Refused, "forbidden"), (421, Refused, "bad_host"),
+    (426, Refused, "protocol_mismatch"), (400, Refused, "bad_request"), (200, Unavailable, "server_away"),
+    (404, Unavailable, "server_away"), (500, Unavailable, "server_away"), (502, Unavailable, "server_away"),
+    (503, Unavailable, "overloaded"), (429, Unavailable, "too_many"),
+])  # fmt: skip
+async def test_an_answer_instead_of_a_socket(status: int, kind: type[CmdexecError], code: str) -> None:
+    async with serving(answering(status, {"Retry-After": "7"})) as door:
+        wrong = await opening(door.url)
+    assert (type(wrong), wrong.code) == (kind, code)
+    if status in (429, 503):
+        assert isinstance(wrong, Unavailable)
+        assert wrong.retry_after == 7
+
+
+async def test_no_redirect_is_followed_since_the_token_would_go_along() -> None:
+    asked: list[web.BaseRequest] = []
+
+    async def elsewhere(request: web.BaseRequest) -> web.StreamResponse:
+        asked.append(request)
+        return web.Response(status=307, headers={"Location": "/other"})
+
+    async with serving(elsewhere) as door, session(connect_timeout_sec=2) as http:
+        with pytest.raises(Refused, match="somewhere else"):
+            await connect(http, door.url, {"x-worker-token": "secret"}, LIMITS)
+        with pytest.raises(Refused, match="somewhere else"):
+            await http.get(door.url)
+    assert len(asked) == 2
+
+
+async def test_nobody_there() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        wrong = await opening(f"http://127.0.0.1:{taken.getsockname()[1]}")
+    assert (wrong.code, "nothing answers there" in wrong.message) == ("server_away", True)
+    unknown = away("http://x", aiohttp.ServerDisconnectedError())
+    assert unknown.message == "The server at http://x cannot be reached: the connection broke."
+    assert "in time" in away("http://x", TimeoutError()).message
+
+
+@pytest.mark.parametrize(("status", "body", "kind", "code", "message"), [
+    (422, '{"error":{"code":"unknown_field","message":"M.","field":"f","mend":"D."}}', Refused, "unknown_field", "M."),
+    (409, '{"error":{"code":"conflict","message":"M.","expected":{"attempt":2}}}', Conflict, "conflict", "M."),
+    (503, '{"error":{"code":"draining","message":"M."}}', Unavailable, "draining", "M."),
+    (503, '{"error":{"code":"of a newer version","message":"M."}}', Unavailable, "overloaded", "M."),
+    (404, "<html>", Refused, "bad_request", "The server answered 404 without saying why."),
+    (500, "[" * 100_000, Refused, "bad_request", "The server answered 500 without saying why."),
+    (502, '{"error":5}', Refused, "bad_request", "The server answered 502 without saying why."),
+])  # fmt: skip
+async def test_a_refusal_keeps_the_servers_own_words(
+    status: int, body: str, kind: type[CmdexecError], code: str, message: str
+) -> None:
+    handle = answering(status, {"Retry-After": "nonsense"}, body)
+    async with serving(handle) as door, session(connect_timeout_sec=2) as http, http.get(door.url) as answer:
+        wrong = await failure(answer)
+    assert (type(wrong), wrong.code, wrong.message) == (kind, code, message)
+    if isinstance(wrong, Unavailable):
+        assert wrong.retry_after == 1.0
+    if isinstance(wrong, Conflict):
+        assert wrong.expected == {"attempt": 2}
+
+
+async def test_more_connections_than_may_be_open_are_turned_away_and_room_comes_back() -> None:
+    async with serving(answering(200), replace(BOUNDS, connections=2)) as door:
+        held = [socket.create_connection(("127.0.0.1", door.port)) for _ in range(2)]
+        async with session(connect_timeout_sec=2) as http:
+            with pytest.raises(aiohttp.ClientError):
+                await http.get(door.url)
+            for one in held:
+                one.close()
+            async with asyncio.timeout(10):
+                while not await answers(http, door.url):
+                    await asyncio.sleep(0)
+
+
+async def answers(http: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with http.get(url) as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
