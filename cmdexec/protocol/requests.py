@@ -74,9 +74,9 @@ class NewJob(Request, frozen=True):
 
 
 class JobQuery(Request, frozen=True):
-    """`jobId` may be given several times."""
+    """`jobId` may be given several times; as many as fit into one line of a request."""
 
-    job_id: Annotated[tuple[JobId, ...], Meta(min_length=1, max_length=1000)]
+    job_id: Annotated[tuple[JobId, ...], Meta(min_length=1, max_length=300)]
 
 
 class CancelJobs(Request, frozen=True):

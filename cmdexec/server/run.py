@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from cmdexec.errors import CmdexecError
+from cmdexec.link.descriptors_posix import allow
 from cmdexec.link.listen import Bounds, Listener, listen
 from cmdexec.runtime import Runtime, system_runtime
 from cmdexec.server.build import Parts, build
@@ -21,6 +22,9 @@ from cmdexec.server.folder import Folder, open_folder
 from cmdexec.server.identity.first_admin import MadeAdmin
 from cmdexec.server.workers import LocalWorker
 from cmdexec.settings.server import ServerSettings
+
+_OWN_DESCRIPTORS = 200
+"""What a server has open beside connections: its store, its log, its listening sockets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,9 @@ class _Server:
         ready: Callable[[Listening], None] | None,
         with_worker: WithWorker | None,
     ) -> int:
+        fit = allow(self._settings.max_connections + _OWN_DESCRIPTORS)
+        if fit < self._settings.max_connections:
+            self._runtime.log.info("the system lets fewer connections be open than MAX_CONNECTIONS", files=fit)
         try:
             async with asyncio.TaskGroup() as tasks:
                 services = [tasks.create_task(one.run(), name=type(one).__name__) for one in self._parts.services]

@@ -169,6 +169,14 @@ def test_several_jobs_come_in_the_order_asked(server: Running) -> None:
     assert [job["command"] for job in api.ask("GET", f"{STATUS}?{asked}")["jobs"]] == ["4", "3", "2", "1", "0"]
 
 
+def test_as_many_ids_as_may_be_asked_fit_into_a_request(server: Running) -> None:
+    api = server.api("operator")
+    ids = api.create_many([{"command": "x"}] * 300)
+    asked = "&".join(f"jobId={one}" for one in ids)
+    assert len(api.ask("GET", f"{STATUS}?{asked}")["jobs"]) == 300
+    assert api.call("GET", f"{STATUS}?{asked}&jobId={ids[0]}")[0] == 422
+
+
 def test_a_job_is_cancelled_once_and_then_it_is_too_late(server: Running) -> None:
     api = server.api("operator")
     job_id = api.create({"command": "x"})["jobId"]
