@@ -14,8 +14,10 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"cmdexec {__version__}")
         return
-    from cmdexec.cli.main import main as command_line
-
+    try:
+        from cmdexec.cli.main import main as command_line
+    except KeyboardInterrupt:  # Ctrl-C while it is still being loaded
+        sys.exit(130)
     command_line()
 
 

@@ -1,6 +1,6 @@
 """The Python API: everything the HTTP API offers to people and programs, as typed calls.
 
-    async with Client(partial(find_access, settings), settings=settings, runtime=runtime) as client:
+    async with connect() as client:
         job = await client.submit(NewJob(command=("make", "test")))
         async for one in follow(client, job.job_id):
             ...
@@ -10,6 +10,8 @@ It knows the server by its protocol alone.
 
 from cmdexec.client.access import Access, find_access
 from cmdexec.client.calls import Client
+from cmdexec.client.connect import connect
 from cmdexec.client.follow import Ended, Followed, NewAttempt, Piece, follow
+from cmdexec.protocol.requests import NewJob
 
-__all__ = ["Access", "Client", "Ended", "Followed", "NewAttempt", "Piece", "find_access", "follow"]
+__all__ = ["Access", "Client", "Ended", "Followed", "NewAttempt", "NewJob", "Piece", "connect", "find_access", "follow"]

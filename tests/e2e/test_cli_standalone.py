@@ -134,6 +134,32 @@ def test_kill_9_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
     until(lambda: not list((tmp_path / "memory").iterdir()), "the folder is gone", 5)
 
 
+def test_kill_9_of_command_and_server_at_once_leaves_no_process(tmp_path: Path) -> None:
+    """The folder is left to the next such run."""
+    with standalone(
+        tmp_path, "--env", f"MARK={tmp_path}", "--", "trap '' TERM; echo begun; sleep 600; sleep 600"
+    ) as run:
+        run.shows(b"begun")
+        (server,) = [pid for pid in proc.children(run.pid) if "serve" in _command_line(pid).split("\0")]
+        os.kill(server, signal.SIGSTOP)
+        run.process.kill()
+        os.kill(server, signal.SIGKILL)
+        run.ended()
+        until(lambda: not proc.with_marker(str(tmp_path)), "no process is left", 20)
+
+
+@pytest.mark.parametrize("what", ["folder", "runtime.json"])
+def test_ctrl_c_while_the_server_is_starting(tmp_path: Path, what: str) -> None:
+    pattern = {"folder": "cmdexec-run-*", "runtime.json": "cmdexec-run-*/runtime.json"}[what]
+    with standalone(tmp_path, "--env", f"MARK={tmp_path}", "--", "sleep 600") as run:
+        until(lambda: list((tmp_path / "memory").glob(pattern)), f"the {what} is there")
+        run.press()
+        result = run.ended(20)
+    assert result.code == 130
+    assert "Traceback" not in result.stderr
+    nothing_left(tmp_path)
+
+
 def test_a_killed_private_server_takes_the_worker_along(tmp_path: Path) -> None:
     with standalone(tmp_path, "--env", f"MARK={tmp_path}", "--", "echo begun; sleep 600") as run:
         run.shows(b"begun")

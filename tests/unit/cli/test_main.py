@@ -1,6 +1,7 @@
 """What the command line says of itself, and how it tells failures: a sentence and what to do, never a traceback."""
 
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from cmdexec.cli.document import command_page
 from cmdexec.cli.main import COMMANDS, cmdexec, command_line
 from cmdexec.cli.told import printable
 from cmdexec.settings.flags import flags
+from tests.support.system import clean_environment
 
 Captured = pytest.CaptureFixture[str]
 
@@ -84,7 +86,24 @@ def test_what_could_steer_a_terminal_is_escaped() -> None:
     assert printable("plain – ünd") == "plain – ünd"
 
 
-def test_colour_only_where_it_is_wanted(capsys: Captured) -> None:
+@pytest.mark.parametrize(
+    ("environment", "coloured"),
+    [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
+)
+def test_colour_only_on_a_terminal_that_wants_it(environment: dict[str, str], coloured: bool) -> None:
+    terminal, end = pty.openpty()
+    subprocess.run(
+        [sys.executable, "-m", "cmdexec", "worker"], stderr=end, stdin=subprocess.DEVNULL, timeout=20, check=False,
+        env=clean_environment(**environment),
+    )  # fmt: skip
+    said = os.read(terminal, 4096)
+    os.close(end)
+    os.close(terminal)
+    assert b"--headless" in said
+    assert (b"\x1b[1mcmdexec:\x1b[0m" in said) == coloured
+
+
+def test_no_colour_in_a_file(capsys: Captured) -> None:
     command_line(["worker"])
     assert "\x1b" not in capsys.readouterr().err
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from cmdexec.client import Access, Client
+from cmdexec.client import Access, Client, connect
 from cmdexec.errors import CmdexecError, Conflict, Refused, Unavailable
 from cmdexec.protocol.requests import NewJob
 from cmdexec.runtime import system_runtime
@@ -90,6 +90,17 @@ async def test_a_server_that_never_answered_is_not_waited_for(unused_tcp_port: i
     assert told.value.code == "server_away"
     assert access.url in told.value.message
     runtime.threads.close()
+
+
+async def test_the_short_way_takes_the_settings_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script(json({"status": "healthy", "uptime": 1.0}))
+    served = Scripted(script)
+    async with served:
+        monkeypatch.setenv("SERVER_URL", "http://elsewhere:1")
+        monkeypatch.setenv("CMDEXEC_TOKEN", TOKEN)
+        async with connect(server_url=str(served.server.make_url("")).rstrip("/")) as client:
+            assert (await client.health()).status == "healthy"
+    assert script.requests[0].headers["Authorization"] == f"Bearer {TOKEN}"
 
 
 async def test_a_redirect_is_not_followed() -> None:
