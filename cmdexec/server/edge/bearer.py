@@ -5,11 +5,14 @@ token says of itself is checked before, a verifier for each key is called with a
 came out is checked after. Only our own code decides what runs and what is said.
 """
 
+import hashlib
+from collections import OrderedDict
 from typing import Any
 
 from aiohttp import web
 from aiohttp_jwt import JWTMiddleware
 
+from cmdexec.clock import Clock
 from cmdexec.errors import CmdexecError
 from cmdexec.server.identity.keys import KeyRing
 from cmdexec.server.identity.tokens import (
@@ -27,6 +30,7 @@ from cmdexec.server.perform import Claims, Presented
 
 WORKER_TOKEN = "x-worker-token"  # noqa: S105 (a header's name)
 _CLAIMS = "jwt"
+_KEPT = 4096
 
 
 class _Shown(dict[str, Any]):
@@ -57,9 +61,15 @@ def _token_of(request: web.BaseRequest) -> str | None:
 
 
 class Bearer:
-    """Reads credentials: `Authorization` decides alone if it is there, else `x-worker-token` does."""
+    """Reads credentials: `Authorization` decides alone if it is there, else `x-worker-token` does.
 
-    def __init__(self, keys: KeyRing) -> None:
+    A token that was verified stays so until its own end; checking it anew costs a third of a whole small request.
+    Whether its session still stands is asked each time, elsewhere.
+    """
+
+    def __init__(self, keys: KeyRing, clock: Clock) -> None:
+        self._clock = clock
+        self._verified: OrderedDict[bytes, tuple[Claims, int]] = OrderedDict()
         self._verify = {
             kid: JWTMiddleware(
                 secret, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=ISSUER, token_getter=_token,
@@ -72,7 +82,7 @@ class Bearer:
         """The request's credentials; of a user's token, what it says, with its signature and times found good."""
         if "Authorization" in request.headers:
             try:
-                return Presented(claims=await self._claims(request))
+                return Presented(claims=await self._claims(_token_of(request) or ""))
             except CmdexecError as wrong:
                 return Presented(bad=wrong)
         tokens = request.headers.getall(WORKER_TOKEN, ())
@@ -80,13 +90,27 @@ class Bearer:
             return Presented(bad=bad_token())
         return Presented(worker_token=tokens[0] if tokens else None)
 
-    async def _claims(self, request: web.BaseRequest) -> Claims:
-        shown = _Shown(_token_of(request) or "")
-        header = header_of(shown.token)
+    async def _claims(self, token: str) -> Claims:
+        name = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+        known = self._verified.get(name)
+        if known is None:
+            known = await self._verify_anew(token)
+            self._verified[name] = known
+            while len(self._verified) > _KEPT:
+                self._verified.popitem(last=False)
+        claims, expires = known
+        if self._clock.now() >= expires * 1000:
+            self._verified.pop(name, None)
+            raise bad_token()
+        return claims
+
+    async def _verify_anew(self, token: str) -> tuple[Claims, int]:
+        header = header_of(token)
         kid = header.get("kid")
         verify = self._verify.get(kid) if isinstance(kid, str) else None
         if verify is None or header.get("typ") != TYPE:
             raise bad_token()
+        shown = _Shown(token)
         try:
             await verify(shown, _nothing)
         except web.HTTPException as wrong:
@@ -98,4 +122,4 @@ class Bearer:
             raise bad_token()
         if not isinstance(issued, int) or not isinstance(expires, int) or expires - issued > LONGEST_SEC:
             raise bad_token()
-        return Claims(user_id, jti)
+        return Claims(user_id, jti), expires
