@@ -23,8 +23,13 @@ def standalone(folder: Path, *words: str, stdout: int | None = None) -> Iterator
     memory = folder / "memory"
     memory.mkdir(mode=0o700)
     given = {"XDG_RUNTIME_DIR": str(memory), "TMPDIR": str(memory), "MARK": str(folder)}
-    with command(folder, "run", "--standalone", *words, stdout=stdout, **given) as started:
-        yield started
+    try:
+        with command(folder, "run", "--standalone", *words, stdout=stdout, **given) as started:
+            yield started
+    except BaseException:
+        for pid in proc.with_marker(str(folder)):  # what a failing test leaves
+            os.kill(pid, signal.SIGKILL)
+        raise
 
 
 def ran(folder: Path, *words: str) -> Result:
