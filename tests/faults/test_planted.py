@@ -45,7 +45,11 @@ def test_there_are_planted_bugs() -> None:
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
 def test_a_planted_bug_is_caught(patch: Path, tmp_path: Path) -> None:
     tree = copy_of_the_tree(tmp_path)
-    applied = subprocess.run(["git", "apply", str(patch)], cwd=tree, capture_output=True, text=True, timeout=30)
+    # Inside some repository git would look for the files there, and silently apply nothing here.
+    alone = os.environ | {"GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}
+    applied = subprocess.run(
+        ["git", "apply", str(patch)], cwd=tree, env=alone, capture_output=True, text=True, timeout=30
+    )
     assert applied.returncode == 0, f"{patch.name} applies no more: plant the bug anew.\n{applied.stderr}"
     run = run_in(tree, caught_by(patch))
     assert run.returncode == FAILED, f"not caught by {caught_by(patch)}:\n{run.stdout[-3000:]}\n{run.stderr[-1000:]}"

@@ -1,0 +1,89 @@
+"""What is acknowledged is on disk, and what is not acknowledged is kept by who sent it: each broken on purpose."""
+
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.api import ApiError
+from tests.support.ledger import Ledger
+from tests.support.system import FAST, Process, Server, Worker, ends
+from tests.support.waiting import until
+
+SMALL = 32 * 1024
+ESTABLISHED = "01"
+
+
+@contextmanager
+def no_file_grows(process: Process, beyond: int) -> Iterator[None]:
+    """No file of a running process may become longer than that: its disk is full (getrlimit(2), RLIMIT_FSIZE)."""
+    before = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (beyond, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, before)
+
+
+def unread_bytes(port: int) -> int:
+    """What was sent to a port of 127.0.0.1 and not read there (proc(5), /proc/net/tcp)."""
+    here = f"0100007F:{port:04X}"
+    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return sum(int(row[4].partition(":")[2], 16) for row in rows if row[1] == here and row[3] == ESTABLISHED)
+
+
+def test_a_server_that_cannot_write_acknowledges_nothing(tmp_path: Path) -> None:
+    """And goes on by itself as soon as it can; what it acknowledged then is there after kill -9 (promises 1 and 8)."""
+    server = Server(tmp_path, **FAST).start()
+    with ends(server):
+        api = server.api()
+        before = api.create({"command": "true"})["jobId"]
+        batch = [{"command": "echo a command of some length"}] * 1000
+        with no_file_grows(server, beyond=SMALL):
+            for _ in range(3):
+                with pytest.raises(ApiError) as refused:
+                    api.create_many(batch, key="k")
+                assert refused.value.status in (503, 507)
+            assert api.job(before)["status"] == "queued", "what was stored can still be read"
+        job_ids = api.create_many(batch, key="k")
+        server.kill9()
+        server.start()
+        api = server.api()
+        assert [job["status"] for job in api.jobs([before, *job_ids])] == ["queued"] * 1001
+        assert api.create_many(batch, key="k") == job_ids
+
+
+@pytest.mark.timeout(90)
+def test_what_a_server_took_and_never_stored_is_sent_again(tmp_path: Path) -> None:
+    """It is frozen while a job writes and ends, and then killed: all that lay in its sockets dies with it."""
+    server = Server(tmp_path, **FAST).start()
+    worker = Worker(server, "w", **FAST)
+    with ends(server, worker):
+        api = server.api()
+        worker.start(api)
+        ledger, gate, written = Ledger(tmp_path / "ledger"), tmp_path / "gate", tmp_path / "written"
+        text = b"".join(b"%d\n" % number for number in range(1, 8001))
+        written.write_bytes(text)
+        waits = f"{ledger.says('begin')}; until [ -e {gate} ]; do sleep 0.02; done"
+        job_ids = api.create_many([
+            {"command": f"{waits}; {then}; {ledger.says('end')}"}
+            for then in (f"cat {written}", f"echo short; head -c 3000 {written} >&2")
+        ])
+        until(lambda: len(ledger.unended()) == 2, "both are running")
+        server.send(signal.SIGSTOP)
+        gate.touch()
+        until(lambda: not ledger.unended(), "both have ended")
+        sent = len(text) + len("c2hv") * 1000
+        until(lambda: unread_bytes(server.port) > sent, "all of it lies in the server's socket, and nobody takes it")
+        server.kill9()
+        server.start()
+        api = server.api()
+        jobs = api.wait_ended(job_ids, within=30)
+        assert [(job["status"], job["attempt"]) for job in jobs] == [("completed", 1)] * 2
+        assert [job["output"]["stdout"]["whole"] for job in jobs] == [True, True]
+        assert api.output(job_ids[0]) == text
+        assert api.output(job_ids[1]) == b"short\n"
+        assert api.output(job_ids[1], "stderr") == text[:3000]
