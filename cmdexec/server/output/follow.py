@@ -115,7 +115,7 @@ class Follower:
                     follow.look = True
                     yield NewAttempt(number, _run_of(job, number))
                     continue
-                if looks and job.ended:
+                if job.ended:
                     yield JobEnded(job)
                     return
                 await follow.wait(self._check_sec)

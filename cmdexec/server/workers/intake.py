@@ -124,7 +124,7 @@ class Intake:
             while self._waiting:
                 batch = self._next()
                 try:
-                    await self._store(_joined(batch))
+                    await self._store(joined_pieces(batch))
                 finally:
                     self._done(batch)
         finally:
@@ -207,7 +207,7 @@ def acknowledged(key: tuple[str, int], result: Appended) -> OutputAck | None:
     return OutputAck(job_id=job_id, attempt=attempt, stdout=row.stdout, stderr=row.stderr)
 
 
-def _joined(batch: Sequence[Append]) -> list[Append]:
+def joined_pieces(batch: Sequence[Append]) -> list[Append]:
     """Pieces of one stream that follow each other become one, in the order of their first pieces."""
     runs: list[list[Append]] = []
     ends: dict[tuple[str, int, str], tuple[int, list[Append]]] = {}

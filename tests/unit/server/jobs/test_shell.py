@@ -105,6 +105,23 @@ async def test_events_after_a_conflict_are_decided_again_as_well(two: tuple[Core
     assert (stored.status, stored.attempts) == (Status.CANCELLED, ())
 
 
+async def test_what_changes_between_reading_and_writing_is_decided_on_the_new_state(two: tuple[Core, Core]) -> None:
+    one, other = two
+    (job,) = await one.submit()
+    apply = one.store.jobs_write.apply
+
+    async def overtaken(writes: Any) -> Any:
+        one.store.jobs_write.apply = apply  # type: ignore[method-assign]
+        await other.claim(ME)
+        return await apply(writes)
+
+    one.store.jobs_write.apply = overtaken  # type: ignore[method-assign]
+    ((now, outcome),) = await one.jobs.cancel([job.job_id], "me")
+    assert (outcome, now) == ("cancelled", await one.job(job.job_id))
+    assert now is not None
+    assert [line.event for line in now.history] == ["submit", "claim", "cancel"]
+
+
 async def test_a_job_that_changes_under_every_try_is_given_up_after_five(server: Core) -> None:
     job = await claimed(server)
     apply, get = server.store.jobs_write.apply, server.reads.jobs.get

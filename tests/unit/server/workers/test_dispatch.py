@@ -5,8 +5,10 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from cmdexec.errors import Unavailable
+from cmdexec.model.events import Declined
 from cmdexec.model.job import Status
 from cmdexec.protocol.messages import Heartbeat
+from cmdexec.server.jobs import Ask, Holder
 from cmdexec.server.workers.split import split
 from tests.unit.server.core import Core, Worker
 
@@ -106,15 +108,32 @@ async def test_what_waits_with_one_worker_is_recalled_for_another_that_is_free(s
     assert len(fast.assigned()) == 6
     other = await ready(server, "w2", 3)
     assert await server.dispatch.give_out(), "it has to be looked at again"
-    assert other.assigned() == []
+    assert fast.sent.items("stop") == [], "it has not waited long enough"
     server.clock.go_on(0.3)
     await server.dispatch.give_out()
     await server.dispatch.give_out()
     moved = [job_id for job_id, _ in other.assigned()]
     assert len(moved) == 3
+    assert len(server.presence.view()["w1"].held) == 3
     assert set(moved) == {order.job_id for order in fast.sent.items("stop")}
     kept = [job_id for job_id, _ in fast.assigned() if job_id not in moved]
     assert kept == [job_id for job_id, _ in fast.assigned()][:3], "the last that it would have begun are taken"
+
+
+async def test_nothing_is_recalled_for_a_worker_that_declined_it(server: Core) -> None:
+    fast = await ready(server, "w1", 1)
+    await paced(server, fast)
+    (declined,) = await server.submit()
+    await server.jobs.claim(Holder("w2", "s2"), claim_id="c", klasses=("",), limit=1)
+    await server.jobs.turn([Ask(declined.job_id, Declined("w2", "s2", 1, "not here", True))])
+    await server.submit(1, priority=1)
+    await server.dispatch.give_out()
+    assert (declined.job_id, 2) == fast.assigned()[-1]
+    await ready(server, "w2", 1)
+    server.clock.go_on(0.3)
+    await server.dispatch.give_out()
+    job = await server.job(declined.job_id)
+    assert (job.status, job.attempt) == (Status.ASSIGNED, 2)
 
 
 async def test_a_start_that_crosses_with_a_recall_is_decided_once(server: Core) -> None:

@@ -5,11 +5,15 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cmdexec.errors import Unavailable
 from cmdexec.model.job import Result, Status
 from cmdexec.protocol.messages import Done, OutputAck, OutputDone, StreamDone
 from cmdexec.server.jobs import lease_over
-from cmdexec.server.workers.intake import Budget
+from cmdexec.server.workers.intake import Budget, joined_pieces
+from cmdexec.store.contract.output import Append
 from tests.unit.server.core import Core, Worker, core, done, eventually
 
 PIECES = [bytes([65 + number]) * (number * 1000 + 1) for number in range(8)]
@@ -199,6 +203,96 @@ async def test_output_over_the_limit_is_stopped_and_the_job_ends_without_it(tmp_
         assert ended.stdout.bytes == len(most)
         assert ended.stdout.lost == ((len(most), len(most) + 13),)
         assert (await worker.done(job_id, 1, most + b"more and more", inline=b"more")).tell == "ok"
+
+
+async def test_of_inline_output_over_the_limit_what_fits_is_stored(tmp_path: Path) -> None:
+    async with core(tmp_path, max_output_bytes="1MiB") as server:
+        worker, job_id = await running(server)
+        most = b"x" * ((1 << 20) - 2)
+        await worker.output(job_id, 1, 0, most)
+        assert (await worker.done(job_id, 1, most + b"more", inline=b"more")).tell == "ok"
+        ended = await result(server, job_id)
+        assert (ended.stdout.bytes, ended.stdout.whole, ended.stdout.lost) == (
+            1 << 20,
+            False,
+            ((1 << 20, (1 << 20) + 2),),
+        )
+        assert (await server.stored(job_id, 1))[-4:] == b"xxmo"
+
+
+async def test_inline_output_that_was_stored_in_part_is_not_stored_twice(server: Core) -> None:
+    worker, job_id = await running(server)
+    await worker.output(job_id, 1, 0, b"abc")
+    told = await worker.done(job_id, 1, b"abcdef", inline=b"bcdef")
+    assert (told.tell, told.code) == ("ok", None)
+    assert await server.stored(job_id, 1) == b"abcdef"
+
+
+async def test_a_start_asked_again_after_a_cancel_is_not_begun_any_more(server: Core) -> None:
+    worker, job_id = await running(server)
+    await server.jobs.cancel([job_id], "me")
+    (told,) = await worker.start((job_id, 1))
+    assert told.tell == "stop"
+    assert (await worker.release(job_id, 1, "neverSpawned")).tell == "ok"
+    ended = await server.job(job_id)
+    assert (ended.status, ended.confirmed) == (Status.CANCELLED, True)
+
+
+async def test_output_that_came_over_two_servers_is_read_again_for_its_digest(tmp_path: Path) -> None:
+    async with core(tmp_path) as one, core(tmp_path, clock=one.clock, store=one.store, seed=1) as other:
+        worker, job_id = await running(one)
+        await worker.output(job_id, 1, 0, b"abc")
+        await eventually(lambda: acks(worker), "no ack")
+        worker.leave()
+        elsewhere = await other.connect()
+        await elsewhere.beat((job_id, 1))
+        await elsewhere.output(job_id, 1, 3, b"def")
+        await eventually(lambda: acks(elsewhere), "no ack")
+        elsewhere.leave()
+        back = await one.connect()
+        await back.beat((job_id, 1))
+        await back.output(job_id, 1, 6, b"ghi")
+        told = await back.done(job_id, 1, b"abcdefghi")
+        assert (told.tell, told.code) == ("ok", None)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["stdout", "stderr"]), st.sampled_from([1, 2]), st.integers(0, 8), st.integers(1, 4)),
+        max_size=20,
+    )
+)
+def test_joining_pieces_changes_no_byte_and_no_order(pieces: list[tuple[str, int, int, int]]) -> None:
+    """What is written at each offset, piece after piece, is the same for the joined ones."""
+    batch = [
+        Append("job", attempt, "s1", stream, offset, bytes([number]) * size, 99)
+        for number, (stream, attempt, offset, size) in enumerate(pieces)
+    ]
+
+    def bytes_of(appends: list[Append]) -> list[tuple[str, int, int, int]]:
+        written = [
+            (append.stream, append.attempt, append.offset + place, byte)
+            for append in appends
+            for place, byte in enumerate(append.data)
+        ]
+        return sorted(written)
+
+    joined = joined_pieces(batch)
+    assert bytes_of(joined) == bytes_of(batch)
+    assert len(joined) <= len(batch)
+
+
+async def test_output_of_all_workers_together_waits_for_its_turn_but_nobody_starves() -> None:
+    budget = Budget(100)
+    await budget.take(20, 0)
+    async with asyncio.timeout(5):
+        await budget.take(90, 0)
+    waiting = asyncio.create_task(budget.take(20, 4))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    budget.give(90)
+    await waiting
+    assert budget.used == 40
 
 
 async def test_output_for_what_the_worker_does_not_hold_is_refused_with_what_to_do(server: Core) -> None:

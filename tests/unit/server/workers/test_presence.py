@@ -9,6 +9,7 @@ from cmdexec.link.socket import Close
 from cmdexec.model.job import Reason, Status
 from cmdexec.notify.contract import Revoked
 from cmdexec.protocol.messages import Failure, Register
+from cmdexec.server.jobs import recall
 from tests.unit.server.core import Core, Sent, Worker
 
 
@@ -72,6 +73,17 @@ async def test_an_assignment_that_is_not_listed_twice_goes_back_to_the_queue(ser
     await worker.beat()
     job = await server.job(job_id)
     assert (job.status, job.attempt) == (Status.QUEUED, 1)
+
+
+async def test_an_older_attempt_in_the_list_does_not_stand_for_the_newer(server: Core) -> None:
+    worker, (job_id,) = await given(server)
+    await server.jobs.turn(recall([job_id]))
+    await server.dispatch.give_out()
+    assert worker.assigned() == [(job_id, 1), (job_id, 2)]
+    server.clock.go_on(10)
+    beat = await worker.beat((job_id, 1))
+    assert [(held.attempt, held.tell, held.code) for held in beat.held] == [(1, "stop", "stale_attempt")]
+    assert (await server.job(job_id)).missing == 1
 
 
 async def test_a_list_that_has_it_again_ends_the_count(server: Core) -> None:
