@@ -89,6 +89,19 @@ async def test_cut_at_any_time_each_byte_arrives_once(tmp_path: Path) -> None:
         assert len(server.of("start")) == 2, "nothing was asked to start again"
 
 
+async def test_a_window_full_of_lost_acknowledgements_opens_again(tmp_path: Path) -> None:
+    async with serving(tmp_path, output_window_bytes=64 * 1024) as (server, _):
+        await server.until(lambda: server.of("heartbeat"), "it is connected")
+        server.acks = False
+        await server.assign(writer(1))
+        await server.until(lambda: len(server.bytes_of(job_id(1))) >= 64 * 1024, "the window is full")
+        server.acks = True
+        server.cut()
+        await server.results(1)
+        assert server.bytes_of(job_id(1)) == WRITTEN
+        assert server.repeats > 0
+
+
 async def test_lost_acknowledgements_make_nothing_twice(tmp_path: Path) -> None:
     """The server stored everything, and died before it could say so."""
     async with serving(tmp_path) as (server, _):
@@ -184,12 +197,20 @@ async def test_a_result_waits_for_a_server_that_is_away_also_in_the_next_process
         assert ended.exists(), "a drain lets running jobs end"
         assert server.of("done") == []
         server.refuse = None
+        before = len(server.of("heartbeat"))
         second = RunningWorker(server, tmp_path)
         (done,) = await server.results(1)
+        assert [one.job_id for one in server.of("heartbeat")[before].jobs] == [job_id(1)], "it is held until then"
         assert done.exit_code == 0
         assert server.bytes_of(job_id(1)) == b"late\n" + b"".join(b"%d\n" % n for n in range(1, 5001))
         await server.until(lambda: server.of("heartbeat")[-1].jobs == (), "it is forgotten")
         await second.end()
+        before = len(server.of("heartbeat"))
+        third = RunningWorker(server, tmp_path)
+        await server.until(lambda: len(server.of("heartbeat")) > before + 1, "the third is there")
+        assert server.of("heartbeat")[before].jobs == ()
+        assert len(server.of("done")) == 1
+        await third.end()
 
 
 async def test_replaced_it_ends_and_says_so_and_leaves_nothing_running(tmp_path: Path) -> None:

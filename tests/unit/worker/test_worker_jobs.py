@@ -174,6 +174,19 @@ async def test_brief_jobs_are_asked_for_ahead(tmp_path: Path) -> None:
         await server.until(lambda: len(server.of("start")) > before + 1, "more than one start is asked for")
 
 
+async def test_what_was_started_ahead_is_given_back_when_no_slot_comes_free(tmp_path: Path) -> None:
+    gate, ran = tmp_path / "gate", tmp_path / "ran"
+    async with serving(tmp_path, slots=1, start_ahead_patience_ms=50.0) as (server, _):
+        await given(server, job(1, ("true",)))
+        await server.results(1)
+        await server.assign(job(2, f"until [ -e {gate} ]; do sleep 0.01; done"), job(3, f"touch {ran}"))
+        (released,) = await server.until(lambda: server.of("released"), "the second is given back")
+        assert (released.job_id, released.why) == (job_id(3), "startedAhead")
+        gate.touch()
+        await server.results(2)
+        assert not ran.exists()
+
+
 async def test_a_waiting_job_that_is_recalled_never_runs(tmp_path: Path) -> None:
     gate, ran = tmp_path / "gate", tmp_path / "ran"
     async with serving(tmp_path, slots=1) as (server, _):
@@ -188,12 +201,15 @@ async def test_a_waiting_job_that_is_recalled_never_runs(tmp_path: Path) -> None
 
 
 async def test_said_twice_is_run_once(tmp_path: Path) -> None:
-    ran = tmp_path / "ran"
+    ran, gate = tmp_path / "ran", tmp_path / "gate"
     async with serving(tmp_path) as (server, _):
-        twice = job(1, f"echo x >> {ran}; sleep 0.2")
+        twice = job(1, f"echo x >> {ran}; until [ -e {gate} ]; do sleep 0.01; done")
         await given(server, twice, twice)
         await server.until(lambda: server.of("start"), "it is asked for")
         await server.assign(twice)
+        beats = len(server.of("heartbeat"))
+        await server.until(lambda: len(server.of("heartbeat")) > beats + 1, "it has heard that")
+        gate.touch()
         await server.results(1)
         assert ran.read_text() == "x\n"
         assert len(server.of("start")) == 1
@@ -205,7 +221,7 @@ async def test_a_silent_server_ends_requeue_jobs_and_hurts_no_other(tmp_path: Pa
     flags.mkdir()
     async with serving(tmp_path) as (server, _):
         server.lease_sec = 1.0
-        sleeps = f"echo $$ > {flags}/$CMDEXEC_JOB_ID; exec sleep 60"
+        sleeps = f"echo $$ > pid; mv pid {flags}/$CMDEXEC_JOB_ID; exec sleep 60"
         await given(server, job(1, sleeps, on_lost="requeue"), job(2, sleeps))
         await running(server, 2, flags)
         pids = {n: int((flags / job_id(n)).read_text()) for n in (1, 2)}

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 import psutil
 
 from cmdexec.protocol.messages import Assignment
+from tests.support.system import clean_environment
 from tests.support.waiting import until
 from tests.support.worker import job_id
 from tests.support.worker_server import SECRET, WorkerServer
@@ -40,8 +40,8 @@ class WorkerProcess:
     """`cmdexec worker`, with durations for tests."""
 
     def __init__(self, server: WorkerServer, folder: Path, **settings: str) -> None:
-        environment = {
-            "PATH": os.environ["PATH"], "WORKER_TOKEN_SECRET": SECRET, "SERVER_URL": server.url, "SLOTS": "2",
+        environment = clean_environment() | {
+            "WORKER_TOKEN_SECRET": SECRET, "SERVER_URL": server.url, "SLOTS": "2",
             "DATA_DIR": str(folder / "worker"), "WORK_DIR": str(folder / "jobs"), "ALLOW_HOST": "true",
             "RECONNECT_MIN_SEC": "20ms", "RECONNECT_MAX_SEC": "200ms", "KILL_GRACE_SEC": "200ms",
         } | settings  # fmt: skip
