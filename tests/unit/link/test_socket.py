@@ -12,7 +12,7 @@ from aiohttp import ClientSession, ClientWSTimeout, web
 from cmdexec.errors import Refused, Unavailable
 from cmdexec.link.listen import Bounds, listen
 from cmdexec.link.socket import Close, Ended, Limits, Socket
-from cmdexec.protocol.codec import Frame, ask
+from cmdexec.protocol.codec import Frame, ask, encode
 from cmdexec.protocol.messages import OutputHeader
 from cmdexec.runtime import system_runtime
 
@@ -208,9 +208,8 @@ async def test_a_long_reason_is_cut_between_characters() -> None:
 async def test_a_refusal_is_told_and_closes_and_nothing_after_it_is_handled() -> None:
     wrong = Refused("unknown_field", "No such thing.", field="x")
     async with pair(refuse=wrong) as both:
-        both.here.put(ask("bad", []))
-        await both.heard_there.until(lambda: bool(both.heard_there.messages))
-        both.here.put(ask("more", []))
+        for op in ("bad", "more", "more"):
+            await both.here._ws.send_str(encode([ask(op, [])]).decode())
         here, _ = await both.ended()
         assert (here.code, here.reason) == (4400, "No such thing.")
         assert len(both.heard_there.messages) == 1

@@ -143,27 +143,33 @@ async def test_a_second_signal_cuts_short_what_still_runs(tmp_path: Path) -> Non
         await writer.wait_closed()
 
 
-async def test_a_request_under_way_is_answered_before_the_server_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("path", "body", "says"), [
+    ("/api/jobs/cancel", b'{"jobId":"01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f"}', b"There is no job"),
+    ("/api/jobs/create", b'{"command":"x"}', b'"draining"'),
+])  # fmt: skip
+async def test_a_request_under_way_is_answered_before_the_server_ends_but_no_job_is_taken(
+    tmp_path: Path, path: str, body: bytes, says: bytes
+) -> None:
     served = Served(settings(tmp_path))
     here = await served.__aenter__()
     token = json.loads((tmp_path / "runtime.json").read_text())["token"]
     reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
     writer.write(
-        f"POST /api/jobs/cancel HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
-        "Content-Type: application/json\r\nContent-Length: 48\r\nExpect: 100-continue\r\n\r\n".encode()
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n"
+        "Content-Type: application/json\r\nExpect: 100-continue\r\n\r\n".encode()
     )
     assert (await reader.readline()) == b"HTTP/1.1 100 Continue\r\n"
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait((served.task,), timeout=0.2)
-    writer.write(b'{"jobId":"01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f"}')
-    assert b"There is no job" in await asyncio.wait_for(reader.read(), 10)
+    writer.write(body)
+    assert says in await asyncio.wait_for(reader.read(), 10)
     assert await asyncio.wait_for(served.task, 10) == 0
     writer.close()
     with suppress(OSError):
         await writer.wait_closed()
 
 
-async def test_while_it_stops_no_job_is_taken_and_streams_are_broken_off(tmp_path: Path) -> None:
+async def test_when_it_stops_streams_are_broken_off(tmp_path: Path) -> None:
     served = Served(settings(tmp_path))
     here = await served.__aenter__()
     token = json.loads((tmp_path / "runtime.json").read_text())["token"]

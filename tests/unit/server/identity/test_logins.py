@@ -74,6 +74,13 @@ async def test_guesses_have_to_wait_also_from_many_places_and_for_users_that_are
         assert (told.count(Refused), told.count(Unavailable)) == (2, 28)
 
 
+async def test_people_who_share_a_place_do_not_wait_for_each_others_good_logins(around: Around) -> None:
+    await user(around)
+    login = logins(around, free=1)
+    for _ in range(10):
+        await login.log_in("ann@test", "secret", "192.0.2.1")
+
+
 async def test_an_outdated_hash_is_made_anew_at_login(around: Around) -> None:
     from argon2 import PasswordHasher
 
