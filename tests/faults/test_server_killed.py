@@ -152,7 +152,7 @@ def test_a_lost_worker_makes_its_job_unknown_and_its_return_resolves_it(tmp_path
         other.start(api)
         worker.send(signal.SIGSTOP)
         api.wait_status(job_ids[0], "unknown", within=15)
-        assert [one["state"] for one in workers(api) if one["name"] == "w"] == ["lost"]
+        until(lambda: {one["name"]: one["state"] for one in workers(api)}["w"] == "lost", "the worker is shown as lost")
         worker.send(signal.SIGCONT)
         check_once_and_whole(api, ledger, job_ids, lines=100)
         assert api.job(job_ids[0])["run"] == 1
