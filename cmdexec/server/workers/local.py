@@ -8,7 +8,6 @@ import contextlib
 import fcntl
 import os
 import signal
-import subprocess
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -23,6 +22,20 @@ LOCK_FILE = "worker.lock"
 _LOOK_SEC = 0.1
 _LONGEST = 64
 """The most that the wait before another start is multiplied by."""
+
+
+class _Child:
+    """A process that we made. It is not reaped before it is asked for, so until then its pid is no other's."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._ended = False
+
+    def alive(self) -> bool:
+        """Whether it has not ended yet."""
+        if not self._ended:
+            self._ended = os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
+        return not self._ended
 
 
 class LocalWorker:
@@ -51,7 +64,7 @@ class LocalWorker:
         self._threads = runtime.threads
         self._retry_sec = settings.local_worker_retry_sec
         self._stop_sec = settings.local_worker_stop_sec
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: _Child | None = None
         self._stopping = asyncio.Event()
         self._ending = False
 
@@ -105,20 +118,19 @@ class LocalWorker:
         self._child = await self._threads.run(self._start)
         if self._stopping.is_set():
             self._terminate()
-        while self._child.poll() is None and not self._stopping.is_set():
+        while self._child.alive() and not self._stopping.is_set():
             await self._pause(_LOOK_SEC)
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def _start(self) -> "_Child":
         """In a session of its own, so that Ctrl-C in the server's terminal is the server's alone."""
-        return subprocess.Popen(
-            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
-        )
+        nothing = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1)]
+        return _Child(os.posix_spawnp(self._command[0], self._command, os.environ, file_actions=nothing, setsid=True))
 
     def _terminate(self) -> bool:
         """Ask it to end; False if there is none. Never by a bare pid: our own child's cannot be another's, and one that
         is not ours is held by a descriptor before it is looked at again."""
-        if self._child is not None and self._alive():
-            self._child.send_signal(signal.SIGTERM)
+        if self._child is not None and self._child.alive():
+            os.kill(self._child.pid, signal.SIGTERM)
             return True
         pid = self._holder()
         if not pid:
@@ -146,7 +158,7 @@ class LocalWorker:
         return True
 
     def _alive(self) -> bool:
-        return self._child is not None and self._child.poll() is None
+        return self._child is not None and self._child.alive()
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -1,5 +1,8 @@
 """Who gets which jobs, how many ahead, and what is taken back."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
@@ -10,7 +13,7 @@ from cmdexec.model.job import Status
 from cmdexec.protocol.messages import Heartbeat
 from cmdexec.server.jobs import Ask, Holder
 from cmdexec.server.workers.split import split
-from tests.unit.server.core import Core, Worker
+from tests.unit.server.core import Core, Worker, core, eventually
 
 
 async def ready(server: Core, name: str, slots: int) -> Worker:
@@ -220,3 +223,38 @@ async def test_an_empty_queue_is_not_asked_again_before_something_is_announced(s
     (job,) = await server.submit()
     await server.dispatch.give_out()
     assert worker.assigned() == [(job.job_id, 1)]
+
+
+async def test_the_loop_gives_out_what_is_announced_and_ends_when_cancelled(server: Core) -> None:
+    worker = await ready(server, "w1", 2)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(server.dispatch.run())
+        jobs = await server.submit(2)
+        await eventually(lambda: len(worker.assigned()) == 2, "they were not given out")
+        assert {job_id for job_id, _ in worker.assigned()} == {job.job_id for job in jobs}
+        await worker.start(*worker.assigned())
+        await server.submit(1)
+        await worker.done(*worker.assigned()[0])
+        await eventually(lambda: len(worker.assigned()) == 3, "a free slot was not filled")
+        running.cancel()
+
+
+async def test_the_loop_goes_on_when_the_store_was_away(tmp_path: Path) -> None:
+    async with core(tmp_path, recall_after_sec="10ms") as server:
+        worker = await ready(server, "w1", 2)
+        claim = server.store.jobs_write.claim
+        tries = []
+
+        async def away(wanted: object) -> object:
+            tries.append(wanted)
+            if len(tries) < 3:
+                raise Unavailable("store_away", "The store is away.")
+            return await claim(wanted)  # type: ignore[arg-type]
+
+        server.store.jobs_write.claim = away  # type: ignore[method-assign]
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(server.dispatch.run())
+            await server.submit(1)
+            await eventually(lambda: len(worker.assigned()) == 1, "it was not given out")
+            running.cancel()
+        assert len({wanted.claim.claim_id for wanted in tries}) == 1  # type: ignore[attr-defined]
