@@ -133,7 +133,8 @@ class _Server:
         finally:
             self._parts.stopping.set()
             self._parts.sockets.close()
-            if keeping is not None:
+            if local is not None and keeping is not None:
+                local.close()
                 keeping.cancel()
             await self._runtime.threads.run(self._folder.remove_runtime)
             await door.cut()
