@@ -10,10 +10,12 @@ import pytest
 
 from tests.support.api import ApiError
 from tests.support.ledger import Ledger
+from tests.support.spoken import LONG, ended, says, spoken
 from tests.support.system import FAST, Process, Server, Worker, ends
 from tests.support.waiting import until
 
-SMALL = 32 * 1024
+FULL = 8 * 1024
+"""Bytes: less than any commit needs, and more than the log of these servers."""
 ESTABLISHED = "01"
 
 
@@ -42,7 +44,7 @@ def test_a_server_that_cannot_write_acknowledges_nothing(tmp_path: Path) -> None
         api = server.api()
         before = api.create({"command": "true"})["jobId"]
         batch = [{"command": "echo a command of some length"}] * 1000
-        with no_file_grows(server, beyond=SMALL):
+        with no_file_grows(server, beyond=FULL):
             for _ in range(3):
                 with pytest.raises(ApiError) as refused:
                     api.create_many(batch, key="k")
@@ -54,6 +56,34 @@ def test_a_server_that_cannot_write_acknowledges_nothing(tmp_path: Path) -> None
         api = server.api()
         assert [job["status"] for job in api.jobs([before, *job_ids])] == ["queued"] * 1001
         assert api.create_many(batch, key="k") == job_ids
+
+
+async def test_a_server_that_cannot_write_grants_no_start_and_takes_no_result(tmp_path: Path) -> None:
+    """`go`, `ok` and the acknowledgement of output all come after their commit (promises 3, 4 and 5)."""
+    server = Server(tmp_path, **LONG).start()
+    with ends(server):
+        api = server.api()
+        first, second = api.create_many([{"command": "true"}] * 2)
+        async with spoken(server, "w", slots=2) as w:
+            assert {job["jobId"] for job in await w.told("assign")} == {first, second}
+            one, other = {"jobId": first, "attempt": 1}, {"jobId": second, "attempt": 1}
+            assert await says(w, "start", one) == ("go", None)
+            with no_file_grows(server, beyond=FULL):
+                assert await says(w, "start", other) == ("again", "overloaded")
+                assert await says(w, "done", ended(first, 1, 3)) == ("again", "overloaded")
+                await w.send_output(one, "stdout", 0, b"hello")
+                await w.ask("heartbeat", {"jobs": [one, other]})
+                assert w.heard == [], "no acknowledgement came before that answer"
+                assert [job["status"] for job in api.jobs([first, second])] == ["running", "assigned"]
+            (ack,) = await w.told("ack")
+            assert (ack["stdout"], ack.get("tell", "ok")) == (5, "ok")
+            assert await says(w, "start", other) == ("go", None)
+            assert await says(w, "done", ended(first, 1, 3, b"hello")) == ("ok", None)
+        server.kill9()
+        server.start()
+        api = server.api()
+        assert [job["status"] for job in api.jobs([first, second])] == ["failed", "running"]
+        assert api.output(first) == b"hello"
 
 
 @pytest.mark.timeout(90)
