@@ -5,7 +5,7 @@ It is the socket's `Handler`, the attempts' `Voice` and the sender's line, for a
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -23,9 +23,11 @@ from cmdexec.worker.machine import stats
 from cmdexec.worker.sender import Sender
 from cmdexec.worker.slots import Slots
 
-_ITEMS = 1000
-_INLINE_BYTES = 128 * 1024
-"""A frame of results is cut here, by the output that rides in it: more would not fit the smallest frame allowed."""
+_NAMED_BYTES = 100
+"""An attempt's name in a frame, at most."""
+
+_RESULT_BYTES = 700
+"""A result or a release in a frame, at most, but for what rides in it and what is told in words."""
 
 _NOT_NOW = frozenset(
     {"store_away", "overloaded", "draining", "too_many", "queue_full", "disk_full", "timeout", "internal"}
@@ -47,6 +49,9 @@ _EACH = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
 _ONE_TOLD, _ONE_FAILURE = msgspec.json.Decoder(Told), msgspec.json.Decoder(Failure)
 
 
+_About = Held | Done | messages.Released
+
+
 class Conversation:
     """What is said over one socket.
 
@@ -66,9 +71,10 @@ class Conversation:
         self._attempts, self._slots, self._sender, self._lease = attempts, slots, sender, lease
         self._settings, self._clock, self._log = settings, runtime.clock, runtime.log
         self._numbers = itertools.count(1)
-        self._asked: dict[int, tuple[str, Sequence[Held | Done | messages.Released], float]] = {}
+        self._asked: dict[int, tuple[str, Sequence[_About], float]] = {}
         self._beat_now = asyncio.Event()
         self._registered: messages.Registered | None = None
+        self._most = settings.max_frame_bytes
         self._heard_at = self._clock.elapsed()
 
     # What we say -----------------------------------------------------------------------------------------------------
@@ -78,33 +84,31 @@ class Conversation:
         self._ask("register", [self._me], ())
 
     def done(self, results: Sequence[Done]) -> None:
-        part: list[Done] = []
-        size = 0
-        for result in results:
-            riding = len(result.inline.stdout) + len(result.inline.stderr)
-            if part and (size + riding > _INLINE_BYTES or len(part) >= self._settings.flush_items):
-                self._ask("done", part, part)
-                part, size = [], 0
-            part.append(result)
-            size += riding
-        self._ask("done", part, part)
+        self._in_parts("done", results, _size_of_result)
 
     def released(self, releases: Sequence[messages.Released]) -> None:
-        for start in range(0, len(releases), self._settings.flush_items):
-            part = releases[start : start + self._settings.flush_items]
-            self._ask("released", part, part)
+        self._in_parts("released", releases, lambda one: _RESULT_BYTES + 6 * len(one.message or ""))
 
     def start(self, attempts: Sequence[Held]) -> None:
-        for start in range(0, len(attempts), _ITEMS):
-            part = attempts[start : start + _ITEMS]
-            self._ask("start", part, part)
+        self._in_parts("start", attempts, lambda _one: _NAMED_BYTES)
+
+    def _in_parts(self, op: str, items: Sequence[_About], size_of: Callable[[Any], int]) -> None:
+        """In frames of at most half of what a message may have."""
+        part: list[_About] = []
+        size = 0
+        for item in items:
+            more = size_of(item)
+            if part and size + more > self._most // 2:
+                self._ask(op, part, part)
+                part, size = [], 0
+            part.append(item)
+            size += more
+        self._ask(op, part, part)
 
     def beat(self) -> None:
         self._beat_now.set()
 
-    def _ask(
-        self, op: str, items: Sequence[Any], about: Sequence[Held | Done | messages.Released]
-    ) -> None:
+    def _ask(self, op: str, items: Sequence[Any], about: Sequence[_About]) -> None:
         number = next(self._numbers)
         self._asked[number] = op, about, self._clock.elapsed()
         self._socket.put(ask(op, items, number))
@@ -125,8 +129,10 @@ class Conversation:
                 return
             if self._registered is not None:
                 self._beat_now.clear()
+                named = self._attempts.named()
+                fits = len(named) * _NAMED_BYTES < self._most
                 beat = messages.Heartbeat(
-                    jobs=self._attempts.named(), spool_bytes=self._attempts.spool_bytes,
+                    jobs=named if fits else None, spool_bytes=self._attempts.spool_bytes,
                     draining=self._attempts.draining, stats=stats(len(self._slots.running)),
                 )  # fmt: skip
                 self._ask("heartbeat", [beat], ())
@@ -196,6 +202,8 @@ class Conversation:
                     self._log.warning("the server refused what was said", op=op, code=told.code, said=told.message)
                     tell(named, _again(named) if told.code in _NOT_NOW else None)
                 else:
+                    if told.code == "output_differs":
+                        self._log.error("the server has other output than was sent", job=told.job_id, said=told.message)
                     tell(named, told)
 
     def _registration(self, items: msgspec.Raw) -> None:
@@ -203,6 +211,7 @@ class Conversation:
         if registered is None:
             self._socket.close(Close.GOING_AWAY, "It will try again.")
             return
+        self._most = min(self._most, registered.max_frame_bytes)
         self._attempts.output_limit = registered.output_limit_bytes
         self._lease.says(registered.lease_sec, registered.heartbeat_sec)
         self._beat_now.set()
@@ -221,8 +230,7 @@ class Conversation:
             self.welcomed = True
             about = {"worker": self._registered.worker_id, "server_version": self._registered.server_version}
             self._log.info("connected", **about)
-            most = min(self._settings.max_frame_bytes, self._registered.max_frame_bytes)
-            self._sender.connected(self, most)
+            self._sender.connected(self, self._most)
             self._attempts.connected(self)
         self._attempts.beaten()
 
@@ -253,5 +261,12 @@ def _told_or_failure(raw: msgspec.Raw) -> Told | Failure:
         return decode_items(raw, _ONE_FAILURE)
 
 
-def _again(named: Held | Done | messages.Released) -> Told:
+def _size_of_result(done: Done) -> int:
+    """What it takes in a frame: bytes are written in base64, and a character of a text may need six."""
+    riding = len(done.inline.stdout) + len(done.inline.stderr)
+    words = len(done.message or "") + sum(map(len, done.survivors))
+    return _RESULT_BYTES + riding * 4 // 3 + 6 * words
+
+
+def _again(named: _About) -> Told:
     return Told(job_id=named.job_id, attempt=named.attempt, tell="again")

@@ -57,6 +57,10 @@ class Runner:
             assignment = held.assignment
             if assignment is None:
                 raise RuntimeError(f"{held.key} has no assignment")
+            argv = argv_of(assignment)
+            if not argv:
+                self._fail(held, "its command is empty")
+                continue
             folder = f"{self._work_dir}/{held.key}"
             try:
                 os.mkdir(folder, 0o700)
@@ -65,7 +69,7 @@ class Runner:
                 continue
             held.folder = folder
             env = environment_of(assignment, self._settings.job_path, folder)
-            orders.append((Order(held.key, argv_of(assignment), env, folder), held))
+            orders.append((Order(held.key, argv, env, folder), held))
             if assignment.timeout_sec is not None:
                 held.timer = asyncio.get_running_loop().call_later(assignment.timeout_sec, self._time_over, held)
         if orders:

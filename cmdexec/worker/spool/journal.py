@@ -160,7 +160,12 @@ class Journal:
         raws = [self._framed(record) for record in records]
         if self.size > COMPACT_FROM and self._live_bytes * 2 < self.size:
             self._rewrite()
-        self._write(b"".join(raws))
+        data = b"".join(raws)
+        try:
+            self._write(data)
+        except OSError:
+            self._rewrite()  # what is dead makes room for it
+            self._write(data)
         for record, raw in zip(records, raws, strict=True):
             if (key := attempt_of(record)) is not None:
                 self._keep(key, record, raw)

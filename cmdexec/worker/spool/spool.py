@@ -198,7 +198,7 @@ class Spool:
                 self._dirty[output.key] = output
                 continue
             before, disk = output.held, output.on_disk
-            self._delete(stream.wrote(writes, forget=self.memory > self._low or output.key in self._settling))
+            self._delete(stream.wrote(writes, forget=self.memory > self._low))
             self._freed(output, before, disk)
         for key, (output, _) in list(self._settling.items()):
             if output.fits_inline():

@@ -3,6 +3,8 @@
 import os
 import resource
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -122,24 +124,41 @@ def test_it_stays_small_however_many_jobs_pass(tmp_path: Path, monkeypatch: pyte
     assert list(replay.attempts) == [key_of(job(0), 1)]
 
 
-def test_a_write_that_does_not_fit_leaves_no_torn_record(tmp_path: Path) -> None:
-    """A file size limit stands in for a full disk: both fail in the middle of a write."""
-    journal, _ = Journal.open(tmp_path / "journal", BOOT)
-    journal.append([SessionBegins("s1")])
+@contextmanager
+def full_at(size: int) -> Iterator[None]:
+    """A bound on the size of files stands in for a full disk: both fail in the middle of a write."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
-        with pytest.raises(OSError, match="large"):
-            journal.append([Received(assignment(1, size=10_000))])
-        journal.append([Received(assignment(2))])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, before)
+
+
+def test_a_write_that_does_not_fit_leaves_no_torn_record(tmp_path: Path) -> None:
+    journal, _ = Journal.open(tmp_path / "journal", BOOT)
+    journal.append([SessionBegins("s1")])
+    with full_at(4096):
+        with pytest.raises(OSError, match="large"):
+            journal.append([Received(assignment(1, size=10_000))])
+        journal.append([Received(assignment(2))])
     journal.close()
     _, replay = Journal.open(tmp_path / "journal", BOOT)
     assert list(replay.attempts) == [key_of(job(2), 1)]
     assert not replay.torn
+
+
+def test_on_a_full_disk_what_is_dead_makes_room_for_what_lives(tmp_path: Path) -> None:
+    journal, _ = Journal.open(tmp_path / "journal", BOOT)
+    journal.append([SessionBegins("s1"), Received(assignment(0))])
+    with full_at(4096):
+        for number in range(1, 100):
+            journal.append(life(number))
+    journal.close()
+    _, replay = Journal.open(tmp_path / "journal", BOOT)
+    assert list(replay.attempts) == [key_of(job(0), 1)]
 
 
 def test_it_is_for_its_owner_alone(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cmdexec.errors import CmdexecError
 from cmdexec.protocol.messages import INLINE_MAX, Assignment, Done, Stream
 from cmdexec.worker.spool import segments
 from cmdexec.worker.spool.output import STREAMS, AttemptOutput
@@ -291,3 +292,11 @@ async def test_a_lost_spool_is_a_new_session(tmp_path: Path) -> None:
     spool, _ = spool_in(tmp_path)
     assert spool.session not in sessions
     spool.shut()
+
+
+def test_a_folder_that_cannot_be_used_is_told_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("in the way")
+    with pytest.raises(CmdexecError, match="cannot be read or written") as raised:
+        spool_in(tmp_path)
+    assert raised.value.code == "bad_data_dir"
+    assert raised.value.mend

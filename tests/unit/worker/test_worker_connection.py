@@ -287,3 +287,18 @@ async def test_draining_lets_run_what_runs_and_gives_back_what_waits(tmp_path: P
         gate.touch()
         assert await asyncio.wait_for(worker.task, 10) == 0
         assert [one.exit_code for one in server.of("done")] == [0]
+
+
+async def test_many_results_at_once_fit_the_smallest_frames(tmp_path: Path) -> None:
+    """None is answered at first; after a break all are said again together, in as many frames as they need."""
+    async with serving(tmp_path, slots=20, max_frame_bytes=64 * 1024, socket_queue_bytes=2**20) as (server, _):
+        await server.until(lambda: server.of("heartbeat"), "it is connected")
+        server.acks = False  # so that all of the output rides in the results
+        server.say = lambda op, item: None if op == "done" else server.usual(op, item)
+        await server.assign(*(job(n, "head -c 4096 /dev/zero") for n in range(40)))
+        await server.until(lambda: len(server.of("done")) == 40, "all have ended")
+        server.say = server.usual
+        server.cut()
+        await server.until(lambda: len(server.of("done")) == 80, "all are said again")
+        assert all(server.bytes_of(job_id(n)) == bytes(4096) for n in range(40))
+        assert server.connections == 2

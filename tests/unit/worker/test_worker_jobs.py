@@ -4,11 +4,13 @@ import asyncio
 import hashlib
 import json
 import os
+import resource
 import sys
 from pathlib import Path
 
 import pytest
 
+from cmdexec.model import pace
 from cmdexec.protocol.messages import Assignment, Beat, CancelOrder, StopOrder
 from tests.support.waiting import until
 from tests.support.worker import job_id
@@ -157,23 +159,25 @@ async def test_no_more_run_than_there_are_slots_and_each_free_slot_is_asked_for(
         assert len(server.of("start")) == 5
 
 
+@pytest.fixture
+def all_is_brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine nothing would be."""
+    monkeypatch.setattr(pace, "BRIEF_SEC", 5.0)
+
+
+@pytest.mark.usefixtures("all_is_brief")
 async def test_brief_jobs_are_asked_for_ahead(tmp_path: Path) -> None:
-    """Once jobs turn out brief, starts are asked beyond the free slots; still no more run than there are slots."""
+    """Once jobs turn out brief, starts are asked beyond the free slots."""
     async with serving(tmp_path, slots=1) as (server, _):
         await given(server, job(1, ("true",)))
         await server.results(1)
-        held: list[object] = []
-
-        def keep(op: str, item: object) -> object:
-            held.append(item)
-            return None if op == "start" else server.usual(op, item)
-
         before = len(server.of("start"))
-        server.say = keep
+        server.say = lambda op, item: None if op == "start" else server.usual(op, item)
         await server.assign(*(job(n, ("true",)) for n in range(2, 8)))
         await server.until(lambda: len(server.of("start")) > before + 1, "more than one start is asked for")
 
 
+@pytest.mark.usefixtures("all_is_brief")
 async def test_what_was_started_ahead_is_given_back_when_no_slot_comes_free(tmp_path: Path) -> None:
     gate, ran = tmp_path / "gate", tmp_path / "ran"
     async with serving(tmp_path, slots=1, start_ahead_patience_ms=50.0) as (server, _):
@@ -256,3 +260,24 @@ async def test_a_heartbeat_says_how_the_machine_is(tmp_path: Path) -> None:
         assert beat.stats.memory_total_bytes > 2**26
         assert 0 <= beat.stats.cpu <= 1
         assert isinstance(server.usual("heartbeat", beat), Beat)
+
+
+async def test_while_the_journal_cannot_be_written_nothing_starts_and_results_still_come(tmp_path: Path) -> None:
+    """A bound on the size of files stands in for a full disk."""
+    gate, limits = tmp_path / "gate", resource.getrlimit(resource.RLIMIT_FSIZE)
+    async with serving(tmp_path) as (server, _):
+        await given(server, job(1, f"echo begun; until [ -e {gate} ]; do sleep 0.01; done"))
+        await server.until(lambda: server.bytes_of(job_id(1)), "it runs")
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (16, limits[1]))
+            await server.assign(job(2, "echo second"))
+            beats = len(server.of("heartbeat"))
+            await server.until(lambda: len(server.of("heartbeat")) > beats + 1, "it has heard that, and lives")
+            assert len(server.of("start")) == 1
+            os.mkfifo(gate)  # has no size
+            (done,) = await server.results(1)
+            assert (done.job_id, done.exit_code) == (job_id(1), 0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        await server.results(2)
+        assert server.bytes_of(job_id(2)) == b"second\n"
