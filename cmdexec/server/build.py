@@ -185,7 +185,7 @@ def _edge(
         runtime.log, stopping, send_timeout_sec=settings.socket_send_timeout_sec, ping_sec=settings.stream_ping_sec
     )
     return Rest(
-        perform=perform, bearer=Bearer(keys, runtime.clock), hosts=Hosts(settings.host, settings.allowed_hosts), answers=answers,
-        serve_socket=sockets.serve, clock=runtime.clock, max_body=settings.max_body_bytes,
-        body_timeout_sec=settings.body_timeout_sec,
+        perform=perform, bearer=Bearer(keys, runtime.clock), hosts=Hosts(settings.host, settings.allowed_hosts),
+        answers=answers, serve_socket=sockets.serve, clock=runtime.clock,
+        max_body=settings.max_body_bytes, body_timeout_sec=settings.body_timeout_sec,
     )  # fmt: skip
