@@ -138,8 +138,10 @@ class Desk:
         """Send assignments again that were lost with an earlier connection."""
         if not job_ids:
             return
-        found = [job for job in await self._reads.jobs.get(job_ids) if job is not None]
-        self.assign(member, [job for job in found if _assigned_to(job, member.holder)])
+        found = await self._reads.jobs.get(job_ids)
+        for job_id, job in zip(job_ids, found, strict=True):
+            member.stands(job_id, member.attempt_of(job_id), job, self.now())
+        self.assign(member, [job for job in found if job is not None and _assigned_to(job, member.holder)])
 
     def assign(self, member: Member, jobs: Sequence[Job]) -> None:
         """Hand jobs to their worker. If that has left, or is just coming again, its next list shows what it lacks."""

@@ -123,6 +123,7 @@ class WorkerLink:
             reply = Reply(number, len(items))
             replies.append(reply)
             if op == "start":
+                member.spoke_of(items)
                 turn.start(items, reply)
             elif op == "released":
                 turn.released(items, reply)
@@ -186,7 +187,7 @@ class WorkerLink:
         missing: list[tuple[str, int]] = []
         if beat.jobs is not None:
             await self._desk.look_up(member)
-            again, missing = member.absent(beat.jobs, self._desk.now(), self._desk.lease.heartbeat_sec)
+            again, missing = member.absent(beat.jobs, self._desk.now(), self._desk.lease.lease_sec)
             await self._desk.give_again(member, again)
         return missing
 

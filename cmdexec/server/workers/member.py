@@ -1,6 +1,7 @@
 """One connected worker, as this server knows it. The store has the truth about jobs; this is what saves asking it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -16,21 +17,31 @@ _REFILL_BELOW = 2
 """What is held ahead is filled up when half of it is gone: few large claims cost less than many small ones."""
 
 
+class Named(Protocol):
+    """Something that a worker says of an attempt."""
+
+    @property
+    def job_id(self) -> str: ...
+
+    @property
+    def attempt(self) -> int: ...
+
+
 class Given:
     """An attempt that the worker has, or ought to have.
 
     given_at    when it was sent, or loaded (seconds of the clock that counts suspended time)
     started_at  when its start was granted, None before
-    earlier     given on an earlier connection: whatever this one says was said after it was given
+    batch       in which batch of this connection it was given; 0: on an earlier connection
     """
 
-    __slots__ = ("attempt", "earlier", "given_at", "started_at")
+    __slots__ = ("attempt", "batch", "given_at", "started_at")
 
-    def __init__(self, attempt: int, given_at: float, started_at: float | None, *, earlier: bool) -> None:
+    def __init__(self, attempt: int, given_at: float, started_at: float | None, batch: int) -> None:
         self.attempt = attempt
         self.given_at = given_at
         self.started_at = started_at
-        self.earlier = earlier
+        self.batch = batch
 
 
 class Claiming(msgspec.Struct, frozen=True):
@@ -62,6 +73,8 @@ class Member:
         self.claiming: Claiming | None = None
         self._given: dict[str, Given] = {}
         self._running = 0
+        self._batch = 0
+        self._reached = 0
 
     @property
     def worker_id(self) -> str:
@@ -107,12 +120,20 @@ class Member:
         given = self._given.get(job_id)
         return given is not None and given.attempt == attempt
 
+    def attempt_of(self, job_id: str) -> int:
+        """Which attempt of the job it has; 0 for none."""
+        given = self._given.get(job_id)
+        return given.attempt if given is not None else 0
+
     def give(self, jobs: Iterable[Job], now: float, *, earlier: bool = False) -> None:
-        """These are assigned to it, or run on it."""
+        """These are assigned to it in one batch, or it has had them since an `earlier` connection."""
+        if not earlier:
+            self._batch += 1
+        batch = 0 if earlier else self._batch
         for job in jobs:
             self.take(job.job_id, job.attempt)
             started = None if job.status is Status.ASSIGNED else now
-            self._given[job.job_id] = Given(job.attempt, now, started, earlier=earlier)
+            self._given[job.job_id] = Given(job.attempt, now, started, batch)
             self._running += started is not None
 
     def take(self, job_id: str, attempt: int) -> Given | None:
@@ -146,23 +167,30 @@ class Member:
             self._running += 1
             self._trip(now - given.given_at)
 
-    def absent(self, held: Iterable[Held], now: float, patience: float) -> tuple[list[str], list[tuple[str, int]]]:
-        """What a complete list lacks: jobs whose assignment was lost with an earlier connection and is to be sent
-        again, and attempts that are missing.
+    def spoke_of(self, named: Iterable[Named]) -> None:
+        """The worker names these, so it had received their batches, and all before, when it said so."""
+        for item in named:
+            given = self._given.get(item.job_id)
+            if given is not None and given.attempt == item.attempt:
+                self._reached = max(self._reached, given.batch)
 
-        One given on this connection less than `patience` seconds ago may have crossed with the list; one whose start
-        was asked cannot have.
+    def absent(self, held: Sequence[Held], now: float, patience: float) -> tuple[list[str], list[tuple[str, int]]]:
+        """What a complete list lacks: jobs whose assignment was lost with an earlier connection and is to be sent
+        again, and attempts that are missing although the list was made after they were given.
+
+        That is known of those whose start it has asked, and of those whose batch, or a later one, it has spoken of;
+        frames do not overtake each other. Failing that, it is believed after `patience` seconds.
         """
+        self.spoke_of(held)
         named = {item.job_id: item.attempt for item in held}
         again: list[str] = []
         missing: list[tuple[str, int]] = []
         for job_id, given in self._given.items():
             if named.get(job_id) == given.attempt:
                 continue
-            if given.earlier and given.started_at is None:
-                given.earlier, given.given_at = False, now
+            if given.started_at is None and given.batch == 0:
                 again.append(job_id)
-            elif given.earlier or given.started_at is not None or now - given.given_at >= patience:
+            elif given.started_at is not None or given.batch <= self._reached or now - given.given_at >= patience:
                 missing.append((job_id, given.attempt))
         return again, missing
 

@@ -66,13 +66,28 @@ async def test_an_assignment_that_is_not_listed_twice_goes_back_to_the_queue(ser
     worker, (job_id,) = await given(server)
     await worker.beat()
     assert (await server.job(job_id)).missing == 0, "the list may have crossed with the assignment"
-    server.clock.go_on(10)
+    server.clock.go_on(60)
     await worker.beat()
     assert (await server.job(job_id)).missing == 1
-    server.clock.go_on(10)
     await worker.beat()
     job = await server.job(job_id)
     assert (job.status, job.attempt) == (Status.QUEUED, 1)
+
+
+async def test_a_list_that_names_what_was_given_later_was_made_after_what_was_given_before(server: Core) -> None:
+    worker, (first,) = await given(server, slots=3)
+    (second,) = await server.submit()
+    await server.dispatch.give_out()
+    await worker.beat((second.job_id, 1))
+    assert (await server.job(first)).missing == 1
+    (third,) = await server.submit()
+    await server.dispatch.give_out()
+    await worker.beat((second.job_id, 1))
+    assert (await server.job(first)).status is Status.QUEUED
+    assert (await server.job(third.job_id)).missing == 0, "it may have crossed with the list"
+    await worker.start((third.job_id, 1))
+    await worker.beat((second.job_id, 1))
+    assert (await server.job(third.job_id)).missing == 1
 
 
 async def test_an_older_attempt_in_the_list_does_not_stand_for_the_newer(server: Core) -> None:
@@ -80,7 +95,7 @@ async def test_an_older_attempt_in_the_list_does_not_stand_for_the_newer(server:
     await server.jobs.turn(recall([job_id]))
     await server.dispatch.give_out()
     assert worker.assigned() == [(job_id, 1), (job_id, 2)]
-    server.clock.go_on(10)
+    server.clock.go_on(60)
     beat = await worker.beat((job_id, 1))
     assert [(held.attempt, held.tell, held.code) for held in beat.held] == [(1, "stop", "stale_attempt")]
     assert (await server.job(job_id)).missing == 1
