@@ -54,10 +54,12 @@ class Sent:
 
     frames: list[Any] = field(default_factory=list)
     ended: tuple[int, str] | None = None
+    more: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, frame: Any) -> None:
         if self.ended is None:
             self.frames.append(frame)
+            self.more.set()
 
     def close(self, code: int, sentence: str) -> None:
         self.ended = self.ended or (code, sentence)
@@ -96,7 +98,10 @@ class Worker:
             said.append((op, self._number, tuple(items)))
         for frame in await self.link.frames(said):
             self.sent.put(frame)
-        await eventually(lambda: all(self.sent.answered(number) is not None for number in numbers), "no answer")
+        async with asyncio.timeout(10):
+            while any(self.sent.answered(number) is None for number in numbers):
+                self.sent.more.clear()
+                await self.sent.more.wait()
         return [self.sent.answered(number) or [] for number in numbers]
 
     async def beat(self, *held: tuple[str, int], **more: Any) -> Beat:
