@@ -33,6 +33,13 @@ async def test_the_same_batch_again_is_present_with_the_same_jobs(store: Store) 
     assert await store.jobs_write.insert(batch) == Present(tuple(batch))
 
 
+async def test_jobs_are_found_by_their_submit_keys(store: Store) -> None:
+    await inserted(store, *jobs(3))
+    assert await store.reads.jobs.by_submit_keys(["key-2", "no such key", "key-0"]) == [job(2), job(0)]
+    await store.jobs_write.forget_submit_keys(NOW + 1, 10)
+    assert await store.reads.jobs.by_submit_keys(["key-0"]) == []
+
+
 async def test_a_refused_batch_does_not_hurt_what_is_stored_beside_it(store: Store) -> None:
     await inserted(store, job(0))
     outcomes = await asyncio.gather(*(store.jobs_write.insert([job(number), job(0)]) for number in range(1, 9)),

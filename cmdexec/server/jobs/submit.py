@@ -1,17 +1,14 @@
 """New jobs: answered only when they are on disk, and made once however often they are sent (promise 1)."""
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
 
 from cmdexec.errors import Refused, Unavailable
 from cmdexec.model.birth import queued
 from cmdexec.model.job import Job, Spec
+from cmdexec.server.jobs.room import Room
 from cmdexec.server.jobs.shell import Shell
 from cmdexec.store.contract.jobs_write import Present
-
-_OWNERS_MAX = 10_000
-_RETRY_AFTER_SEC = 5.0
 
 
 class Submitter:
@@ -19,9 +16,8 @@ class Submitter:
 
     def __init__(self, shell: Shell, *, max_queued: int, age_sec: float) -> None:
         self._shell = shell
-        self._max_queued = max_queued
+        self._room = Room(shell.reads, max_queued)
         self._age_ms = int(age_sec * 1000)
-        self._at_most: OrderedDict[str, int] = OrderedDict()
 
     async def submit(self, owner: str, specs: Sequence[Spec], *, key: str | None, body: bytes) -> list[Job]:
         """The jobs of `specs`, in their order, all or none. With a `key` that was used before: those made then.
@@ -30,11 +26,22 @@ class Submitter:
         """
         body_hash = hashlib.sha256(body).hexdigest()
         jobs = self._born(owner, specs, key, body_hash)
-        await self._room(owner, len(jobs))
-        written = await self._shell.writes.insert(jobs)
+        try:
+            await self._room.reserve(owner, len(jobs))
+        except Unavailable:
+            before = [] if key is None else await self._shell.reads.by_submit_keys([job.submit_key for job in jobs])
+            if before:
+                return _same(before, jobs, body_hash)
+            raise
+        try:
+            written = await self._shell.writes.insert(jobs)
+        except BaseException:
+            self._room.added(owner, len(jobs))
+            raise
         if isinstance(written, Present):
-            return _same(written, jobs, body_hash)
-        self._at_most[owner] = self._at_most.get(owner, 0) + len(jobs)
+            self._room.given_back(owner, len(jobs))
+            return _same(written.jobs, jobs, body_hash)
+        self._room.added(owner, len(jobs))
         self._shell.changed(written.jobs)
         return list(written.jobs)
 
@@ -53,39 +60,22 @@ class Submitter:
             )  # fmt: skip
         return jobs
 
-    async def _room(self, owner: str, more: int) -> None:
-        """Whether so many may be added. What is remembered is never too low as far as this server knows, so that the
-        store is asked only when it might be full."""
-        at_most = self._at_most.get(owner)
-        if at_most is not None and at_most + more <= self._max_queued:
-            self._at_most.move_to_end(owner)
-            return
-        waiting = await self._shell.reads.waiting_of(owner)
-        self._at_most[owner] = waiting
-        self._at_most.move_to_end(owner)
-        while len(self._at_most) > _OWNERS_MAX:
-            self._at_most.popitem(last=False)
-        if waiting + more > self._max_queued:
-            raise Unavailable(
-                "queue_full",
-                f"{waiting} jobs of yours wait already; {self._max_queued} may.",
-                retry_after=_RETRY_AFTER_SEC,
-                mend="Send fewer, or wait until some have begun.",
-            )
-
 
 def submit_key_of(owner: str, key: str, index: int) -> str:
-    """The key of the job at `index` of a submission: unique in the store, and no two owners share one."""
-    text = f"{len(owner)}:{owner}:{index}:{key}"
-    return hashlib.sha256(text.encode()).hexdigest()
+    """The key of the job at `index` of a submission: unique in the store, and no two owners share one.
+
+    Those of one submission differ at their ends alone: so a batch touches a few pages of the index, not one a job.
+    """
+    text = f"{len(owner)}:{owner}:{key}"
+    return f"{hashlib.sha256(text.encode()).hexdigest()[:40]}-{index:04}"
 
 
-def _same(present: Present, jobs: Sequence[Job], body_hash: str) -> list[Job]:
-    if len(present.jobs) != len(jobs) or any(job.body_hash != body_hash for job in present.jobs):
+def _same(before: Sequence[Job], jobs: Sequence[Job], body_hash: str) -> list[Job]:
+    if len(before) != len(jobs) or any(job.body_hash != body_hash for job in before):
         raise Refused(
             "key_reused",
             "This Idempotency-Key was used before, with another body.",
             field="Idempotency-Key",
             mend="Use a new key for a new request, and the same body for a repeat.",
         )
-    return list(present.jobs)
+    return list(before)

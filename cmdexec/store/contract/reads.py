@@ -27,6 +27,10 @@ class JobReads(Protocol):
         """The jobs in the order asked, None for each that is not there."""
         ...
 
+    async def by_submit_keys(self, keys: Sequence[str]) -> list[Job]:
+        """The jobs with these submit keys, in the order asked; a key that no job has is left out."""
+        ...
+
     async def held_by(self, worker_id: str, after: str = "", limit: int = 1000) -> list[Job]:
         """Jobs that are assigned to, running on or unknown with that worker, by id, beginning after `after`."""
         ...

@@ -27,6 +27,9 @@ class SqliteJobReads:
 
         return await self._readers.run(read)
 
+    async def by_submit_keys(self, keys: Sequence[str]) -> list[Job]:
+        return await self._readers.run(lambda db: with_keys(db, keys))
+
     async def held_by(self, worker_id: str, after: str = "", limit: int = 1000) -> list[Job]:
         return await self._list("held_by", worker_id, after, limit)
 
@@ -78,6 +81,12 @@ class SqliteJobReads:
     async def _number(self, sql: str, *bindings: Any) -> int:
         row = await self._readers.run(lambda db: db.row(sql, bindings))
         return int(row[0]) if row else 0
+
+
+def with_keys(db: Connection, keys: Sequence[str]) -> list[Job]:
+    """The jobs with these submit keys, as `JobReads.by_submit_keys`."""
+    rows = (db.row(_SQL["by_submit_key"], (key,)) for key in keys)
+    return [decode(row[0]) for row in rows if row]
 
 
 def _job(row: Row | None) -> Job | None:

@@ -10,6 +10,7 @@ from cmdexec.model.job import Job, Status
 from cmdexec.store.contract.jobs_write import Applied, Inserted, JobWrite, NotWritten, Present, Wanted
 from cmdexec.store.sqlite import output
 from cmdexec.store.sqlite.connection import Connection, ConstraintBroken, Value
+from cmdexec.store.sqlite.jobs import with_keys
 from cmdexec.store.sqlite.queries import load
 from cmdexec.store.sqlite.rows import avoids, decode, encode, place, state
 from cmdexec.store.sqlite.transaction import Transaction
@@ -33,9 +34,12 @@ class SqliteJobWrites:
         ]
 
         def write(transaction: Transaction) -> Inserted | Present:
-            if not self._has_room():
+            if self._has_room():
+                return _insert(transaction, jobs, rows)
+            present = _present(transaction.db, jobs)
+            if not present.jobs:
                 raise disk_full()
-            return _insert(transaction, jobs, rows)
+            return present
 
         return await self._writer.run(write, sum(map(len, docs)))
 
@@ -61,8 +65,7 @@ def _insert(transaction: Transaction, jobs: Sequence[Job], rows: Sequence[tuple[
     except ConstraintBroken as fault:
         db.run("ROLLBACK TO batch")
         db.run("RELEASE batch")
-        found = (db.row(_SQL["by_submit_key"], (job.submit_key,)) for job in jobs)
-        present = Present(tuple(decode(row[0]) for row in found if row))
+        present = _present(db, jobs)
         if not present.jobs:
             raise ValueError("a job id, or a submit key within the batch, is there twice") from fault
         return present
@@ -70,6 +73,10 @@ def _insert(transaction: Transaction, jobs: Sequence[Job], rows: Sequence[tuple[
     for job in jobs:
         transaction.count(job.owner, job.status, 1)
     return Inserted(tuple(jobs))
+
+
+def _present(db: Connection, jobs: Sequence[Job]) -> Present:
+    return Present(tuple(with_keys(db, [job.submit_key for job in jobs])))
 
 
 def _claim(transaction: Transaction, wanted: Wanted) -> list[Job]:

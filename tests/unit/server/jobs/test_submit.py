@@ -1,13 +1,15 @@
 """Submitting: answered when stored, made once however often it is sent, and bounded."""
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cmdexec.errors import Refused, Unavailable
 from cmdexec.model.job import Spec, Status
 from cmdexec.notify.contract import JobsWaiting
-from cmdexec.server.jobs import Holder
+from cmdexec.server.jobs import Holder, room
 from cmdexec.server.jobs.submit import submit_key_of
 from tests.unit.server.core import OWNER, Core, core
 
@@ -80,8 +82,92 @@ async def test_one_user_may_have_so_many_jobs_waiting_and_others_are_not_concern
         await server.submit(1)
 
 
+async def test_a_repeat_with_its_key_is_answered_although_the_queue_is_full(tmp_path: Path) -> None:
+    async with core(tmp_path, max_queued_per_user=3) as server:
+        first = await server.jobs.submit(OWNER, SPECS, key="k", body=BODY)
+        assert await server.jobs.submit(OWNER, SPECS, key="k", body=BODY) == first
+        with pytest.raises(Refused, match="another body"):
+            await server.jobs.submit(OWNER, SPECS, key="k", body=b"other")
+        with pytest.raises(Unavailable, match="2 jobs"):
+            await server.jobs.submit(OWNER, SPECS, key="another", body=BODY)
+        await server.submit(1)
+
+
+async def test_a_repeat_with_its_key_is_answered_although_the_disk_is_full(tmp_path: Path) -> None:
+    async with core(tmp_path) as server:
+        first = await server.jobs.submit(OWNER, SPECS, key="k", body=BODY)
+        server.store.jobs_write._has_room = lambda: False  # type: ignore[attr-defined]
+        assert await server.jobs.submit(OWNER, SPECS, key="k", body=BODY) == first
+        with pytest.raises(Unavailable) as full:
+            await server.jobs.submit(OWNER, SPECS, key="another", body=BODY)
+        assert full.value.code == "disk_full"
+
+
+async def test_submits_side_by_side_pass_the_bound_of_a_user_no_more_than_one_alone(tmp_path: Path) -> None:
+    async with core(tmp_path, max_queued_per_user=10) as server:
+        for _ in range(2):  # nothing is known of the owner yet, then it is
+            outcomes = await asyncio.gather(*(server.submit(4) for _ in range(8)), return_exceptions=True)
+            refused = [outcome for outcome in outcomes if isinstance(outcome, Unavailable)]
+            assert {outcome.code for outcome in refused} == {"queue_full"}
+            assert len(refused) == 6
+            assert await server.reads.jobs.waiting_of(OWNER) == 8
+            await server.claim(Holder("w1", "s1"), limit=8)
+
+
+async def test_what_was_reserved_and_not_needed_is_given_back(tmp_path: Path) -> None:
+    async with core(tmp_path, max_queued_per_user=4) as server:
+        asked = []
+        count = server.reads.jobs.waiting_of
+
+        async def waiting_of(owner: str) -> int:
+            asked.append(owner)
+            return await count(owner)
+
+        server.reads.jobs.waiting_of = waiting_of  # type: ignore[method-assign]
+        for _ in range(5):
+            await server.jobs.submit(OWNER, SPECS, key="k", body=BODY)
+        await server.submit(2)
+        assert asked == [OWNER], "a repeat counts as if it had made jobs"
+
+
+async def test_jobs_that_may_have_been_stored_count(tmp_path: Path) -> None:
+    async with core(tmp_path, max_queued_per_user=4) as server:
+        insert = server.store.jobs_write.insert
+
+        async def lost(jobs: Any) -> Any:
+            await insert(jobs)
+            raise Unavailable("store_away", "The answer was lost.")
+
+        await server.submit(1)
+        server.store.jobs_write.insert = lost  # type: ignore[method-assign]
+        with pytest.raises(Unavailable, match="lost"):
+            await server.submit(3)
+        server.store.jobs_write.insert = insert  # type: ignore[method-assign]
+        with pytest.raises(Unavailable, match="4 jobs"):
+            await server.submit(1)
+
+
+def test_keys_of_one_submission_stand_side_by_side_in_the_order_of_its_jobs() -> None:
+    """So that a batch touches few pages of the index of keys."""
+    keys = [submit_key_of(OWNER, "k", index) for index in (0, 9, 10, 999)]
+    assert keys == sorted(keys)
+    assert len({key[:40] for key in keys}) == 1
+
+
 async def test_a_draining_server_takes_no_jobs(server: Core) -> None:
     server.jobs.drain()
     with pytest.raises(Unavailable) as refused:
         await server.submit()
     assert (refused.value.code, refused.value.status) == ("draining", 503)
+
+
+async def test_of_owners_that_come_and_go_only_so_many_are_remembered(
+    server: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "_OWNERS_MAX", 3)
+    limit = room.Room(server.reads.jobs, 10)
+    for number in range(6):
+        await limit.reserve(f"owner {number}", 2)
+        if number != 1:
+            limit.added(f"owner {number}", 2)
+    assert list(limit._owners) == ["owner 1", "owner 4", "owner 5"]
