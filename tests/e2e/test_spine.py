@@ -28,7 +28,7 @@ def test_ten_thousand_jobs_each_once(tmp_path: Path) -> None:
         assert len(lines) == MANY
         assert set(lines) == set(acknowledged)
         assert len(set(acknowledged)) == MANY
-        assert {(job["status"], job["attempt"], job["exitCode"]) for job in jobs} == {("completed", 1, 0)}
+        assert {(job["status"], job["run"], job["exitCode"]) for job in jobs} == {("completed", 1, 0)}
 
 
 def test_a_submitted_job_starts_without_polling(tmp_path: Path) -> None:

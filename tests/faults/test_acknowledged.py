@@ -117,3 +117,29 @@ def test_what_a_server_took_and_never_stored_is_sent_again(tmp_path: Path) -> No
         assert api.output(job_ids[0]) == text
         assert api.output(job_ids[1]) == b"short\n"
         assert api.output(job_ids[1], "stderr") == text[:3000]
+
+
+async def test_output_that_comes_again_after_a_break_is_stored_once(tmp_path: Path) -> None:
+    """Acknowledgements were lost with the connection, and then with the server: the worker goes back, and overlaps."""
+    server = Server(tmp_path, **LONG).start()
+    with ends(server):
+        api = server.api()
+        job_id = api.create({"command": "true"})["jobId"]
+        one = {"jobId": job_id, "attempt": 1}
+        async with spoken(server, "w") as w:
+            assert (await w.told("assign"))[0]["jobId"] == job_id
+            assert await says(w, "start", one) == ("go", None)
+            await w.send_output(one, "stdout", 0, b"hello ")
+            assert (await w.told("ack"))[0]["stdout"] == 6
+        async with spoken(server, "w", (job_id, 1)) as w:
+            await w.send_output(one, "stdout", 0, b"hello wo")
+            assert (await w.told("ack"))[0]["stdout"] == 8
+        server.kill9()
+        server.start()
+        api = server.api()
+        async with spoken(server, "w", (job_id, 1)) as w:
+            await w.send_output(one, "stdout", 4, b"o wor")
+            assert (await w.told("ack"))[0]["stdout"] == 9
+            end = ended(job_id, 1, 0, b"rld\n") | {"output": {"stdout": {"bytes": 12}, "stderr": {"bytes": 0}}}
+            assert await says(w, "done", end) == ("ok", None)
+        assert api.output(job_id) == b"hello world\n"

@@ -51,5 +51,9 @@ def test_a_planted_bug_is_caught(patch: Path, tmp_path: Path) -> None:
         ["git", "apply", str(patch)], cwd=tree, env=alone, capture_output=True, text=True, timeout=30
     )
     assert applied.returncode == 0, f"{patch.name} applies no more: plant the bug anew.\n{applied.stderr}"
+    for line in patch.read_text().splitlines():
+        if line.startswith("+++ b/"):
+            file = tree / line.removeprefix("+++ b/")
+            compile(file.read_text(), file, "exec")  # what cannot be read would fail any test
     run = run_in(tree, caught_by(patch))
     assert run.returncode == FAILED, f"not caught by {caught_by(patch)}:\n{run.stdout[-3000:]}\n{run.stderr[-1000:]}"

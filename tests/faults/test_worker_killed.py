@@ -1,6 +1,11 @@
 """kill -9 of the worker: nothing of its jobs stays alive, and the jobs end as the table says."""
 
+import os
+import secrets
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,17 +21,29 @@ PROCESSES = 1 + 2 + 3
 EVIL = Path(__file__).parent / "evil.py"
 
 
+@contextmanager
+def marker_of_its_own() -> Iterator[str]:
+    """A word by which the processes of one test are found; whatever lives of them at its end is killed."""
+    marker = f"evil-{secrets.token_hex(8)}"
+    try:
+        yield marker
+    finally:
+        for pid in with_marker(marker):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
 @pytest.mark.timeout(150)
 def test_twenty_times_no_process_is_alive_two_seconds_later(tmp_path: Path) -> None:
     """Jobs ignore TERM, start sessions of their own, double-fork, close descriptors and empty their environment."""
     server = Server(tmp_path, **FAST).start()
     worker = Worker(server, "w", **FAST)
-    with ends(server, worker):
+    with marker_of_its_own() as name, ends(server, worker):
         api = server.api()
         worker.start(api)
         ledger = Ledger(tmp_path / "ledger")
         for number in range(ROUNDS):
-            marker = f"evil-{tmp_path.name}-{number}"
+            marker = f"{name}-{number:02}"
             jobs = api.create_many([
                 {"command": [sys.executable, "-S", "-E", str(EVIL), marker, kind, str(ledger.path)]} for kind in KINDS
             ])
@@ -47,11 +64,10 @@ def test_twenty_times_no_process_is_alive_two_seconds_later(tmp_path: Path) -> N
 def test_a_cancelled_job_leaves_nothing_running_and_proves_it(tmp_path: Path) -> None:
     server = Server(tmp_path, **FAST).start()
     worker = Worker(server, "w", **FAST)
-    with ends(server, worker):
+    with marker_of_its_own() as marker, ends(server, worker):
         api = server.api()
         worker.start(api)
         ledger = Ledger(tmp_path / "ledger")
-        marker = f"evil-{tmp_path.name}"
         command = [sys.executable, "-S", "-E", str(EVIL), marker, "escapes", str(ledger.path)]
         job_id = api.create({"command": command, "killGraceSec": 0.2})["jobId"]
         until(lambda: len(with_marker(marker)) == 3, "all three processes live")
@@ -65,11 +81,10 @@ def test_a_cancelled_job_leaves_nothing_running_and_proves_it(tmp_path: Path) ->
 def test_a_job_over_its_time_ends_as_timeout_with_its_whole_tree(tmp_path: Path) -> None:
     server = Server(tmp_path, **FAST).start()
     worker = Worker(server, "w", **FAST)
-    with ends(server, worker):
+    with marker_of_its_own() as marker, ends(server, worker):
         api = server.api()
         worker.start(api)
         ledger = Ledger(tmp_path / "ledger")
-        marker = f"evil-{tmp_path.name}"
         command = [sys.executable, "-S", "-E", str(EVIL), marker, "escapes", str(ledger.path)]
         job_id = api.create({"command": command, "timeoutSec": 1, "killGraceSec": 0.2})["jobId"]
         job = api.wait_status(job_id, "failed")
