@@ -104,6 +104,11 @@ class Sender:
         self._ready[held.key] = held
         self._work.set()
 
+    def rode(self, held: HeldAttempt) -> None:
+        """What was left of it went with its result: it is not sent on its own any more."""
+        self._fresh.pop(held.key, None)
+        self._ready.pop(held.key, None)
+
     def forget(self, held: HeldAttempt) -> None:
         """Send no more of it."""
         for place in (self._fresh, self._ready, self._under_way):

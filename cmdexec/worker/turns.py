@@ -289,6 +289,7 @@ class Turns:
                 releases.append(_release_of(held))
             elif (done := held.to_send()) is not None:
                 held.said = True
+                self._sender.rode(held)
                 results.append(done)
         self._reports.clear()
         asks, self._asks = self._asks, {}
