@@ -12,6 +12,7 @@ from cmdexec.runtime import Runtime, system_runtime
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.build import Worker, build
 from cmdexec.worker.folder_posix import DataFolder
+from cmdexec.worker.memory_posix import give_back_large_blocks
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -37,6 +38,7 @@ async def run_worker(
     same worker has taken its place.
     """
     url = _checked(settings)
+    give_back_large_blocks()
     runtime = runtime or system_runtime("worker", threads=2)
     loop, wishes = asyncio.get_running_loop(), _Wishes()
     for number in _SIGNALS:

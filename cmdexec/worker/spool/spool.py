@@ -1,6 +1,7 @@
 """The spool: everything that the server does not have yet, under one bound for memory and one for the disk.
 
 Output stays in memory while the server takes it; what was not taken within `spool_write_sec` a thread writes to disk.
+So a fast job is held to the pace of a fast server and costs the disk nothing, and a slow server does not hold it up.
 Memory holds at most about `output_window_bytes`, whatever jobs write: beyond it they are paused until half of that is
 free. With a full disk nothing more is written there, so that the same rule pauses them (promise 8).
 """
@@ -86,7 +87,6 @@ class Spool:
         if self.memory <= self._window:
             return True
         self._paused.add(output.key)
-        self._hurry.set()
         return False
 
     def close(self, output: AttemptOutput) -> OutputDone:
@@ -205,10 +205,11 @@ class Spool:
                 self._settled(key)
 
     def _plan(self) -> _Planned:
-        """What is to be written now: what has waited for a turn, all when there is no room, all of what settles."""
+        """What is to be written now: what has waited for a turn; all of it when the server is away and memory is short,
+        or when its job has ended."""
         planned: _Planned = []
         room = self._settings.spool_max_bytes - self.on_disk
-        pressed = bool(self._paused) or (self.away and self.memory > self._low)
+        pressed = self.away and self.memory > self._low
         for key, output in list(self._dirty.items()):
             waits = False
             for stream in (output.stdout, output.stderr):
