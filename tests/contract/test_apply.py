@@ -4,7 +4,7 @@ import asyncio
 
 from cmdexec.model.job import Job, Status
 from cmdexec.store.contract.jobs_write import Applied, InlineOutput, JobWrite, NotWritten
-from cmdexec.store.contract.output import OutputRow
+from cmdexec.store.contract.output import Append, OutputRow
 from tests.contract.engines import Place, Store
 from tests.contract.making import changed, inserted, job, jobs, started, wanted, write
 
@@ -141,3 +141,36 @@ async def test_a_change_that_conflicts_opens_and_closes_nothing(store: Store) ->
     assert isinstance(outcomes[0], NotWritten)
     rows = await store.reads.output.rows([(go.job_id, 1), (go.job_id, 2)])
     assert rows == [OutputRow(go.job_id, 1, "s1", True), None]
+
+
+async def test_an_end_decided_on_other_output_than_is_stored_conflicts_and_changes_nothing(store: Store) -> None:
+    go = await started(store)
+    piece = Append(go.job_id, 1, "s1", "stderr", 0, b"late", 100)
+    await store.reads.output.append([piece])
+    end = changed(go, status=Status.COMPLETED)
+    inline = (InlineOutput("stdout", 0, b"out"),)
+    mine = write(go, end, "x1", append_to=1, append=inline, closes=1, measured=(0, 0))
+    upon_mine = write(end, changed(end), "x2")
+    other = job(7)
+    await inserted(store, other)
+    beside = write(other, changed(other), "x3")
+    outcomes = await store.jobs_write.apply([mine, upon_mine, beside])
+    assert outcomes == [NotWritten(go, (0, 4)), NotWritten(go), Applied(beside.job)]
+    row = OutputRow(go.job_id, 1, "s1", True, 0, 4)
+    assert await store.reads.output.rows([(go.job_id, 1)]) == [row]
+
+    mine = write(go, end, "x4", append_to=1, append=inline, closes=1, measured=(0, 4))
+    assert await store.jobs_write.apply([mine]) == [Applied(end)]
+    assert await store.jobs_write.apply([mine]) == [Applied(end)], "asked again after an unknown outcome"
+    assert await store.reads.output.rows([(go.job_id, 1)]) == [OutputRow(go.job_id, 1, "s1", False, 3, 4)]
+
+
+async def test_before_an_attempt_has_begun_its_output_is_measured_as_nothing(store: Store) -> None:
+    await inserted(store, job(0))
+    (mine,) = await store.jobs_write.claim(wanted("c1"))
+    end = changed(mine, status=Status.COMPLETED)
+    wrong = JobWrite(end, mine.rev, "x1", opens=1, closes=1, measured=(1, 0))
+    assert await store.jobs_write.apply([wrong]) == [NotWritten(mine, (0, 0))]
+    assert await store.reads.output.rows([(end.job_id, 1)]) == [None]
+    right = JobWrite(end, mine.rev, "x2", opens=1, closes=1, measured=(0, 0))
+    assert await store.jobs_write.apply([right]) == [Applied(end)]

@@ -15,11 +15,13 @@ class Judged(msgspec.Struct, frozen=True):
 
     events   to be decided one after the other; one that is refused ends it
     append   output to be stored with the change that the last event makes
-    resend   stored lengths (stdout, stderr), if output is missing: the result does not count yet
+    measured stored lengths (stdout, stderr) that this rests on, if it does
+    resend   stored lengths, if output is missing: the result does not count yet
     """
 
     events: tuple[Event, ...]
     append: tuple[InlineOutput, ...] = ()
+    measured: tuple[int, int] | None = None
     resend: tuple[int, int] | None = None
 
 

@@ -36,6 +36,11 @@ class StoredOutput(Protocol):
         """Its measure, if nothing has to be read for it."""
         ...
 
+    def agrees(self, job_id: str, attempt: int, stdout: int, stderr: int) -> bool:
+        """So many bytes are stored, as the store says: whether the measure says so too. One that does not is forgotten,
+        so that it is read the next time."""
+        ...
+
     async def measure(self, job_id: str, attempt: int) -> Measure:
         """Its measure, reading what is stored if need be: 1 GiB takes seconds."""
         ...

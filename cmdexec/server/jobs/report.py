@@ -10,6 +10,7 @@ names for each stream:
 - More, or the same length with another digest: something is wrong that sending again cannot mend, since stored bytes
   are never changed and those who followed have seen them. The job ends, the stream is not whole, and the worker is
   told `output_differs`. Length and digest shown are those of what is stored.
+- Other than it was when this was judged: output came meanwhile. It is judged again.
 - The worker names no length: nobody can tell whether it is whole. No digest: it is judged by length alone.
 
 The same report gives the same `Result` again: once a result is there, its own lengths and digests are the measure.
@@ -35,7 +36,7 @@ _REASONS = {str(reason): reason for reason in Reason}
 
 
 class Report:
-    """A `Done`, with the measure of what was stored when it came. `limit`: bytes that a job may store."""
+    """A `Done`, with the measure of what is stored, which grows as more passes. `limit`: bytes that a job may store."""
 
     __slots__ = ("_done", "_holder", "_limit", "_measure", "differs")
 
@@ -49,6 +50,7 @@ class Report:
     def against(self, job: Job) -> Judged:
         """What it means for the job as it stands."""
         done, holder = self._done, self._holder
+        self.differs = False
         run = job.attempt_named(done.attempt)
         if run is not None and run.result is not None:
             kept = run.result
@@ -57,13 +59,14 @@ class Report:
         if done.attempt != job.attempt or holder.session != job.session or not (job.status in _HELD or lost):
             return Judged((self._ended(StreamEnd(), StreamEnd()),))
         take_up = self._take_up(job)
+        measured = (self._measure.stdout, self._measure.stderr)
         pieces, short = self._pieces()
         if short:
-            return Judged((take_up,), resend=(self._measure.stdout, self._measure.stderr))
+            return Judged((take_up,), resend=measured)
         ends = [self._stored(stream, pieces.get(stream)) for stream in STREAMS]
         append = tuple(pieces.values())
         ended = self._ended(ends[0], ends[1])
-        return Judged((take_up, ended) if lost else (ended,), append)
+        return Judged((take_up, ended) if lost else (ended,), append, measured)
 
     @property
     def _named(self) -> tuple[StreamDone, StreamDone]:

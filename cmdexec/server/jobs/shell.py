@@ -168,10 +168,14 @@ class _Round:
             outcome = Outcome(job, decision, judged.resend)
             change = decision.also if isinstance(decision, Refusal) else decision
             if isinstance(change, Change):
-                append = judged.append if event is last and change is decision else ()
+                meant = event is last and change is decision
+                append = judged.append if meant else ()
                 attempt = event.attempt if append and isinstance(event, FromWorker) else None
                 change_id = f"{self._change_id}.{len(self._steps)}"
-                write = JobWrite(change.job, change.rev, change_id, change.opens, attempt, append, change.closes)
+                write = JobWrite(
+                    change.job, change.rev, change_id, change.opens, attempt, append, change.closes,
+                    judged.measured if meant else None,
+                )  # fmt: skip
                 self._steps.append(_Step(index, job, change, write))
                 job = change.job
             if isinstance(decision, Refusal):
@@ -190,29 +194,31 @@ class _Round:
             self._shell.forget(step.before.job_id for step in steps)
             raise
         written: list[_Step] = []
-        conflicted: dict[str, int] = {}
+        conflicted: set[str] = set()
         for step, result in zip(steps, results, strict=True):
             if isinstance(result, Applied):
                 written.append(step)
                 sure[result.job.job_id] = result.job
-            else:
-                self._conflict(step, result, conflicted, sure)
+            elif step.before.job_id not in conflicted:
+                conflicted.add(step.before.job_id)
+                self._conflict(step, result, sure)
         self._tell(written)
-        for job_id, first in conflicted.items():
-            self._again.extend(index for index in self._answered[job_id] if index >= first)
-            for index in self._answered[job_id]:
-                if index >= first:
-                    self._outcomes[index] = _CROWDED
         return sorted(self._again)
 
-    def _conflict(
-        self, step: _Step, result: NotWritten, conflicted: dict[str, int], sure: dict[str, Job | None]
-    ) -> None:
-        job_id = step.before.job_id
-        if job_id not in conflicted:
-            conflicted[job_id] = step.ask
-            sure[job_id] = result.current
-            self._shell.forget((job_id,))
+    def _conflict(self, step: _Step, result: NotWritten, sure: dict[str, Job | None]) -> None:
+        """It was decided on what is not so any more: it and what was decided after it are decided again, if all is
+        known that is needed for that; else the worker asks again, and the output is measured before."""
+        shell, job_id = self._shell, step.before.job_id
+        sure[job_id] = result.current
+        shell.forget((job_id,))
+        undone = [index for index in self._answered[job_id] if index >= step.ask]
+        for index in undone:
+            self._outcomes[index] = _CROWDED
+        attempt = step.write.closes
+        if result.output is not None and attempt is not None:
+            if not shell.stored.agrees(job_id, attempt, *result.output):
+                return
+        self._again.extend(undone)
 
     def _tell(self, written: Sequence[_Step]) -> None:
         """Say what was written, output first: who follows a job gets the last of it before the end."""

@@ -22,9 +22,11 @@ class Appender:
         """
         results = await self._output.append(appends)
         for append, done in zip(appends, results, strict=True):
-            if done.stored and done.row is not None:
-                data = append.data if done.stored == len(append.data) else append.data[-done.stored :]
-                self._measures.passed(done.row, append.stream, data)
+            if done.row is None:
+                continue
+            data = append.data[len(append.data) - done.stored :]
+            self._measures.passed(done.row, append.stream, data)
+            if data:
                 end = done.row.end(append.stream)
                 self._notify.publish(OutputGrew(append.job_id, append.attempt, append.stream, end, data))
         return results

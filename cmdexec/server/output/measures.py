@@ -81,16 +81,26 @@ class Measures:
         return self._known.get((job_id, attempt))
 
     def passed(self, row: OutputRow, stream: str, data: bytes | memoryview) -> None:
-        """`data` has been stored at the end of the stream; the row is as it was after that."""
+        """`data`, if any, has been stored at the end of the stream; the row is as it was after that."""
         key = (row.job_id, row.attempt)
         measured = self._known.get(key)
         if measured is None:
             return
         if measured.end(stream) + len(data) != row.end(stream):
-            del self._known[key]  # another server stored a part: it is read when the attempt ends
+            del self._known[key]  # some of it did not pass here: it is read when the attempt ends
             return
-        measured.passed(stream, data)
+        if data:
+            measured.passed(stream, data)
         self._known.move_to_end(key)
+
+    def agrees(self, job_id: str, attempt: int, stdout: int, stderr: int) -> bool:
+        """So many bytes are stored, as the store says: whether the measure says so too. One that does not is forgotten,
+        so that it is read the next time."""
+        measured = self._known.get((job_id, attempt))
+        if measured is not None and (measured.stdout, measured.stderr) == (stdout, stderr):
+            return True
+        self._known.pop((job_id, attempt), None)
+        return False
 
     async def measure(self, job_id: str, attempt: int) -> Measured:
         """Its measure, reading what is stored if need be: 1 GiB takes seconds."""

@@ -25,6 +25,8 @@ class JobWrite(msgspec.Struct, frozen=True):
     append     output for the attempt `append_to`, stored before the change as `Output.append` would; if the change
                conflicts, it may or may not have been stored
     closes     close the output row of that attempt: no more is appended to it
+    measured   how long (stdout, stderr) that row was when the change was decided: it conflicts if it is not so before
+               `append`. None: whatever is stored
     """
 
     job: Job
@@ -34,6 +36,7 @@ class JobWrite(msgspec.Struct, frozen=True):
     append_to: int | None = None
     append: tuple[InlineOutput, ...] = ()
     closes: int | None = None
+    measured: tuple[int, int] | None = None
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -43,9 +46,11 @@ class Applied(msgspec.Struct, frozen=True):
 
 
 class NotWritten(msgspec.Struct, frozen=True):
-    """The stored job is another revision: `current`, None if there is no such job."""
+    """The stored job is another revision: `current`, None if there is no such job. Or its output is not as `measured`
+    says: then `output` is how long (stdout, stderr) it is."""
 
     current: Job | None
+    output: tuple[int, int] | None = None
 
 
 class Inserted(msgspec.Struct, frozen=True):

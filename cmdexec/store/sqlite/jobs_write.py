@@ -127,6 +127,11 @@ def _apply(
             continue
         seq, rev, change_id, status, *_ = row
         if rev == write.rev and job.job_id not in conflicted:
+            other = _other_output(db, seq, write)
+            if other is not None:
+                conflicted.add(job.job_id)
+                outcomes.append(NotWritten(_by_seq(db, seq), other))
+                continue
             _change_output(db, seq, write)
             if new_place == row[4:]:
                 db.run(_SQL["move"], (write.change_id, *new_state, seq))
@@ -140,6 +145,14 @@ def _apply(
             conflicted.add(job.job_id)
             outcomes.append(NotWritten(_by_seq(db, seq)))
     return outcomes
+
+
+def _other_output(db: Connection, seq: int, write: JobWrite) -> tuple[int, int] | None:
+    """How long the output is that the change closes, if it was decided on another length."""
+    if write.closes is None or write.measured is None:
+        return None
+    stored = output.lengths(db, seq, write.closes)
+    return None if stored == write.measured else stored
 
 
 def _change_output(db: Connection, seq: int, write: JobWrite) -> None:

@@ -58,6 +58,12 @@ def close_row(db: Connection, job: int, attempt: int) -> None:
     db.run(_SQL["close"], (job, attempt))
 
 
+def lengths(db: Connection, job: int, attempt: int) -> tuple[int, int]:
+    """How many bytes of stdout and stderr are stored of (job number, attempt)."""
+    row = db.row(_SQL["row"], (job, attempt))
+    return (0, 0) if row is None else (row[2], row[3])
+
+
 def store(db: Connection, job: int | None, append: Append) -> Appended:
     """Store what is new of one append to the job of that number, and say what became of it."""
     row = _row(db, job, append.job_id, append.attempt)
