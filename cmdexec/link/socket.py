@@ -95,7 +95,8 @@ class Ended:
 class Handler(Protocol):
     """What is done with messages. The next is read when the call has returned, so what blocks here slows the other end.
 
-    Raising a CmdexecError closes the socket with its sentence (4400, or 4413 for `too_large`), after a frame `error`.
+    Raising a CmdexecError closes the socket with its sentence, after a frame `error`: with 1001 for Unavailable, 4413
+    for `too_large`, else 4400.
     """
 
     async def frames(self, frames: tuple[Frame, ...]) -> None:
@@ -222,7 +223,11 @@ class Socket:
     def _refuse(self, wrong: CmdexecError) -> None:
         with contextlib.suppress(CmdexecError):
             self.put(ask("error", [Failure(wrong.code, wrong.message, wrong.field, wrong.mend)]))
-        self.close(Close.TOO_LARGE if wrong.code == "too_large" else Close.BAD_FRAME, wrong.message)
+        if isinstance(wrong, Unavailable):
+            code = Close.GOING_AWAY
+        else:
+            code = Close.TOO_LARGE if wrong.code == "too_large" else Close.BAD_FRAME
+        self.close(code, wrong.message)
 
     def _note(self, code: int, reason: str) -> None:
         """The other end, or the network, ended it."""

@@ -5,11 +5,11 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 
-from cmdexec.errors import CmdexecError, Conflict, Refused
+from cmdexec.errors import CmdexecError, Conflict, Refused, Unavailable
 from cmdexec.link.socket import Close
 from cmdexec.model.job import Job, Status
 from cmdexec.protocol.codec import ask
-from cmdexec.protocol.messages import Lease, OutputAck, OutputHeader, Register, Registered
+from cmdexec.protocol.messages import Failure, Lease, OutputAck, OutputHeader, Register, Registered
 from cmdexec.runtime import Runtime
 from cmdexec.server import jobs as work
 from cmdexec.server.jobs import Holder, Jobs
@@ -86,10 +86,6 @@ class Desk:
             outbox.close(Close.GOING_AWAY, "The server is stopping.")
             return
         self._tasks.create_task(self._guarded(work, outbox))
-
-    def others(self, member: Member) -> bool:
-        """Whether another worker is there."""
-        return any(other is not member for other in self.members.values())
 
     async def renew(self, worker_id: str) -> None:
         """Renew its lease; raises Unavailable if that could not be kept."""
@@ -185,6 +181,7 @@ class Desk:
             raise
         except Refused as refused:
             if refused.code == "forbidden":
+                outbox.put(ask("error", [Failure(refused.code, refused.message, refused.field, refused.mend)]))
                 outbox.close(Close.FORBIDDEN, refused.message)
             raise
         finally:
@@ -210,7 +207,10 @@ class Desk:
         holder = Holder(worker_id, message.session or worker_id)
         instance = _instance(holder, message)
         if message.worker_id not in (None, worker_id):
-            raise Refused("forbidden", "This credential is another worker's.", field="workerId")
+            raise Refused(
+                "forbidden", f"This credential is that of worker {worker_id}, not of {message.worker_id}.",
+                field="workerId", mend="Leave WORKER_ID unset: the credential says which worker it is.",
+            )  # fmt: skip
         if message.protocol not in PROTOCOLS:
             raise Refused(
                 "protocol_mismatch",
@@ -264,9 +264,9 @@ class Desk:
         """Why output of these was not taken, and what to do."""
         try:
             outcomes = await self.jobs.turn([work.output(holder, job, n) for job, n in attempts])
+            rows = await self._reads.output.rows(attempts)
         except CmdexecError as away:
             return [OutputAck(job_id=job, attempt=n, tell="again", code=away.code) for job, n in attempts]
-        rows = await self._reads.output.rows(attempts)
         acks = []
         for (job_id, attempt), outcome, row in zip(attempts, outcomes, rows, strict=True):
             answer = work.told(job_id, attempt, outcome)
@@ -282,6 +282,8 @@ class Desk:
     async def _guarded(self, work: Coroutine[Any, Any, None], outbox: Outbox) -> None:
         try:
             await work
+        except Unavailable as away:
+            outbox.close(Close.GOING_AWAY, away.message)
         except CmdexecError as wrong:
             outbox.close(Close.BAD_FRAME, wrong.message)
         except Exception as fault:

@@ -12,6 +12,7 @@ from typing import Any
 from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.protocol.codec import answer
 from cmdexec.protocol.messages import Done, Failure, Heartbeat, OutputHeader, Register, Registered
+from cmdexec.server.jobs import again
 from cmdexec.server.workers.desk import Desk
 from cmdexec.server.workers.intake import Intake
 from cmdexec.server.workers.member import Member
@@ -117,7 +118,7 @@ class WorkerLink:
 
     async def _turn(self, said: Sequence[Said]) -> None:
         desk, member = self._desk, self._registered()
-        turn = Turn(member, others=desk.others(member))
+        turn = Turn(member, desk.members.keys())
         replies: list[Reply] = []
         for op, number, items in said:
             reply = Reply(number, len(items))
@@ -153,12 +154,13 @@ class WorkerLink:
 
     async def _judge_late(self) -> None:
         """Results whose output has to be waited for: those that need no reading together, the others one by one."""
-        stored, member = self._desk.stored, self._registered()
+        desk, member = self._desk, self._registered()
+        stored = desk.stored
         try:
             while self._late and not self._gone:
                 late, self._late = self._late, []
                 self._room.set()
-                turn = Turn(member, others=False)
+                turn = Turn(member, desk.members.keys())
                 unread: list[tuple[Done, Reply, int]] = []
                 for item, reply, index in late:
                     if self._intake is not None:
@@ -170,14 +172,22 @@ class WorkerLink:
                         turn.done(item, reply, index, measure, self._desk.output_limit)
                 await self._carry_out(turn)
                 for item, reply, index in unread:
-                    turn = Turn(member, others=False)
-                    measured = await self._desk.measured(item.job_id, item.attempt)
-                    turn.done(item, reply, index, measured, self._desk.output_limit)
-                    await self._carry_out(turn)
+                    await self._read_and_judge(item, reply, index)
                 for reply in {id(reply): reply for _, reply, _ in late}.values():
                     self._send(reply)
         finally:
             self._judging = False
+
+    async def _read_and_judge(self, item: Done, reply: Reply, index: int) -> None:
+        """A result whose output has to be read for its digest."""
+        turn = Turn(self._registered(), self._desk.members.keys())
+        try:
+            measured = await self._desk.measured(item.job_id, item.attempt)
+        except Unavailable:
+            reply.set(index, again(item.job_id, item.attempt))
+            return
+        turn.done(item, reply, index, measured, self._desk.output_limit)
+        await self._carry_out(turn)
 
     async def _listen(self, member: Member, beat: Heartbeat) -> list[tuple[str, int]]:
         """What a heartbeat says of the worker itself; returns the attempts that its list lacks."""
@@ -186,9 +196,12 @@ class WorkerLink:
         member.draining = beat.draining
         missing: list[tuple[str, int]] = []
         if beat.jobs is not None:
-            await self._desk.look_up(member)
-            again, missing = member.absent(beat.jobs, self._desk.now(), self._desk.lease.lease_sec)
-            await self._desk.give_again(member, again)
+            try:
+                await self._desk.look_up(member)
+                lost, missing = member.absent(beat.jobs, self._desk.now(), self._desk.lease.lease_sec)
+                await self._desk.give_again(member, lost)
+            except Unavailable:
+                missing = []  # the next list lacks it as well
         return missing
 
     async def _carry_out(self, turn: Turn) -> None:

@@ -182,11 +182,11 @@ class Member:
         frames do not overtake each other. Failing that, it is believed after `patience` seconds.
         """
         self.spoke_of(held)
-        named = {item.job_id: item.attempt for item in held}
+        named = {(item.job_id, item.attempt) for item in held}
         again: list[str] = []
         missing: list[tuple[str, int]] = []
         for job_id, given in self._given.items():
-            if named.get(job_id) == given.attempt:
+            if (job_id, given.attempt) in named:
                 continue
             if given.started_at is None and given.batch == 0:
                 again.append(job_id)

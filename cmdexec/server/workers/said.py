@@ -84,8 +84,7 @@ class Said:
         return await self._desk.store(holder, header, data)
 
     def _release(self, holder: Holder, item: Released) -> Ask:
-        others = any(worker_id != holder.worker_id for worker_id in self._desk.members)
-        return jobs.release(holder, item, others_match=others)
+        return jobs.release(holder, item, workers=self._desk.members.keys())
 
     async def _lacking(self, holder: Holder, held: Sequence[Held]) -> list[Ask]:
         """What a complete list lacks of that which was given more than a heartbeat ago."""

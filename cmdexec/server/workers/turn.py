@@ -3,7 +3,7 @@
 All that can be judged at once is one list of asks, so one write to the store and one message back.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from cmdexec.protocol.codec import answer
@@ -101,12 +101,12 @@ _HELD, _START, _RELEASED = range(3)
 
 
 class Turn:
-    """What one turn of `member` asks. `others`: another worker might take what this one declines."""
+    """What one turn of `member` asks. `workers`: the ids of all that are connected."""
 
-    def __init__(self, member: Member, *, others: bool) -> None:
+    def __init__(self, member: Member, workers: Collection[str]) -> None:
         self._member = member
         self._holder: Holder = member.holder
-        self._others = others
+        self._workers = workers
         self.asks: list[Ask] = []
         self._uses: list[_Use] = []
         self.beats: list[tuple[Reply, int, Parts]] = []
@@ -119,7 +119,7 @@ class Turn:
     def released(self, items: Sequence[Released], reply: Reply) -> None:
         """A frame `released`."""
         for index, item in enumerate(items):
-            ask = jobs.release(self._holder, item, others_match=self._others)
+            ask = jobs.release(self._holder, item, workers=self._workers)
             self._add(ask, _Use(item, _released, reply, index))
 
     def done(self, item: Done, reply: Reply, index: int, measure: jobs.Measure, limit: int) -> None:
@@ -131,7 +131,7 @@ class Turn:
         parts = Parts(beat)
         self.beats.append((reply, index, parts))
         for place, item in enumerate(beat.released):
-            ask = jobs.release(self._holder, item, others_match=self._others)
+            ask = jobs.release(self._holder, item, workers=self._workers)
             self._add(ask, _Use(item, _released, parts, _RELEASED * _PLACES + place))
         for held in beat.jobs or ():
             self._add(jobs.resume(self._holder, held), _Use(held, _resumed, parts, _HELD * _PLACES))

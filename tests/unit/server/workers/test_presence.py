@@ -101,6 +101,18 @@ async def test_an_older_attempt_in_the_list_does_not_stand_for_the_newer(server:
     assert (await server.job(job_id)).missing == 1
 
 
+async def test_a_list_that_names_two_attempts_of_a_job_has_both(server: Core) -> None:
+    worker, (job_id,) = await given(server)
+    await server.jobs.turn(recall([job_id]))
+    await server.dispatch.give_out()
+    await worker.start((job_id, 2))
+    for _ in range(3):
+        beat = await worker.beat((job_id, 2), (job_id, 1))
+        assert [(held.attempt, held.tell) for held in beat.held] == [(1, "stop")]
+    job = await server.job(job_id)
+    assert (job.status, job.missing) == (Status.RUNNING, 0)
+
+
 async def test_a_list_that_has_it_again_ends_the_count(server: Core) -> None:
     worker, (job_id,) = await given(server)
     await worker.start((job_id, 1))
@@ -166,8 +178,10 @@ async def test_a_credential_speaks_for_its_own_worker_alone(server: Core) -> Non
     with pytest.raises(Refused) as refused:
         await server.presence.connect("w1", send=sent).register(Register(worker_id="w2"))
     assert refused.value.code == "forbidden"
-    assert sent.ended is not None
-    assert sent.ended[0] == Close.FORBIDDEN
+    (told,) = sent.items("error")
+    assert (told.message, told.field) == ("This credential is that of worker w1, not of w2.", "workerId")
+    assert "WORKER_ID" in told.mend
+    assert sent.ended == (Close.FORBIDDEN, told.message)
     assert await server.reads.workers.get(["w1", "w2"]) == [None, None]
 
 

@@ -140,6 +140,19 @@ async def test_a_declined_job_is_rejected_if_nobody_else_is_there_and_else_goes_
     assert other.assigned() == [(second.job_id, 2)]
 
 
+async def test_a_job_that_every_worker_declines_is_rejected(server: Core) -> None:
+    """Those that declined it before are no others that might take it."""
+    first, second = await server.connect(), await server.connect("w2", "s2", "i2")
+    (job,) = await server.submit()
+    for number, worker in enumerate((first, second), 1):
+        await worker.beat()
+        await server.dispatch.give_out()
+        assert worker.assigned() == [(job.job_id, number)]
+        await worker.release(job.job_id, number, "declined", "not here")
+    refused = await server.job(job.job_id)
+    assert (refused.status, refused.reason) == (Status.FAILED, Reason.REJECTED)
+
+
 async def test_a_cancel_is_told_at_once_and_again_with_each_list(server: Core) -> None:
     (job,) = await server.submit()
     worker = await server.connect()
