@@ -30,6 +30,8 @@ class End:
     """How an order ended. Exactly one of `exit_code`, `signal`, `start_error` and `executor_lost` is set.
 
     start_error    why no process could be made, as a sentence ("no such program: frob")
+    machine_fault  beside start_error: the machine had no room for it (processes, open files, memory), nothing is wrong
+                   with the order itself; no process was made, so it may be started elsewhere, or here later
     executor_lost  the warden died: the tree was killed with it, how the main process ended is not known
     cpu_sec        user and system time of the whole tree as far as it was reaped
     peak_rss_bytes largest resident set of one process of the tree
@@ -41,6 +43,7 @@ class End:
     exit_code: int | None = None
     signal: int | None = None
     start_error: str | None = None
+    machine_fault: bool = False
     executor_lost: bool = False
     cpu_sec: float = 0.0
     peak_rss_bytes: int = 0

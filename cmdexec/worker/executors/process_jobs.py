@@ -132,9 +132,11 @@ class Jobs:
                 case (wire.ENDED, int(number), int(code), float(cpu), int(rss), int(left), list(names), bool(cut)):
                     exit_code, signal = (code, None) if code >= 0 else (None, -code)
                     survivors = tuple(str(name) for name in names)
-                    self.ended(
-                        self._by_number[number], End(exit_code, signal, None, False, cpu, rss, left, survivors, cut)
-                    )
+                    end = End(
+                        exit_code=exit_code, signal=signal, cpu_sec=cpu, peak_rss_bytes=rss, left=left,
+                        survivors=survivors, output_cut=cut,
+                    )  # fmt: skip
+                    self.ended(self._by_number[number], end)
                 case (wire.FAILED, int(number), str(sentence)):
                     self.finish(self._by_number[number], End(start_error=sentence))
                 case (wire.LINGERS, int(number)):
