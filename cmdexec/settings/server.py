@@ -55,8 +55,9 @@ class ServerSettings:
     prefetch_max: int
     dispatch_check_sec: float
     recall_after_sec: float
+    stall_after_sec: float
     priority_age_sec: float
-    job_cache_items: int
+    job_cache_bytes: int
     due_sweep_sec: float
     forget_sweep_sec: float
     sweep_items: int

@@ -133,12 +133,17 @@ SERVER: tuple[Setting, ...] = (
         _HERE, unit="s", minimum=0, maximum=600,
     ),
     Setting(
+        "STALL_AFTER_SEC", Kind.DURATION, 1.0,
+        "How long a worker may leave a job unstarted for which it has a slot, before another one may have it.",
+        _HERE, unit="s", minimum=0.05, maximum=600,
+    ),
+    Setting(
         "PRIORITY_AGE_SEC", Kind.DURATION, 60.0, "A job goes before those this much older for each step of priority.",
         _HERE, unit="s", minimum=0, maximum=DAY,
     ),
     Setting(
-        "JOB_CACHE_ITEMS", Kind.INTEGER, 2048, "The most jobs held by workers that are kept in memory as well.",
-        _HERE, minimum=0, maximum=1_000_000,
+        "JOB_CACHE_BYTES", Kind.SIZE, 8 * MIB, "How much of the jobs that workers hold is kept in memory as well.",
+        _HERE, unit="bytes", minimum=0, maximum=GIB,
     ),
     # What the clock brings
     Setting(

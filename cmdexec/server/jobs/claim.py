@@ -16,6 +16,6 @@ async def claim(shell: Shell, holder: Holder, *, claim_id: str, klasses: Sequenc
     """
     event = Claim(holder.worker_id, holder.session, claim_id)
     jobs = await shell.writes.claim(Wanted(event, tuple(klasses), limit, shell.runtime.clock.now()))
-    shell.remember(jobs)
+    shell.memory.remember(jobs)
     shell.changed(jobs)
     return jobs

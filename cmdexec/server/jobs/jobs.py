@@ -11,6 +11,7 @@ from cmdexec.server.jobs import claim as claiming
 from cmdexec.server.jobs.ask import Ask, Outcome
 from cmdexec.server.jobs.holder import Holder
 from cmdexec.server.jobs.measure import StoredOutput
+from cmdexec.server.jobs.memory import Memory
 from cmdexec.server.jobs.shell import Shell
 from cmdexec.server.jobs.submit import Submitter
 from cmdexec.settings.server import ServerSettings
@@ -36,7 +37,7 @@ class Jobs:
     ) -> None:
         self._shell = Shell(
             reads=reads.jobs, writes=writes, notify=notify, runtime=runtime, stored=stored,
-            known=settings.job_cache_items,
+            memory=Memory(settings.job_cache_bytes),
         )  # fmt: skip
         self._submitter = Submitter(
             self._shell, max_queued=settings.max_queued_per_user, age_sec=settings.priority_age_sec

@@ -1,20 +1,20 @@
 """The shell around `decide`: read, decide, write on the revision that was read, tell whom it concerns.
 
-A conflict is read and decided again, five times. The jobs that workers hold are kept in a small memory, as a hint only:
+A conflict is read and decided again, five times. The jobs that workers hold are kept in a memory, as a hint only:
 a change is written on the revision that it was decided on, and what changes nothing is looked up before it is answered.
 """
 
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from cmdexec.model.decision import Change, NoChange, Refusal, Tell
 from cmdexec.model.events import FromWorker, Start
-from cmdexec.model.job import HELD, Job, Status
+from cmdexec.model.job import Job, Status
 from cmdexec.model.transitions import decide
 from cmdexec.notify.contract import JobsChanged, JobsWaiting, Notify, OutputGrew, TellWorker
 from cmdexec.runtime import Runtime
 from cmdexec.server.jobs.ask import CROWDED, Ask, Judged, Outcome
 from cmdexec.server.jobs.measure import StoredOutput
+from cmdexec.server.jobs.memory import Memory
 from cmdexec.store.contract.jobs_write import Applied, InlineOutput, JobWrite, JobWrites, NotWritten
 from cmdexec.store.contract.reads import JobReads
 
@@ -29,15 +29,15 @@ class Shell:
     """Carries events out. Used by the files of this package alone."""
 
     def __init__(
-        self, *, reads: JobReads, writes: JobWrites, notify: Notify, runtime: Runtime, stored: StoredOutput, known: int
-    ) -> None:
+        self, *, reads: JobReads, writes: JobWrites, notify: Notify, runtime: Runtime, stored: StoredOutput,
+        memory: Memory,
+    ) -> None:  # fmt: skip
         self.reads = reads
         self.writes = writes
         self.notify = notify
         self.runtime = runtime
         self.stored = stored
-        self._known: OrderedDict[str, Job] = OrderedDict()
-        self._most = known
+        self.memory = memory
 
     async def turn(self, asks: Sequence[Ask]) -> list[Outcome]:
         """Carry out events, those of one job in their order, with one write. Outcomes in the order asked.
@@ -56,25 +56,6 @@ class Shell:
             round_.decide(pending, sure)
             pending = await round_.write(sure)
         return outcomes
-
-    def remember(self, jobs: Iterable[Job]) -> None:
-        """Keep these, if a worker holds them."""
-        known = self._known
-        for job in jobs:
-            before = known.pop(job.job_id, None)
-            if job.status in HELD:
-                known[job.job_id] = job if before is None or before.rev < job.rev else before
-        while len(known) > self._most:
-            known.popitem(last=False)
-
-    def recall(self, job_id: str) -> Job | None:
-        """The job as last seen, which may be out of date."""
-        return self._known.get(job_id)
-
-    def forget(self, job_ids: Iterable[str]) -> None:
-        """What became of these is not known."""
-        for job_id in job_ids:
-            self._known.pop(job_id, None)
 
     def changed(self, jobs: Sequence[Job]) -> None:
         """Say that these were written."""
@@ -117,11 +98,12 @@ class _Round:
         missing = {
             job_id: None
             for job_id in (self._asks[index].job_id for index in pending)
-            if job_id not in sure and shell.recall(job_id) is None
+            if job_id not in sure and shell.memory.recall(job_id) is None
         }
         if missing:
             jobs = await shell.reads.get(tuple(missing))
             sure.update(zip(missing, jobs, strict=True))
+            shell.memory.remember(job for job in jobs if job is not None)
 
     def decide(self, pending: Sequence[int], sure: dict[str, Job | None]) -> None:
         """Decide each on what is known; what would change nothing, on what is only believed, has to be looked up."""
@@ -140,7 +122,7 @@ class _Round:
             if job_id in current:
                 job = current[job_id]
             else:
-                job = sure[job_id] if job_id in sure else self._shell.recall(job_id)
+                job = sure[job_id] if job_id in sure else self._shell.memory.recall(job_id)
             if job is None and job_id not in sure:
                 doubtful.add(job_id)  # it fell out of the memory since it was looked for
                 self._again.append(index)
@@ -150,7 +132,7 @@ class _Round:
             if len(self._steps) == written and job_id not in sure and job_id not in current:
                 doubtful.add(job_id)
                 self._again.append(index)
-                self._shell.forget((job_id,))
+                self._shell.memory.forget((job_id,))
                 continue
             current[job_id] = after
             self._answered.setdefault(job_id, []).append(index)
@@ -191,7 +173,7 @@ class _Round:
         try:
             results = await self._shell.writes.apply([step.write for step in steps])
         except BaseException:
-            self._shell.forget(step.before.job_id for step in steps)
+            self._shell.memory.forget(step.before.job_id for step in steps)
             raise
         written: list[_Step] = []
         conflicted: set[str] = set()
@@ -210,7 +192,7 @@ class _Round:
         known that is needed for that; else the worker asks again, and the output is measured before."""
         shell, job_id = self._shell, step.before.job_id
         sure[job_id] = result.current
-        shell.forget((job_id,))
+        shell.memory.forget((job_id,))
         undone = [index for index in self._answered[job_id] if index >= step.ask]
         for index in undone:
             self._outcomes[index] = _CROWDED
@@ -234,7 +216,7 @@ class _Round:
             if write.closes is not None:
                 shell.stored.closed(write.job.job_id, write.closes)
         last = {step.change.job.job_id: step.change.job for step in written}
-        shell.remember(last.values())
+        shell.memory.remember(last.values())
         shell.changed(tuple(last.values()))
         for step in written:
             event = self._asks[step.ask].event

@@ -238,16 +238,37 @@ async def test_cancel_says_of_each_what_happened(server: Core) -> None:
 
 
 async def test_the_memory_of_jobs_is_bounded_and_forgets_what_has_ended(tmp_path: Path) -> None:
-    async with core(tmp_path, job_cache_items=3) as server:
-        await server.submit(5)
+    """By bytes: jobs of 100 KB each, of which three have room."""
+    async with core(tmp_path, job_cache_bytes=350_000) as server:
+        await server.submit(5, command=("true", "x" * 100_000))
         jobs = await server.claim(ME, limit=5)
-        known = server.jobs._shell._known
-        assert list(known) == [job.job_id for job in jobs[2:]]
+        memory = server.jobs._shell.memory
+        assert [job.job_id for job in jobs if memory.recall(job.job_id)] == [job.job_id for job in jobs[2:]]
         outcomes = await server.jobs.turn([start(ME, held(job)) for job in jobs])
         assert [outcome.tell for outcome in outcomes] == ["go"] * 5
-        assert len(known) == 3
+        assert len(memory) == 3
+        assert 300_000 < memory.size <= 350_000
         measures = [await server.measures.measure(job.job_id, 1) for job in jobs]
         await server.jobs.turn(
             [report(ME, done(job.job_id, 1), measure, 9) for job, measure in zip(jobs, measures, strict=True)]
         )
-        assert not known
+        assert (len(memory), memory.size) == (0, 0)
+
+
+async def test_a_job_that_was_looked_up_is_remembered(server: Core) -> None:
+    """A heartbeat looks at all that it lists; what comes next for these jobs needs no reading."""
+    job = await claimed(server)
+    await server.jobs.turn([start(ME, held(job))])
+    await server.jobs.turn([resume(ME, held(job))])
+    reads = []
+    get = server.reads.jobs.get
+
+    async def counted(job_ids: Sequence[str]) -> Any:
+        reads.append(job_ids)
+        return await get(job_ids)
+
+    server.reads.jobs.get = counted  # type: ignore[method-assign]
+    measure = server.measures.known(job.job_id, 1)
+    assert measure is not None
+    (outcome,) = await server.jobs.turn([report(ME, done(job.job_id, 1), measure, 9)])
+    assert (outcome.tell, reads) == ("ok", [])
