@@ -7,7 +7,6 @@ from cmdexec.model.job import Job
 from cmdexec.protocol.messages import Released, Told
 from cmdexec.server.jobs.ask import Ask, Judged, Outcome
 from cmdexec.server.jobs.holder import Holder, told
-from cmdexec.server.jobs.measure import Measure
 
 _NO_WORD = "the worker's policy does not allow it"
 
@@ -28,9 +27,6 @@ class _Declining:
         return Judged(
             (Declined(holder.worker_id, holder.session, item.attempt, item.message or _NO_WORD, others_match=others),)
         )
-
-    def corrected(self, attempt: int, measure: Measure) -> None:
-        """Output has nothing to do with it."""
 
 
 def release(holder: Holder, item: Released, *, workers: Collection[str]) -> Ask:
