@@ -7,8 +7,9 @@ it in advance; and a job that waits with a worker while another one could start 
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from enum import Enum
 
-from cmdexec.errors import CmdexecError, Unavailable
+from cmdexec.errors import CmdexecError
 from cmdexec.notify.contract import JobsWaiting, Notify
 from cmdexec.runtime import Runtime
 from cmdexec.server.jobs import Jobs
@@ -25,6 +26,14 @@ KLASSES = ("",)
 
 _AT_ONCE = 64
 """Claims that are under way side by side: they share a commit."""
+
+
+class _Found(Enum):
+    """What a claim found: all that waits for its worker, as many as it wanted, or it failed."""
+
+    ALL = "all"
+    SOME = "some"
+    UNKNOWN = "unknown"
 
 
 class Dispatch:
@@ -48,10 +57,8 @@ class Dispatch:
         self._check_sec = settings.dispatch_check_sec
         self._recall_sec = settings.recall_after_sec
         self._silent_sec = settings.lease_sec / 2
-        self._recalls = Recalls(reads.jobs, jobs, settings.recall_after_sec)
+        self._recalls = Recalls(reads.jobs, jobs, settings)
         self._announced = 1
-        self._dry_since = 0
-        self._failed = False
         notify.listen(JobsWaiting, self._waiting)
 
     async def run(self) -> None:
@@ -74,41 +81,44 @@ class Dispatch:
         """Give out what there is; returns whether to look again soon, for jobs that may be taken back then."""
         if self._jobs.draining:
             return False
-        if self._dry_since != self._announced:
-            announced, self._failed = self._announced, False
-            if await self._claims() and not self._failed:
-                self._dry_since = announced
+        failed = await self._claims()
         able = self._able()
         hungry = [member for member in able if member.free_slots]
         if not hungry:
-            return self._failed
+            return failed
         members = tuple(self._desk.members.values())
         soon = await self._recalls.among(members, hungry, self._desk.now())
         if look_elsewhere:
             await self._recalls.elsewhere(members, hungry, KLASSES, self._runtime.clock.now())
-        return soon or self._failed
+        return soon or failed
 
     async def _claims(self) -> bool:
-        """Claim for all who have room; returns whether nothing is left that waits for any of them."""
-        short: set[str] = set()
+        """Claim for all who have room, until nothing is left that waits for any of them. Returns whether one failed."""
+        announced = self._announced
+        failed: set[str] = set()
         while True:
             now = self._desk.now()
-            rooms = [(member, member.room(now, self._most)) for member in self._able()]
-            wanting = [
-                (member, room) for member, room in rooms if (room or member.claiming) and member.worker_id not in short
-            ]
+            asked = [one for one in self._able() if one.dry_since != announced and one.worker_id not in failed]
+            rooms = [(member, member.room(now, self._most)) for member in asked]
+            wanting = [(member, room) for member, room in rooms if room or member.claiming]
             if not wanting:
-                return bool(short)
+                return bool(failed)
             shares = await self._shares([member for member, _ in wanting], [room for _, room in wanting])
             if not shares:
-                return True
+                for member, _ in wanting:
+                    member.dry_since = announced
             for start in range(0, len(shares), _AT_ONCE):
                 async with asyncio.TaskGroup() as tasks:
                     claims = [
                         (member, tasks.create_task(self._claim(member, share)))
                         for member, share in shares[start : start + _AT_ONCE]
                     ]
-                short.update(member.worker_id for member, claim in claims if claim.result())
+                for member, claim in claims:
+                    found = claim.result()
+                    if found is _Found.ALL:
+                        member.dry_since = announced
+                    elif found is _Found.UNKNOWN:
+                        failed.add(member.worker_id)
 
     async def _shares(self, members: Sequence[Member], rooms: Sequence[int]) -> list[tuple[Member, int]]:
         """Who shall claim how many. One alone takes what there is; several are counted for first."""
@@ -125,31 +135,31 @@ class Dispatch:
             if share or member.claiming is not None
         ]
 
-    async def _claim(self, member: Member, limit: int) -> bool:
-        """Claim up to `limit` for a worker; returns whether there was no more. A claim whose answer was lost is asked
-        again before any other."""
+    async def _claim(self, member: Member, limit: int) -> _Found:
+        """Claim up to `limit` for a worker. A claim whose answer was lost is asked again before any other."""
         claiming = member.claiming or Claiming(self._runtime.ids.new(), limit)
         member.claiming = claiming
         try:
             jobs = await self._jobs.claim(
                 member.holder, claim_id=claiming.claim_id, klasses=KLASSES, limit=claiming.limit
             )
-        except Unavailable as away:
+        except CmdexecError as away:
             self._runtime.log.warning("jobs could not be claimed", worker=member.worker_id, code=away.code)
-            self._failed = True
-            return True
+            return _Found.UNKNOWN
         member.claiming = None
         self._desk.assign(member, jobs)
-        return len(jobs) < claiming.limit
+        return _Found.ALL if len(jobs) < claiming.limit else _Found.SOME
 
     def _able(self) -> list[Member]:
         """The workers that may be given jobs, those with the most free slots first."""
-        heard_after = self._desk.now() - self._silent_sec
+        now = self._desk.now()
+        heard_after = now - self._silent_sec
         able = [
             member
             for member in self._desk.members.values()
-            if member.ready and not member.draining and member.heard_at >= heard_after and member.register.executors
-        ]
+            if member.ready and not member.draining and member.register.executors
+            and member.heard_at >= heard_after and member.paused_until <= now
+        ]  # fmt: skip
         if len(able) > 1:
             able.sort(key=lambda member: -member.free_slots)
         return able

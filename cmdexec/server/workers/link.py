@@ -124,7 +124,7 @@ class WorkerLink:
             reply = Reply(number, len(items))
             replies.append(reply)
             if op == "start":
-                member.spoke_of(items)
+                member.wants_start(items)
                 turn.start(items, reply)
             elif op == "released":
                 turn.released(items, reply)
@@ -194,6 +194,8 @@ class WorkerLink:
         if beat.stats is not None:
             member.stats = beat.stats
         member.draining = beat.draining
+        if beat.start:
+            member.wants_start(beat.start)
         missing: list[tuple[str, int]] = []
         if beat.jobs is not None:
             try:

@@ -54,8 +54,11 @@ class Claiming(msgspec.Struct, frozen=True):
 class Member:
     """A worker's process, from its `register` to the end of its connection.
 
-    ready     it has said what it holds, so it may be given more
-    claiming  a claim that has to be asked again
+    ready         it has said what it holds, so it may be given more
+    claiming      a claim that has to be asked again
+    dry_since     which announcement of waiting jobs had been made when nothing was left for it
+    paused_until  it left jobs unstarted until they were taken back, so until then, or until it asks for a start, it
+                  gets no more
     """
 
     def __init__(self, holder: Holder, instance_id: str, register: Register, outbox: Outbox, now: float) -> None:
@@ -71,6 +74,8 @@ class Member:
         self.stats: Stats | None = None
         self.round_trip: float | None = None
         self.claiming: Claiming | None = None
+        self.dry_since = 0
+        self.paused_until = now
         self._given: dict[str, Given] = {}
         self._running = 0
         self._batch = 0
@@ -173,6 +178,11 @@ class Member:
             given = self._given.get(item.job_id)
             if given is not None and given.attempt == item.attempt:
                 self._reached = max(self._reached, given.batch)
+
+    def wants_start(self, named: Iterable[Named]) -> None:
+        """It asks for the start of these."""
+        self.paused_until = self.heard_at
+        self.spoke_of(named)
 
     def absent(self, held: Sequence[Held], now: float, patience: float) -> tuple[list[str], list[tuple[str, int]]]:
         """What a complete list lacks: jobs whose assignment was lost with an earlier connection and is to be sent

@@ -1,4 +1,4 @@
-"""Taking back what one worker cannot begin yet and another one could."""
+"""Taking back what one worker does not begin and another one could."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,35 +6,55 @@ from cmdexec.model.job import Job
 from cmdexec.server import jobs
 from cmdexec.server.jobs import Jobs
 from cmdexec.server.workers.member import Member
+from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.reads import JobReads
 
 
 class Recalls:
-    """Recalls jobs that have waited with their worker for `after_sec` without a slot."""
+    """Recalls jobs that have waited with their worker, RECALL_AFTER_SEC without a slot or STALL_AFTER_SEC with one.
 
-    def __init__(self, reads: JobReads, jobs_: Jobs, after_sec: float) -> None:
+    A worker that does not use its slots, because its disk is full, say, gets nothing for a heartbeat, or until it asks
+    for a start: so nothing goes to and fro between two of that kind.
+    """
+
+    def __init__(self, reads: JobReads, jobs_: Jobs, settings: ServerSettings) -> None:
         self._reads = reads
         self._jobs = jobs_
-        self._after_sec = after_sec
+        self._after_sec = settings.recall_after_sec
+        self._stall_sec = settings.stall_after_sec
+        self._pause_sec = settings.heartbeat_sec
+        self._looked_at = float("-inf")
 
     async def among(self, members: Iterable[Member], hungry: Sequence[Member], now: float) -> bool:
-        """Take back what members hold beyond their slots, for the free slots of `hungry`. Returns whether something may
-        be taken back later, once it has waited long enough."""
+        """Take back what members do not begin, for the free slots of `hungry`. Returns whether something may be taken
+        back later, once it has waited long enough."""
         need = sum(member.free_slots for member in hungry)
+        look = now - self._looked_at >= self._after_sec
+        if look:
+            self._looked_at = now
         old: list[str] = []
+        stalled: dict[str, Member] = {}
         soon = False
         for member in sorted(members, key=lambda member: -member.surplus):
-            surplus = member.surplus
-            if not surplus:
-                break
+            if not member.waiting or all(other is member for other in hungry):
+                continue
+            if not (look or member.surplus):
+                soon = True  # its slots are looked at now and then
+                continue
             waiting = [(job_id, given) for job_id, given in member.given() if given.started_at is None]
-            for job_id, given in reversed(waiting[-surplus:]):
-                if now - given.given_at >= self._after_sec:
-                    old.append(job_id)
-                else:
+            fit = len(waiting) - member.surplus
+            for place in reversed(range(len(waiting))):
+                job_id, given = waiting[place]
+                if now - given.given_at < (self._stall_sec if place < fit else self._after_sec):
                     soon = True
+                    continue
+                old.append(job_id)
+                if place < fit:
+                    stalled[job_id] = member
         if old:
-            await self._take_back(await self._reads.get(old[:need]), hungry)
+            for job_id in await self._take_back(await self._reads.get(old[:need]), hungry):
+                if job_id in stalled:
+                    stalled[job_id].paused_until = now + self._pause_sec
         return soon or len(old) > need
 
     async def elsewhere(
@@ -48,11 +68,14 @@ class Recalls:
         old = [job for job in found if job.worker_id not in here and (job.assigned_at or 0) <= before]
         await self._take_back(old[:need], hungry)
 
-    async def _take_back(self, found: Sequence[Job | None], hungry: Sequence[Member]) -> None:
-        wanted = [
-            job.job_id
-            for job in found
-            if job is not None and any(member.worker_id not in job.avoid for member in hungry)
-        ]
-        if wanted:
-            await self._jobs.turn(jobs.recall(wanted))
+    async def _take_back(self, found: Sequence[Job | None], hungry: Sequence[Member]) -> list[str]:
+        """Recall those that one of `hungry` could take; returns which could be recalled."""
+        wanted = [job.job_id for job in found if job is not None and any(_could(member, job) for member in hungry)]
+        if not wanted:
+            return []
+        outcomes = await self._jobs.turn(jobs.recall(wanted))
+        return [job_id for job_id, outcome in zip(wanted, outcomes, strict=True) if outcome.refusal is None]
+
+
+def _could(member: Member, job: Job) -> bool:
+    return member.worker_id not in job.avoid and member.worker_id != job.worker_id
