@@ -30,15 +30,24 @@ def copy_of_the_tree(to: Path) -> Path:
     return to
 
 
-def run_in(tree: Path, node: str) -> subprocess.CompletedProcess[str]:
+def run_in(tree: Path, *nodes: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", node],
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *nodes],
         cwd=tree, env=os.environ | {"PYTHONPATH": str(tree)}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
 
 def test_there_are_planted_bugs() -> None:
     assert len(PATCHES) >= 5
+
+
+@pytest.mark.timeout(180)
+def test_without_a_bug_a_copy_of_the_tree_passes(tmp_path: Path) -> None:
+    """Else a copy that lacks something would look like a bug that was caught. Tests of this folder would take long, and
+    need no more of the copy than the others."""
+    nodes = {caught_by(patch) for patch in PATCHES}
+    run = run_in(copy_of_the_tree(tmp_path), *sorted(node for node in nodes if not node.startswith("tests/faults/")))
+    assert run.returncode == 0, f"{run.stdout[-3000:]}\n{run.stderr[-1000:]}"
 
 
 @pytest.mark.timeout(180)
