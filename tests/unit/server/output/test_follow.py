@@ -16,7 +16,6 @@ from cmdexec.protocol.messages import Held
 from cmdexec.server.jobs import Holder, due, report, start
 from cmdexec.server.output import FollowEvent, JobEnded, NewAttempt, Piece
 from cmdexec.server.output.append import Appender
-from cmdexec.server.output.tail import Tail
 from cmdexec.store.contract.output import Append
 from tests.unit.server.core import Core, core, done, eventually
 
@@ -173,18 +172,3 @@ async def test_a_job_that_never_ran_ends_without_output(server: Core) -> None:
 async def test_following_what_is_not_there_is_refused(server: Core) -> None:
     with pytest.raises(Refused, match="no such job"):
         await Seen().all_of(server.follower.follow(server.runtime.ids.new()))
-
-
-@given(st.lists(st.tuples(st.integers(0, 50), st.booleans(), st.integers(0, 3)), max_size=40), st.integers(0, 200))
-def test_a_tail_has_what_it_says_or_says_that_it_has_not(growth: list[tuple[int, bool, int]], most: int) -> None:
-    """Growth: how many bytes come, whether the hint brings them, how many bytes it tells again."""
-    whole, tail, rng = b"", Tail(most), random.Random(0)
-    for size, told, again in growth:
-        data = rng.randbytes(size)
-        whole += data
-        tail.grew(len(whole), whole[max(0, len(whole) - size - again) :] if told else b"")
-        assert sum(len(data) for _, data in tail._pieces) <= most
-        for offset in range(len(whole) + 2):
-            kept = tail.at(offset, 10)
-            assert kept is None or (kept and whole[offset : offset + len(kept)] == kept)
-        assert tail.end == len(whole)
