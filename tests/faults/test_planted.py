@@ -61,7 +61,7 @@ def test_a_planted_bug_is_caught(patch: Path, tmp_path: Path) -> None:
     )
     assert applied.returncode == 0, f"{patch.name} applies no more: plant the bug anew.\n{applied.stderr}"
     for line in patch.read_text().splitlines():
-        if line.startswith("+++ b/"):
+        if line.startswith("+++ b/") and line.endswith(".py"):
             file = tree / line.removeprefix("+++ b/")
             compile(file.read_text(), file, "exec")  # what cannot be read would fail any test
     run = run_in(tree, caught_by(patch))
