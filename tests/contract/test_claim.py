@@ -63,6 +63,18 @@ async def test_the_same_claim_again_leaves_out_what_has_moved_on(store: Store) -
     assert len(await store.jobs_write.claim(wanted("c2"))) == 2
 
 
+async def test_a_claim_is_remembered_as_long_as_one_of_its_jobs_is_held(store: Store) -> None:
+    await inserted(store, *jobs(4))
+    first, second = await store.jobs_write.claim(wanted("c1", limit=2))
+    ended = changed(first, status=Status.COMPLETED, claim_id=None)
+    await store.jobs_write.apply([write(first, ended, "x1")])
+    assert await store.jobs_write.claim(wanted("c1", limit=2)) == [second]
+    back = changed(second, status=Status.QUEUED, claim_id=None)
+    await store.jobs_write.apply([write(second, back, "x2")])
+    again = await store.jobs_write.claim(wanted("c1", limit=2))
+    assert [(one.job_id, one.attempt) for one in again] == [(second.job_id, 2), (job(2).job_id, 1)]
+
+
 async def test_a_claim_is_remembered_after_opening_again(place: Place) -> None:
     store = place.open()
     await inserted(store, *jobs(4))

@@ -72,7 +72,8 @@ class Jobs:
         return await cancelling.cancel(self._shell, job_ids, by)
 
     async def claim(self, holder: Holder, *, claim_id: str, klasses: Sequence[str], limit: int) -> list[Job]:
-        """Assign up to `limit` queued jobs of these classes to the worker; the same claim again gives the same jobs."""
+        """Assign up to `limit` queued jobs of these classes to the worker; the same claim again gives the same jobs, as
+        long as one of them is held."""
         if self._draining:
             return []
         return await claiming.claim(self._shell, holder, claim_id=claim_id, klasses=klasses, limit=limit)

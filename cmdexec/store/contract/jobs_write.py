@@ -85,8 +85,12 @@ class JobWrites(Protocol):
         ...
 
     async def claim(self, wanted: Wanted) -> list[Job]:
-        """Give queued jobs to a worker, and return them as changed. The same `claim_id` again returns those of the same
-        jobs that still stand as that claim left them, and takes no more."""
+        """Give queued jobs to a worker, and return them as changed.
+
+        The same `claim_id` again returns those of the same jobs that still stand as that claim left them, and takes no
+        more while one of them names it: they are all that remembers it. Once each has ended or gone back to the queue
+        the id is as good as new, and takes jobs: whoever asks with it wants work, and is told what it took.
+        """
         ...
 
     async def apply(self, writes: Sequence[JobWrite]) -> list[Applied | NotWritten]:
