@@ -28,3 +28,8 @@ def missing(holder: Holder, job_id: str, attempt: int) -> Ask:
 def output(holder: Holder, job_id: str, attempt: int) -> Ask:
     """It brings output that the store did not take: why is that? Changes nothing."""
     return Ask(job_id, Output(holder.worker_id, holder.session, attempt))
+
+
+def came_late(ask: Ask, outcome: Outcome) -> bool:
+    """Whether it is output that came after the end of its attempt, which is final: it is dropped."""
+    return isinstance(ask.event, Output) and outcome.tell is Tell.DROP

@@ -9,6 +9,7 @@ from cmdexec.runtime import Runtime
 from cmdexec.server.jobs import cancel as cancelling
 from cmdexec.server.jobs import claim as claiming
 from cmdexec.server.jobs.ask import Ask, Outcome
+from cmdexec.server.jobs.held import came_late
 from cmdexec.server.jobs.holder import Holder
 from cmdexec.server.jobs.measure import StoredOutput
 from cmdexec.server.jobs.memory import Memory
@@ -46,6 +47,8 @@ class Jobs:
         self.output_limit = settings.max_output_bytes
         self._key_ttl_ms = int(settings.submit_key_ttl_sec * 1000)
         self._draining = False
+        self.dropped_late = 0
+        """How often output came after the end of its attempt since this server began."""
 
     def drain(self) -> None:
         """Take no new jobs any more, and give none out."""
@@ -88,4 +91,11 @@ class Jobs:
 
         Raises Unavailable if the store is away: then what was written is not known, and the same may be asked again.
         """
-        return await self._shell.turn(asks)
+        outcomes = await self._shell.turn(asks)
+        for ask, outcome in zip(asks, outcomes, strict=True):
+            if came_late(ask, outcome):
+                self.dropped_late += 1
+                self._shell.runtime.log.info(
+                    "output that came after the end is dropped", job=ask.job_id, so_often=self.dropped_late
+                )
+        return outcomes

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cmdexec.errors import Unavailable
 from cmdexec.model.job import Job, Status
 from cmdexec.protocol.messages import Held
@@ -120,3 +122,19 @@ async def test_after_an_append_of_unknown_outcome_the_job_still_ends(server: Cor
     ended = await shown_as_stored(server, job)
     assert ended.attempts[0].result is not None
     assert ended.attempts[0].result.stdout.whole is True
+
+
+async def test_output_that_comes_after_the_end_is_dropped_and_counted(
+    server: Core, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "cmdexec.test")
+    worker, job = await running(server)
+    await worker.done(job.job_id, 1, b"hello")
+    assert server.jobs.dropped_late == 0
+    await worker.output(job.job_id, 1, 5, b" world")
+    await eventually(lambda: worker.sent.items("ack")[-1].tell == "stop", "the worker is not told to stop")
+    assert server.jobs.dropped_late == 1
+    assert [record.__dict__["about"] for record in caplog.records if "dropped" in record.getMessage()] == [
+        {"job": job.job_id, "so_often": 1}
+    ]
+    assert await server.stored(job.job_id, 1) == b"hello"
