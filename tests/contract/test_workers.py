@@ -1,6 +1,9 @@
 """Workers and their leases: judged by how long ago the store heard of each."""
 
+import asyncio
+
 import msgspec
+import pytest
 
 from tests.contract.engines import Place, Store
 from tests.contract.making import NOW, worker
@@ -73,9 +76,9 @@ async def test_a_lost_worker_is_named_no_more_until_it_is_renewed(place: Place) 
     store = place.open()
     await store.reads.workers.register(worker())
     place.clock.go_on(100)
-    await store.reads.workers.mark_lost("w1", "another session")
+    assert not await store.reads.workers.mark_lost("w1", "another session", 60)
     assert await overdue(store, 60) == ["w1"]
-    await store.reads.workers.mark_lost("w1", "s1")
+    assert await store.reads.workers.mark_lost("w1", "s1", 60)
     assert await overdue(store, 60) == []
     (row,) = await store.reads.workers.get(["w1"])
     assert row is not None
@@ -88,12 +91,61 @@ async def test_a_lost_worker_is_named_no_more_until_it_is_renewed(place: Place) 
     assert await overdue(store, 60) == ["w1"]
 
 
+async def test_a_worker_that_was_renewed_since_it_was_judged_is_not_marked_and_stays_judged(place: Place) -> None:
+    store = place.open()
+    await store.reads.workers.register(worker())
+    place.clock.go_on(61)
+    assert await overdue(store, 60) == ["w1"]
+    await store.reads.workers.renew(["w1"])
+    assert not await store.reads.workers.mark_lost("w1", "s1", 60)
+    (row,) = await store.reads.workers.get(["w1"])
+    assert row is not None
+    assert not row.lost
+    place.clock.go_on(61)
+    assert await overdue(store, 60) == ["w1"]
+
+
+@pytest.mark.parametrize("heard", ["renewed", "registered"])
+@pytest.mark.parametrize("first", ["mark", "heard"])
+async def test_a_mark_and_a_sign_of_life_side_by_side_leave_one_of_both(place: Place, heard: str, first: str) -> None:
+    """Whoever comes last: lost and named no more, or alive and judged again after an age."""
+    store = place.open()
+    workers = store.reads.workers
+    await workers.register(worker())
+    place.clock.go_on(61)
+    mark = workers.mark_lost("w1", "s1", 60)
+    alive = workers.renew(["w1"]) if heard == "renewed" else workers.register(worker())
+    await asyncio.gather(*((mark, alive) if first == "mark" else (alive, mark)))
+    (row,) = await workers.get(["w1"])
+    assert row is not None
+    assert not row.lost or first == "heard", "what comes last counts"
+    place.clock.go_on(61)
+    assert await overdue(store, 60) == ([] if row.lost else ["w1"])
+    await workers.renew(["w1"])
+    (row,) = await workers.get(["w1"])
+    assert row is not None
+    assert not row.lost
+    store = await place.reopen()
+    place.clock.go_on(61)
+    assert await overdue(store, 60) == ["w1"]
+
+
+async def test_some_may_be_asked_for_alone(store: Store, place: Place) -> None:
+    for worker_id in ("w1", "w2", "w3"):
+        await store.reads.workers.register(worker(worker_id))
+    place.clock.go_on(61)
+    await store.reads.workers.renew(["w2"])
+    named = await store.reads.workers.overdue(60, ["w1", "w2", "nobody"])
+    assert [row.worker_id for row in named] == ["w1"]
+    assert await store.reads.workers.overdue(60, []) == []
+
+
 async def test_after_opening_every_lease_counts_from_the_opening_and_who_was_lost_stays_so(place: Place) -> None:
     store = place.open()
     await store.reads.workers.register(worker("w1"))
     await store.reads.workers.register(worker("w2"))
     place.clock.go_on(100)
-    await store.reads.workers.mark_lost("w2", "s1")
+    assert await store.reads.workers.mark_lost("w2", "s1", 60)
     store = await place.reopen()
     assert await overdue(store, 60) == []
     place.clock.go_on(61)

@@ -61,11 +61,19 @@ class Leases:
         return self._started_at if last is None else last
 
     async def _over(self, row: WorkerRow) -> None:
-        self._log.warning("a worker's lease is over", worker=row.worker_id, name=row.name)
-        after = ""
+        """Each job is judged by its own session: one of an older session is no better off than the worker's newest."""
+        workers, after = self._reads.workers, ""
         while page := await self._reads.jobs.held_by(row.worker_id, after, self._items):
             after = page[-1].job_id
-            held = [job.job_id for job in page if job.session == row.session and job.status is not Status.UNKNOWN]
-            if held:
-                await self._jobs.turn(lease_over(held, row.session))
-        await self._reads.workers.mark_lost(row.worker_id, row.session)
+            asks = [
+                ask
+                for job in page
+                if job.status is not Status.UNKNOWN
+                for ask in lease_over((job.job_id,), job.session or "")
+            ]
+            if not await workers.overdue(self._lease_sec, (row.worker_id,)):
+                return  # it was heard of while we looked
+            if asks:
+                await self._jobs.turn(asks)
+        if await workers.mark_lost(row.worker_id, row.session, self._lease_sec):
+            self._log.warning("a worker's lease is over", worker=row.worker_id, name=row.name)

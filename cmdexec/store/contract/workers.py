@@ -44,13 +44,14 @@ class Workers(Protocol):
         """Stamp these as alive now, by the store's time; a worker marked `lost` is so no more."""
         ...
 
-    async def overdue(self, age_sec: float) -> list[WorkerRow]:
-        """Those not yet marked `lost` whose stamp is older than `age_sec`. One that was never stamped since the store
-        was opened counts from the opening."""
+    async def overdue(self, age_sec: float, worker_ids: Sequence[str] | None = None) -> list[WorkerRow]:
+        """Those, of `worker_ids` if given, not yet marked `lost` whose stamp is older than `age_sec`. One that was
+        never stamped since the store was opened counts from the opening."""
         ...
 
-    async def mark_lost(self, worker_id: str, session: str) -> None:
-        """The lease of that session was judged over; `overdue` names it no more until it is renewed."""
+    async def mark_lost(self, worker_id: str, session: str, age_sec: float) -> bool:
+        """The lease of that session was judged over; `overdue` names it no more until it is renewed. False, and nothing
+        is changed, if the worker has another session by now or its stamp is not older than `age_sec`."""
         ...
 
     async def revoke(self, worker_id: str) -> None: ...

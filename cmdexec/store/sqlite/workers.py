@@ -34,6 +34,7 @@ class SqliteWorkers:
         self._saved_at = self._clock.elapsed()
         self._stamps = dict.fromkeys(not_lost, self._saved_at)
         self._seen: dict[str, int] = {}
+        self._marking: dict[str, object] = {}
 
     async def register(self, row: WorkerRow) -> WorkerRow | None:
         now = self._clock.now()
@@ -44,7 +45,9 @@ class SqliteWorkers:
             transaction.db.run(_SQL["register"], bindings)
             return _worker(before) if before else None
 
+        marking = self._marking.get(row.worker_id)
         before = await self._writer.run(write)
+        self._alive(row.worker_id, marking)
         self._seen.pop(row.worker_id, None)
         self._stamps[row.worker_id] = self._clock.elapsed()
         return before
@@ -58,10 +61,13 @@ class SqliteWorkers:
         return [self._fresh(_worker(row)) for row in rows]
 
     async def renew(self, worker_ids: Sequence[str]) -> None:
-        returned = [worker_id for worker_id in worker_ids if worker_id not in self._stamps]
+        returned = [name for name in worker_ids if name not in self._stamps or name in self._marking]
         if returned:
+            marking = {name: self._marking.get(name) for name in returned}
             alive = await self._writer.run(lambda transaction: _found(transaction, returned))
-            worker_ids = [worker_id for worker_id in worker_ids if worker_id in alive or worker_id not in returned]
+            worker_ids = [name for name in worker_ids if name in alive or name not in returned]
+            for name in returned:
+                self._alive(name, marking[name])
         elapsed, now = self._clock.elapsed(), self._clock.now()
         for worker_id in worker_ids:
             self._stamps[worker_id] = elapsed
@@ -69,14 +75,28 @@ class SqliteWorkers:
         if elapsed - self._saved_at >= self._save_sec:
             await self.save_seen()
 
-    async def overdue(self, age_sec: float) -> list[WorkerRow]:
+    async def overdue(self, age_sec: float, worker_ids: Sequence[str] | None = None) -> list[WorkerRow]:
         before = self._clock.elapsed() - age_sec
-        late = [worker_id for worker_id, stamp in self._stamps.items() if stamp < before]
+        asked = self._stamps if worker_ids is None else worker_ids
+        late = [name for name in asked if self._stamps.get(name, before) < before]
         return [row for row in await self.get(late) if row is not None] if late else []
 
-    async def mark_lost(self, worker_id: str, session: str) -> None:
-        if await self._writer.run(lambda transaction: transaction.db.run(_SQL["lost"], (worker_id, session))):
+    async def mark_lost(self, worker_id: str, session: str, age_sec: float) -> bool:
+        """From now until it is known that the mark was written, renewals are written as well, after it."""
+        before = self._clock.elapsed() - age_sec
+        if self._stamps.get(worker_id, before) >= before:
+            return False
+        self._marking[worker_id] = object()
+        marked = await self._writer.run(lambda transaction: transaction.db.run(_SQL["lost"], (worker_id, session)))
+        self._marking.pop(worker_id, None)
+        if marked:
             self._stamps.pop(worker_id, None)
+        return bool(marked)
+
+    def _alive(self, worker_id: str, marking: object) -> None:
+        """It was written that the worker is alive: after that mark, and before any that has begun since."""
+        if self._marking.get(worker_id) is marking:
+            self._marking.pop(worker_id, None)
 
     async def revoke(self, worker_id: str) -> None:
         await self._writer.run(lambda transaction: transaction.db.run(_SQL["revoke"], (worker_id,)))

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from cmdexec.errors import Unavailable
@@ -154,3 +155,38 @@ async def test_all_jobs_of_a_large_worker_are_judged(tmp_path: Path) -> None:
         await worker.start(*worker.assigned())
         await judge.go_on(62)
         assert {await status(server, job.job_id) for job in jobs} == {Status.UNKNOWN}
+
+
+async def test_jobs_of_an_older_session_are_judged_with_their_worker(server: Core) -> None:
+    """The server died after it had written the new session down, and before it had buried what the old one held."""
+    judge = Judge(server)
+    await judge.go_on(61)
+    worker, held = await running(server)
+    worker.leave()
+    (row,) = await server.reads.workers.get(["w1"])
+    assert row is not None
+    await server.reads.workers.register(msgspec.structs.replace(row, session="s2", instance_id="i2"))
+    await judge.go_on(62)
+    assert await status(server, held) is Status.UNKNOWN
+    assert (await server.reads.workers.get(["w1"]))[0].lost  # type: ignore[union-attr]
+
+
+async def test_a_worker_that_is_heard_of_while_it_is_judged_keeps_its_jobs_and_is_judged_again(server: Core) -> None:
+    judge = Judge(server)
+    await judge.go_on(61)
+    worker, held = await running(server)
+    await judge.go_on(59)
+    held_by = server.reads.jobs.held_by
+
+    async def meanwhile(*asked: Any) -> Any:
+        server.reads.jobs.held_by = held_by  # type: ignore[method-assign]
+        assert (await worker.beat((held, 1))).lease_sec == 60
+        return await held_by(*asked)
+
+    server.reads.jobs.held_by = meanwhile  # type: ignore[method-assign]
+    await judge.go_on(3)
+    assert server.reads.jobs.held_by is held_by, "it was not judged"
+    assert await status(server, held) is Status.RUNNING
+    assert not (await server.reads.workers.get(["w1"]))[0].lost  # type: ignore[union-attr]
+    await judge.go_on(62)
+    assert await status(server, held) is Status.UNKNOWN
