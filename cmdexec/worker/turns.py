@@ -140,7 +140,7 @@ class Turns:
             case State.RUNNING:
                 self._records.append(Spawning(record.job_id, record.attempt))
             case State.ENDED:
-                held.close(self._spool.close(held.spooled))
+                held.close(held.spooled.close())
                 self._spool.settle(held.spooled, lambda: self._end_settled(held))
             case State.RELEASED:
                 release = record.release or Release.DEAD
@@ -282,15 +282,19 @@ class Turns:
         results: list[Done] = []
         releases: list[messages.Released] = []
         for held in self._reports.values():
-            if not held.sayable():
-                self._sender.finish(held)
-            elif held.record.state is State.RELEASED:
-                held.said = True
-                releases.append(_release_of(held))
-            elif (done := held.to_send()) is not None:
-                held.said = True
+            if held.record.state is not State.RELEASED:
+                done = held.to_send()
+                if done is None:
+                    self._sender.finish(held)
+                    continue
                 self._sender.rode(held)
                 results.append(done)
+            elif held.sayable():
+                releases.append(_release_of(held))
+            else:
+                self._sender.finish(held)
+                continue
+            held.said = True
         self._reports.clear()
         asks, self._asks = self._asks, {}
         if results:

@@ -8,6 +8,8 @@ from cmdexec.worker.spool.stream import StreamSpool
 
 STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 _EMPTY = hashlib.sha256().hexdigest()
+_NOTHING = Inline()
+_UNWRITTEN = StreamDone(bytes=0, digest=_EMPTY)
 
 
 class _Kept:
@@ -96,7 +98,7 @@ class AttemptOutput:
     def _closed(self, name: Stream) -> StreamDone:
         kept = self._kept.pop(name, None)
         if kept is None:
-            return StreamDone(bytes=0, digest=_EMPTY)
+            return _UNWRITTEN
         lost: tuple[tuple[int, int], ...] = ()
         if kept.gap is not None:
             tail = bytes(kept.ring[-self._tail :]) if self._tail else b""
@@ -123,18 +125,18 @@ class AttemptOutput:
 
     def loose(self) -> Inline:
         """What neither the server nor the disk has, to be journaled with the result."""
-        return Inline(
-            stdout=_end_of(self.stdout, _loose(self.stdout)), stderr=_end_of(self.stderr, _loose(self.stderr))
-        )
+        stdout, stderr = (_end_of(stream, _loose(stream)) for stream in (self.stdout, self.stderr))
+        return Inline(stdout=stdout, stderr=stderr) if stdout or stderr else _NOTHING
 
     def unsent_inline(self) -> Inline | None:
         """What is not on its way yet, as it rides in the result; None when it is too much, or not in memory."""
-        if self.stdout.unsent > INLINE_MAX or self.stderr.unsent > INLINE_MAX:
+        out, err = self.stdout.unsent, self.stderr.unsent
+        if not out and not err:
+            return _NOTHING
+        if out > INLINE_MAX or err > INLINE_MAX:
             return None
-        parts = [_end_of(stream, stream.unsent) for stream in (self.stdout, self.stderr)]
-        if len(parts[0]) != self.stdout.unsent or len(parts[1]) != self.stderr.unsent:
-            return None
-        return Inline(stdout=parts[0], stderr=parts[1])
+        stdout, stderr = _end_of(self.stdout, out), _end_of(self.stderr, err)
+        return Inline(stdout=stdout, stderr=stderr) if len(stdout) == out and len(stderr) == err else None
 
 
 def _loose(stream: StreamSpool) -> int:

@@ -60,7 +60,7 @@ class Segments:
     @property
     def size(self) -> int:
         """How many bytes of disk the stream takes."""
-        return sum(segment.end - segment.start for segment in self._files)
+        return sum(segment.end - segment.start for segment in self._files) if self._files else 0
 
     def adopt(self, path: Path, start: int, size: int) -> None:
         """A file that an earlier process left; in the order of their offsets."""

@@ -145,6 +145,7 @@ class Spool:
         self._freed(output, before, disk)
 
     def _freed(self, output: AttemptOutput, held_before: int, disk_before: int) -> None:
+        """What an output held before has changed."""
         self.memory += output.held - held_before
         self.on_disk += output.on_disk - disk_before
         if self._paused and self.memory <= self._low:
