@@ -109,12 +109,14 @@ async def run(executor: ProcessExecutor, *argv: str, env: Mapping[str, str] = EN
 
 @asynccontextmanager
 async def opened(
-    mode: str = "auto", *, drain_sec: float = 1.0, kill_deadline_sec: float = 5.0, lock_fd: int | None = None
-) -> AsyncIterator[ProcessExecutor]:
+    mode: str = "auto", *, slots: int = 8, drain_sec: float = 1.0, kill_deadline_sec: float = 5.0,
+    lock_fd: int | None = None,
+) -> AsyncIterator[ProcessExecutor]:  # fmt: skip
     """An open executor; skips the test where this machine cannot hold trees by `mode`."""
     executor = ProcessExecutor(
-        slots=8, drain_sec=drain_sec, kill_deadline_sec=kill_deadline_sec, lock_fd=lock_fd, log=Log("test"), mode=mode
-    )
+        slots=slots, drain_sec=drain_sec, kill_deadline_sec=kill_deadline_sec, lock_fd=lock_fd, log=Log("test"),
+        mode=mode,
+    )  # fmt: skip
     await executor.open()
     try:
         if mode not in ("auto", executor.mode):

@@ -1,20 +1,40 @@
 """Room for open files: a job holds two pipes open here, and four ends of them while it is being handed over."""
 
 import resource
+import sys
+from dataclasses import dataclass
 
 _FILES_A_SLOT = 4
 _FILES_BESIDE = 512
+RESERVED = 64
+"""What pipes leave free, for the spool and the connection: without these nothing can be said of any job."""
 
 
-def make_room(slots: int) -> tuple[int, bool]:
-    """Raise this process's soft limit as far as `slots` need. The limit before, and whether it is enough now.
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many files may be open.
 
-    The limit before is what jobs get: a program that closes or selects over all it may open breaks with a high one.
+    before     what this process started with, which jobs get: a program that closes or selects over all it may open
+               breaks with a high limit
+    for_pipes  ends of pipes have numbers below this
+    enough     whether all slots can be in use at once
     """
+
+    before: int
+    for_pipes: int
+    enough: bool
+
+
+def make_room(slots: int) -> Room:
+    """Raise this process's soft limit as far as `slots` need."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = slots * _FILES_A_SLOT + _FILES_BESIDE
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        return soft, True
-    reachable = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (reachable, hard))
-    return soft, reachable >= needed
+    now = _number(soft)
+    if now < needed:
+        now = min(needed, _number(hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (now, hard))
+    return Room(before=soft, for_pipes=now - RESERVED, enough=now >= needed)
+
+
+def _number(limit: int) -> int:
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit

@@ -12,6 +12,7 @@ from functools import partial
 from cmdexec.worker.executors.contract import End, Order, Sink
 from cmdexec.worker.executors.process_pipes import Pipe, Pipes, has_writer
 from cmdexec.worker.warden import wire
+from cmdexec.worker.warden.spawn import NO_FILES, is_of_the_machine
 
 Handover = tuple[wire.Message, int, int]
 """A SPAWN request and the write ends for stdout and stderr."""
@@ -41,10 +42,12 @@ class Job:
 
 class Jobs:
     """All orders of one executor. `drained` is told the number of a job whose pipes nobody holds any more, while
-    processes of it live on; a stranger may hold the pipes of a job that ended for `drain_sec`."""
+    processes of it live on; a stranger may hold the pipes of a job that ended for `drain_sec`. Pipes are made of files
+    below `files_max`."""
 
-    def __init__(self, drain_sec: float, drained: Callable[[int], None]) -> None:
+    def __init__(self, drain_sec: float, files_max: int, drained: Callable[[int], None]) -> None:
         self._drain_sec = drain_sec
+        self._files_max = files_max
         self._drained = drained
         self._loop = asyncio.get_running_loop()
         self._pipes = Pipes()
@@ -82,14 +85,9 @@ class Jobs:
         """Make the pipes. Orders for which there are none left end soon."""
         made: list[Handover] = []
         for job in jobs:
-            ends: list[int] = []
-            try:
-                ends += os.pipe2(os.O_CLOEXEC)
-                ends += os.pipe2(os.O_CLOEXEC)
-            except OSError:
-                for end in ends:
-                    os.close(end)
-                self.finish_soon(job, End(start_error="the worker has too many files open to make output pipes"))
+            ends = self._two_pipes()
+            if ends is None:
+                self.finish_soon(job, End(start_error=NO_FILES, machine_fault=True))
                 continue
             out, out_write, err, err_write = ends
             at_end = partial(self._pipe_ended, job)
@@ -103,6 +101,21 @@ class Jobs:
             order = job.order
             made.append(((wire.SPAWN, job.number, order.argv, dict(order.env), order.cwd), out_write, err_write))
         return made
+
+    def _two_pipes(self) -> list[int] | None:
+        """Reading and writing end of each; None while too many files are open: the lowest free number is given."""
+        ends: list[int] = []
+        try:
+            ends += os.pipe2(os.O_CLOEXEC)
+            ends += os.pipe2(os.O_CLOEXEC)
+            if max(ends) < self._files_max:
+                return ends
+        except OSError as wrong:
+            if not is_of_the_machine(wrong):
+                raise
+        for end in ends:
+            os.close(end)
+        return None
 
     def pause(self, job: Job) -> None:
         """Read no more of it."""
@@ -137,8 +150,8 @@ class Jobs:
                         survivors=survivors, output_cut=cut,
                     )  # fmt: skip
                     self.ended(self._by_number[number], end)
-                case (wire.FAILED, int(number), str(sentence)):
-                    self.finish(self._by_number[number], End(start_error=sentence))
+                case (wire.FAILED, int(number), str(sentence), bool(machine)):
+                    self.finish(self._by_number[number], End(start_error=sentence, machine_fault=machine))
                 case (wire.LINGERS, int(number)):
                     job = self._by_number[number]
                     job.lingers = True

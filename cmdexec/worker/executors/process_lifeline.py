@@ -95,7 +95,8 @@ class Lifeline:
             except OSError:
                 self._refuse(orders[0])
                 return
-            data = wire.pack([])
+            [(message, _, _)] = orders
+            data = wire.pack([(wire.LARGE, message[1])])
         self._waiting.append((data, descriptors, len(orders)))
 
     def _refuse(self, order: tuple[wire.Message, int, int]) -> None:
@@ -104,7 +105,7 @@ class Lifeline:
             os.close(end)
         self._under_way += 1
         sentence = "this machine has no room for arguments and environment of this size"
-        failed: wire.Message = (wire.FAILED, message[1], sentence)
+        failed: wire.Message = (wire.FAILED, message[1], sentence, True)
         self._loop.call_soon(self._take, [failed])
 
     def _flush(self) -> None:

@@ -74,10 +74,11 @@ class ProcessExecutor:
                 "Jobs cannot run as processes of this machine: it is not Linux.",
                 mend="Run the worker on Linux.",
             )
-        self._files_limit, enough = make_room(self._slots)
-        if not enough:
+        room = make_room(self._slots)
+        self._files_limit = room.before
+        if not room.enough:
             self._log.warning("too few files may be open for so many slots", slots=self._slots)
-        self._jobs = Jobs(self._drain_sec, self._drained)
+        self._jobs = Jobs(self._drain_sec, room.for_pipes, self._drained)
         try:
             await self._launch()
         except (OSError, TimeoutError) as error:
@@ -93,7 +94,7 @@ class ProcessExecutor:
         """Make a process for each order. While a dead warden's jobs are being ended, they wait for the next one."""
         if self._jobs is None:
             for _, sink in orders:
-                asyncio.get_running_loop().call_soon(sink.ended, End(start_error=_CLOSED))
+                asyncio.get_running_loop().call_soon(sink.ended, End(start_error=_CLOSED, machine_fault=True))
             return
         jobs = [self._jobs.add(order, sink) for order, sink in orders]
         if self._ready:
@@ -256,4 +257,4 @@ class ProcessExecutor:
         self._waiting.clear()
         if self._jobs is not None:
             for job in waiting:
-                self._jobs.finish_soon(job, End(start_error=sentence))
+                self._jobs.finish_soon(job, End(start_error=sentence, machine_fault=True))

@@ -11,7 +11,7 @@ def command(
     lifeline: int, lock: int | None, mode: str, drain_sec: float, kill_deadline_sec: float, files_limit: int
 ) -> list[str]:
     """The arguments that start a warden; `lifeline` and `lock` are descriptors that it must inherit; `files_limit` is
-    the soft limit on open files for it and for jobs.
+    the soft limit on open files that jobs get.
 
     -I -S -E: neither environment, user folder nor site packages have a say in what it loads.
     """

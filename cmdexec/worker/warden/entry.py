@@ -1,7 +1,6 @@
 """The warden's command, as `command.command` makes it."""
 
 import os
-import resource
 import signal
 import socket
 
@@ -23,12 +22,13 @@ def main(arguments: list[str]) -> int:
     for descriptor in (int(lifeline), int(lock)):
         if descriptor >= 0:  # held by this process alone; the lock for as long as it runs
             os.set_inheritable(descriptor, False)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (int(files_limit), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     kernel.set_subreaper(True)
+    files = spawn.FilesLimit(int(files_limit))
     warden = Warden(
         socket.socket(fileno=int(lifeline)),
         kernel.child_signal_descriptor(),
         contain(mode),
+        files,
         float(drain_sec),
         float(kill_deadline_sec),
     )

@@ -13,7 +13,7 @@ from collections import deque
 from cmdexec.worker.warden import proc, wire
 from cmdexec.worker.warden.containment import Containment
 from cmdexec.worker.warden.job import NEVER, Job
-from cmdexec.worker.warden.spawn import CannotStartError, spawn
+from cmdexec.worker.warden.spawn import NO_FILES, CannotStartError, FilesLimit, spawn
 
 HOLD_SEC = 0.002
 """How long STARTED may wait for the same job's end, so that both wake the worker once. It then reads the output of such
@@ -22,17 +22,23 @@ ANSWERS_PER_MESSAGE = 20
 """Each is short but for its survivors (20 names of at most 15 bytes and a number): so the message keeps its bound."""
 _END_STEP_MS = 2
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 class Warden:
     """All jobs of one worker."""
 
     def __init__(
-        self, lifeline: socket.socket, child_signals: int, containment: Containment, drain_sec: float, kill_sec: float
-    ) -> None:
+        self, lifeline: socket.socket, child_signals: int, containment: Containment, files: FilesLimit,
+        drain_sec: float, kill_sec: float,
+    ) -> None:  # fmt: skip
         """`child_signals` is readable when a child has ended; `kill_sec` is how long killed processes may take."""
         self._lifeline = lifeline
         self._child_signals = child_signals
         self._containment = containment
+        self._files = files
         self._drain_sec = drain_sec
         self._kill_sec = kill_sec
         self._jobs: dict[int, Job] = {}
@@ -90,34 +96,41 @@ class Warden:
         if not data:
             self._cut = True
             return
-        given = iter(descriptors)
-        requests = wire.unpack(data)
-        if not requests:
-            requests = wire.unpack(wire.take_memory_file(next(given)))
         try:
-            for request in requests:
-                match request:
-                    case (wire.SPAWN, int(number), tuple(argv), dict(env), str(cwd)):
-                        self._spawn(number, list(argv), env, cwd, next(given), next(given))
-                    case (wire.STOP, int(number), float(grace)):
-                        self._stop(number, grace)
-                    case (wire.DRAINED, int(number)):
-                        self._drained(number)
+            self._carry_out(wire.unpack(data), iter(descriptors))
         finally:
             if descriptors:
                 self._containment.leave()
                 os.chdir("/")
 
+    def _carry_out(self, requests: list[wire.Message], given: "Iterator[int]") -> None:
+        for request in requests:
+            match request:
+                case (wire.SPAWN, int(number), tuple(argv), dict(env), str(cwd)):
+                    self._spawn(number, list(argv), env, cwd, next(given, -1), next(given, -1))
+                case (wire.STOP, int(number), float(grace)):
+                    self._stop(number, grace)
+                case (wire.DRAINED, int(number)):
+                    self._drained(number)
+                case (wire.LARGE, int(number)):
+                    if (large := next(given, -1)) < 0:
+                        self._answer((wire.FAILED, number, NO_FILES, True))
+                    else:
+                        self._carry_out(wire.unpack(wire.take_memory_file(large)), given)
+
     def _spawn(self, number: int, argv: list[str], env: dict[str, str], cwd: str, out: int, err: int) -> None:
         tree = None
         try:
+            if err < 0:
+                raise CannotStartError(NO_FILES, machine=True)
             tree = self._containment.take()
             tree.enter()
-            pid = spawn(argv, env, cwd, out, err)
+            pid = spawn(argv, env, cwd, out, err, self._files)
         except CannotStartError as error:
-            self._answer((wire.FAILED, number, str(error)))
+            self._answer((wire.FAILED, number, str(error), error.machine))
         except OSError as error:
-            self._answer((wire.FAILED, number, f"no place for its processes: {os.strerror(error.errno or 0)}"))
+            sentence = f"no place for its processes: {os.strerror(error.errno or 0)}"
+            self._answer((wire.FAILED, number, sentence, True))
         else:
             tree.born(pid, env)
             self._jobs[number] = self._by_pid[pid] = Job(number, tree, pid)
@@ -126,8 +139,9 @@ class Warden:
             self._answers.append((wire.STARTED, number, pid))
             tree = None
         finally:
-            os.close(out)
-            os.close(err)
+            for end in (out, err):
+                if end >= 0:
+                    os.close(end)
         if tree is not None:
             self._containment.give_back(tree, clean=True)
         if self._answers and time.monotonic() - self._held_since > HOLD_SEC:

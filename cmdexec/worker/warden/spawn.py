@@ -2,16 +2,80 @@
 
 import errno
 import os
+import resource
 import signal
 
 NOTHING = ()
 
+NO_ROOM = "this machine has no room for another process"
+NO_FILES = "the worker has too many files open to start another process"
+_OF_THE_MACHINE = frozenset(
+    {
+        errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOBUFS,
+        errno.ESTALE,
+    }
+)  # fmt: skip
+"""Another machine, or this one later, may do what failed for one of these."""
+
 
 class CannotStartError(Exception):
-    """No process was made; the text says why, for a person."""
+    """No process was made; the text says why, for a person. `machine`: nothing is wrong with the order itself."""
+
+    def __init__(self, sentence: str, machine: bool = False) -> None:
+        super().__init__(sentence)
+        self.machine = machine
 
 
-def spawn(argv: list[str], env: dict[str, str], cwd: str, out: int, err: int) -> int:
+def is_of_the_machine(error: OSError) -> bool:
+    """Whether the machine was at its limits, not the order wrong."""
+    return error.errno in _OF_THE_MACHINE
+
+
+class FilesLimit:
+    """The soft limit on open files: this process takes all it may, what it makes gets the limit of before.
+
+    A program that closes or selects over all it may open breaks with a high one.
+    """
+
+    def __init__(self, for_jobs: int) -> None:
+        self._own = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        self._for_jobs = for_jobs
+        self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        self._low = (os.dup(self._null), os.dup(self._null))
+        self._set(self._own)
+
+    def lower(self, out: int, err: int) -> tuple[int, int]:
+        """What is made from now on has the jobs' limit, until `restore`; nothing can be opened meanwhile.
+
+        Returns the same two files by numbers within that limit: the C library hands on no others
+        (posix_spawn_file_actions_adddup2(3)).
+        """
+        if self._for_jobs == self._own:
+            return out, err
+        if 0 <= self._for_jobs <= max(out, err):
+            os.dup2(out, self._low[0], inheritable=False)
+            os.dup2(err, self._low[1], inheritable=False)
+            out, err = self._low
+        self._set(self._for_jobs)
+        return out, err
+
+    def restore(self, out: int) -> None:
+        """The other way round; `out` is what `lower` returned first."""
+        if self._for_jobs == self._own:
+            return
+        self._set(self._own)
+        if out == self._low[0]:
+            for number in self._low:
+                os.dup2(self._null, number, inheritable=False)
+
+    def _set(self, soft: int) -> None:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, self._own))
+        except (ValueError, OSError):  # somebody has lowered what this process may have
+            return
+
+
+def spawn(argv: list[str], env: dict[str, str], cwd: str, out: int, err: int, files: FilesLimit) -> int:
     """The number of a new process: own session, `out` and `err` as its output, all signals as the system has them.
 
     This process moves to `cwd` for it. Its own standard input, the null device, is the new one's too; everything else
@@ -20,17 +84,21 @@ def spawn(argv: list[str], env: dict[str, str], cwd: str, out: int, err: int) ->
     _enter(cwd)
     try:
         program = _find(argv[0], env.get("PATH", os.defpath))
-        return os.posix_spawn(
-            program,
-            argv,
-            env,
-            file_actions=((os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, err, 2)),
-            setsid=True,
-            setsigmask=NOTHING,
-            setsigdef=IGNORED,
-        )
+        out, err = files.lower(out, err)
+        try:
+            return os.posix_spawn(
+                program,
+                argv,
+                env,
+                file_actions=((os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, err, 2)),
+                setsid=True,
+                setsigmask=NOTHING,
+                setsigdef=IGNORED,
+            )
+        finally:
+            files.restore(out)
     except OSError as error:
-        raise CannotStartError(_sentence(error, argv[0])) from error
+        raise CannotStartError(_sentence(error, argv[0]), is_of_the_machine(error)) from error
     except ValueError as error:
         raise CannotStartError(_bad_text(argv, env)) from error
 
@@ -61,7 +129,8 @@ def _enter(folder: str) -> None:
     except PermissionError:
         raise CannotStartError(f"no right to enter the folder: {folder}") from None
     except OSError as error:
-        raise CannotStartError(f"cannot enter the folder {folder}: {os.strerror(error.errno or 0)}") from error
+        sentence = f"cannot enter the folder {folder}: {os.strerror(error.errno or 0)}"
+        raise CannotStartError(sentence, is_of_the_machine(error)) from error
     except ValueError as error:
         raise CannotStartError("the folder's name holds a character that no name can hold") from error
 
@@ -93,7 +162,7 @@ def _sentence(error: OSError, name: str) -> str:
         case errno.ETXTBSY:
             return f"the program is being written: {name}"
         case errno.EAGAIN | errno.ENOMEM:
-            return "this machine has no room for another process"
+            return NO_ROOM
         case number:
             return f"cannot start {name}: {os.strerror(number or 0)}"
 

@@ -5,14 +5,13 @@ Requests (n names an order in the life of a warden):
     SPAWN n argv env cwd       takes the message's next 2 descriptors: the write ends for stdout and stderr
     STOP n grace               TERM to the tree, KILL after `grace` seconds
     DRAINED n                  nobody holds the job's pipes any more
-
-Requests that fit no message are in a memory file, the first descriptor of a message that holds none.
+    LARGE n                    SPAWN n fits no message: it is in a memory file, the message's first descriptor
 
 Answers:
 
     HELLO mode place           "cgroup2", "cgroup1" or "session"; the folder of its cgroups, or ""
     STARTED n pid
-    FAILED n sentence          no process could be made
+    FAILED n sentence machine  no process could be made; whether only for want of room on this machine
     LINGERS n                  the main process ended, others of its tree live on
     ENDED n code cpu rss left survivors cut
                                code as `os.waitstatus_to_exitcode` gives it; seconds; bytes; count; names; flag
@@ -31,7 +30,7 @@ ORDERS_PER_MESSAGE = 120
 DESCRIPTORS_PER_MESSAGE = 2 * ORDERS_PER_MESSAGE
 """Below SCM_MAX_FD, which is 253 (unix(7))."""
 
-SPAWN, STOP, DRAINED = range(3)
+SPAWN, STOP, DRAINED, LARGE = range(4)
 HELLO, STARTED, FAILED, LINGERS, ENDED = range(10, 15)
 
 Message = tuple[object, ...]
@@ -61,7 +60,8 @@ def send(sock: socket.socket, data: bytes, descriptors: list[int]) -> None:
 def receive(sock: socket.socket, descriptors: int = 0) -> tuple[bytes, list[int]]:
     """One message and its at most `descriptors` descriptors, closed on exec; no bytes when the peer is gone.
 
-    Raises BlockingIOError when none waits.
+    Where this process may open no more files, the last descriptors are missing (MSG_CTRUNC, unix(7)). Raises
+    BlockingIOError when no message waits.
     """
     room = socket.CMSG_SPACE(4 * descriptors) if descriptors else 0
     data, ancillary, _, _ = sock.recvmsg(MESSAGE_BYTES, room, _RECEIVE_FLAGS)
