@@ -17,12 +17,11 @@ from cmdexec.protocol.codec import encode
 from cmdexec.protocol.faults import explain, unknown_field
 from cmdexec.protocol.operations import BY_NAME, Operation, Permission
 from cmdexec.runtime import Runtime
-from cmdexec.server.api.handler import Call, Handler, Handlers, Reply
+from cmdexec.server.api.handler import JSON, Call, Handler, Handlers, Reply
 from cmdexec.server.identity import NOBODY, Identity
 from cmdexec.server.identity.sessions import LiveSessions
 from cmdexec.server.identity.workers import WorkerIdentities
 
-JSON = "application/json"
 _MANY_MAX = 10_000
 
 

@@ -62,6 +62,7 @@ class Reply:
 
 
 EVENTS = "text/event-stream"
+JSON = "application/json"
 
 Handler = Callable[[Call], Awaitable[Reply]]
 Handlers = Mapping[str, Handler]

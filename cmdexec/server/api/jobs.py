@@ -15,6 +15,7 @@ from cmdexec.protocol.requests import (
     NewJob,
 )
 from cmdexec.server.api.handler import Call, Handlers, Reply
+from cmdexec.server.api.pages import in_pages, pages
 from cmdexec.server.api.views import job_view, needs_row, waiting_for
 from cmdexec.server.jobs import Jobs
 from cmdexec.store.contract.reads import Reads
@@ -58,24 +59,24 @@ class JobsApi:
 
     async def status(self, call: Call) -> Reply:
         asked: JobQuery = call.request
-        found = await self._reads.jobs.get(asked.job_id)
-        for job_id, job in zip(asked.job_id, found, strict=True):
-            if job is None:
-                raise Refused("not_found", f"There is no job {job_id}.", field="jobId")
-        jobs = [job for job in found if job is not None]
-        return Reply(await self._views(jobs) if len(jobs) > 1 else await self._view(jobs[0]))
+        if len(asked.job_id) == 1:
+            return Reply(await self._view((await self._found(asked.job_id))[0]))
+        return await in_pages(asked.job_id, self._found, self._views)
 
     async def cancel(self, call: Call) -> Reply:
         asked: CancelJobs = call.request
         one = isinstance(asked.job_id, str)
         job_ids = (asked.job_id,) if isinstance(asked.job_id, str) else asked.job_id
-        outcomes = await self._jobs.cancel(job_ids, call.who.email or _owner(call))
-        views = tuple(
-            CancelView(job_id=job_id, outcome=cast(_Outcome, outcome), status=job.status.value if job else None)
-            for job_id, (job, outcome) in zip(job_ids, outcomes, strict=True)
-        )
+        by = call.who.email or _owner(call)
+        views: list[CancelView] = []
+        for page in pages(job_ids):
+            outcomes = await self._jobs.cancel(page, by)
+            views += [
+                CancelView(job_id=job_id, outcome=cast(_Outcome, outcome), status=job.status.value if job else None)
+                for job_id, (job, outcome) in zip(page, outcomes, strict=True)
+            ]
         if not one:
-            return Reply(CancelledView(jobs=views))
+            return Reply(CancelledView(jobs=tuple(views)))
         if views[0].outcome == "not_found":
             raise Refused("not_found", f"There is no job {job_ids[0]}.", field="jobId")
         return Reply(views[0])
@@ -98,6 +99,13 @@ class JobsApi:
                 " longer.", field=f"{dot}command", mend="Have the job read what is large from a file.",
             )  # fmt: skip
         return spec
+
+    async def _found(self, job_ids: Sequence[str]) -> list[Job]:
+        found = await self._reads.jobs.get(job_ids)
+        for job_id, job in zip(job_ids, found, strict=True):
+            if job is None:
+                raise Refused("not_found", f"There is no job {job_id}.", field="jobId")
+        return [job for job in found if job is not None]
 
     async def _view(self, job: Job) -> object:
         return (await self._views([job])).jobs[0]

@@ -11,9 +11,9 @@ from cmdexec.errors import CmdexecError
 from cmdexec.link.listen import disconnected
 from cmdexec.log import Log
 from cmdexec.protocol.codec import encode
-from cmdexec.server.api.handler import EVENTS, Reply
+from cmdexec.server.api.handler import EVENTS, JSON, Reply
 from cmdexec.server.edge import sse
-from cmdexec.server.perform import JSON, refusal
+from cmdexec.server.perform import refusal
 
 _ALWAYS = {
     "Server": "cmdexec",

@@ -1,0 +1,43 @@
+"""Answers that are much larger than what the server holds in memory for them."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import Running, running
+
+JOBS, BATCH = 120, 15
+LARGE = {"command": ["true", *("x" * 112_000 for _ in range(4))]}
+ALLOWED_MIB = 60
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Running]:
+    """Its own: the peak of memory shall not be that of other tests."""
+    with running(tmp_path) as run:
+        yield run
+
+
+def peak_mib(pid: int) -> float:
+    found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) / 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to see the peak of memory")
+def test_the_status_of_many_large_jobs_takes_little_memory(server: Running) -> None:
+    """54 MB of answer, three times at once."""
+    api = server.api("operator")
+    ids = [job_id for _ in range(JOBS // BATCH) for job_id in api.create_many([LARGE] * BATCH)]
+    before = peak_mib(server.process.pid)
+    path = "/api/jobs/status?" + "&".join(f"jobId={job_id}" for job_id in ids)
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda _: api.ask("GET", path), range(3)))
+    for answer in answers:
+        assert [job["jobId"] for job in answer["jobs"]] == ids
+        assert all(job["command"] == LARGE["command"] for job in answer["jobs"])
+    grown = peak_mib(server.process.pid) - before
+    assert grown < ALLOWED_MIB, f"{grown:.0f} MiB more than before"
