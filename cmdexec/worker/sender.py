@@ -158,8 +158,10 @@ class Sender:
             await line.room(size)
             start = stream.sent
             data = await self._spool.read(stream, size)
-            if line is not self._line or held.spooled.dropped or stream.sent != start:
+            if line is not self._line or held.spooled.dropped:
                 return
+            if stream.sent != start:
+                continue  # an acknowledgement of what an earlier connection brought, or a rewind, came meanwhile
             if not data:
                 self._lost(held, stream)
                 continue

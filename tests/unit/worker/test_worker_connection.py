@@ -102,6 +102,24 @@ async def test_a_window_full_of_lost_acknowledgements_opens_again(tmp_path: Path
         assert server.repeats > 0
 
 
+async def test_an_acknowledgement_that_overtakes_what_is_read_from_disk_stops_nothing(tmp_path: Path) -> None:
+    """The server has more than this worker knows: its first answer after a break moves the cursor during a read."""
+    size = 6 * 2**20
+    spool = {"output_window_bytes": 4 * 2**20, "spool_write_sec": 0.01}
+    async with serving(tmp_path, **spool) as (server, _):
+        await server.until(lambda: server.of("heartbeat"), "it is connected")
+        server.acks = False
+        await server.assign(job(1, ("head", "-c", str(size), "/dev/zero")))
+        await server.until(lambda: len(server.bytes_of(job_id(1))) >= 4 * 2**20 - 1, "the window is full")
+        files = tmp_path / "worker" / "spool" / "output"
+        most = size - 2**20
+        await asyncio.to_thread(until, lambda: sum(one.stat().st_size for one in files.iterdir()) >= most, "on disk")
+        server.acks = True
+        server.cut()
+        await server.results(1)
+        assert server.bytes_of(job_id(1)) == bytes(size)
+
+
 async def test_lost_acknowledgements_make_nothing_twice(tmp_path: Path) -> None:
     """The server stored everything, and died before it could say so."""
     async with serving(tmp_path) as (server, _):
