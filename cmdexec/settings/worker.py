@@ -80,6 +80,31 @@ WORKER: tuple[Setting, ...] = (
         "KILL_DEADLINE_SEC", Kind.DURATION, 10.0, "How long a killed job may take to vanish before its end names it.",
         _HERE, unit="s", minimum=0.1, maximum=3600,
     ),
+    Setting(
+        "WARDEN_START_SEC", Kind.DURATION, 10.0,
+        "How long the process that starts and ends jobs may take to be ready.", _HERE,
+        unit="s", minimum=0.1, maximum=3600,
+    ),
+    Setting(
+        "WARDEN_SWEEP_SEC", Kind.DURATION, 2.0,
+        "How long of that it may end what earlier ones left, where both were killed at once.", _HERE,
+        unit="s", minimum=0, maximum=3600, relation=Relation("WARDEN_START_SEC"),
+    ),
+    Setting(
+        "WARDEN_END_SEC", Kind.DURATION, 2.0,
+        "How much longer than its last jobs that process may take to end before it is killed.", _HERE,
+        unit="s", minimum=0.1, maximum=3600,
+    ),
+    Setting(
+        "WARDEN_HOLD_MS", Kind.DURATION, 2.0,
+        "How long the news that a job was started may wait for the news of its end, which then comes along.", _HERE,
+        unit="ms", minimum=0, maximum=1000,
+    ),
+    Setting(
+        "WARDEN_LOOK_MS", Kind.DURATION, 500.0,
+        "How often the processes of jobs that run side by side are noted, so that one that hides later is known.",
+        _HERE, unit="ms", minimum=1, maximum=3_600_000,
+    ),
     # The connection
     Setting(
         "RECONNECT_MIN_SEC", Kind.DURATION, 0.25, "The range of the first wait before connecting again.",
@@ -161,6 +186,11 @@ class WorkerSettings:
     drain_sec: float
     kill_grace_sec: float
     kill_deadline_sec: float
+    warden_start_sec: float
+    warden_sweep_sec: float
+    warden_end_sec: float
+    warden_hold_ms: float
+    warden_look_ms: float
     reconnect_min_sec: float
     reconnect_max_sec: float
     again_sec: float

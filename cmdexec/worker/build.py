@@ -48,10 +48,7 @@ async def build(url: str, folder: DataFolder, *, settings: WorkerSettings, runti
     spool, found = await call(
         partial(open_spool, folder.path / "spool", boot_id(), settings=settings, runtime=runtime)
     )
-    executor = ProcessExecutor(
-        slots=settings.slots, drain_sec=settings.drain_sec, kill_deadline_sec=settings.kill_deadline_sec,
-        lock_fd=folder.warden_lock, log=runtime.log,
-    )  # fmt: skip
+    executor = ProcessExecutor(settings=settings, lock_fd=folder.warden_lock, log=runtime.log)
     work = await call(partial(work_dir, settings.work_dir, settings.data_dir))
     runner = Runner(executor, work, settings=settings, runtime=runtime)
     sender = Sender(spool, settings=settings, runtime=runtime)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from cmdexec.log import Log
 from cmdexec.worker.executors.contract import End, Order, Stream
 from cmdexec.worker.executors.process_posix import ProcessExecutor
 from tests.support.waiting import becomes
+from tests.support.worker import worker_settings
 
 ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 PYTHON = (sys.executable, "-I", "-S", "-c")
@@ -110,13 +112,13 @@ async def run(executor: ProcessExecutor, *argv: str, env: Mapping[str, str] = EN
 @asynccontextmanager
 async def opened(
     mode: str = "auto", *, slots: int = 8, drain_sec: float = 1.0, kill_deadline_sec: float = 5.0,
-    lock_fd: int | None = None,
+    lock_fd: int | None = None, **more: object,
 ) -> AsyncIterator[ProcessExecutor]:  # fmt: skip
-    """An open executor; skips the test where this machine cannot hold trees by `mode`."""
-    executor = ProcessExecutor(
-        slots=slots, drain_sec=drain_sec, kill_deadline_sec=kill_deadline_sec, lock_fd=lock_fd, log=Log("test"),
-        mode=mode,
-    )  # fmt: skip
+    """An open executor; skips the test where this machine cannot hold trees by `mode`. `more`: other settings."""
+    settings = worker_settings(
+        Path(os.devnull), slots=slots, drain_sec=drain_sec, kill_deadline_sec=kill_deadline_sec, **more
+    )
+    executor = ProcessExecutor(settings=settings, lock_fd=lock_fd, log=Log("test"), mode=mode)
     await executor.open()
     try:
         if mode not in ("auto", executor.mode):

@@ -11,37 +11,26 @@ from functools import partial
 
 from cmdexec.errors import CmdexecError
 from cmdexec.log import Log
+from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.executors.contract import End, Order, Sink
 from cmdexec.worker.executors.process_files import make_room
 from cmdexec.worker.executors.process_jobs import Job, Jobs
 from cmdexec.worker.executors.process_lifeline import Lifeline
 from cmdexec.worker.warden import wire
-from cmdexec.worker.warden.command import AUTO, command
-
-HELLO_SEC = 10.0
-"""How long a warden may take to say that it is ready: it loads in 30 ms, and may sweep for 2 s."""
-END_MARGIN_SEC = 2.0
-"""On top of the kill deadline, for the warden to end itself."""
+from cmdexec.worker.warden.command import AUTO, Durations, command
 
 _CLOSED = "the worker runs no jobs any more"
 
 
 class ProcessExecutor:
-    """Implements `contract.Executor`. All durations in seconds.
+    """Implements `contract.Executor`.
 
-    slots              how many orders run at once, at least: room for so many open files is made
-    drain_sec          how long children that outlive a job's main process may hold its output
-    kill_deadline_sec  how long a killed tree may take to vanish before its end names it
-    lock_fd            a descriptor that the warden holds open until it has ended, after every tree
-    mode               "cgroup1", "cgroup2" or "session": only that ("session" where it does not work)
+    lock_fd  a descriptor that the warden holds open until it has ended, after every tree
+    mode     "cgroup1", "cgroup2" or "session": only that ("session" where it does not work)
     """
 
-    def __init__(
-        self, *, slots: int, drain_sec: float, kill_deadline_sec: float, lock_fd: int | None, log: Log, mode: str = AUTO
-    ) -> None:
-        self._slots = slots
-        self._drain_sec = drain_sec
-        self._kill_deadline_sec = kill_deadline_sec
+    def __init__(self, *, settings: WorkerSettings, lock_fd: int | None, log: Log, mode: str = AUTO) -> None:
+        self._settings = settings
         self._lock_fd = lock_fd
         self._log = log
         self._wanted_mode = mode
@@ -74,11 +63,11 @@ class ProcessExecutor:
                 "Jobs cannot run as processes of this machine: it is not Linux.",
                 mend="Run the worker on Linux.",
             )
-        room = make_room(self._slots)
+        room = make_room(self._settings.slots)
         self._files_limit = room.before
         if not room.enough:
-            self._log.warning("too few files may be open for so many slots", slots=self._slots)
-        self._jobs = Jobs(self._drain_sec, room.for_pipes, self._drained)
+            self._log.warning("too few files may be open for so many slots", slots=self._settings.slots)
+        self._jobs = Jobs(self._settings.drain_sec, room.for_pipes, self._drained)
         try:
             await self._launch()
         except (OSError, TimeoutError) as error:
@@ -138,12 +127,13 @@ class ProcessExecutor:
         for job in jobs.all():
             jobs.resume(job)
             self.stop(job.order.key, 0)
-        if not await jobs.idle(self._kill_deadline_sec + self._drain_sec + END_MARGIN_SEC):
+        end_sec = self._settings.kill_deadline_sec + self._settings.warden_end_sec
+        if not await jobs.idle(end_sec + self._settings.drain_sec):
             self._log.error("jobs did not end in time", jobs=len(jobs.all()))
         self._ready = False
         self._jobs = None
         lifeline, self._lifeline = self._lifeline, None
-        if lifeline is not None and not await lifeline.end(self._kill_deadline_sec + END_MARGIN_SEC):
+        if lifeline is not None and not await lifeline.end(end_sec):
             self._log.error("the warden did not end in time and was killed", warden=lifeline.pid)
         if self._recovery is not None:  # the warden died meanwhile
             await asyncio.wait([self._recovery])
@@ -162,7 +152,7 @@ class ProcessExecutor:
         self._hello = asyncio.get_running_loop().create_future()
         lifeline = self._lifeline = Lifeline(self._command(), self._lock_fd, self._answered, self._died)
         try:
-            await asyncio.wait_for(self._hello, HELLO_SEC)
+            await asyncio.wait_for(self._hello, self._settings.warden_start_sec)
         except BaseException:
             if self._lifeline is not None:
                 self._lifeline = None
@@ -173,13 +163,13 @@ class ProcessExecutor:
         self._log.info("ready to run jobs", mode=self._mode, warden=lifeline.pid)
 
     def _command(self) -> Callable[[int], Sequence[str]]:
+        settings = self._settings
+        durations = Durations(
+            drain=settings.drain_sec, kill=settings.kill_deadline_sec, hold=settings.warden_hold_ms / 1000,
+            sweep=settings.warden_sweep_sec, look=settings.warden_look_ms / 1000,
+        )  # fmt: skip
         return partial(
-            command,
-            lock=self._lock_fd,
-            mode=self._wanted_mode,
-            drain_sec=self._drain_sec,
-            kill_deadline_sec=self._kill_deadline_sec,
-            files_limit=self._files_limit,
+            command, lock=self._lock_fd, mode=self._wanted_mode, files_limit=self._files_limit, durations=durations
         )
 
     def _own_orphans(self, own: bool) -> None:
@@ -243,7 +233,7 @@ class ProcessExecutor:
 
         mains = {job.pid for job in lost if job.pid}
         attempts = {marks for job in lost if (marks := marks_in(job.order.env)) is not None}
-        survivors = await Aftermath(self._mode, self._place, mains, attempts).end_all(self._kill_deadline_sec)
+        survivors = await Aftermath(self._mode, self._place, mains, attempts).end_all(self._settings.kill_deadline_sec)
         for job in lost:
             # Whose a survivor is can be said only by its session; one that left it is named by every job.
             own = tuple(

@@ -17,7 +17,6 @@ from cmdexec.worker.warden.proc import Process
 _FREEZE_TRIES = 40
 _REMOVE_TRIES = 20
 _STEP_SEC = 0.0005
-_SWEEP_SEC = 2.0
 _PREFIX = "cmdexec"
 _FREEZER = {
     1: ("freezer.state", b"FROZEN", b"THAWED", "freezer.state", b"FROZEN"),
@@ -232,9 +231,9 @@ class CgroupContainment(Containment):
         CgroupTree(self._version, self.place).remove()
         os.close(self._home)
 
-    def sweep(self) -> None:
+    def sweep(self, limit_sec: float) -> None:
         """End and remove what wardens left here that were killed together with their workers."""
-        deadline = time.monotonic() + _SWEEP_SEC
+        deadline = time.monotonic() + limit_sec
         for name in os.listdir(self._parent):
             if _is_left_over(name):
                 tree = CgroupTree(self._version, f"{self._parent}/{name}")

@@ -7,14 +7,38 @@ AUTO = "auto"
 """The mode that stands for the strongest containment that works here."""
 
 
-def command(
-    lifeline: int, lock: int | None, mode: str, drain_sec: float, kill_deadline_sec: float, files_limit: int
-) -> list[str]:
+class Durations:
+    """The warden's, all in seconds.
+
+    drain      how long children that outlive a job's main process may hold its output
+    kill       how long killed processes may take to vanish before their job's end names them
+    hold       how long STARTED may wait for the same job's end, so that both wake the worker once: it then reads the
+               output of such a quick job in one go, and never watches its pipes; others wait so long, too, while
+               processes are made
+    sweep      how long what dead wardens left may take to vanish, before this one is ready without that
+    look       how often the processes of jobs that run side by side are noted
+    """
+
+    __slots__ = ("drain", "hold", "kill", "look", "sweep")
+
+    def __init__(self, drain: float, kill: float, hold: float, sweep: float, look: float) -> None:
+        self.drain = drain
+        self.kill = kill
+        self.hold = hold
+        self.sweep = sweep
+        self.look = look
+
+    def arguments(self) -> list[str]:
+        """As they follow each other in a command line, and in `__init__`."""
+        return [str(float(value)) for value in (self.drain, self.kill, self.hold, self.sweep, self.look)]
+
+
+def command(lifeline: int, lock: int | None, mode: str, files_limit: int, durations: Durations) -> list[str]:
     """The arguments that start a warden; `lifeline` and `lock` are descriptors that it must inherit; `files_limit` is
     the soft limit on open files that jobs get.
 
     -I -S -E: neither environment, user folder nor site packages have a say in what it loads.
     """
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
-    options = [lifeline, -1 if lock is None else lock, mode, drain_sec, kill_deadline_sec, files_limit]
-    return [sys.executable, "-I", "-S", "-E", script, *map(str, options)]
+    options = [str(lifeline), str(-1 if lock is None else lock), mode, str(files_limit)]
+    return [sys.executable, "-I", "-S", "-E", script, *options, *durations.arguments()]

@@ -5,7 +5,7 @@ import signal
 import socket
 
 from cmdexec.worker.warden import cgroup, kernel, spawn
-from cmdexec.worker.warden.command import AUTO
+from cmdexec.worker.warden.command import AUTO, Durations
 from cmdexec.worker.warden.containment import Containment
 from cmdexec.worker.warden.serve import Warden
 from cmdexec.worker.warden.session import SessionContainment
@@ -16,7 +16,8 @@ MODES = ("cgroup1", "cgroup2", "session")
 
 def main(arguments: list[str]) -> int:
     """Be the warden until the worker is gone."""
-    lifeline, lock, mode, drain_sec, kill_deadline_sec, files_limit = arguments
+    lifeline, lock, mode, files_limit, *seconds = arguments
+    durations = Durations(*map(float, seconds))
     # Ctrl-C in a terminal, or a supervisor that signals the whole group, is for the worker to answer.
     spawn.ignore((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP))
     for descriptor in (int(lifeline), int(lock)):
@@ -27,17 +28,19 @@ def main(arguments: list[str]) -> int:
     warden = Warden(
         socket.socket(fileno=int(lifeline)),
         kernel.child_signal_descriptor(),
-        contain(mode),
+        contain(mode, durations.sweep),
         files,
-        float(drain_sec),
-        float(kill_deadline_sec),
+        durations,
     )
     warden.serve()
     return 0
 
 
-def contain(mode: str) -> Containment:
-    """The strongest containment that works here, or the one asked for if it works, else descent."""
+def contain(mode: str, sweep_sec: float) -> Containment:
+    """The strongest containment that works here, or the one asked for if it works, else descent.
+
+    What dead wardens left in its place is ended, which may take `sweep_sec`.
+    """
     for wanted in MODES if mode == AUTO else (mode,):
         if wanted == "session":
             break
@@ -45,7 +48,7 @@ def contain(mode: str) -> Containment:
         try:
             if parent := cgroup.parent_folder(version):
                 containment = cgroup.CgroupContainment(version, parent)
-                containment.sweep()
+                containment.sweep(sweep_sec)
                 return containment
         except OSError:
             continue

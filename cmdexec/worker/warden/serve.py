@@ -11,13 +11,11 @@ import time
 from collections import deque
 
 from cmdexec.worker.warden import proc, wire
+from cmdexec.worker.warden.command import Durations
 from cmdexec.worker.warden.containment import Containment
 from cmdexec.worker.warden.job import NEVER, Job
 from cmdexec.worker.warden.spawn import NO_FILES, CannotStartError, FilesLimit, spawn
 
-HOLD_SEC = 0.002
-"""How long STARTED may wait for the same job's end, so that both wake the worker once. It then reads the output of such
-a quick job in one go, and never watches its pipes. Also how long others may wait while processes are made."""
 ANSWERS_PER_MESSAGE = 20
 """Each is short but for its survivors (20 names of at most 15 bytes and a number): so the message keeps its bound."""
 _END_STEP_MS = 2
@@ -32,15 +30,14 @@ class Warden:
 
     def __init__(
         self, lifeline: socket.socket, child_signals: int, containment: Containment, files: FilesLimit,
-        drain_sec: float, kill_sec: float,
+        durations: Durations,
     ) -> None:  # fmt: skip
-        """`child_signals` is readable when a child has ended; `kill_sec` is how long killed processes may take."""
+        """`child_signals` is readable when a child has ended."""
         self._lifeline = lifeline
         self._child_signals = child_signals
         self._containment = containment
         self._files = files
-        self._drain_sec = drain_sec
-        self._kill_sec = kill_sec
+        self._durations = durations
         self._jobs: dict[int, Job] = {}
         self._by_pid: dict[int, Job] = {}
         self._watched: dict[int, Job] = {}
@@ -68,7 +65,7 @@ class Warden:
             self._end()
 
     def _answers_due(self) -> float:
-        return 0.0 if self._urgent else self._held_since + HOLD_SEC
+        return 0.0 if self._urgent else self._held_since + self._durations.hold
 
     def _pause_ms(self) -> int | None:
         due = min((job.due for job in self._watched.values()), default=NEVER)
@@ -144,7 +141,7 @@ class Warden:
                     os.close(end)
         if tree is not None:
             self._containment.give_back(tree, clean=True)
-        if self._answers and time.monotonic() - self._held_since > HOLD_SEC:
+        if self._answers and time.monotonic() - self._held_since > self._durations.hold:
             self._flush()
 
     def _stop(self, number: int, grace: float) -> None:
@@ -202,7 +199,7 @@ class Warden:
             self._finish(job, [])
         elif job.killed_at == NEVER:
             now = time.monotonic()
-            job.drain_at = now + self._drain_sec
+            job.drain_at = now + self._durations.drain
             job.look_again(now)
             self._watched[job.number] = job
             self._answer((wire.LINGERS, job.number))
@@ -226,7 +223,7 @@ class Warden:
         for job in [job for job in self._watched.values() if job.due <= now]:
             if self._look(job):
                 continue
-            if now - job.killed_at >= self._kill_sec and (survivors := job.tree.processes()):
+            if now - job.killed_at >= self._durations.kill and (survivors := job.tree.processes()):
                 self._finish(job, survivors)
             elif job.killed_at != NEVER or min(job.kill_at, job.drain_at) <= now:
                 job.kill(now)
@@ -266,7 +263,7 @@ class Warden:
 
     def _end(self) -> None:
         """Kill every tree and whatever else descends from this process."""
-        deadline = time.monotonic() + self._kill_sec
+        deadline = time.monotonic() + self._durations.kill
         self._poll.unregister(self._lifeline)
         while time.monotonic() < deadline:
             self._reap()

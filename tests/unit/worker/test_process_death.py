@@ -19,6 +19,7 @@ from cmdexec.worker.executors.process_posix import ProcessExecutor
 from tests.support.executor import MODES, begin, escape, opened, run
 from tests.support.proc import alive, with_marker
 from tests.support.waiting import becomes, holds, until
+from tests.support.worker import worker_settings
 
 DRIVER = """
 import asyncio, sys
@@ -188,7 +189,7 @@ async def test_without_a_warden_orders_fail_until_one_can_be_started(
 
 async def test_an_executor_that_cannot_start_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    executor = ProcessExecutor(slots=1, drain_sec=1, kill_deadline_sec=1, lock_fd=None, log=Log("test"))
+    executor = ProcessExecutor(settings=worker_settings(Path(os.devnull)), lock_fd=None, log=Log("test"))
     with pytest.raises(CmdexecError) as caught:
         await executor.open()
     assert caught.value.code == "no_executor"

@@ -111,9 +111,9 @@ async def test_what_dead_wardens_left_in_cgroups_is_ended_and_removed(version: i
 
 def test_where_cgroups_cannot_be_made_descent_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cgroup, "parent_folder", lambda version: str(tmp_path / "none"))
-    assert isinstance(contain("auto"), SessionContainment)
+    assert isinstance(contain("auto", 1), SessionContainment)
     monkeypatch.setattr(cgroup, "parent_folder", lambda version: None)
-    assert isinstance(contain("cgroup2"), SessionContainment)
+    assert isinstance(contain("cgroup2", 1), SessionContainment)
 
 
 def test_a_signal_never_hits_another_process_with_the_same_number() -> None:
