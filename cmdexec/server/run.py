@@ -11,17 +11,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from cmdexec.errors import CmdexecError
-from cmdexec.link.descriptors_posix import allow
 from cmdexec.link.listen import Bounds, Listener, listen
 from cmdexec.runtime import Runtime, system_runtime
 from cmdexec.server.build import Parts, build
 from cmdexec.server.edge.answer import malformed
-from cmdexec.server.folder import Folder, open_folder
+from cmdexec.server.folder import Folder
 from cmdexec.server.identity.first_admin import MadeAdmin
-from cmdexec.server.workers import LocalWorker
 from cmdexec.settings.server import ServerSettings
+
+if TYPE_CHECKING:
+    from cmdexec.server.workers.local_posix import LocalWorker
 
 _OWN_DESCRIPTORS = 200
 """What a server has open beside connections: its store, its log, its listening sockets."""
@@ -60,6 +62,8 @@ async def serve(
 
     Raises CmdexecError if it cannot start: `in_use`, `bad_data_dir`, `bad_settings`, …
     """
+    from cmdexec.server.folder_posix import open_folder
+
     own = runtime is None
     runtime = runtime if runtime is not None else system_runtime("server")
     stop = stop if stop is not None else asyncio.Event()
@@ -94,6 +98,8 @@ class _Server:
         ready: Callable[[Listening], None] | None,
         with_worker: WithWorker | None,
     ) -> int:
+        from cmdexec.link.descriptors_posix import allow
+
         fit = allow(self._settings.max_connections + _OWN_DESCRIPTORS)
         if fit < self._settings.max_connections:
             self._runtime.log.info("the system lets fewer connections be open than MAX_CONNECTIONS", files=fit)
@@ -139,14 +145,16 @@ class _Server:
             await self._runtime.threads.run(self._folder.remove_runtime)
             await door.cut()
 
-    def _local(self, with_worker: WithWorker, door: Listener) -> LocalWorker:
+    def _local(self, with_worker: WithWorker, door: Listener) -> "LocalWorker":
+        from cmdexec.server.workers.local_posix import LocalWorker
+
         return LocalWorker(
             command=with_worker.command, folder=self._folder.path / "worker", url=door.url,
             ensure_credential=self._parts.workers.ensure_credential, runtime=self._runtime, settings=self._settings,
         )  # fmt: skip
 
     async def _drain(
-        self, tasks: asyncio.TaskGroup, door: Listener, local: LocalWorker | None, hurry: asyncio.Event
+        self, tasks: asyncio.TaskGroup, door: Listener, local: "LocalWorker | None", hurry: asyncio.Event
     ) -> bool:
         """Whether it came to its end by itself."""
         self._runtime.log.info("the server stops", within_sec=self._settings.server_drain_sec)
@@ -158,7 +166,7 @@ class _Server:
             one.cancel()
         return clean
 
-    async def _end(self, door: Listener, local: LocalWorker | None) -> None:
+    async def _end(self, door: Listener, local: "LocalWorker | None") -> None:
         self._parts.jobs.drain()
         self._parts.presence.drain()
         if local is not None:

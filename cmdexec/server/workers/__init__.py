@@ -2,11 +2,10 @@
 
 from cmdexec.server.workers.dispatch import Dispatch
 from cmdexec.server.workers.link import WorkerLink
-from cmdexec.server.workers.local import LocalWorker
 from cmdexec.server.workers.outbox import Outbox
 from cmdexec.server.workers.presence import LiveWorker, Presence
 from cmdexec.server.workers.said import Said
 
 __all__ = [
-    "Dispatch", "LiveWorker", "LocalWorker", "Outbox", "Presence", "Said", "WorkerLink",
+    "Dispatch", "LiveWorker", "Outbox", "Presence", "Said", "WorkerLink",
 ]  # fmt: skip
