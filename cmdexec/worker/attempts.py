@@ -232,7 +232,7 @@ class Attempts:
         self._slots.ended(held, self._clock.elapsed())
         self._sender.pace(self._slots.pace.median_sec)
         self._runner.tidy(held)
-        self._turns.finished(held, result_of(end, timed_out=held.timed_out))
+        self._turns.finished(held, result_of(end))
         if held.limited:
             self._discard(held)
 

@@ -29,14 +29,13 @@ class HeldAttempt:
     said         its result or release was sent over the present connection and is not answered yet
     muted        its output is not sent: the server took none of it, and was asked whether the attempt still counts
     limited      the server has as much of its output as it keeps
-    timed_out    its time was over, so it was ended
     spooled      its output, as far as the server does not have it
     folder       its working folder, while there is one
     """
 
     __slots__ = (
         "assignment", "done", "folder", "journaled", "key", "limited", "muted", "on_ended", "on_output", "record",
-        "said", "spooled", "started_at", "timed_out", "timer",
+        "said", "spooled", "started_at",
     )  # fmt: skip
 
     def __init__(self, record: Record, spooled: AttemptOutput, assignment: Assignment | None) -> None:
@@ -49,10 +48,8 @@ class HeldAttempt:
         self.said = False
         self.muted = False
         self.limited = False
-        self.timed_out = False
         self.folder: str | None = None
         self.started_at = 0.0
-        self.timer: Any = None
         self.on_output: Callable[[HeldAttempt, Stream, bytes], None] = _nobody
         self.on_ended: Callable[[HeldAttempt, End], None] = _nobody
 
@@ -128,14 +125,14 @@ def done_of(record: Record, output: OutputDone) -> Done:
     )  # fmt: skip
 
 
-def result_of(end: End, *, timed_out: bool) -> Result:
+def result_of(end: End) -> Result:
     """What the end of a process says of the attempt. Exit code and signal stand beside a timeout, for people."""
     reason, message = None, None
     if end.start_error is not None:
         reason, message = Reason.START, end.start_error[:_MESSAGE_CHARS]
     elif end.executor_lost:
         reason, message = Reason.WORKER, "the process that runs this worker's jobs died"
-    elif timed_out:
+    elif end.timed_out:
         reason = Reason.TIMEOUT
     return Result(
         reason=reason, exit_code=end.exit_code, signal=end.signal, message=message, output_cut=end.output_cut,

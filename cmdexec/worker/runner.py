@@ -69,23 +69,23 @@ class Runner:
                 continue
             held.folder = folder
             env = environment_of(assignment, self._settings.job_path, folder)
-            orders.append((Order(held.key, argv, env, folder), held))
-            if assignment.timeout_sec is not None:
-                held.timer = asyncio.get_running_loop().call_later(assignment.timeout_sec, self._time_over, held)
+            order = Order(
+                held.key, argv, env, folder, timeout_sec=assignment.timeout_sec, kill_grace_sec=self._grace_of(held)
+            )
+            orders.append((order, held))
         if orders:
             self._executor.start(orders)
 
     def _fail(self, held: HeldAttempt, sentence: str) -> None:
         asyncio.get_running_loop().call_soon(held.ended, End(start_error=sentence))
 
-    def _time_over(self, held: HeldAttempt) -> None:
-        held.timed_out = True
-        self.terminate(held)
-
     def terminate(self, held: HeldAttempt) -> None:
         """TERM to the whole tree, KILL after the job's grace."""
+        self._executor.stop(held.key, self._grace_of(held))
+
+    def _grace_of(self, held: HeldAttempt) -> float:
         grace = held.assignment.kill_grace_sec if held.assignment is not None else None
-        self._executor.stop(held.key, self._settings.kill_grace_sec if grace is None else grace)
+        return self._settings.kill_grace_sec if grace is None else grace
 
     def kill(self, held: HeldAttempt) -> None:
         """KILL to the whole tree, now."""
@@ -101,10 +101,7 @@ class Runner:
             self._executor.resume(key)
 
     def tidy(self, held: HeldAttempt) -> None:
-        """The process is gone: so are its timer and its folder."""
-        if held.timer is not None:
-            held.timer.cancel()
-            held.timer = None
+        """The process is gone: so is its folder."""
         folder, held.folder = held.folder, None
         if folder is not None:
             try:

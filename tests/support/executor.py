@@ -94,11 +94,12 @@ class Recorder:
 
 
 def begin(
-    executor: ProcessExecutor, *argv: str, env: Mapping[str, str] = ENV, cwd: str = "/", key: str | None = None
-) -> Recorder:
+    executor: ProcessExecutor, *argv: str, env: Mapping[str, str] = ENV, cwd: str = "/", key: str | None = None,
+    timeout_sec: float | None = None, kill_grace_sec: float = 0.0,
+) -> Recorder:  # fmt: skip
     """Start one job."""
     recorder = Recorder(executor, key or f"job{next(_numbers)}.1")
-    executor.start([(Order(recorder.key, argv, env, cwd), recorder)])
+    executor.start([(Order(recorder.key, argv, env, cwd, timeout_sec, kill_grace_sec), recorder)])
     return recorder
 
 

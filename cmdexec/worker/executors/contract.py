@@ -16,13 +16,16 @@ class Order:
     """What to run. `key` names the attempt (`<jobId>.<attempt>`) and is unique in the life of an executor.
 
     `argv` is never empty; its first item is looked up in the PATH of `env`, which is the whole environment of the
-    process. `cwd` must exist.
+    process. `cwd` must exist. A main process that runs for `timeout_sec` is ended with its tree: TERM, and KILL after
+    `kill_grace_sec`.
     """
 
     key: str
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: str
+    timeout_sec: float | None = None
+    kill_grace_sec: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class End:
     machine_fault  beside start_error: the machine had no room for it (processes, open files, memory), nothing is wrong
                    with the order itself; no process was made, so it may be started elsewhere, or here later
     executor_lost  the warden died: the tree was killed with it, how the main process ended is not known
+    timed_out      the main process did not end by itself within the order's time, and was ended for that; it may have
+                   had an exit code to give
     cpu_sec        user and system time of the whole tree as far as it was reaped
     peak_rss_bytes largest resident set of one process of the tree
     left           processes of the tree still alive after the kill deadline (0 is the proof that nothing is left)
@@ -45,6 +50,7 @@ class End:
     start_error: str | None = None
     machine_fault: bool = False
     executor_lost: bool = False
+    timed_out: bool = False
     cpu_sec: float = 0.0
     peak_rss_bytes: int = 0
     left: int = 0

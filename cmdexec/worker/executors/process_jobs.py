@@ -99,7 +99,11 @@ class Jobs:
                 for pipe in job.pipes:
                     pipe.paused = True
             order = job.order
-            made.append(((wire.SPAWN, job.number, order.argv, dict(order.env), order.cwd), out_write, err_write))
+            timeout = None if order.timeout_sec is None else float(order.timeout_sec)
+            spawn = (
+                wire.SPAWN, job.number, order.argv, dict(order.env), order.cwd, timeout, float(order.kill_grace_sec),
+            )  # fmt: skip
+            made.append((spawn, out_write, err_write))
         return made
 
     def _two_pipes(self) -> list[int] | None:
@@ -142,12 +146,15 @@ class Jobs:
                     job.pid = pid
                     started.append(job)
                     job.sink.started(pid)
-                case (wire.ENDED, int(number), int(code), float(cpu), int(rss), int(left), list(names), bool(cut)):
+                case (
+                    wire.ENDED, int(number), int(code), float(cpu), int(rss), int(left), list(names), bool(cut),
+                    bool(timed_out),
+                ):  # fmt: skip
                     exit_code, signal = (code, None) if code >= 0 else (None, -code)
                     survivors = tuple(str(name) for name in names)
                     end = End(
-                        exit_code=exit_code, signal=signal, cpu_sec=cpu, peak_rss_bytes=rss, left=left,
-                        survivors=survivors, output_cut=cut,
+                        exit_code=exit_code, signal=signal, timed_out=timed_out, cpu_sec=cpu, peak_rss_bytes=rss,
+                        left=left, survivors=survivors, output_cut=cut,
                     )  # fmt: skip
                     self.ended(self._by_number[number], end)
                 case (wire.FAILED, int(number), str(sentence), bool(machine)):

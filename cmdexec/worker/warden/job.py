@@ -21,7 +21,7 @@ class Job:
 
     __slots__ = (
         "check_at", "code", "cpu_sec", "cut", "drain_at", "drained", "kill_at", "killed_at", "number", "peak_rss",
-        "pid", "tree", "wait_sec",
+        "pid", "timed_out", "tree", "wait_sec",
     )  # fmt: skip
 
     def __init__(self, number: int, tree: Tree, pid: int) -> None:
@@ -36,6 +36,7 @@ class Job:
         self.killed_at = NEVER
         self.check_at = NEVER
         self.wait_sec = _CHECK_FIRST_SEC
+        self.timed_out = False
         self.drained = False
         self.cut = False
 
@@ -78,10 +79,37 @@ class Job:
             len(survivors),
             [str(process) for process in survivors[:_SURVIVORS_NAMED]],
             self.cut,
+            self.timed_out,
         )
 
 
 _SURVIVORS_NAMED = 20
+
+
+class Timeouts:
+    """Jobs whose time is bounded. `due` is when the first may be over; it may be earlier, and is never later."""
+
+    def __init__(self) -> None:
+        self.due = NEVER
+        self._running: dict[int, tuple[float, float, Job]] = {}
+
+    def add(self, job: Job, at: float, grace_sec: float) -> None:
+        """Its time is over `at`; it may then take `grace_sec` to end."""
+        self._running[job.number] = (at, grace_sec, job)
+        self.due = min(self.due, at)
+
+    def drop(self, job: Job) -> None:
+        """Its main process has ended."""
+        self._running.pop(job.number, None)
+
+    def over(self, now: float) -> list[tuple[Job, float]]:
+        """Those whose time is over, once, each with its grace."""
+        found = [(job, grace_sec) for at, grace_sec, job in self._running.values() if at <= now]
+        for job, _ in found:
+            self.drop(job)
+        self.due = min((at for at, _, _ in self._running.values()), default=NEVER)
+        return found
+
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,12 +13,14 @@ from collections import deque
 from cmdexec.worker.warden import proc, wire
 from cmdexec.worker.warden.command import Durations
 from cmdexec.worker.warden.containment import Containment
-from cmdexec.worker.warden.job import NEVER, Job
+from cmdexec.worker.warden.job import NEVER, Job, Timeouts
 from cmdexec.worker.warden.spawn import NO_FILES, CannotStartError, FilesLimit, spawn
 
 ANSWERS_PER_MESSAGE = 20
 """Each is short but for its survivors (20 names of at most 15 bytes and a number): so the message keeps its bound."""
 _END_STEP_MS = 2
+_LONGEST_PAUSE_MS = 3_600_000
+"""poll(2) takes no more than 24 days."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Warden:
         self._jobs: dict[int, Job] = {}
         self._by_pid: dict[int, Job] = {}
         self._watched: dict[int, Job] = {}
+        self._timeouts = Timeouts()
         self._answers: deque[wire.Message] = deque()
         self._urgent = True
         self._blocked = False
@@ -57,6 +60,8 @@ class Warden:
         try:
             while not self._cut:
                 self._wait(self._pause_ms())
+                if self._timeouts.due <= time.monotonic():
+                    self._end_overdue()
                 if self._watched:
                     self._keep_deadlines()
                 if self._answers and self._answers_due() <= time.monotonic():
@@ -69,9 +74,10 @@ class Warden:
 
     def _pause_ms(self) -> int | None:
         due = min((job.due for job in self._watched.values()), default=NEVER)
+        due = min(due, self._timeouts.due)
         if self._answers and not self._blocked:
             due = min(due, self._answers_due())
-        return None if due == NEVER else max(0, int((due - time.monotonic()) * 1000) + 1)
+        return None if due == NEVER else max(0, min(int((due - time.monotonic()) * 1000) + 1, _LONGEST_PAUSE_MS))
 
     def _wait(self, timeout_ms: int | None) -> None:
         for descriptor, events in self._poll.poll(timeout_ms):
@@ -103,8 +109,10 @@ class Warden:
     def _carry_out(self, requests: list[wire.Message], given: "Iterator[int]") -> None:
         for request in requests:
             match request:
-                case (wire.SPAWN, int(number), tuple(argv), dict(env), str(cwd)):
-                    self._spawn(number, list(argv), env, cwd, next(given, -1), next(given, -1))
+                case (wire.SPAWN, int(number), tuple(argv), dict(env), str(cwd), timeout, float(grace)):
+                    job = self._spawn(number, list(argv), env, cwd, next(given, -1), next(given, -1))
+                    if job is not None and isinstance(timeout, float):
+                        self._timeouts.add(job, time.monotonic() + timeout, grace)
                 case (wire.STOP, int(number), float(grace)):
                     self._stop(number, grace)
                 case (wire.DRAINED, int(number)):
@@ -115,8 +123,8 @@ class Warden:
                     else:
                         self._carry_out(wire.unpack(wire.take_memory_file(large)), given)
 
-    def _spawn(self, number: int, argv: list[str], env: dict[str, str], cwd: str, out: int, err: int) -> None:
-        tree = None
+    def _spawn(self, number: int, argv: list[str], env: dict[str, str], cwd: str, out: int, err: int) -> Job | None:
+        job = tree = None
         try:
             if err < 0:
                 raise CannotStartError(NO_FILES, machine=True)
@@ -130,7 +138,7 @@ class Warden:
             self._answer((wire.FAILED, number, sentence, True))
         else:
             tree.born(pid, env)
-            self._jobs[number] = self._by_pid[pid] = Job(number, tree, pid)
+            job = self._jobs[number] = self._by_pid[pid] = Job(number, tree, pid)
             if not self._answers:
                 self._held_since = time.monotonic()
             self._answers.append((wire.STARTED, number, pid))
@@ -143,6 +151,7 @@ class Warden:
             self._containment.give_back(tree, clean=True)
         if self._answers and time.monotonic() - self._held_since > self._durations.hold:
             self._flush()
+        return job
 
     def _stop(self, number: int, grace: float) -> None:
         job = self._jobs.get(number)
@@ -152,6 +161,14 @@ class Warden:
         job.kill_at = min(job.kill_at, time.monotonic() + grace)
         if grace > 0:
             job.tree.terminate()
+
+    def _end_overdue(self) -> None:
+        """Tell those to end whose time is over; not those that have ended meanwhile, or were told before."""
+        self._reap()
+        for job, grace_sec in self._timeouts.over(time.monotonic()):
+            if job.kill_at == job.killed_at == NEVER:
+                job.timed_out = True
+                self._stop(job.number, grace_sec)
 
     def _drained(self, number: int) -> None:
         job = self._jobs.get(number)
@@ -194,6 +211,7 @@ class Warden:
 
     def _main_ended(self, job: Job, code: int) -> None:
         job.code = code
+        self._timeouts.drop(job)
         job.tree.main_reaped()
         if job.tree.is_empty():
             self._finish(job, [])

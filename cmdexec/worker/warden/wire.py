@@ -2,7 +2,9 @@
 
 Requests (n names an order in the life of a warden):
 
-    SPAWN n argv env cwd       takes the message's next 2 descriptors: the write ends for stdout and stderr
+    SPAWN n argv env cwd timeout grace
+                               takes the message's next 2 descriptors: the write ends for stdout and stderr; TERM to the
+                               tree `timeout` seconds (or None) later if the main process still runs, KILL after `grace`
     STOP n grace               TERM to the tree, KILL after `grace` seconds
     DRAINED n                  nobody holds the job's pipes any more
     LARGE n                    SPAWN n fits no message: it is in a memory file, the message's first descriptor
@@ -13,8 +15,8 @@ Answers:
     STARTED n pid
     FAILED n sentence machine  no process could be made; whether only for want of room on this machine
     LINGERS n                  the main process ended, others of its tree live on
-    ENDED n code cpu rss left survivors cut
-                               code as `os.waitstatus_to_exitcode` gives it; seconds; bytes; count; names; flag
+    ENDED n code cpu rss left survivors cut timed_out
+                               code as `os.waitstatus_to_exitcode` gives it; seconds; bytes; count; names; flags
 
 Marshal is the quickest there is, and fits: both ends are the same interpreter, and nobody else holds the socket.
 """
