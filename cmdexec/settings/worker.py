@@ -146,6 +146,21 @@ WORKER: tuple[Setting, ...] = (
         _HERE, unit="bytes", minimum=64 * KIB, maximum=GIB,
     ),
     Setting(
+        "OUTPUT_DELAY_SEC", Kind.DURATION, 1.0,
+        "How long output may be under way; less of it is sent at once on a line that carries it more slowly.", _HERE,
+        unit="s", minimum=0.01, maximum=60,
+    ),
+    Setting(
+        "OUTPUT_HOLD_MS", Kind.DURATION, 20.0,
+        "The longest that a job's first output waits for the end of the job, to ride in its result.", _HERE,
+        unit="ms", minimum=0, maximum=10_000,
+    ),
+    Setting(
+        "SPOOL_READ_SEC", Kind.DURATION, 300.0,
+        "For how long output that cannot be read from the spool is tried again before it counts as lost.", _HERE,
+        unit="s", minimum=0, maximum=30 * DAY,
+    ),
+    Setting(
         "SPOOL_WRITE_SEC", Kind.DURATION, 0.25, "How long output that the server has not taken stays off the disk.",
         _HERE, unit="s", minimum=0.01, maximum=60,
     ),
@@ -200,6 +215,9 @@ class WorkerSettings:
     output_cap_bytes: int
     output_tail_bytes: int
     output_window_bytes: int
+    output_delay_sec: float
+    output_hold_ms: float
+    spool_read_sec: float
     spool_write_sec: float
 
 

@@ -13,16 +13,11 @@ from cmdexec.protocol.codec import HEADER_MAX
 from cmdexec.protocol.messages import INLINE_MAX, OutputHeader
 from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings
+from cmdexec.worker.flow import Flow
 from cmdexec.worker.held import HeldAttempt
 from cmdexec.worker.spool.output import STREAMS
 from cmdexec.worker.spool.spool import Spool
 from cmdexec.worker.spool.stream import StreamSpool
-
-PIECE_BYTES = 512 * 1024
-"""The most of a stream that goes in one message: enough that its cost does not matter, little enough to take turns."""
-
-HOLD_MAX_SEC = 0.02
-"""The longest that first output waits for its job's end, however long brief jobs take."""
 
 
 class OutputLine(Protocol):
@@ -42,23 +37,25 @@ class Sender:
         self.all_sent: Callable[[HeldAttempt], None] = lambda _held: None
         self.hold_sec = settings.flush_ms / 1000
         self._spool = spool
-        self._window = settings.output_window_bytes
-        self._flush_sec = settings.flush_ms / 1000
+        self._flow = Flow(settings.output_window_bytes, settings.output_delay_sec)
+        self._settings = settings
         self._clock = runtime.clock
         self._log = runtime.log
         self._line: OutputLine | None = None
-        self._piece = PIECE_BYTES
         self._fresh: dict[str, tuple[float, HeldAttempt]] = {}
         self._ready: dict[str, HeldAttempt] = {}
         self._under_way: dict[str, HeldAttempt] = {}
         self._finished: set[str] = set()
+        self._unread: dict[str, HeldAttempt] = {}
+        self._unread_since: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._read_timer: asyncio.TimerHandle | None = None
         self._work = asyncio.Event()
 
     def connected(self, line: OutputLine, max_frame_bytes: int) -> None:
         """From now on output goes here; what was under way on another line has been rewound."""
         self._line = line
-        self._piece = min(PIECE_BYTES, max_frame_bytes - HEADER_MAX - 4)
+        self._flow.begin(max_frame_bytes - HEADER_MAX - 4)
         self._work.set()
 
     def disconnected(self) -> None:
@@ -69,12 +66,13 @@ class Sender:
 
     def pace(self, median_sec: float | None) -> None:
         """How long the worker's jobs ran lately."""
-        self.hold_sec = max(self._flush_sec, min(HOLD_MAX_SEC, 2 * (median_sec or 0.0)))
+        most = self._settings.output_hold_ms / 1000
+        self.hold_sec = max(self._settings.flush_ms / 1000, min(most, 2 * (median_sec or 0.0)))
 
     def speak(self, held: HeldAttempt) -> None:
         """The attempt has output to send."""
         key, spooled = held.key, held.spooled
-        if key in self._ready or held.muted or self._line is None:
+        if key in self._ready or key in self._unread or held.muted or self._line is None:
             return
         if spooled.stdout.sent or spooled.stderr.sent or spooled.unsent > INLINE_MAX:
             self._fresh.pop(key, None)
@@ -111,14 +109,17 @@ class Sender:
 
     def forget(self, held: HeldAttempt) -> None:
         """Send no more of it."""
-        for place in (self._fresh, self._ready, self._under_way):
+        for place in (self._fresh, self._ready, self._under_way, self._unread, self._unread_since):
             place.pop(held.key, None)
         self._finished.discard(held.key)
+        for name in STREAMS:
+            self._flow.lost(held.spooled.stream(name))
         if self._line is not None and self._ready:
             self._work.set()
 
     def acknowledged(self) -> None:
         """There may be room in the window."""
+        self._flow.acknowledged(self._clock.elapsed())
         if self._ready:
             self._work.set()
 
@@ -130,10 +131,12 @@ class Sender:
             while self._line is not None and self._ready and (room := self._room()) > 0:
                 key, held = next(iter(self._ready.items()))
                 del self._ready[key]
+                line = self._line
                 try:
-                    await self._send(self._line, held, room)
+                    await self._send(line, held, room)
                 except Unavailable:
-                    self._line = None
+                    if self._line is line:
+                        self._line = None
 
     def _room(self) -> int:
         under_way = 0
@@ -144,7 +147,7 @@ class Sender:
                 under_way += size
             else:
                 del self._under_way[key]
-        return self._window - under_way
+        return self._flow.window - under_way
 
     async def _send(self, line: OutputLine, held: HeldAttempt, room: int) -> None:
         """The next piece of each stream of an attempt; after it the others have their turn."""
@@ -152,12 +155,16 @@ class Sender:
             return
         for name in STREAMS:
             stream = held.spooled.stream(name)
-            size = min(stream.unsent, self._piece, room)
+            size = min(stream.unsent, self._flow.piece, room)
             if size <= 0 or held.muted:
                 continue
             await line.room(size)
             start = stream.sent
-            data = await self._spool.read(stream, size)
+            try:
+                data = await self._spool.read(stream, size)
+            except OSError as wrong:
+                self._cannot_read(held, stream, wrong)
+                return
             if line is not self._line or held.spooled.dropped:
                 return
             if stream.sent != start:
@@ -165,6 +172,8 @@ class Sender:
             if not data:
                 self._lost(held, stream)
                 continue
+            if self._unread_since:
+                self._unread_since.pop(held.key, None)
             about = held.record
             header = OutputHeader(
                 job_id=about.job_id, attempt=about.attempt, stream=name, offset=start, seq=stream.seq
@@ -174,6 +183,7 @@ class Sender:
             stream.seq += 1
             room -= len(data)
             self._under_way[held.key] = held
+            self._flow.put(stream, self._flow.window - room, self._clock.elapsed())
         if held.key in self._finished and self._told(held):
             return
         if held.spooled.unsent and not held.muted:
@@ -187,6 +197,25 @@ class Sender:
         self._finished.discard(held.key)
         self.all_sent(held)
         return True
+
+    def _cannot_read(self, held: HeldAttempt, stream: StreamSpool, wrong: OSError) -> None:
+        """The disk may get better, or someone may mend it; what cannot be read for too long is lost."""
+        now = self._clock.elapsed()
+        since = self._unread_since.setdefault(held.key, now)
+        if since == now:
+            self._log.warning("the spool cannot be read; it is tried again", attempt=held.key, error=wrong.strerror)
+        elif now - since > self._settings.spool_read_sec:
+            self._unread_since.pop(held.key)
+            self._lost(held, stream)
+        self._unread[held.key] = held
+        if self._read_timer is None:
+            self._read_timer = asyncio.get_running_loop().call_later(self._settings.again_sec, self._read_again)
+
+    def _read_again(self) -> None:
+        self._read_timer = None
+        self._ready.update(self._unread)
+        self._unread.clear()
+        self._work.set()
 
     def _lost(self, held: HeldAttempt, stream: StreamSpool) -> None:
         self._log.error("output that is not acknowledged is gone from the spool", attempt=held.key, offset=stream.sent)

@@ -127,10 +127,15 @@ def read_one(path: Path, position: int, length: int) -> bytes:
         os.close(fd)
 
 
-def remove_all(paths: Iterable[Path]) -> None:
-    """Blocking: delete files; missing ones are fine."""
+def remove_all(paths: Iterable[Path]) -> list[tuple[Path, OSError]]:
+    """Blocking: delete files; missing ones are fine. Returns those that could not be deleted, and why."""
+    kept = []
     for path in paths:
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as fault:
+            kept.append((path, fault))
+    return kept
 
 
 def left_behind(folder: Path) -> dict[str, dict[str, list[tuple[Path, int, int]]]]:

@@ -158,7 +158,8 @@ class Spool:
             self._work.set()
 
     async def read(self, stream: StreamSpool, limit: int) -> bytes:
-        """Up to `limit` bytes from `stream.sent` on, from memory or disk; none when they are in neither."""
+        """Up to `limit` bytes from `stream.sent` on, from memory or disk; none when they are in neither. Raises OSError
+        when the disk cannot be read."""
         start = stream.sent
         if (data := stream.in_memory(start, limit)) is not None:
             return data
@@ -191,8 +192,11 @@ class Spool:
         doomed, self._doomed = self._doomed, []
         if not planned and not doomed:
             return
-        faults = await self._runtime.threads.run(lambda: _carry_out([writes for _, _, writes in planned], doomed))
-        self._told(next((fault for fault in faults if fault is not None), None))
+        faults, kept = await self._runtime.threads.run(
+            lambda: _carry_out([writes for _, _, writes in planned], doomed)
+        )
+        self._doomed.extend(path for path, _ in kept)
+        self._told(next((fault for fault in (*faults, *(fault for _, fault in kept)) if fault is not None), None))
         for (output, stream, writes), fault in zip(planned, faults, strict=True):
             if fault is not None:
                 stream.failed()
@@ -236,23 +240,28 @@ class Spool:
         if (fault is not None) != self._failing:
             self._failing = fault is not None
             if fault is not None:
-                self._runtime.log.warning("the spool cannot be written; jobs are paused", error=fault.strerror)
+                self._runtime.log.warning(
+                    "the spool's folder cannot be changed; jobs wait where memory is full", error=fault.strerror
+                )
             else:
-                self._runtime.log.info("the spool can be written again")
+                self._runtime.log.info("the spool's folder can be changed again")
 
     def shut(self) -> None:
         """Close the journal; nothing can be written from now on."""
         self._journal.close()
 
 
-def _carry_out(plans: Sequence[Sequence[Write]], doomed: Sequence[Path]) -> list[OSError | None]:
-    """Blocking: each plan on its own, so that one that fails leaves the others done."""
+def _carry_out(
+    plans: Sequence[Sequence[Write]], doomed: Sequence[Path]
+) -> tuple[list[OSError | None], list[tuple[Path, OSError]]]:
+    """Blocking: each plan on its own, so that one that fails leaves the others done. What went wrong with each, and the
+    files that could not be deleted."""
     faults: list[OSError | None] = []
-    remove_all(doomed)
+    kept = remove_all(doomed)
     for writes in plans:
         try:
             write_all(writes)
             faults.append(None)
         except OSError as fault:
             faults.append(fault)
-    return faults
+    return faults, kept
