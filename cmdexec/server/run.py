@@ -62,8 +62,10 @@ async def serve(
 
     Raises CmdexecError if it cannot start: `in_use`, `bad_data_dir`, `bad_settings`, …
     """
+    from cmdexec.link.memory_posix import give_back_large_blocks
     from cmdexec.server.folder_posix import open_folder
 
+    give_back_large_blocks()
     own = runtime is None
     runtime = runtime if runtime is not None else system_runtime("server")
     stop = stop if stop is not None else asyncio.Event()
