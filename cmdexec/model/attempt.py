@@ -89,7 +89,7 @@ class Do(StrEnum):
     """Write the record to the spool, before anything that comes after. It need not be flushed to disk."""
     ASK_START = "ask_start"
     SPAWN = "spawn"
-    """Make the process; tell `Finished` even when that fails."""
+    """Make the process; tell `Finished` even when that fails, or `NoRoom`."""
     TERMINATE = "terminate"
     """TERM to the whole tree, KILL after the job's grace."""
     KILL = "kill"
@@ -134,6 +134,12 @@ class Go(News, frozen=True):
 
 class Stalled(News, frozen=True):
     """Its start was granted ahead of a slot, and no slot comes free."""
+
+
+class NoRoom(News, frozen=True):
+    """No process was made, and nothing is wrong with the order: this machine had no room for it."""
+
+    message: str
 
 
 class Stop(News, frozen=True):
@@ -235,6 +241,12 @@ def _stalled(record: Record, _news: Stalled) -> Step:
     return _released(record, Release.STARTED_AHEAD, "no slot came free for it")
 
 
+def _no_room(record: Record, news: NoRoom) -> Step:
+    if record.state is not State.RUNNING:
+        return Step(record)
+    return _released(record, Release.NEVER_SPAWNED, news.message)
+
+
 def _stop(record: Record, _news: Stop) -> Step:
     if record.state in UNSPAWNED:
         return _released(record, Release.NEVER_SPAWNED, "stopped before it was started")
@@ -319,6 +331,7 @@ _RULES: dict[type[News], Callable[[Record, Any], Step]] = {
     SlotFree: _slot_free,
     Go: _go,
     Stalled: _stalled,
+    NoRoom: _no_room,
     Stop: _stop,
     Cancel: _cancel,
     HandBack: _hand_back,

@@ -61,6 +61,16 @@ WORKER: tuple[Setting, ...] = (
         unit="ms", minimum=1, maximum=60_000,
     ),
     Setting(
+        "START_PAUSE_SEC", Kind.DURATION, 5.0,
+        "How long no job is started after this machine had no room for another process.", _HERE,
+        unit="s", minimum=0.01, maximum=3600,
+    ),
+    Setting(
+        "KNOWN_ATTEMPTS_MAX", Kind.INTEGER, 10_000,
+        "How many attempts that are over are kept in mind, so that none is started again by an order that comes late.",
+        _HERE, minimum=0, maximum=10_000_000,
+    ),
+    Setting(
         "MAX_JOBS", Kind.INTEGER, None, "The worker ends by itself after this many jobs; never when unset.",
         _HERE, minimum=1, maximum=1_000_000_000, flag="--max-jobs",
     ),
@@ -121,6 +131,11 @@ WORKER: tuple[Setting, ...] = (
     Setting(
         "LEASE_MARGIN_SEC", Kind.DURATION, 10.0,
         "How long before its lease is over a silent worker ends its `requeue` jobs; at most a quarter of the lease.",
+        _HERE, unit="s", minimum=0, maximum=3600,
+    ),
+    Setting(
+        "HAND_BACK_SEC", Kind.DURATION, 10.0,
+        "How long a worker told twice to end waits until the server knows all; its spool keeps the rest.",
         _HERE, unit="s", minimum=0, maximum=3600,
     ),
     Setting(
@@ -196,6 +211,8 @@ class WorkerSettings:
     job_path: str
     start_ahead_max: int
     start_ahead_patience_ms: float
+    start_pause_sec: float
+    known_attempts_max: int
     max_jobs: int | None
     idle_timeout_sec: float | None
     drain_sec: float
@@ -210,6 +227,7 @@ class WorkerSettings:
     reconnect_max_sec: float
     again_sec: float
     lease_margin_sec: float
+    hand_back_sec: float
     folder_wait_sec: float
     spool_max_bytes: int
     output_cap_bytes: int

@@ -44,7 +44,7 @@ class Attempts:
 
     def __init__(
         self, spool: Spool, slots: Slots, sender: Sender, runner: Runner, lease: Lease, turns: Turns, *,
-        runtime: Runtime,
+        known_max: int, runtime: Runtime,
     ) -> None:  # fmt: skip
         self.table: dict[str, HeldAttempt] = {}
         self.draining = False
@@ -52,6 +52,8 @@ class Attempts:
         self.busy_at = runtime.clock.elapsed()
         self._spool, self._slots, self._sender, self._runner, self._turns = spool, slots, sender, runner, turns
         self._clock = runtime.clock
+        self._known: dict[str, None] = {}
+        self._known_max = known_max
         turns.forgotten, turns.full = self._forgotten, self.drain
         spool.relieved, lease.over = runner.resume, self._lease_over
 
@@ -74,10 +76,10 @@ class Attempts:
     # What the server says --------------------------------------------------------------------------------------------
 
     def assigned(self, assignments: Sequence[Assignment]) -> None:
-        """Jobs to hold. One that is held already was said twice."""
+        """Jobs to hold. One that is held, or was, is said again, late, and must not be started again."""
         for assignment in assignments:
             key = key_of(assignment.job_id, assignment.attempt)
-            if key in self.table:
+            if key in self.table or key in self._known:
                 continue
             requeue = assignment.on_lost == "requeue"
             step = model.received(assignment.job_id, assignment.attempt, requeue=requeue)
@@ -202,16 +204,25 @@ class Attempts:
         """Take no more: what has not begun is given back, what runs goes on."""
         if not self.draining:
             self.draining = self._slots.closed = True
+            if self._turns.voice is not None:  # else what is given back would be given to us again
+                self._turns.voice.beat(at_once=True)
             for held in list(self.table.values()):
                 if held.record.state in model.UNSPAWNED:
                     self._turns.apply(held, model.HandBack())
             self._turns.soon()
 
     def hand_back(self) -> None:
-        """Give back what runs, too, ended."""
+        """Give back what runs, too, ended within the worker's own grace."""
         self.drain()
         for held in list(self.table.values()):
             self._turns.apply(held, model.HandBack())
+            self._runner.hurry(held)
+
+    def kill(self) -> None:
+        """As `hand_back`, but nothing that runs is waited for."""
+        self.hand_back()
+        for held in list(self.table.values()):
+            self._runner.kill(held)
 
     def _lease_over(self) -> None:
         for held in list(self.table.values()):
@@ -219,6 +230,10 @@ class Attempts:
                 self._turns.apply(held, model.DeadlineOver())
 
     # What processes do -----------------------------------------------------------------------------------------------
+
+    def _started(self) -> None:
+        if self._slots.began():
+            self._turns.soon()
 
     def _output(self, held: HeldAttempt, stream: Stream, data: bytes) -> None:
         if not self._spool.write(held.spooled, stream, data):
@@ -229,6 +244,10 @@ class Attempts:
             self._sender.speak(held)
 
     def _ended(self, held: HeldAttempt, end: End) -> None:
+        if end.machine_fault:
+            self._runner.tidy(held)
+            self._turns.no_room(held, end.start_error or "")
+            return
         self._slots.ended(held, self._clock.elapsed())
         self._sender.pace(self._slots.pace.median_sec)
         self._runner.tidy(held)
@@ -239,7 +258,7 @@ class Attempts:
     # The table -------------------------------------------------------------------------------------------------------
 
     def _hold(self, held: HeldAttempt) -> HeldAttempt:
-        held.on_output, held.on_ended = self._output, self._ended
+        held.on_started, held.on_output, held.on_ended = self._started, self._output, self._ended
         self.busy_at = self._clock.elapsed()
         self.table[held.key] = held
         return held
@@ -249,4 +268,7 @@ class Attempts:
 
     def _forgotten(self, held: HeldAttempt) -> None:
         self.table.pop(held.key, None)
+        self._known[held.key] = None
+        if len(self._known) > self._known_max:
+            del self._known[next(iter(self._known))]
         self.busy_at = self._clock.elapsed()

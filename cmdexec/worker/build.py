@@ -57,7 +57,9 @@ async def build(url: str, folder: DataFolder, *, settings: WorkerSettings, runti
     )
     lease = Lease(settings=settings, runtime=runtime)
     turns = Turns(spool, slots, sender, runner, lease, settings=settings, runtime=runtime)
-    attempts = Attempts(spool, slots, sender, runner, lease, turns, runtime=runtime)
+    attempts = Attempts(
+        spool, slots, sender, runner, lease, turns, known_max=settings.known_attempts_max, runtime=runtime
+    )
     for one in found:
         attempts.adopt(one)
     me = Register(

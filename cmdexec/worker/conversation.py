@@ -56,7 +56,7 @@ class Conversation:
     """What is said over one socket.
 
     welcomed   the server took us: it answered the first complete list
-    failure    the last thing that the server said it could not do, before it closed
+    failure    what the server said last that it could not do, while it has done nothing since
     come_back_sec  when the server, going away, asks us to come back
     """
 
@@ -105,8 +105,21 @@ class Conversation:
             size += more
         self._ask(op, part, part)
 
-    def beat(self) -> None:
-        self._beat_now.set()
+    def beat(self, *, at_once: bool = False) -> None:
+        if at_once and self._registered is not None:
+            self._say_beat()
+        else:
+            self._beat_now.set()
+
+    def _say_beat(self) -> None:
+        self._beat_now.clear()
+        named = self._attempts.named()
+        fits = len(named) * _NAMED_BYTES < self._most
+        beat = messages.Heartbeat(
+            jobs=named if fits else None, spool_bytes=self._attempts.spool_bytes,
+            draining=self._attempts.draining, stats=stats(len(self._slots.running)),
+        )  # fmt: skip
+        self._ask("heartbeat", [beat], ())
 
     def _ask(self, op: str, items: Sequence[Any], about: Sequence[_About]) -> None:
         number = next(self._numbers)
@@ -128,14 +141,7 @@ class Conversation:
                 self._socket.close(Close.GOING_AWAY, "Nothing was answered for too long.")
                 return
             if self._registered is not None:
-                self._beat_now.clear()
-                named = self._attempts.named()
-                fits = len(named) * _NAMED_BYTES < self._most
-                beat = messages.Heartbeat(
-                    jobs=named if fits else None, spool_bytes=self._attempts.spool_bytes,
-                    draining=self._attempts.draining, stats=stats(len(self._slots.running)),
-                )  # fmt: skip
-                self._ask("heartbeat", [beat], ())
+                self._say_beat()
             await self._clock.sleep(self._settings.flush_ms / 1000)
             try:
                 async with asyncio.timeout(self._lease.heartbeat_sec):
@@ -242,6 +248,7 @@ class Conversation:
         except msgspec.MsgspecError:
             self.failure = decode_items(raw, _ONE_FAILURE)
             return None
+        self.failure = None
         return item
 
 

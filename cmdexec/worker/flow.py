@@ -11,7 +11,7 @@ from cmdexec.worker.spool.stream import StreamSpool
 PIECE_BYTES = 512 * 1024
 """The most of a stream that goes in one message: enough that its cost does not matter, little enough to take turns."""
 
-_FIRST_BYTES = 128 * 1024
+_FIRST_BYTES = 256 * 1024
 _LEAST_BYTES = 32 * 1024
 _PIECES = 4
 

@@ -34,8 +34,8 @@ class HeldAttempt:
     """
 
     __slots__ = (
-        "assignment", "done", "folder", "journaled", "key", "limited", "muted", "on_ended", "on_output", "record",
-        "said", "spooled", "started_at",
+        "assignment", "done", "folder", "journaled", "key", "limited", "muted", "on_ended", "on_output", "on_started",
+        "record", "said", "spooled", "started_at",
     )  # fmt: skip
 
     def __init__(self, record: Record, spooled: AttemptOutput, assignment: Assignment | None) -> None:
@@ -52,6 +52,7 @@ class HeldAttempt:
         self.started_at = 0.0
         self.on_output: Callable[[HeldAttempt, Stream, bytes], None] = _nobody
         self.on_ended: Callable[[HeldAttempt, End], None] = _nobody
+        self.on_started: Callable[[], None] = _nobody
 
     @property
     def named(self) -> Held:
@@ -61,7 +62,7 @@ class HeldAttempt:
     # The executor's sink
 
     def started(self, pid: int) -> None:
-        """Nothing depends on the process's number."""
+        self.on_started()
 
     def output(self, stream: Stream, data: bytes) -> None:
         self.on_output(self, stream, data)

@@ -18,7 +18,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class _Wishes:
-    """How often the worker was told to end: once drains it, twice hands back what runs."""
+    """How often the worker was told to end: once drains it, twice hands back what runs, three times kills that."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -52,6 +52,7 @@ async def run_worker(
             await worker.executor.open()
             await _work(worker, wishes, stop, settings, runtime)
         finally:
+            worker.attempts.hand_back()  # also after a fault: no job is to blame for the worker's own end
             await worker.executor.close()
             await worker.runner.close()
             worker.spool.shut()
@@ -110,6 +111,7 @@ async def _work(
         worker.connection.close()
         await asyncio.wait([connected], timeout=settings.connect_timeout_sec)
         connected.cancel()
+        worker.attempts.hand_back()
         await worker.executor.close()
         for service in services:
             service.cancel()
@@ -121,18 +123,28 @@ async def _until_over(
     worker: Worker, wishes: _Wishes, fault: list[CmdexecError], settings: WorkerSettings, runtime: Runtime
 ) -> None:
     attempts, moved = worker.attempts, worker.turns.moved
-    done = 0
+    steps = (("ending", attempts.drain), ("handing back what runs", attempts.hand_back),
+             ("killing what runs", attempts.kill))  # fmt: skip
+    done, gone_at = 0, None
     while not fault:
         if wishes.count > done:
-            done = min(wishes.count, 2)
-            runtime.log.info("ending" if done == 1 else "handing back what runs", jobs=len(attempts.table))
-            (attempts.drain if done == 1 else attempts.hand_back)()
+            done = min(wishes.count, len(steps))
+            said, step = steps[done - 1]
+            runtime.log.info(said, jobs=len(attempts.table))
+            step()
         idle_left = _idle_left(worker, settings, runtime)
         if idle_left is not None and idle_left <= 0:
             runtime.log.info("ending, idle for long enough")
             attempts.drain()
-        if attempts.draining and not attempts.runs and not (attempts.table and worker.connection.online):
-            return
+        if attempts.draining and not attempts.runs:
+            if not (attempts.table and worker.connection.online):
+                return
+            if done > 1:
+                gone_at = runtime.clock.elapsed() if gone_at is None else gone_at
+                idle_left = gone_at + settings.hand_back_sec - runtime.clock.elapsed()
+                if idle_left <= 0:
+                    runtime.log.warning("ending; the server does not know all yet", jobs=len(attempts.table))
+                    return
         try:
             async with asyncio.timeout(idle_left):
                 await moved.wait()

@@ -6,6 +6,7 @@ fencing token. Its working folder is its own, empty, 0700, and gone afterwards.
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -51,7 +52,8 @@ class Runner:
         self._untidy = asyncio.Event()
 
     def start(self, attempts: Sequence[HeldAttempt]) -> None:
-        """Make their processes. One that cannot be made ends with `start_error`."""
+        """Make their processes. One that cannot be made ends with `start_error`, for which the machine is to blame when
+        there was no folder for it."""
         orders = []
         for held in attempts:
             assignment = held.assignment
@@ -59,13 +61,14 @@ class Runner:
                 raise RuntimeError(f"{held.key} has no assignment")
             argv = argv_of(assignment)
             if not argv:
-                self._fail(held, "its command is empty")
+                self._fail(held, End(start_error="its command is empty"))
                 continue
             folder = f"{self._work_dir}/{held.key}"
             try:
                 os.mkdir(folder, 0o700)
             except OSError as wrong:
-                self._fail(held, f"no folder could be made for it: {wrong.strerror}")
+                sentence = f"no folder could be made for it: {wrong.strerror}"
+                self._fail(held, End(start_error=sentence, machine_fault=True))
                 continue
             held.folder = folder
             env = environment_of(assignment, self._settings.job_path, folder)
@@ -76,8 +79,8 @@ class Runner:
         if orders:
             self._executor.start(orders)
 
-    def _fail(self, held: HeldAttempt, sentence: str) -> None:
-        asyncio.get_running_loop().call_soon(held.ended, End(start_error=sentence))
+    def _fail(self, held: HeldAttempt, end: End) -> None:
+        asyncio.get_running_loop().call_soon(held.ended, end)
 
     def terminate(self, held: HeldAttempt) -> None:
         """TERM to the whole tree, KILL after the job's grace."""
@@ -86,6 +89,10 @@ class Runner:
     def _grace_of(self, held: HeldAttempt) -> float:
         grace = held.assignment.kill_grace_sec if held.assignment is not None else None
         return self._settings.kill_grace_sec if grace is None else grace
+
+    def hurry(self, held: HeldAttempt) -> None:
+        """The worker itself ends: no job has longer than the worker's own grace, whatever it asked for."""
+        self._executor.stop(held.key, self._settings.kill_grace_sec)
 
     def kill(self, held: HeldAttempt) -> None:
         """KILL to the whole tree, now."""
@@ -122,6 +129,11 @@ class Runner:
         self._runtime.log.warning("a job's folder cannot be removed", folder=folder, error=wrong.strerror)
 
     async def close(self) -> None:
-        """Remove what is left; nothing runs any more."""
+        """Remove what is left, and the folder of the folders if nothing stays in it; nothing runs any more."""
         folders, self._leftover = self._leftover, []
-        await self._runtime.threads.run(partial(remove_folders, folders, self._told))
+        await self._runtime.threads.run(partial(self._close, folders))
+
+    def _close(self, folders: Sequence[str]) -> None:
+        remove_folders(folders, self._told)
+        with contextlib.suppress(OSError):
+            os.rmdir(self._work_dir)

@@ -15,6 +15,7 @@ class Slots:
     granted   may start, but started ahead: no slot is free yet
     running   has a slot: its process exists, or is about to
     closed    no more is asked: the worker drains
+    paused_until  no more is asked before: this machine had no room for another process
     round_trip_sec  from asking a start to its answer, recently
     patience_sec    what was started ahead is given back when no slot came free for so long
     """
@@ -27,10 +28,13 @@ class Slots:
         self.running: dict[str, HeldAttempt] = {}
         self.pace = Pace()
         self.closed = False
+        self.paused_until = 0.0
         self.round_trip_sec = 0.0
         self.patience_sec = patience_sec
         self._ahead_max = ahead_max
         self._moved_at = 0.0
+        self._trying = False
+        self._tried: HeldAttempt | None = None
 
     def wait(self, held: HeldAttempt) -> None:
         """It is journaled."""
@@ -38,8 +42,10 @@ class Slots:
 
     def to_ask(self, now: float) -> list[HeldAttempt]:
         """The attempts whose start is to be asked now: one for each free slot, and some ahead while jobs are brief."""
-        if self.closed or not self.waiting:
+        if self.closed or not self.waiting or now < self.paused_until:
             return []
+        if self._trying:
+            return self._try_one()
         most = self.size
         if not self._stalled(now):
             most += start_ahead(self.size, self.pace, now, self.round_trip_sec, self._ahead_max)
@@ -50,6 +56,24 @@ class Slots:
         chosen = [self.waiting.pop(key) for key in keys]
         self.asked.update((held.key, held) for held in chosen)
         return chosen
+
+    def _try_one(self) -> list[HeldAttempt]:
+        """After a pause one attempt finds out whether there is room again."""
+        if self._tried is not None or self.asked:
+            return []
+        key = next(iter(self.waiting))
+        self._tried = self.asked[key] = self.waiting.pop(key)
+        return [self._tried]
+
+    def pause(self, until: float) -> None:
+        """No process could be made: nothing more is asked until then, and then one alone."""
+        self.paused_until = until
+        self._trying, self._tried = True, None
+
+    def began(self) -> bool:
+        """A process was made: there is room. Whether that was in doubt, so that more is to be asked now."""
+        trying, self._trying, self._tried = self._trying, False, None
+        return trying
 
     def grant(self, held: HeldAttempt) -> bool:
         """Its start was granted. False when it had not asked, or was granted before."""
@@ -88,6 +112,8 @@ class Slots:
 
     def leave(self, held: HeldAttempt) -> None:
         """It will not run, or not any more."""
+        if self._tried is held:
+            self._tried = None
         for place in (self.waiting, self.asked, self.granted, self.running):
             place.pop(held.key, None)
 

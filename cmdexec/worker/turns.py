@@ -40,8 +40,8 @@ class Voice(Protocol):
 
     def start(self, attempts: Sequence[Held]) -> None: ...
 
-    def beat(self) -> None:
-        """Send a heartbeat with the complete list, soon."""
+    def beat(self, *, at_once: bool = False) -> None:
+        """Send a heartbeat with the complete list: soon, or before all that is said from now on."""
         ...
 
 
@@ -129,6 +129,18 @@ class Turns:
         self._spool.close(held.spooled)
         self.apply(held, model.Finished(result))
 
+    def no_room(self, held: HeldAttempt, message: str) -> None:
+        """No process could be made, for want of room on this machine: it is given back, and no more is asked for a
+        while. Else a worker that can start nothing would draw all jobs to it."""
+        self.spawned -= 1
+        self._spool.close(held.spooled)
+        self.apply(held, model.NoRoom(message))
+        wait, now = self._settings.start_pause_sec, self._clock.elapsed()
+        if now >= self._slots.paused_until:
+            self._log.warning("no process could be made; no job is started for a while", error=message, wait_sec=wait)
+            self._loop.call_later(wait, self.soon)
+        self._slots.pause(now + wait)
+
     # The orders ------------------------------------------------------------------------------------------------------
 
     def _journal(self, held: HeldAttempt) -> None:
@@ -215,7 +227,11 @@ class Turns:
 
     def _fill(self) -> None:
         """Give free slots to those that may start."""
+        now = self._clock.elapsed()
         most = None if self._settings.max_jobs is None else self._settings.max_jobs - self.spawned
+        if self._slots.granted and now < self._slots.paused_until:
+            for held in list(self._slots.granted.values()):
+                self.apply(held, model.Stalled())
         chosen = self._slots.to_run(most)
         in_time = self._lease.in_time() if chosen else False
         for held in chosen:

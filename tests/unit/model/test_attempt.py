@@ -30,7 +30,7 @@ NEWS: dict[str, at.News] = {
     "journaled": at.Journaled(), "slot": at.SlotFree(), "go": GO, "stop": at.Stop(), "cancel": at.Cancel(),
     "hand back": at.HandBack(), "deadline": at.DeadlineOver(), "decline": at.Decline("not here"),
     "finished": at.Finished(GOOD), "acknowledged": at.Acknowledged(), "say again": at.SayAgain(),
-    "not started": at.NotStarted(), "stalled": at.Stalled(),
+    "not started": at.NotStarted(), "stalled": at.Stalled(), "no room": at.NoRoom("no folder"),
 }  # fmt: skip
 
 # What is not named here changes nothing and asks for nothing: (news, state) → state after, release or ending, to do.
@@ -39,6 +39,7 @@ MOVES: dict[tuple[str, str], tuple[str, Release | Ending | None, tuple[Do, ...]]
     ("slot", "journaled"): ("asked", None, (Do.ASK_START,)),
     ("go", "asked"): ("running", None, (Do.JOURNAL, Do.SPAWN)),
     ("stalled", "asked"): ("released", AHEAD, SAY),
+    ("no room", "running"): ("released", NEVER, SAY),
     ("stop", "received"): ("released", NEVER, SAY),
     ("stop", "journaled"): ("released", NEVER, SAY),
     ("stop", "asked"): ("released", NEVER, SAY),

@@ -110,7 +110,7 @@ async def test_an_acknowledgement_that_overtakes_what_is_read_from_disk_stops_no
         await server.until(lambda: server.of("heartbeat"), "it is connected")
         server.acks = False
         await server.assign(job(1, ("head", "-c", str(size), "/dev/zero")))
-        await server.until(lambda: len(server.bytes_of(job_id(1))) >= 128 * 1024, "the first window is full")
+        await server.until(lambda: len(server.bytes_of(job_id(1))) >= 256 * 1024, "the first window is full")
         files = tmp_path / "worker" / "spool" / "output"
         most = size - 2**20
         await asyncio.to_thread(until, lambda: sum(one.stat().st_size for one in files.iterdir()) >= most, "on disk")

@@ -1,0 +1,91 @@
+"""A machine without room for another process fails no job: it gives them back, and draws no more to it."""
+
+import asyncio
+from pathlib import Path
+
+from cmdexec.protocol.messages import Assignment
+from tests.support.waiting import until
+from tests.support.worker import job_id
+from tests.support.worker_server import WorkerServer, serving
+
+COUNT = 8
+SLOTS = 4
+
+
+def jobs(first: int, count: int, command: str = "echo ran") -> list[Assignment]:
+    return [Assignment(job_id=job_id(first + n), attempt=1, command=command) for n in range(count)]
+
+
+async def work_folder(server: WorkerServer, folder: Path) -> Path:
+    """The folder of the jobs' folders, once the worker is connected."""
+    await server.until(lambda: server.of("heartbeat"), "it is connected")
+    (work,) = (folder / "jobs").iterdir()
+    return work
+
+
+async def test_jobs_without_a_folder_are_given_back_and_few_are_tried(tmp_path: Path) -> None:
+    async with serving(tmp_path, slots=SLOTS, start_pause_sec=0.2) as (server, _):
+        work = await work_folder(server, tmp_path)
+        work.rename(tmp_path / "away")
+        await server.assign(*jobs(1, COUNT))
+        await server.until(lambda: len(server.of("released")) >= SLOTS, "all that had a slot is given back")
+        beats = len(server.of("heartbeat"))
+        assert len(server.of("start")) == SLOTS
+        await server.until(lambda: len(server.of("heartbeat")) > beats + 2, "a while goes by")
+        assert SLOTS < len(server.of("start")) <= SLOTS + 4, "after each pause, one finds out"
+        (tmp_path / "away").rename(work)
+        await server.until(lambda: len(server.of("done")) + len(server.of("released")) == COUNT, "all are told of")
+        assert {one.why for one in server.of("released")} == {"neverSpawned"}
+        assert "No such file" in server.of("released")[0].message
+        ran = server.of("done")
+        assert ran
+        assert {one.exit_code for one in ran} == {0}
+
+
+async def test_where_there_is_room_again_all_slots_are_filled(tmp_path: Path) -> None:
+    async with serving(tmp_path, slots=SLOTS, start_pause_sec=0.1) as (server, _):
+        work = await work_folder(server, tmp_path)
+        work.rename(tmp_path / "away")
+        await server.assign(*jobs(1, 1))
+        await server.until(lambda: server.of("released"), "it is given back")
+        (tmp_path / "away").rename(work)
+        flags = tmp_path / "flags"
+        flags.mkdir()
+        gate = tmp_path / "gate"
+        await server.assign(
+            *jobs(2, SLOTS, f"touch {flags}/$CMDEXEC_JOB_ID; until [ -e {gate} ]; do sleep 0.02; done")
+        )
+        await asyncio.to_thread(until, lambda: len(list(flags.iterdir())) == SLOTS, "all run at once")
+        gate.touch()
+        await server.results(SLOTS)
+
+
+async def test_the_folder_of_the_folders_goes_with_the_worker_and_nothing_of_others(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (server, worker):
+        work = await work_folder(server, tmp_path)
+        other = work.parent / "of-another"
+        other.mkdir()
+        await server.assign(*jobs(1, 1, "touch left"))
+        await server.results(1)
+        await worker.end()
+        assert not work.exists()
+        assert other.exists()
+
+
+async def test_an_order_that_comes_again_when_all_is_over_starts_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path, known_attempts_max=2) as (server, _):
+        await server.until(lambda: server.of("heartbeat"), "it is connected")
+
+        async def run(number: int) -> None:
+            done = len(server.of("done"))
+            await server.assign(*jobs(number, 1))
+            await server.until(lambda: len(server.of("done")) > done, "it has ended")
+            await server.until(lambda: not server.of("heartbeat")[-1].jobs, "it is forgotten")
+
+        await run(1)
+        await run(2)
+        await server.assign(*jobs(1, 1))
+        await run(3)
+        assert [one.job_id for one in server.of("start")] == [job_id(1), job_id(2), job_id(3)]
+        await run(1)
+        assert len(server.of("start")) == 4, "so many are kept in mind, no more"
