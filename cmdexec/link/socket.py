@@ -163,9 +163,14 @@ class Socket:
         if self._end is None:
             self._push(pack_output(header, data), binary=True, items=1)
 
+    def has_room(self, size: int) -> bool:
+        """Whether `size` more bytes leave half of the queue free. Where nothing waits, there is room for anything."""
+        half_free = len(self._waiting) * 2 < self._limits.queue_items
+        return not self._waiting or (half_free and self._bytes + size <= self._limits.queue_bytes // 2)
+
     async def room(self, size: int) -> None:
-        """Wait until `size` more bytes leave half of the queue free. Raises Unavailable("server_away") at the end."""
-        while self._end is None and self._bytes and self._bytes + size > self._limits.queue_bytes // 2:
+        """Wait until there is room for `size` more bytes. Raises Unavailable("server_away") at the end."""
+        while self._end is None and not self.has_room(size):
             self._room.clear()
             await self._room.wait()
         if self._end is not None:

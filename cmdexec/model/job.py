@@ -79,6 +79,13 @@ class Spec(msgspec.Struct, frozen=True, omit_defaults=True):
     run_at: int | None = None
     ttl_sec: float | None = None
 
+    @property
+    def weight(self) -> int:
+        """Characters of command and environment, and of what holds them together: about what it takes to send it."""
+        command, env = self.command, self.env
+        words = len(command) if isinstance(command, str) else sum(map(len, command)) + 3 * len(command)
+        return words + sum(map(len, env)) + sum(map(len, env.values())) + 6 * len(env)
+
 
 class StreamEnd(msgspec.Struct, frozen=True, omit_defaults=True):
     """One stream of a finished attempt.

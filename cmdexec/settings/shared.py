@@ -43,7 +43,7 @@ SHARED: tuple[Setting, ...] = (
     ),
     Setting(
         "MAX_FRAME_BYTES", Kind.SIZE, MIB, "The largest WebSocket frame that is read or sent.",
-        _BOTH, unit="bytes", minimum=64 * KIB, maximum=64 * MIB,
+        _BOTH, unit="bytes", minimum=64 * KIB, maximum=64 * MIB, relation=Relation("SOCKET_QUEUE_BYTES", times=2),
     ),
     Setting(
         "FLUSH_MS", Kind.DURATION, 3.0, "The longest that a message waits for others to share its frame with.",

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from cmdexec.model.job import Status
+from cmdexec.model.job import Spec, Status
 from cmdexec.store.contract.jobs_write import Applied
 from tests.contract.engines import Place, Store
 from tests.contract.making import as_claimed, changed, inserted, job, jobs, running, wanted, write
@@ -16,6 +16,15 @@ async def test_a_claim_takes_the_lowest_ranks_and_leaves_exactly_what_the_model_
     assert await store.jobs_write.claim(asked) == expected
     assert await store.reads.jobs.get([one.job_id for one in expected]) == expected
     assert [one.job_id for one in await store.jobs_write.claim(wanted("c2"))] == [waiting[1].job_id, waiting[0].job_id]
+
+
+async def test_a_claim_takes_no_more_once_it_weighs_enough_and_at_least_one(store: Store) -> None:
+    large = Spec(command=("x" * 1000,))
+    assert large.weight == 1003
+    await inserted(store, *(job(number, spec=large) for number in range(6)))
+    assert len(await store.jobs_write.claim(wanted("c1", limit=5, most=2000))) == 2
+    assert len(await store.jobs_write.claim(wanted("c2", limit=5, most=1))) == 1
+    assert len(await store.jobs_write.claim(wanted("c3", limit=5, most=2007))) == 3
 
 
 async def test_equal_ranks_go_in_the_order_in_which_they_came(store: Store) -> None:

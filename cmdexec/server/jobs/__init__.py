@@ -10,10 +10,10 @@ from cmdexec.server.jobs.measure import Measure, StoredOutput
 from cmdexec.server.jobs.release import dead, release, released
 from cmdexec.server.jobs.report import report, reported
 from cmdexec.server.jobs.requeue import recall, requeue
-from cmdexec.server.jobs.start import start, started
+from cmdexec.server.jobs.start import cannot_start, start, started
 
 __all__ = [
-    "Ask", "Holder", "Jobs", "Measure", "Outcome", "StoredOutput", "again", "dead", "due", "expired", "lease_over",
-    "lost", "missing", "output", "recall", "release", "released", "report", "reported", "requeue", "resume", "resumed",
-    "start", "started", "told",
+    "Ask", "Holder", "Jobs", "Measure", "Outcome", "StoredOutput", "again", "cannot_start", "dead", "due", "expired",
+    "lease_over", "lost", "missing", "output", "recall", "release", "released", "report", "reported", "requeue",
+    "resume", "resumed", "start", "started", "told",
 ]  # fmt: skip

@@ -9,14 +9,16 @@ from cmdexec.server.jobs.shell import Shell
 from cmdexec.store.contract.jobs_write import Wanted
 
 
-async def claim(shell: Shell, holder: Holder, *, claim_id: str, klasses: Sequence[str], limit: int) -> list[Job]:
-    """Up to `limit` jobs of these classes, now assigned to `holder`.
+async def claim(
+    shell: Shell, holder: Holder, *, claim_id: str, klasses: Sequence[str], limit: int, most: int
+) -> list[Job]:
+    """Up to `limit` jobs of these classes, and no more once they weigh `most`, now assigned to `holder`.
 
     The same `claim_id` gives the same jobs again, as long as one of them is held: so after an outcome that is not known
     it is asked again with it.
     """
     event = Claim(holder.worker_id, holder.session, claim_id)
-    jobs = await shell.writes.claim(Wanted(event, tuple(klasses), limit, shell.runtime.clock.now()))
+    jobs = await shell.writes.claim(Wanted(event, tuple(klasses), limit, shell.runtime.clock.now(), most))
     shell.memory.remember(jobs)
     shell.changed(jobs)
     return jobs

@@ -74,12 +74,12 @@ class Jobs:
         """End jobs: for each the job as it stands and `cancelled`, `asked`, `too_late` or `not_found`."""
         return await cancelling.cancel(self._shell, job_ids, by)
 
-    async def claim(self, holder: Holder, *, claim_id: str, klasses: Sequence[str], limit: int) -> list[Job]:
-        """Assign up to `limit` queued jobs of these classes to the worker; the same claim again gives the same jobs, as
-        long as one of them is held."""
+    async def claim(self, holder: Holder, *, claim_id: str, klasses: Sequence[str], limit: int, most: int) -> list[Job]:
+        """Assign up to `limit` queued jobs of these classes to the worker, and no more once they weigh `most`; the same
+        claim again gives the same jobs, as long as one of them is held."""
         if self._draining:
             return []
-        return await claiming.claim(self._shell, holder, claim_id=claim_id, klasses=klasses, limit=limit)
+        return await claiming.claim(self._shell, holder, claim_id=claim_id, klasses=klasses, limit=limit, most=most)
 
     async def forget_submit_keys(self, limit: int) -> int:
         """Free the keys of up to `limit` jobs older than SUBMIT_KEY_TTL_SEC; how many were freed."""

@@ -1,20 +1,21 @@
 """What the connections of workers share: who is there, who owns which session, and all that works for their sockets."""
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 
 from cmdexec.errors import CmdexecError, Conflict, Refused, Unavailable
 from cmdexec.link.socket import Close
-from cmdexec.model.job import Job, Status
+from cmdexec.model.job import Job
 from cmdexec.protocol.codec import ask
 from cmdexec.protocol.messages import Failure, Lease, OutputAck, OutputHeader, Register, Registered
 from cmdexec.runtime import Runtime
 from cmdexec.server import jobs as work
-from cmdexec.server.jobs import Holder, Jobs
+from cmdexec.server.jobs import Ask, Holder, Jobs
 from cmdexec.server.output import Appender, Measured, Measures
-from cmdexec.server.workers.assignment import assignment
+from cmdexec.server.workers.courier import Courier
 from cmdexec.server.workers.intake import Budget, Intake, acknowledged
 from cmdexec.server.workers.member import Member
 from cmdexec.server.workers.outbox import Outbox
@@ -57,6 +58,7 @@ class Desk:
         self._settings = settings
         self.budget = Budget(settings.output_queue_bytes)
         self._renewals = Renewals(reads.workers)
+        self._courier = Courier(reads.jobs, jobs, runtime.clock, spawn=self.spawn, sent_all=self.capacity.set)
         self._joining: dict[str, asyncio.Lock] = {}
         self._replaced: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._doubtful: set[str] = set()
@@ -130,31 +132,43 @@ class Desk:
             return Measured()
         return await self.stored.measure(job_id, attempt)
 
-    async def give_again(self, member: Member, job_ids: Sequence[str]) -> None:
+    def give_again(self, member: Member, job_ids: Sequence[str]) -> None:
         """Send assignments again that were lost with an earlier connection."""
-        if not job_ids:
-            return
-        found = await self._reads.jobs.get(job_ids)
-        for job_id, job in zip(job_ids, found, strict=True):
-            member.stands(job_id, member.attempt_of(job_id), job, self.now())
-        self.assign(member, [job for job in found if job is not None and _assigned_to(job, member.holder)])
+        self._courier.send_later(member, [(job_id, member.attempt_of(job_id)) for job_id in job_ids])
 
     def assign(self, member: Member, jobs: Sequence[Job]) -> None:
-        """Hand jobs to their worker. If that has left, or is just coming again, its next list shows what it lacks."""
+        """Hand jobs to their worker. If that has left, or is just coming again, its next list shows what it lacks; if
+        it has come again with a new spool, they are dead."""
         if not jobs:
             return
         if member.gone or member.worker_id in self._joining:
             self._doubtful.add(member.worker_id)
+            self.spawn(self._settle(member), member.outbox)
         member.give(jobs, self.now())
-        member.outbox.put(ask("assign", [assignment(job) for job in jobs]))
+        self._courier.send(member, jobs)
 
     async def look_up(self, member: Member) -> None:
         """See what else it ought to have, if that is in doubt."""
-        if member.worker_id not in self._doubtful:
+        worker_id = member.worker_id
+        if worker_id not in self._doubtful:
             return
-        held = [job async for job in self.held(member.worker_id) if job.session == member.holder.session]
-        self._doubtful.discard(member.worker_id)
-        member.give([job for job in held if not member.has(job.job_id, job.attempt)], self.now(), earlier=True)
+        self._doubtful.discard(worker_id)
+        try:
+            held = [job async for job in self.held(worker_id)]
+            await self._bury(held, member.holder.session)
+        except BaseException:
+            self._doubtful.add(worker_id)
+            raise
+        mine = [job for job in held if job.session == member.holder.session]
+        member.give([job for job in mine if not member.has(job.job_id, job.attempt)], self.now())
+
+    async def _settle(self, member: Member) -> None:
+        """Jobs were given to a session that may not be its worker's any more. If the store is away, the worker's next
+        list settles it."""
+        with contextlib.suppress(Unavailable):
+            row = await self.row(member.worker_id)
+            if row is not None and row.session != member.holder.session:
+                await self._bury([job async for job in self.held(member.worker_id)], row.session)
 
     async def row(self, worker_id: str) -> WorkerRow | None:
         """The worker as the store has it; None if it never registered."""
@@ -173,7 +187,7 @@ class Desk:
                 older = self.members.get(worker_id)
                 if older is not None:
                     self._replace(older, member.instance_id)
-                member.give([job for job in held if job.session == holder.session], self.now(), earlier=True)
+                member.give([job for job in held if job.session == holder.session], self.now())
                 self.members[worker_id] = member
                 return member
         except Conflict as conflict:
@@ -224,7 +238,7 @@ class Desk:
             raise Refused("forbidden", "This worker was revoked.", mend="Let it join again, under a new id.")
         await self._reads.workers.register(self._row(holder, instance, message))
         held = [job async for job in self.held(worker_id)]
-        await self._bury([job for job in held if job.session != holder.session])
+        await self._bury(held, holder.session)
         return holder, held
 
     def _row(self, holder: Holder, instance: str, message: Register) -> WorkerRow:
@@ -243,12 +257,9 @@ class Desk:
                 yield job
             after = page[-1].job_id
 
-    async def _bury(self, jobs: Sequence[Job]) -> None:
-        """A new spool: what older ones held is dead."""
-        asks = [
-            work.dead(Holder(job.worker_id or "", job.session or ""), job.job_id, job.attempt, "its spool was lost")
-            for job in jobs
-        ]
+    async def _bury(self, jobs: Sequence[Job], session: str) -> None:
+        """What other spools than that of `session` held is dead."""
+        asks = [buried(job) for job in jobs if job.session != session]
         if asks:
             await self.jobs.turn(asks)
 
@@ -295,5 +306,6 @@ def _instance(holder: Holder, message: Register) -> str:
     return message.instance_id or holder.session
 
 
-def _assigned_to(job: Job, holder: Holder) -> bool:
-    return job.status is Status.ASSIGNED and job.worker_id == holder.worker_id and job.session == holder.session
+def buried(job: Job) -> Ask:
+    """Its worker has a new spool: what the old one held is dead."""
+    return work.dead(Holder(job.worker_id or "", job.session or ""), job.job_id, job.attempt, "its spool was lost")

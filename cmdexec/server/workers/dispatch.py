@@ -27,6 +27,9 @@ KLASSES = ("",)
 _AT_ONCE = 64
 """Claims that are under way side by side: they share a commit."""
 
+_CLAIM_WEIGHT = 2 * 1024 * 1024
+"""The most that is claimed at once, in characters of command and environment."""
+
 
 class _Found(Enum):
     """What a claim found: all that waits for its worker, as many as it wanted, or it failed."""
@@ -141,14 +144,15 @@ class Dispatch:
         member.claiming = claiming
         try:
             jobs = await self._jobs.claim(
-                member.holder, claim_id=claiming.claim_id, klasses=KLASSES, limit=claiming.limit
+                member.holder, claim_id=claiming.claim_id, klasses=KLASSES, limit=claiming.limit, most=_CLAIM_WEIGHT
             )
         except CmdexecError as away:
             self._runtime.log.warning("jobs could not be claimed", worker=member.worker_id, code=away.code)
             return _Found.UNKNOWN
         member.claiming = None
         self._desk.assign(member, jobs)
-        return _Found.ALL if len(jobs) < claiming.limit else _Found.SOME
+        cut = sum(job.spec.weight for job in jobs) >= _CLAIM_WEIGHT
+        return _Found.SOME if cut or len(jobs) >= claiming.limit else _Found.ALL
 
     def _able(self) -> list[Member]:
         """The workers that may be given jobs, those with the most free slots first."""

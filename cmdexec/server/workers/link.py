@@ -201,7 +201,7 @@ class WorkerLink:
             try:
                 await self._desk.look_up(member)
                 lost, missing = member.absent(beat.jobs, self._desk.now(), self._desk.lease.lease_sec)
-                await self._desk.give_again(member, lost)
+                self._desk.give_again(member, lost)
             except Unavailable:
                 missing = []  # the next list lacks it as well
         return missing

@@ -30,18 +30,19 @@ class Named(Protocol):
 class Given:
     """An attempt that the worker has, or ought to have.
 
-    given_at    when it was sent, or loaded (seconds of the clock that counts suspended time)
+    given_at    when it was sent; before that, when it was claimed or loaded (seconds of the clock that counts suspended
+                time)
     started_at  when its start was granted, None before
-    batch       in which batch of this connection it was given; 0: on an earlier connection
+    batch       in which batch of this connection it was sent; 0: not on this connection
     """
 
     __slots__ = ("attempt", "batch", "given_at", "started_at")
 
-    def __init__(self, attempt: int, given_at: float, started_at: float | None, batch: int) -> None:
+    def __init__(self, attempt: int, given_at: float, started_at: float | None) -> None:
         self.attempt = attempt
         self.given_at = given_at
         self.started_at = started_at
-        self.batch = batch
+        self.batch = 0
 
 
 class Claiming(msgspec.Struct, frozen=True):
@@ -56,6 +57,7 @@ class Member:
 
     ready         it has said what it holds, so it may be given more
     claiming      a claim that has to be asked again
+    unsent        attempts that have to be sent to it, in their order
     dry_since     which announcement of waiting jobs had been made when nothing was left for it
     paused_until  it left jobs unstarted until they were taken back, so until then, or until it asks for a start, it
                   gets no more
@@ -74,6 +76,7 @@ class Member:
         self.stats: Stats | None = None
         self.round_trip: float | None = None
         self.claiming: Claiming | None = None
+        self.unsent: dict[tuple[str, int], None] = {}
         self.dry_since = 0
         self.paused_until = now
         self._given: dict[str, Given] = {}
@@ -110,7 +113,10 @@ class Member:
         return min(self.waiting, max(0, len(self._given) - self.slots))
 
     def room(self, now: float, most: int) -> int:
-        """How many more it may be given: for its free slots, and ahead of them as its pace allows."""
+        """How many more it may be given: for its free slots, and ahead of them as its pace allows; none while some have
+        to be sent yet."""
+        if self.unsent:
+            return 0
         ahead = prefetch(self.slots, self.pace, now, self.round_trip or 0.0, most) if most else 0
         if ahead and self.surplus * _REFILL_BELOW > ahead:
             return 0
@@ -130,16 +136,21 @@ class Member:
         given = self._given.get(job_id)
         return given.attempt if given is not None else 0
 
-    def give(self, jobs: Iterable[Job], now: float, *, earlier: bool = False) -> None:
-        """These are assigned to it in one batch, or it has had them since an `earlier` connection."""
-        if not earlier:
-            self._batch += 1
-        batch = 0 if earlier else self._batch
+    def give(self, jobs: Iterable[Job], now: float) -> None:
+        """These are assigned to it, or it has had them since an earlier connection."""
         for job in jobs:
             self.take(job.job_id, job.attempt)
             started = None if job.status is Status.ASSIGNED else now
-            self._given[job.job_id] = Given(job.attempt, now, started, batch)
+            self._given[job.job_id] = Given(job.attempt, now, started)
             self._running += started is not None
+
+    def sent(self, jobs: Iterable[Job], now: float) -> None:
+        """These were sent to it in one frame."""
+        self._batch += 1
+        for job in jobs:
+            given = self._given.get(job.job_id)
+            if given is not None and given.attempt == job.attempt:
+                given.batch, given.given_at = self._batch, now
 
     def take(self, job_id: str, attempt: int) -> Given | None:
         """It has that attempt no more."""
@@ -166,7 +177,7 @@ class Member:
             return
         given = self._given.get(job_id)
         if given is None and job is not None:
-            self.give((job,), now, earlier=True)
+            self.give((job,), now)
         elif given is not None and job is not None and given.started_at is None and job.status is not Status.ASSIGNED:
             given.started_at = now
             self._running += 1
@@ -185,8 +196,8 @@ class Member:
         self.spoke_of(named)
 
     def absent(self, held: Sequence[Held], now: float, patience: float) -> tuple[list[str], list[tuple[str, int]]]:
-        """What a complete list lacks: jobs whose assignment was lost with an earlier connection and is to be sent
-        again, and attempts that are missing although the list was made after they were given.
+        """What a complete list lacks: jobs whose assignment has not been sent on this connection, and attempts that are
+        missing although the list was made after they were sent.
 
         That is known of those whose start it has asked, and of those whose batch, or a later one, it has spoken of;
         frames do not overtake each other. Failing that, it is believed after `patience` seconds.

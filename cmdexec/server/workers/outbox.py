@@ -4,11 +4,20 @@ from typing import Any, Protocol
 
 
 class Outbox(Protocol):
-    """The sending side of one worker's socket (`link.socket.Socket` is one). Neither call blocks, and after the end of
-    the socket neither does anything. It is bounded: a worker that does not read is cut off."""
+    """The sending side of one worker's socket (`link.socket.Socket` is one). `put` and `close` never block, and after
+    the end of the socket they do nothing. It is bounded: a worker that does not read is cut off."""
 
     def put(self, frame: Any) -> None:
-        """Send a frame (`codec.ask`, `codec.answer`) soon, in the order of the calls."""
+        """Send a frame (`codec.ask`, `codec.answer`) soon, in the order of the calls. Raises Refused("too_large") if it
+        is larger than a message and cannot be split: an answer, or a single item."""
+        ...
+
+    def has_room(self, size: int) -> bool:
+        """Whether `size` more bytes leave half of what may wait free. Where nothing waits, there is room for all."""
+        ...
+
+    async def room(self, size: int) -> None:
+        """Wait until there is room for `size` more bytes. Raises Unavailable at the end of the socket."""
         ...
 
     def close(self, code: int, sentence: str) -> None:

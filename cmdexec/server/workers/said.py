@@ -17,7 +17,7 @@ from cmdexec.protocol.messages import (
 )
 from cmdexec.server import jobs
 from cmdexec.server.jobs import Ask, Holder, Outcome
-from cmdexec.server.workers.desk import Desk
+from cmdexec.server.workers.desk import Desk, buried
 
 
 class Said:
@@ -87,15 +87,14 @@ class Said:
         return jobs.release(holder, item, workers=self._desk.members.keys())
 
     async def _lacking(self, holder: Holder, held: Sequence[Held]) -> list[Ask]:
-        """What a complete list lacks of that which was given more than a heartbeat ago."""
+        """What a complete list lacks of that which was given more than a heartbeat ago; and what an older spool had."""
         named = {(item.job_id, item.attempt) for item in held}
         before = self._desk.wall() - int(self._desk.lease.heartbeat_sec * 1000)
         return [
-            jobs.missing(holder, job.job_id, job.attempt)
+            jobs.missing(holder, job.job_id, job.attempt) if job.session == holder.session else buried(job)
             async for job in self._desk.held(holder.worker_id)
-            if (job.job_id, job.attempt) not in named
-            and job.session == holder.session
-            and (job.assigned_at or 0) <= before
+            if job.session != holder.session
+            or ((job.job_id, job.attempt) not in named and (job.assigned_at or 0) <= before)
         ]
 
     async def _holder(self, worker_id: str) -> Holder:

@@ -66,7 +66,8 @@ class Present(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """A claim. Of `klasses`, take the `limit` queued jobs of the lowest rank that do not avoid the worker.
+    """A claim. Of `klasses`, take the `limit` queued jobs of the lowest rank that do not avoid the worker; but no more
+    once those taken weigh (`Spec.weight`) `most` together.
 
     What is written to each is exactly `cmdexec.model.birth.claimed(job, claim, now)`.
     """
@@ -75,6 +76,7 @@ class Wanted(msgspec.Struct, frozen=True):
     klasses: tuple[str, ...]
     limit: int
     now: int
+    most: int
 
 
 class JobWrites(Protocol):

@@ -87,11 +87,15 @@ def _claim(transaction: Transaction, wanted: Wanted) -> list[Job]:
     with closing(_claimable(db, wanted)) as candidates:
         taken = list(islice(candidates, max(0, wanted.limit)))
     jobs: list[Job] = []
+    weight = 0
     for seq in taken:
+        if weight >= wanted.most:
+            break
         job = claimed(_by_seq(db, seq), claim, wanted.now)
         db.run(_SQL["update"], (claim.claim_id, *state(job, encode(job)), *place(job), seq))
         transaction.moved(job.owner, Status.QUEUED, job.status)
         jobs.append(job)
+        weight += job.spec.weight
     return jobs
 
 

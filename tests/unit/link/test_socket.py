@@ -269,3 +269,17 @@ async def test_an_end_that_vanishes_is_abnormal() -> None:
         here, there = await both.ended()
         assert here.code in (1000, 1006)
         assert not here.ours or not there.ours
+
+
+async def test_there_is_room_for_anything_where_nothing_waits_and_for_half_of_what_may_wait_else() -> None:
+    limits = replace(LIMITS, queue_bytes=200_000, queue_items=100, flush_sec=3600.0, flush_items=1000)
+    async with pair(limits, read_there=False) as both:
+        assert both.here.has_room(10_000_000)
+        both.here.put(ask("assign", ["x" * 50_000]))
+        assert both.here.has_room(49_000)
+        assert not both.here.has_room(51_000)
+    async with pair(limits, read_there=False) as both:
+        for number in range(50):
+            assert both.here.has_room(100)
+            both.here.put(ask("assign", [number]))
+        assert not both.here.has_room(100), "frames are bounded as well"

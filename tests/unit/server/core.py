@@ -61,6 +61,12 @@ class Sent:
             self.frames.append(frame)
             self.more.set()
 
+    def has_room(self, size: int) -> bool:
+        return True
+
+    async def room(self, size: int) -> None:
+        return
+
     def close(self, code: int, sentence: str) -> None:
         self.ended = self.ended or (code, sentence)
 
@@ -179,13 +185,14 @@ class Core:
     async def claim(self, holder: Holder, limit: int = 1, claim_id: str | None = None) -> list[Job]:
         """Claimed without dispatch."""
         claim_id = claim_id or self.runtime.ids.new()
-        return await self.jobs.claim(holder, claim_id=claim_id, klasses=("",), limit=limit)
+        return await self.jobs.claim(holder, claim_id=claim_id, klasses=("",), limit=limit, most=1 << 20)
 
     async def connect(
-        self, worker_id: str = "w1", session: str = "s1", instance: str = "i1", slots: int = 2, **more: Any
-    ) -> Worker:
+        self, worker_id: str = "w1", session: str = "s1", instance: str = "i1", slots: int = 2,
+        sent: Sent | None = None, **more: Any,
+    ) -> Worker:  # fmt: skip
         """A worker whose socket has just been opened, and which has registered."""
-        sent = Sent()
+        sent = sent if sent is not None else Sent()
         link = self.presence.connect(worker_id, send=sent)
         worker = Worker(self, worker_id, session, link, sent)
         (registered,) = await worker.ask(

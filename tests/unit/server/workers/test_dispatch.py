@@ -127,7 +127,7 @@ async def test_nothing_is_recalled_for_a_worker_that_declined_it(server: Core) -
     fast = await ready(server, "w1", 1)
     await paced(server, fast)
     (declined,) = await server.submit()
-    await server.jobs.claim(Holder("w2", "s2"), claim_id="c", klasses=("",), limit=1)
+    await server.jobs.claim(Holder("w2", "s2"), claim_id="c", klasses=("",), limit=1, most=1)
     await server.jobs.turn([Ask(declined.job_id, Declined("w2", "s2", 1, "not here", True))])
     await server.submit(1, priority=1)
     await server.dispatch.give_out()

@@ -10,7 +10,7 @@ from cmdexec.model.job import Reason, Status
 from cmdexec.notify.contract import Revoked
 from cmdexec.protocol.messages import Failure, Register
 from cmdexec.server.jobs import recall
-from tests.unit.server.core import Core, Sent, Worker
+from tests.unit.server.core import Core, Sent, Worker, eventually
 
 
 async def given(server: Core, *, slots: int = 2, jobs: int = 1) -> tuple[Worker, list[str]]:
@@ -57,7 +57,7 @@ async def test_an_assignment_lost_with_the_connection_is_sent_again(server: Core
     worker.leave()
     again = await server.connect()
     await again.beat()
-    assert again.assigned() == [(job_id, 1)]
+    assert await eventually(again.assigned, "it was not sent again") == [(job_id, 1)]
     (told,) = await again.start((job_id, 1))
     assert told.tell == "go"
 
@@ -162,7 +162,7 @@ async def test_jobs_claimed_while_the_worker_leaves_are_found_again(server: Core
     (again,) = held
     assert again.assigned() == []
     await again.beat()
-    assert again.assigned() == [(job.job_id, 1)]
+    assert await eventually(again.assigned, "it was not sent") == [(job.job_id, 1)]
 
 
 async def test_a_protocol_that_is_not_spoken_is_refused_with_what_to_do(server: Core) -> None:
