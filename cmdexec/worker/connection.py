@@ -76,12 +76,14 @@ class Connection:
             return (getattr(wrong, "retry_after", None) if asked else None), wrong
         self._socket = Socket(ws, Limits.of(self._settings), self._runtime)
         self._conversation = talk = self._converse(self._socket)
+        since = clock.elapsed()
         try:
             ended = await self._talk(self._socket, talk)
         finally:
             self._conversation = self._socket = None
             self._disconnected()
-        self._failures = 0 if talk.welcomed else self._failures + 1
+        lived = talk.welcomed and clock.elapsed() - since >= self._settings.reconnect_max_sec
+        self._failures = 0 if lived else self._failures + 1
         return talk.come_back_sec, self._why(talk, ended)
 
     async def _talk(self, socket: Socket, talk: Conversation) -> Ended:

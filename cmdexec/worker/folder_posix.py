@@ -32,7 +32,7 @@ class DataFolder:
             raise self._bad(f"cannot be used: {wrong.strerror}") from wrong
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as wrong:
+        except BlockingIOError as wrong:
             pid = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
             self.release()
             raise CmdexecError(
@@ -41,8 +41,11 @@ class DataFolder:
                 field="DATA_DIR",
                 mend="End that one first, or name another folder with --data-dir.",
             ) from wrong
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        except OSError as wrong:
+            raise self._bad(f"cannot be locked: {wrong.strerror}") from wrong
+        with contextlib.suppress(OSError):  # the number is for people; the lock holds without
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
     def _check(self) -> None:
         status = self.path.stat()
@@ -52,20 +55,26 @@ class DataFolder:
             self.path.chmod(0o700)
 
     async def wait_for_warden(self, clock: Clock, within_sec: float) -> None:
-        """Wait until the jobs of an earlier process are gone; hold `warden_lock`. Raises CmdexecError(`in_use`)."""
-        self.warden_lock = _open(self.path / WARDEN_LOCK_FILE)
+        """Wait until the jobs of an earlier process are gone; hold `warden_lock`. Raises CmdexecError(`in_use` |
+        `bad_data_dir`)."""
+        try:
+            self.warden_lock = _open(self.path / WARDEN_LOCK_FILE)
+        except OSError as wrong:
+            raise self._bad(f"cannot be used: {wrong.strerror}") from wrong
         end = clock.elapsed() + within_sec
         while True:
             try:
                 fcntl.flock(self.warden_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
-            except OSError as wrong:
+            except BlockingIOError as wrong:
                 if clock.elapsed() >= end:
                     raise CmdexecError(
                         "in_use",
                         "Jobs of an earlier process of this worker are still being ended.",
                         mend="Look for processes that cannot be killed, or start the worker again a little later.",
                     ) from wrong
+            except OSError as wrong:
+                raise self._bad(f"cannot be locked: {wrong.strerror}") from wrong
             await clock.sleep(_LOOK_SEC)
 
     def release(self) -> None:

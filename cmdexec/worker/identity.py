@@ -51,7 +51,14 @@ def identify(settings: WorkerSettings, ids: Ids) -> WorkerIdentity:
             field="WORKER_CREDENTIAL_FILE",
             mend="Put the worker's credential into that file (mode 0600), or set WORKER_TOKEN_SECRET.",
         )
-    worker_id = settings.worker_id or _kept_id(settings.data_dir / WORKER_ID_FILE, ids)
+    try:
+        worker_id = settings.worker_id or _kept_id(settings.data_dir / WORKER_ID_FILE, ids)
+    except (OSError, UnicodeError) as wrong:
+        said = wrong.strerror if isinstance(wrong, OSError) else "it is not text"
+        raise CmdexecError(
+            "bad_data_dir", f"The worker's id cannot be kept in {settings.data_dir / WORKER_ID_FILE}: {said}.",
+            field="DATA_DIR", mend="Make room on that disk or give the folder to this user, or set WORKER_ID.",
+        ) from wrong  # fmt: skip
     return WorkerIdentity(worker_id, None, settings.worker_token_secret)
 
 
