@@ -33,6 +33,16 @@ WORKER: tuple[Setting, ...] = (
     Setting(
         "WORKER_CREDENTIAL_FILE", Kind.PATH, None, "The file that holds this worker's own credential.", _HERE,
     ),
+    Setting(
+        "WORKER_TOKEN_TTL_SEC", Kind.DURATION, DAY,
+        "How long the tokens are good that the worker signs with WORKER_TOKEN_SECRET; servers accept a day at most.",
+        _HERE, unit="s", minimum=60, maximum=DAY,
+    ),
+    Setting(
+        "WORKER_TOKEN_SKEW_SEC", Kind.DURATION, 60.0,
+        "How long ago these say that they were signed: a server refuses what its own clock has yet to come to.",
+        _HERE, unit="s", minimum=0, maximum=DAY, relation=Relation("WORKER_TOKEN_TTL_SEC"),
+    ),
     # What it runs
     Setting(
         "SLOTS", Kind.INTEGER, default_slots, "How many jobs run at once.", _HERE,
@@ -134,6 +144,11 @@ WORKER: tuple[Setting, ...] = (
         _HERE, unit="s", minimum=0, maximum=3600,
     ),
     Setting(
+        "LEASE_LOOK_SEC", Kind.DURATION, 1.0,
+        "How often that moment is looked for: so soon after it wakes a machine that was suspended notices it.", _HERE,
+        unit="s", minimum=0.01, maximum=3600,
+    ),
+    Setting(
         "HAND_BACK_SEC", Kind.DURATION, 10.0,
         "How long a worker told twice to end waits until the server knows all; its spool keeps the rest.",
         _HERE, unit="s", minimum=0, maximum=3600,
@@ -142,6 +157,10 @@ WORKER: tuple[Setting, ...] = (
         "FOLDER_WAIT_SEC", Kind.DURATION, 20.0,
         "How long to wait at the start until the jobs of an earlier process in the same folder are gone.",
         _HERE, unit="s", minimum=0, maximum=3600,
+    ),
+    Setting(
+        "FOLDER_LOOK_MS", Kind.DURATION, 50.0, "How often it is looked whether they are.", _HERE,
+        unit="ms", minimum=1, maximum=60_000,
     ),
     # Output and the spool
     Setting(
@@ -205,6 +224,8 @@ class WorkerSettings:
     worker_id: str | None
     worker_name: str
     worker_credential_file: Path | None
+    worker_token_ttl_sec: float
+    worker_token_skew_sec: float
     slots: int
     allow_host: bool
     work_dir: Path | None
@@ -227,8 +248,10 @@ class WorkerSettings:
     reconnect_max_sec: float
     again_sec: float
     lease_margin_sec: float
+    lease_look_sec: float
     hand_back_sec: float
     folder_wait_sec: float
+    folder_look_ms: float
     spool_max_bytes: int
     output_cap_bytes: int
     output_tail_bytes: int

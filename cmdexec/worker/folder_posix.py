@@ -10,7 +10,6 @@ from cmdexec.errors import CmdexecError
 
 LOCK_FILE = "worker.lock"
 WARDEN_LOCK_FILE = "warden.lock"
-_LOOK_SEC = 0.05
 
 
 class DataFolder:
@@ -54,9 +53,9 @@ class DataFolder:
         if status.st_mode & 0o077:
             self.path.chmod(0o700)
 
-    async def wait_for_warden(self, clock: Clock, within_sec: float) -> None:
-        """Wait until the jobs of an earlier process are gone; hold `warden_lock`. Raises CmdexecError(`in_use` |
-        `bad_data_dir`)."""
+    async def wait_for_warden(self, clock: Clock, within_sec: float, look_sec: float) -> None:
+        """Wait until the jobs of an earlier process are gone, looking each `look_sec`; hold `warden_lock`. Raises
+        CmdexecError(`in_use` | `bad_data_dir`)."""
         try:
             self.warden_lock = _open(self.path / WARDEN_LOCK_FILE)
         except OSError as wrong:
@@ -75,7 +74,7 @@ class DataFolder:
                     ) from wrong
             except OSError as wrong:
                 raise self._bad(f"cannot be locked: {wrong.strerror}") from wrong
-            await clock.sleep(_LOOK_SEC)
+            await clock.sleep(look_sec)
 
     def release(self) -> None:
         """Let go of it. Twice is fine."""

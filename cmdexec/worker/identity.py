@@ -24,26 +24,33 @@ class WorkerIdentity:
 
     worker_id   None where the credential alone says it
     credential  the file of the worker's own credential; None: tokens signed with `secret`
+    lifetime_sec, skew_sec   of these tokens
     """
 
     worker_id: str | None
     credential: Path | None
     secret: str | None
+    lifetime_sec: float
+    skew_sec: float
 
     def headers(self, clock: Clock) -> dict[str, str]:
         """Blocking: what a request has to carry. Raises CmdexecError when the credential cannot be used."""
         if self.credential is not None:
             return {HEADER: _read(self.credential)}
-        return {HEADER: signed_token(self.secret or "", self.worker_id or "", clock)}
+        token = signed_token(
+            self.secret or "", self.worker_id or "", clock, lifetime_sec=self.lifetime_sec, skew_sec=self.skew_sec
+        )
+        return {HEADER: token}
 
 
 def identify(settings: WorkerSettings, ids: Ids) -> WorkerIdentity:
     """Blocking: a credential named by the settings, else the one in the data folder, else the shared secret with an id
     that is made at the first start and kept. Raises CmdexecError when there is none of them."""
     credential = settings.worker_credential_file or settings.data_dir / CREDENTIAL_FILE
+    lifetime, skew = settings.worker_token_ttl_sec, settings.worker_token_skew_sec
     if settings.worker_credential_file is not None or credential.exists():
         _read(credential)
-        return WorkerIdentity(settings.worker_id, credential, None)
+        return WorkerIdentity(settings.worker_id, credential, None, lifetime, skew)
     if settings.worker_token_secret is None:
         raise CmdexecError(
             "bad_settings",
@@ -59,7 +66,7 @@ def identify(settings: WorkerSettings, ids: Ids) -> WorkerIdentity:
             "bad_data_dir", f"The worker's id cannot be kept in {settings.data_dir / WORKER_ID_FILE}: {said}.",
             field="DATA_DIR", mend="Make room on that disk or give the folder to this user, or set WORKER_ID.",
         ) from wrong  # fmt: skip
-    return WorkerIdentity(worker_id, None, settings.worker_token_secret)
+    return WorkerIdentity(worker_id, None, settings.worker_token_secret, lifetime, skew)
 
 
 def _kept_id(path: Path, ids: Ids) -> str:

@@ -7,9 +7,6 @@ from cmdexec.model.lease import own_deadline
 from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings
 
-_LOOK_SEC = 1.0
-"""A machine that was suspended is noticed this long after it wakes at the latest: no timer counts suspended time."""
-
 
 class Lease:
     """The lease of this worker's session. `over` is told once each time that the deadline passes.
@@ -22,6 +19,7 @@ class Lease:
         self.lease_sec: float | None = None
         self.heartbeat_sec = settings.heartbeat_sec
         self._margin_sec = settings.lease_margin_sec
+        self._look_sec = settings.lease_look_sec
         self._clock = runtime.clock
         self._deadline = -math.inf
         self._told = True
@@ -44,10 +42,11 @@ class Lease:
         return self._clock.elapsed() < self._deadline
 
     async def run(self) -> None:
-        """Watch the deadline, until cancelled."""
+        """Watch the deadline, until cancelled. No timer counts the time that the machine was suspended, so it is looked
+        at now and then."""
         while True:
             left = self._deadline - self._clock.elapsed()
             if left <= 0 and not self._told:
                 self._told = True
                 self.over()
-            await self._clock.sleep(min(left, _LOOK_SEC) if left > 0 else _LOOK_SEC)
+            await self._clock.sleep(min(left, self._look_sec) if left > 0 else self._look_sec)

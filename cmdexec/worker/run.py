@@ -46,7 +46,7 @@ async def run_worker(
     folder = DataFolder(settings.data_dir)
     try:
         await runtime.threads.run(folder.take)
-        await folder.wait_for_warden(runtime.clock, settings.folder_wait_sec)
+        await folder.wait_for_warden(runtime.clock, settings.folder_wait_sec, settings.folder_look_ms / 1000)
         worker = await build(url, folder, settings=settings, runtime=runtime)
         try:
             await worker.executor.open()

@@ -11,19 +11,17 @@ import msgspec
 
 from cmdexec.clock import Clock
 
-LIFETIME_SEC = 24 * 3600
-"""The longest that a server accepts; it is checked once, when the connection is made."""
-
-SKEW_SEC = 60
-"""Issued so long ago, because a server refuses tokens from the future and its clock may be behind."""
-
 _HEADER = b'{"alg":"HS256","typ":"JWT"}'
 
 
-def signed_token(secret: str, worker_id: str, clock: Clock) -> str:
-    """A token that says `workerId`, `iat` and `exp`."""
-    issued = clock.now() // 1000 - SKEW_SEC
-    claims = msgspec.json.encode({"workerId": worker_id, "iat": issued, "exp": issued + LIFETIME_SEC})
+def signed_token(secret: str, worker_id: str, clock: Clock, *, lifetime_sec: float, skew_sec: float) -> str:
+    """A token that says `workerId`, `iat` and `exp`.
+
+    It is checked once, when the connection is made. A server refuses tokens from the future, and its clock may be
+    behind: so it is issued `skew_sec` ago.
+    """
+    issued = clock.now() // 1000 - int(skew_sec)
+    claims = msgspec.json.encode({"workerId": worker_id, "iat": issued, "exp": issued + int(lifetime_sec)})
     text = _part(_HEADER) + b"." + _part(claims)
     return (text + b"." + _part(hmac.digest(secret.encode(), text, hashlib.sha256))).decode()
 
