@@ -5,6 +5,7 @@ import hashlib
 from cmdexec.protocol.messages import INLINE_MAX, Inline, OutputDone, Stream, StreamDone
 from cmdexec.worker.spool.segments import Segments
 from cmdexec.worker.spool.stream import StreamSpool
+from cmdexec.worker.spool.tail import Tail
 
 STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 _EMPTY = hashlib.sha256().hexdigest()
@@ -17,15 +18,16 @@ class _Kept:
 
     written  bytes that the job wrote
     gap      offset as written of the first byte past the head; None while all is kept
+    tail     what is kept of that which lies past the head
     """
 
-    __slots__ = ("digest", "gap", "ring", "spool", "written")
+    __slots__ = ("digest", "gap", "spool", "tail", "written")
 
     def __init__(self, spool: StreamSpool) -> None:
         self.spool = spool
         self.written = 0
         self.gap: int | None = None
-        self.ring = bytearray()
+        self.tail: Tail | None = None
         self.digest = hashlib.sha256()
 
     def keep(self, data: bytes) -> None:
@@ -37,7 +39,9 @@ class AttemptOutput:
     """The output of an attempt, under its cap: `cap_bytes` of both streams together, of which each stream has half of
     `tail_bytes` for its end. What lies between head and tail is left out and named in `done`."""
 
-    __slots__ = ("_head_left", "_kept", "_known", "_tail", "dropped", "key", "paused", "stderr", "stdout")
+    __slots__ = (
+        "_head_left", "_kept", "_known", "_place", "_tail", "dropped", "key", "paused", "stderr", "stdout",
+    )  # fmt: skip
 
     def __init__(self, folder: str, key: str, *, cap_bytes: int, tail_bytes: int) -> None:
         self.key = key
@@ -45,6 +49,7 @@ class AttemptOutput:
         self.stderr = StreamSpool(Segments(folder, key, "stderr"))
         self.dropped = False
         self.paused = False
+        self._place = f"{folder}/{key}"
         self._tail = min(tail_bytes, cap_bytes) // 2
         self._head_left = cap_bytes - 2 * self._tail
         self._kept: dict[Stream, _Kept] = {}
@@ -84,10 +89,9 @@ class AttemptOutput:
                 kept.keep(data[: self._head_left])
                 data = data[self._head_left :]
                 self._head_left = 0
-        if self._tail:
-            kept.ring += data[-self._tail :]
-            if len(kept.ring) > 2 * self._tail:
-                del kept.ring[: -self._tail]
+        if kept.tail is None:
+            kept.tail = Tail(f"{self._place}.{name}.tail", self._tail)
+        kept.tail.write(data)
 
     def close(self) -> OutputDone:
         """No more comes: the tails follow the heads. Length, digest and what is left out, as the server is told."""
@@ -101,12 +105,18 @@ class AttemptOutput:
             return _UNWRITTEN
         lost: tuple[tuple[int, int], ...] = ()
         if kept.gap is not None:
-            tail = bytes(kept.ring[-self._tail :]) if self._tail else b""
+            tail = kept.tail.take() if kept.tail is not None else b""
             if kept.written - len(tail) > kept.gap:
                 lost = ((kept.gap, kept.written - len(tail)),)
             if tail:
                 kept.keep(tail)
         return StreamDone(bytes=kept.spool.end, digest=kept.digest.hexdigest(), lost=lost)
+
+    def give_up(self) -> None:
+        """Nothing of it is wanted any more."""
+        for kept in self._kept.values():
+            if kept.tail is not None:
+                kept.tail.close()
 
     def restore(self, done: OutputDone, inline: Inline) -> None:
         """Take up the ended output of an earlier process, after its files were adopted."""

@@ -3,7 +3,8 @@
 Output stays in memory while the server takes it; what was not taken within `spool_write_sec` a thread writes to disk.
 So a fast job is held to the pace of a fast server and costs the disk nothing, and a slow server does not hold it up.
 Memory holds at most about `output_window_bytes`, whatever jobs write: beyond it they are paused until half of that is
-free. With a full disk nothing more is written there, so that the same rule pauses them (promise 8).
+free. Beside it each stream past its cap has 64 KiB of its end there until it ends, and the rest of that in a file. With
+a full disk nothing more is written there, so that the same rule pauses them (promise 8).
 """
 
 import asyncio
@@ -137,6 +138,7 @@ class Spool:
             return
         before, disk = output.held, output.on_disk
         output.dropped = True
+        output.give_up()
         self._settling.pop(output.key, None)
         self._dirty.pop(output.key, None)
         self._paused.discard(output.key)
