@@ -56,6 +56,13 @@ class Close(IntEnum):
     REPLACED = 4409
     TOO_LARGE = 4413
 
+    @classmethod
+    def because_of(cls, wrong: CmdexecError) -> "Close":
+        """The code for what a message led to."""
+        if isinstance(wrong, Unavailable):
+            return cls.GOING_AWAY
+        return cls.TOO_LARGE if wrong.code == "too_large" else cls.BAD_FRAME
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -228,11 +235,7 @@ class Socket:
     def _refuse(self, wrong: CmdexecError) -> None:
         with contextlib.suppress(CmdexecError):
             self.put(ask("error", [Failure(wrong.code, wrong.message, wrong.field, wrong.mend)]))
-        if isinstance(wrong, Unavailable):
-            code = Close.GOING_AWAY
-        else:
-            code = Close.TOO_LARGE if wrong.code == "too_large" else Close.BAD_FRAME
-        self.close(code, wrong.message)
+        self.close(Close.because_of(wrong), wrong.message)
 
     def _note(self, code: int, reason: str) -> None:
         """The other end, or the network, ended it."""

@@ -195,7 +195,8 @@ class Lease(Message, frozen=True):
 
 
 class Registered(Message, frozen=True):
-    """Welcome. The worker's `heartbeat` with the complete list of what it holds comes next."""
+    """Welcome. The worker's `heartbeat` with the complete list of what it holds comes next. `max_frame_bytes`: the
+    largest message; what asks for an answer for each of its items shall take half of that, for the answer is larger."""
 
     worker_id: str
     session: str

@@ -293,10 +293,8 @@ class Desk:
     async def _guarded(self, work: Coroutine[Any, Any, None], outbox: Outbox) -> None:
         try:
             await work
-        except Unavailable as away:
-            outbox.close(Close.GOING_AWAY, away.message)
         except CmdexecError as wrong:
-            outbox.close(Close.BAD_FRAME, wrong.message)
+            outbox.close(Close.because_of(wrong), wrong.message)
         except Exception as fault:
             self._runtime.log.error("work for a worker's socket failed", exc=fault)
             outbox.close(Close.INTERNAL, "The message could not be handled; the cause is in the log.")

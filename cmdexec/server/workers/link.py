@@ -13,17 +13,18 @@ from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.protocol.codec import answer
 from cmdexec.protocol.messages import Done, Failure, Heartbeat, OutputHeader, Register, Registered
 from cmdexec.server.jobs import again
+from cmdexec.server.workers.answers import send_answer
 from cmdexec.server.workers.desk import Desk
 from cmdexec.server.workers.intake import Intake
 from cmdexec.server.workers.member import Member
 from cmdexec.server.workers.outbox import Outbox
-from cmdexec.server.workers.turn import Reply, Turn
+from cmdexec.server.workers.turn import ASKS_AT_ONCE, Reply, Turn
 
 Said = tuple[str, int | None, Sequence[Any]]
 """A frame as decoded: its name, its number if it wants an answer, its items."""
 
 ITEMS_MAX = 20_000
-"""Items that may wait for their turn before no more is read; the largest frame is half of that."""
+"""What may wait for its turn before no more is read, in attempts and results named."""
 
 
 class WorkerLink:
@@ -61,7 +62,7 @@ class WorkerLink:
             member = self._registered()
             member.heard_at = self._desk.now()
             self._waiting.append((op, number, items))
-            self._items += max(1, len(items))
+            self._items += _named(op, items)
         if self._waiting and not self._turning:
             self._turning = True
             self._desk.spawn(self._take_turns(), self._outbox)
@@ -109,12 +110,23 @@ class WorkerLink:
     async def _take_turns(self) -> None:
         try:
             while self._waiting and not self._gone:
-                said, self._waiting = self._waiting, []
-                self._items = 0
-                self._room.set()
-                await self._turn(said)
+                await self._turn(self._next())
         finally:
             self._turning = False
+
+    def _next(self) -> list[Said]:
+        """The frames of the next turn: as many as are good for one write, at least one."""
+        size = count = 0
+        for op, _, items in self._waiting:
+            more = _named(op, items)
+            if count and size + more > ASKS_AT_ONCE:
+                break
+            size += more
+            count += 1
+        said, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._items -= size
+        self._room.set()
+        return said
 
     async def _turn(self, said: Sequence[Said]) -> None:
         desk, member = self._desk, self._registered()
@@ -204,17 +216,22 @@ class WorkerLink:
                 self._desk.give_again(member, lost)
             except Unavailable:
                 missing = []  # the next list lacks it as well
+            await asyncio.sleep(0)
         return missing
 
     async def _carry_out(self, turn: Turn) -> None:
         desk, member = self._desk, self._registered()
-        if not turn.asks and not turn.beats:
+        asks = turn.next_asks()
+        if not asks and not turn.beats:
             return
         try:
             if turn.beats:
                 await desk.renew(member.worker_id)
-            if turn.asks:
-                turn.answered(await desk.jobs.turn(turn.asks), desk.now())
+            while asks:
+                turn.answered(await desk.jobs.turn(asks), desk.now())
+                asks = turn.next_asks()
+                if asks:
+                    await asyncio.sleep(0)
         except CmdexecError as away:
             turn.postponed(Failure(away.code, away.message, retry_after_sec=getattr(away, "retry_after", None)))
             return
@@ -225,5 +242,12 @@ class WorkerLink:
 
     def _send(self, reply: Reply) -> None:
         if reply.number is not None and not reply.open:
-            self._outbox.put(reply.frame())
+            send_answer(self._outbox, reply.number, reply.items)
             reply.number = None
+
+
+def _named(op: str, items: Sequence[Any]) -> int:
+    """How much a frame asks for: its items, and all that its heartbeats name."""
+    if op != "heartbeat":
+        return max(1, len(items))
+    return sum(1 + len(beat.jobs or ()) + len(beat.start) + len(beat.released) for beat in items) or 1

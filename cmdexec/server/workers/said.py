@@ -18,6 +18,7 @@ from cmdexec.protocol.messages import (
 from cmdexec.server import jobs
 from cmdexec.server.jobs import Ask, Holder, Outcome
 from cmdexec.server.workers.desk import Desk, buried
+from cmdexec.server.workers.turn import ASKS_AT_ONCE
 
 
 class Said:
@@ -104,4 +105,7 @@ class Said:
         return Holder(worker_id, row.session)
 
     async def _turn(self, asks: Sequence[Ask]) -> list[Outcome]:
-        return await self._desk.jobs.turn(asks) if asks else []
+        outcomes: list[Outcome] = []
+        while some := asks[len(outcomes) : len(outcomes) + ASKS_AT_ONCE]:
+            outcomes += await self._desk.jobs.turn(some)
+        return outcomes

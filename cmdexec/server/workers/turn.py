@@ -6,7 +6,6 @@ All that can be judged at once is one list of asks, so one write to the store an
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from cmdexec.protocol.codec import answer
 from cmdexec.protocol.messages import (
     Beat,
     CancelOrder,
@@ -40,10 +39,6 @@ class Reply:
         """The answer to one item."""
         self.items[index] = item
         self.open -= 1
-
-    def frame(self) -> Any:
-        """The whole answer."""
-        return answer(self.number or 0, self.items)
 
 
 class _Use:
@@ -96,6 +91,9 @@ class Parts:
         )
 
 
+ASKS_AT_ONCE = 1000
+"""Asks that are decided and written together: more would keep all others waiting."""
+
 _PLACES = 1 << 20
 _HELD, _START, _RELEASED = range(3)
 
@@ -107,8 +105,9 @@ class Turn:
         self._member = member
         self._holder: Holder = member.holder
         self._workers = workers
-        self.asks: list[Ask] = []
+        self._asks: list[Ask] = []
         self._uses: list[_Use] = []
+        self._begun = self._done = 0
         self.beats: list[tuple[Reply, int, Parts]] = []
 
     def start(self, items: Sequence[Held], reply: Reply) -> None:
@@ -141,23 +140,30 @@ class Turn:
             absent = Held(job_id=job_id, attempt=attempt)
             self._add(jobs.missing(self._holder, job_id, attempt), _Use(absent, _nothing, parts, _HELD * _PLACES))
 
+    def next_asks(self) -> Sequence[Ask]:
+        """The asks that come next, no more than are good for one write; none when all are answered."""
+        self._begun, self._done = self._done, self._done + ASKS_AT_ONCE
+        return self._asks[self._begun : self._done]
+
     def answered(self, outcomes: Sequence[Outcome], now: float) -> None:
-        """Fill in the answers, and note how the attempts stand."""
+        """Fill in the answers to those, and note how the attempts stand."""
         member = self._member
-        for use, ask, outcome in zip(self._uses, self.asks, outcomes, strict=True):
+        part = slice(self._begun, self._done)
+        for use, ask, outcome in zip(self._uses[part], self._asks[part], outcomes, strict=True):
             use.reply.set(use.index, use.say(use.item, ask, outcome))
             if not outcome.overloaded:
                 member.stands(use.job_id, use.attempt, outcome.job, now)
 
     def postponed(self, failure: Failure) -> None:
-        """It could not be done now: each is told to ask again; a heartbeat is not acknowledged."""
-        for use in self._uses:
+        """The last ones, and those after them, could not be done now: each is told to ask again; a heartbeat is not
+        acknowledged."""
+        for use in self._uses[self._begun :]:
             use.reply.set(use.index, jobs.again(use.job_id, use.attempt))
         for reply, index, _ in self.beats:
             reply.set(index, failure)
 
     def _add(self, ask: Ask, use: _Use) -> None:
-        self.asks.append(ask)
+        self._asks.append(ask)
         self._uses.append(use)
 
 
