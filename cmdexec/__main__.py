@@ -4,21 +4,75 @@
 everything else this file does.
 """
 
+import os
 import sys
+from contextlib import suppress
 
 from cmdexec.version import __version__
 
+_NOBODY_READS = 141
+"""As `cmdexec run` ends then, and as a shell tells SIGPIPE."""
+
 
 def main() -> None:
-    """Answer `--version`, or hand over to the command line."""
+    """Answer `--version`, or hand over to the command line; end with its code."""
+    _open_what_is_closed()
+    _buffer_output()
+    if code := _flushed(_run()):
+        sys.exit(code)
+
+
+def _run() -> int:
     if sys.argv[1:] == ["--version"]:
-        print(f"cmdexec {__version__}")
-        return
+        with suppress(OSError):  # `_flushed` meets it again, and tells of it
+            print(f"cmdexec {__version__}")
+        return 0
     try:
-        from cmdexec.cli.main import main as command_line
+        from cmdexec.cli.main import command_line
     except KeyboardInterrupt:  # Ctrl-C while it is still being loaded
-        sys.exit(130)
-    command_line()
+        return 130
+    return command_line(sys.argv[1:])
+
+
+def _open_what_is_closed() -> None:
+    """Give each standard stream that the caller closed (`>&-`) the null device.
+
+    Otherwise the next file or socket takes its number, and what is written to the stream goes there.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
+
+
+def _buffer_output() -> None:
+    """Also where PYTHONUNBUFFERED is set: a buffer keeps what could not be written, and `_flushed` learns of it."""
+    old = sys.stdout
+    sys.stdout = os.fdopen(1, "w", encoding=old.encoding, errors=old.errors, closefd=False)
+
+
+def _flushed(code: int) -> int:
+    """`code`, or that of a failure to write the last of standard output, which is told.
+
+    A stream that takes nothing is left alone from then on: the interpreter would try again at its end, and end with
+    a code of its own.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as wrong:
+        sys.stdout = None
+        code = code or (_NOBODY_READS if isinstance(wrong, BrokenPipeError) else 1)
+        if not isinstance(wrong, BrokenPipeError):
+            with suppress(OSError):
+                print(f"cmdexec: Standard output cannot be written: {wrong.strerror}.", file=sys.stderr, flush=True)
+    try:
+        sys.stderr.flush()
+    except OSError:
+        sys.stderr = None
+    return code
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import asyncio
 import signal
 from contextlib import aclosing, suppress
 
-from cmdexec.cli.outcome import CANCELLED, NOBODY_READS, outcome
+from cmdexec.cli.outcome import CANCELLED, NOBODY_READS, OWN_FAILURE, outcome
 from cmdexec.cli.printer import Printer
 from cmdexec.cli.told import tell, tell_error
 from cmdexec.client import Client, Ended, Piece, follow
@@ -18,11 +18,15 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Foreground:
-    """One job of one person. The first Ctrl-C (or SIGTERM) asks the job to end, the second leaves at once."""
+    """One job of one person. The first Ctrl-C (or SIGTERM) asks the job to end, the second leaves at once.
 
-    def __init__(self, client: Client, job: NewJob) -> None:
+    outlives   whether the job goes on when this ends before it
+    """
+
+    def __init__(self, client: Client, job: NewJob, *, outlives: bool = True) -> None:
         self._client = client
         self._asked_for = job
+        self._outlives = outlives
         self._printer = Printer()
         self._job: JobView | None = None
         self._interrupts = 0
@@ -39,6 +43,7 @@ class Foreground:
             if self._interrupts < 2 or me is None:
                 raise
             me.uncancel()
+            self._say_what_goes_on()
             return CANCELLED
         finally:
             for number in _SIGNALS:
@@ -65,8 +70,10 @@ class Foreground:
     async def _heed(self) -> None:
         """Ask the job to end when the person does."""
         await self._first.wait()
-        tell("Asking the job to end; press Ctrl-C again to leave at once.")
-        if self._job is not None:
+        if self._job is None:
+            tell("The job is ended as soon as the server has taken it; press Ctrl-C again to leave at once.")
+        else:
+            tell("Asking the job to end; press Ctrl-C again to leave at once.")
             await self._ask_to_end(self._job)
 
     async def _say_what_for(self) -> None:
@@ -75,6 +82,7 @@ class Foreground:
         while True:
             await self._client.runtime.clock.sleep(wait)
             if self._job is None:
+                told = self._say_that_nothing_is_answered(told)
                 continue
             wait = _LOOK_AGAIN * self._client.settings.tell_after_sec
             with suppress(CmdexecError):  # whatever is wrong is told by what follows the job
@@ -82,6 +90,17 @@ class Foreground:
                 if job.waiting_for is not None and job.waiting_for != told:
                     told = job.waiting_for
                     tell(f"Waiting: {told}.")
+
+    def _say_that_nothing_is_answered(self, told: str | None) -> str | None:
+        asked = self._client.asked
+        if asked is not None and asked != told:
+            tell(f"Waiting for the server at {asked} to answer.")
+        return asked or told
+
+    def _say_what_goes_on(self) -> None:
+        """So that the job can be found again by whoever leaves it or loses it."""
+        if self._job is not None and self._outlives:
+            tell(f"The job may still run; its id is {self._job.job_id}.")
 
     async def _ask_to_end(self, job: JobView) -> None:
         try:
@@ -98,9 +117,19 @@ class Foreground:
         except BrokenPipeError:
             await self._ask_to_end(job)
             return NOBODY_READS
+        except OSError as wrong:
+            tell(f"The job's output cannot be written here: {wrong.strerror}. So the job is asked to end.")
+            await self._ask_to_end(job)
+            return OWN_FAILURE
+        except CmdexecError as wrong:
+            tell_error(wrong)
+            self._say_what_goes_on()
+            return OWN_FAILURE
         end = outcome(ended)
         for sentence in end.says:
             tell(sentence)
+        if end.code == OWN_FAILURE and ended.reason != "exit" and self._outlives:
+            tell(f"The job's id is {ended.job_id}.")
         return end.code
 
     async def _print(self, job_id: str) -> JobView:

@@ -4,11 +4,10 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from typing import NoReturn
 
 import click
 
-from cmdexec.cli.outcome import CANCELLED, NOBODY_READS, OWN_FAILURE
+from cmdexec.cli.outcome import CANCELLED, OWN_FAILURE
 from cmdexec.cli.told import tell, tell_error
 from cmdexec.errors import CmdexecError
 from cmdexec.version import __version__
@@ -66,17 +65,6 @@ def cmdexec(ctx: click.Context) -> None:
         click.echo(NEXT, nl=False)
 
 
-def main() -> NoReturn:
-    """Run the process's command line, and end with its code."""
-    code = command_line(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = code or NOBODY_READS
-        sys.stdout = None  # nothing more can be written, also not at the end of the process
-    sys.exit(code)
-
-
 def command_line(arguments: Sequence[str]) -> int:
     """The code that the process shall end with; every failure has been told by then."""
     name = next((argument for argument in arguments if not argument.startswith("-")), "")
@@ -84,7 +72,7 @@ def command_line(arguments: Sequence[str]) -> int:
     try:
         code = cmdexec.main(list(arguments), prog_name="cmdexec", standalone_mode=False)
     except click.UsageError as wrong:
-        wrong.show()
+        tell(f"{_sentence(wrong.format_message())}{_hint(wrong)}")
         return FAILED.get(name, wrong.exit_code)
     except click.ClickException as wrong:
         tell(wrong.format_message())
@@ -95,9 +83,29 @@ def command_line(arguments: Sequence[str]) -> int:
         tell_error(wrong)
         return failed
     except Exception as wrong:
-        tell_error(_unforeseen(wrong))
+        if not isinstance(wrong, OSError) or _takes_output():
+            tell_error(_unforeseen(wrong))
         return failed
     return code if isinstance(code, int) else 0
+
+
+def _takes_output() -> bool:
+    """Whether standard output can be written; where it cannot, the end of the process tells of that."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
+
+
+def _sentence(text: str) -> str:
+    """The library's messages for people, some of which end without a full stop."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _hint(wrong: click.UsageError) -> str:
+    """Where to read on."""
+    return "" if wrong.ctx is None else f" `{wrong.ctx.command_path} --help` shows what there is."
 
 
 def _unforeseen(wrong: BaseException) -> CmdexecError:

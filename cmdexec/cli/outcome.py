@@ -26,6 +26,14 @@ CANCELLED = 130
 OUT_OF_MEMORY = 137
 NOBODY_READS = 141
 
+_FAILURES = {
+    "start": (NOT_STARTED, "The command could not be started."),
+    "oom": (OUT_OF_MEMORY, "The job was ended: it needed more memory than there was."),
+    "worker": (OWN_FAILURE, "The worker died or gave the job up while it ran."),
+    "lost": (OWN_FAILURE, "The worker vanished with the job; how it ended is not known."),
+}
+"""Reason → code, and what is said where the server says nothing itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -38,7 +46,8 @@ class Outcome:
 def outcome(job: "JobView") -> Outcome:
     """What the ended `job` means for whoever ran it."""
     code, said = _end(job)
-    return Outcome(code, (*said, *_missing(job), *_survivors(job)))
+    survivors = [] if _worded(job) in said else _survivors(job)
+    return Outcome(code, (*said, *_missing(job), *survivors))
 
 
 def _end(job: "JobView") -> tuple[int, list[str]]:
@@ -57,19 +66,17 @@ def _end(job: "JobView") -> tuple[int, list[str]]:
 
 
 def _failed(job: "JobView") -> tuple[int, list[str]]:
-    why = f" {job.message}" if job.message else ""
     if job.reason == "timeout":
         limit = "" if job.timeout_sec is None else f" of {job.timeout_sec:g} s"
         return TIMED_OUT, [f"The job was ended: its time limit{limit} was over."]
-    if job.reason == "start":
-        return NOT_STARTED, [f"The command could not be started.{why}"]
-    if job.reason == "oom":
-        return OUT_OF_MEMORY, [f"The job was ended: it needed more memory than there was.{why}"]
-    if job.reason == "worker":
-        return OWN_FAILURE, [f"The worker died or gave the job up while it ran.{why}"]
-    if job.reason == "lost":
-        return OWN_FAILURE, [f"The worker vanished with the job; how it ended is not known.{why}"]
-    return OWN_FAILURE, [f"The job failed ({job.reason}).{why}"]
+    code, otherwise = _FAILURES.get(job.reason or "", (OWN_FAILURE, f"The job failed ({job.reason})."))
+    return code, [_worded(job) or otherwise]
+
+
+def _worded(job: "JobView") -> str:
+    """What the server says of the end, as a sentence; it names the processes too that could not be ended."""
+    said = job.message or ""
+    return said[:1].upper() + said[1:] + ("" if said.endswith((".", "!", "?", "…")) or not said else ".")
 
 
 def _as_exit_code(code: int) -> int:

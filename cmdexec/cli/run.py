@@ -89,7 +89,7 @@ def _run(settings: ClientSettings, job: "NewJob", private: "Standalone | None") 
     async def foreground() -> int:
         find = partial(find_access, settings)
         async with Client(find, settings=settings, runtime=runtime, notice=waiting) as client:
-            return await Foreground(client, job).run()
+            return await Foreground(client, job, outlives=private is None).run()
 
     async def all_of_it() -> int:
         if private is None:

@@ -56,7 +56,7 @@ def find_access(settings: ClientSettings) -> Access:
     if running is None or running.url != settings.server_url:
         raise Refused(
             "unauthorized", f"There is no token for {settings.server_url}.", field="CMDEXEC_TOKEN",
-            mend="Set CMDEXEC_TOKEN to a token of that server.",
+            mend="Set CMDEXEC_TOKEN to a token of that server; its POST /api/auth/login gives one.",
         )  # fmt: skip
     return Access(running.url, running.token)
 

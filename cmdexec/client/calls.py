@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 _READ_PIECE = 256 * 1024
 
+_IDS_PER_CALL = requests.STATUS_MAX
+"""They stand in the address, whose length a server bounds."""
+
 
 class Client:
     """A caller of one server.
@@ -52,6 +55,11 @@ class Client:
             await self._session.close()
         self._session = self._exchange = None
 
+    @property
+    def asked(self) -> str | None:
+        """The address of the server that has been asked and has not begun to answer; None if there is none."""
+        return None if self._exchange is None else self._exchange.asked
+
     async def login(self, email: str, password: str) -> LoggedIn:
         """Exchange a password for a token. Raises Refused("bad_credentials")."""
         request = requests.Login(email=email, password=password)
@@ -79,11 +87,16 @@ class Client:
         return await self._call("jobs.status", requests.JobQuery(job_id=(job_id,)), JobView, patient=patient)
 
     async def statuses(self, job_ids: Sequence[str]) -> tuple[JobView, ...]:
-        """How up to 1,000 jobs stand, in the order asked."""
-        if len(job_ids) == 1:
-            return (await self.status(job_ids[0]),)
-        answer = await self._call("jobs.status", requests.JobQuery(job_id=tuple(job_ids)), requests.JobsView)
-        return answer.jobs
+        """How jobs stand, in the order asked."""
+        found: list[JobView] = []
+        for begin in range(0, len(job_ids), _IDS_PER_CALL):
+            piece = tuple(job_ids[begin : begin + _IDS_PER_CALL])
+            if len(piece) == 1:
+                found.append(await self.status(piece[0]))
+                continue
+            answer = await self._call("jobs.status", requests.JobQuery(job_id=piece), requests.JobsView)
+            found += answer.jobs
+        return tuple(found)
 
     async def cancel(self, *job_ids: str) -> tuple[CancelView, ...]:
         """End jobs; says of each what happened."""

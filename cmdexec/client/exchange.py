@@ -1,6 +1,6 @@
 """One request and its answer: where it goes, who asks, and what any failure is as an error of ours."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,7 +20,8 @@ _OF_A_PROXY = frozenset({502, 504})
 
 class Exchange:
     """`find` is asked at first and after each failure, since a server that was started anew may have another port and
-    another token. `met`: the server has answered once."""
+    another token. `met`: the server has answered once. `asked`: whom the newest request waits for, None when it is
+    answered."""
 
     def __init__(self, session: aiohttp.ClientSession, find: Callable[[], Access], threads: Threads) -> None:
         self._session = session
@@ -28,6 +29,7 @@ class Exchange:
         self._threads = threads
         self._access: Access | None = None
         self.met = False
+        self.asked: str | None = None
 
     @asynccontextmanager
     async def open(
@@ -48,10 +50,12 @@ class Exchange:
             sent["Authorization"] = f"Bearer {access.token}"
         if body is not None:
             sent["Content-Type"] = "application/json"
+        self.asked = access.url
         try:
             async with self._session.request(
                 route.method, f"{access.url}{path}", params=query, data=body, headers=sent, timeout=timeout
             ) as response:
+                self.asked = None
                 if response.status >= 400:
                     self._access = None
                     raise await self._failure(response, access)
@@ -64,6 +68,8 @@ class Exchange:
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as wrong:
             self._access = None
             raise away(access.url, wrong) from wrong
+        finally:
+            self.asked = None
 
     async def _failure(self, response: aiohttp.ClientResponse, access: Access) -> CmdexecError:
         if response.status in _OF_A_PROXY:
@@ -80,7 +86,10 @@ def _laid_out(method: str, path: str, request: Any) -> tuple[str, list[tuple[str
         try:
             return path, [], msgspec.json.encode(request)
         except UnicodeEncodeError as wrong:
-            raise Refused("invalid_field", "The request holds bytes that are not UTF-8 text.") from wrong
+            raise Refused(
+                "invalid_field", "This holds bytes that are not UTF-8 text.", field=_not_text(request),
+                mend="Use UTF-8; have the command itself read or make other bytes.",
+            ) from wrong  # fmt: skip
     query: list[tuple[str, str]] = []
     for name, value in msgspec.to_builtins(request).items():
         if f"{{{name}}}" in path:
@@ -90,6 +99,29 @@ def _laid_out(method: str, path: str, request: Any) -> tuple[str, list[tuple[str
         elif value is not None:
             query.append((name, str(value)))
     return path, query, None
+
+
+def _not_text(request: Any) -> str | None:
+    """Which field cannot be written as UTF-8: `command`, `env.A`, or of one in a list `[3].name`."""
+    listed = isinstance(request, Sequence)
+    for number, one in enumerate(request if listed else [request]):
+        at = f"[{number}]." if listed else ""
+        for field in msgspec.structs.fields(one):
+            value = getattr(one, field.name)
+            if _is_text(value):
+                continue
+            names = value if isinstance(value, Mapping) else ()
+            inside = [f".{name}" for name in names if not _is_text((name, value[name]))]
+            return "".join((at, field.encode_name, *inside[:1])).encode(errors="backslashreplace").decode()
+    return None
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def as_error(error: ErrorBody) -> CmdexecError:

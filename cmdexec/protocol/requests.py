@@ -73,10 +73,14 @@ class NewJob(Request, frozen=True):
     kill_grace_sec: Annotated[float, Meta(ge=0, le=86400)] | None = None
 
 
+STATUS_MAX = 300
+"""The most jobs that one call asks after."""
+
+
 class JobQuery(Request, frozen=True):
     """`jobId` may be given several times; as many as fit into one line of a request."""
 
-    job_id: Annotated[tuple[JobId, ...], Meta(min_length=1, max_length=300)]
+    job_id: Annotated[tuple[JobId, ...], Meta(min_length=1, max_length=STATUS_MAX)]
 
 
 class CancelJobs(Request, frozen=True):

@@ -4,101 +4,11 @@ import asyncio
 import json as plain
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import msgspec
-from aiohttp import web
-from aiohttp.test_utils import TestServer
-
-from cmdexec.protocol.requests import FollowEnd, FollowOutput
-from tests.support.cli import Command, Result, command
-from tests.support.scripted import JOB_ID, TOKEN, job
-
-Part = bytes | Callable[["Plays"], Awaitable[bytes]]
-
-
-def output(stream: str, offset: int, data: bytes) -> bytes:
-    piece = FollowOutput(stream=stream, offset=offset, data=data)  # type: ignore[arg-type]
-    return b"event: output\ndata: " + msgspec.json.encode(piece) + b"\n\n"
-
-
-def end(status: str = "completed", **fields: Any) -> bytes:
-    return b"event: end\ndata: " + msgspec.json.encode(FollowEnd(job=job(status, **fields))) + b"\n\n"
-
-
-async def until_cancelled(server: "Plays") -> bytes:
-    """As a job does that ends by its cancel."""
-    await server.cancelled.wait()
-    return end("cancelled", confirmed=True)
-
-
-async def never(_: "Plays") -> bytes:
-    await asyncio.Event().wait()
-    return b""
-
-
-class Plays:
-    """A server with one job, whose output and end are `parts`."""
-
-    def __init__(self, *parts: Part) -> None:
-        self.parts = parts
-        self.created: dict[str, Any] = {}
-        self.cancelled = asyncio.Event()
-        self.looks, self.looked = 0, asyncio.Event()
-        app = web.Application()
-        app.router.add_post("/api/jobs/create", self._create)
-        app.router.add_post("/api/jobs/cancel", self._cancel)
-        app.router.add_get("/api/jobs/status", self._status)
-        app.router.add_get(f"/api/jobs/{JOB_ID}/output", self._output)
-        self.server = TestServer(app)
-
-    @property
-    def url(self) -> str:
-        return str(self.server.make_url("")).rstrip("/")
-
-    async def _create(self, request: web.Request) -> web.StreamResponse:
-        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
-            refusal = {"error": {"code": "unauthorized", "message": "This token is not known.", "mend": "Log in."}}
-            return web.json_response(refusal, status=401)
-        self.created = await request.json()
-        return web.Response(body=msgspec.json.encode(job("queued")), content_type="application/json")
-
-    async def _status(self, _: web.Request) -> web.StreamResponse:
-        self.looks += 1
-        if self.looks == 4:
-            self.looked.set()
-        waits = ["no worker is connected", "no worker is connected", "next on worker w", None]
-        view = job("queued", waiting_for=waits[min(self.looks, 4) - 1])
-        return web.Response(body=msgspec.json.encode(view), content_type="application/json")
-
-    async def _cancel(self, request: web.Request) -> web.StreamResponse:
-        assert (await request.json())["jobId"] in ([JOB_ID], JOB_ID)
-        self.cancelled.set()
-        return web.json_response({"jobs": [{"jobId": JOB_ID, "outcome": "asked", "status": "running"}]})
-
-    async def _output(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        for part in self.parts:
-            await response.write(part if isinstance(part, bytes) else await part(self))
-        return response
-
-    @asynccontextmanager
-    async def running(self, folder: Path, *words: str, token: str = TOKEN, **more: Any) -> AsyncIterator[Command]:
-        await self.server.start_server()
-        given = {"SERVER_URL": self.url, "CMDEXEC_TOKEN": token}
-        try:
-            with command(folder, "run", *(words or ("--", "true")), **given, **more) as started:
-                yield started
-        finally:
-            await self.server.close()
-
-    async def ran(self, folder: Path, *words: str, **more: Any) -> Result:
-        async with self.running(folder, *words, **more) as started:
-            return await asyncio.to_thread(started.ended)
+from tests.support.cli import command
+from tests.support.plays import Plays, end, never, output, until_cancelled
+from tests.support.scripted import JOB_ID, TOKEN
 
 
 async def test_bytes_and_code_are_the_jobs(tmp_path: Path) -> None:
@@ -115,10 +25,10 @@ async def test_bytes_and_code_are_the_jobs(tmp_path: Path) -> None:
 
 
 async def test_what_went_wrong_is_said(tmp_path: Path) -> None:
-    play = Plays(end("failed", reason="start", message="There is no \x1b[31mprogram."))
+    play = Plays(end("failed", reason="start", message="could not be started: no such program: \x1b[31mx"))
     result = await play.ran(tmp_path)
     assert result.code == 127
-    assert result.stderr == "cmdexec: The command could not be started. There is no \\x1b[31mprogram.\n"
+    assert result.stderr == "cmdexec: Could not be started: no such program: \\x1b[31mx.\n"
 
 
 async def test_what_a_job_waits_for_is_said_once(tmp_path: Path) -> None:
@@ -188,6 +98,51 @@ async def test_a_second_ctrl_c_leaves_a_reader_that_hangs(tmp_path: Path) -> Non
         run.press()
         assert (await asyncio.to_thread(run.ended, 10)).code == 130
     os.close(read_end)
+
+
+async def test_a_job_that_was_left_or_lost_is_named(tmp_path: Path) -> None:
+    """So that it can be found again: it may still run."""
+    play = Plays(output("stdout", 0, b"begun"), never)
+    async with play.running(tmp_path / "left") as run:
+        await asyncio.to_thread(run.shows, b"begun")
+        run.press()
+        await asyncio.to_thread(run.says, "press Ctrl-C again")
+        run.press()
+        left = await asyncio.to_thread(run.ended, 10)
+    assert left.stderr.endswith(f"cmdexec: The job may still run; its id is {JOB_ID}.\n")
+    play = Plays(output("stdout", 0, b"begun"), never)
+    async with play.running(tmp_path / "away", PATIENCE_SEC="100ms") as run:
+        await asyncio.to_thread(run.shows, b"begun")
+        for connection in list(play.server.handler.connections):
+            connection.force_close()
+        await play.server.close()
+        away = await asyncio.to_thread(run.ended, 20)
+    assert away.code == 125
+    assert "cannot be reached" in away.stderr
+    assert f"its id is {JOB_ID}." in away.stderr
+
+
+async def test_a_lost_job_is_named(tmp_path: Path) -> None:
+    result = await Plays(end("failed", reason="lost", message="worker w was not heard of any more")).ran(tmp_path)
+    assert result.code == 125
+    assert result.stderr == (
+        f"cmdexec: Worker w was not heard of any more.\ncmdexec: The job's id is {JOB_ID}.\n"
+    )
+
+
+async def test_a_server_that_does_not_answer_is_told_of(tmp_path: Path) -> None:
+    """It may have taken the job already: a first Ctrl-C waits for that, and says so; the job is ended then."""
+    play = Plays(until_cancelled)
+    play.takes_jobs.clear()
+    async with play.running(tmp_path, TELL_AFTER_SEC="50ms") as run:
+        await asyncio.to_thread(run.says, f"Waiting for the server at {play.url} to answer.")
+        run.press()
+        await asyncio.to_thread(run.says, "as soon as the server has taken it; press Ctrl-C again")
+        play.takes_jobs.set()
+        result = await asyncio.to_thread(run.ended, 10)
+    assert result.code == 130
+    assert play.cancelled.is_set()
+    assert result.stderr.count("Waiting for the server") == 1
 
 
 async def test_a_reader_that_leaves_ends_the_job(tmp_path: Path) -> None:

@@ -31,11 +31,13 @@ def attempt(left: int) -> AttemptView:
         ("cancelled", {"confirmed": True}, 130, "The job was cancelled."),
         ("cancelled", {"confirmed": False}, 130, "has not confirmed"),
         ("failed", {"reason": "timeout", "signal": 15, "timeout_sec": 1.5}, 124, "time limit of 1.5 s was over"),
-        ("failed", {"reason": "start", "message": "No such program."}, 127, "could not be started. No such program."),
+        ("failed", {"reason": "start"}, 127, "The command could not be started."),
+        ("failed", {"reason": "start", "message": "no such program: x"}, 127, "No such program: x."),
         ("failed", {"reason": "oom", "signal": 9}, 137, "more memory"),
         ("failed", {"reason": "worker"}, 125, "The worker died"),
         ("failed", {"reason": "lost"}, 125, "vanished"),
-        ("failed", {"reason": "rejected", "message": "Why."}, 125, "(rejected). Why."),
+        ("failed", {"reason": "rejected"}, 125, "(rejected)."),
+        ("failed", {"reason": "rejected", "message": "Why."}, 125, "Why."),
     ],
 )
 def test_the_code_and_what_is_said(status: str, fields: dict[str, Any], code: int, says: str | None) -> None:
@@ -63,6 +65,13 @@ def test_what_could_not_be_ended_is_named() -> None:
     assert outcome(job("cancelled", confirmed=True, attempts=(attempt(0),))).says == ("The job was cancelled.",)
     said = outcome(job("cancelled", confirmed=True, attempts=(attempt(1),))).says
     assert said[1] == "1 of the job's processes could not be ended: sleep (12)."
+
+
+def test_what_the_server_has_said_is_not_said_again() -> None:
+    """Its message says why, and names what could not be ended."""
+    told = "worker w died or gave it up: killed; 1 of its processes could not be killed (sleep (12))"
+    end = outcome(job("failed", reason="worker", message=told, attempts=(attempt(1),)))
+    assert end.says == (f"W{told[1:]}.",)
 
 
 def test_every_fixed_code_is_documented() -> None:

@@ -1,0 +1,75 @@
+"""Standard streams that are closed, or take nothing: told in a sentence, and never a job that runs on unattended."""
+
+import asyncio
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from tests.support.plays import Plays, end, output, until_cancelled
+from tests.support.scripted import TOKEN
+from tests.support.system import clean_environment
+
+FULL = "cmdexec: Standard output cannot be written: No space left on device.\n"
+
+
+def shell(line: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`line` with `cmdexec` in it, as a person types it."""
+    line = line.replace("cmdexec", f"{shlex.quote(sys.executable)} -m cmdexec", 1)
+    return subprocess.run(
+        ["sh", "-c", line], env=clean_environment(HOME=str(folder), **environment), stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("words", ["--version", "--help", "", "run --help"])
+def test_a_full_disk_is_told(tmp_path: Path, words: str) -> None:
+    done = shell(f"cmdexec {words} >/dev/full", tmp_path)
+    assert done.stderr == FULL
+    assert done.returncode == (125 if words.startswith("run") else 1)
+
+
+@pytest.mark.parametrize("words", ["--version", "--help", ""])
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_fault(tmp_path: Path, words: str, closed: str) -> None:
+    done = shell(f"cmdexec {words} {closed}", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == (">&-" not in closed.split())
+
+
+def test_nobody_to_tell_changes_no_code(tmp_path: Path) -> None:
+    for stream in ("2>/dev/full", "2>&-"):
+        assert shell(f"cmdexec worker {stream}", tmp_path).returncode == 1
+        assert shell(f"cmdexec run {stream}", tmp_path).returncode == 125
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+async def test_a_job_keeps_its_code_whatever_is_closed(tmp_path: Path, closed: str) -> None:
+    """And none of its bytes go where a socket or file has taken the stream's number."""
+    play = Plays(output("stdout", 0, b"out"), output("stderr", 0, b"err"), end("failed", reason="exit", exit_code=7))
+    await play.server.start_server()
+    given = {"SERVER_URL": play.url, "CMDEXEC_TOKEN": TOKEN}
+    done = await asyncio.to_thread(shell, f"cmdexec run -- true {closed}", tmp_path, **given)
+    await play.server.close()
+    parts = closed.split()
+    assert done.returncode == 7, done.stderr
+    assert done.stdout == ("" if ">&-" in parts else "out")
+    assert done.stderr == ("" if "2>&-" in parts else "err")
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+async def test_output_that_cannot_be_written_ends_the_job(tmp_path: Path, stream: Literal["stdout", "stderr"]) -> None:
+    play = Plays(output(stream, 0, b"x"), until_cancelled)
+    await play.server.start_server()
+    given = {"SERVER_URL": play.url, "CMDEXEC_TOKEN": TOKEN}
+    line = f"cmdexec run -- true {'2' if stream == 'stderr' else ''}>/dev/full"
+    done = await asyncio.to_thread(shell, line, tmp_path, **given)
+    await play.server.close()
+    assert done.returncode == 125
+    assert play.cancelled.is_set()
+    if stream == "stdout":
+        said = "The job's output cannot be written here: No space left on device. So the job is asked to end."
+        assert done.stderr == f"cmdexec: {said}\n"
