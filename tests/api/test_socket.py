@@ -2,6 +2,7 @@
 
 import json
 import struct
+from typing import Any
 
 import aiohttp
 import pytest
@@ -163,7 +164,9 @@ async def test_a_job_goes_from_submission_to_its_end_over_one_socket(server: Run
     async with speaking(server.url, server.headers("worker")) as speaker:
         await speaker.ask("register", {"slots": 500})
         await speaker.ask("heartbeat", {"jobs": []})
-        jobs = {job["jobId"]: job for job in await speaker.told("assign")}
+        jobs: dict[str, dict[str, Any]] = {}
+        while job_id not in jobs:
+            jobs |= {job["jobId"]: job for job in await speaker.told("assign")}
         job = jobs[job_id]
         assert (job["command"], job["env"]) == (["echo", "hi"], {"A": "1"})
         assert api.job(job_id)["waitingFor"] == "next on worker worker-1"
