@@ -23,6 +23,11 @@ from cmdexec.version import PROTOCOL, __version__
 _MAX_LINE = 16 * 1024
 _MAX_ERROR = 64 * 1024
 
+_KNOWN_BY = (
+    "WORKER_TOKEN_SECRET has to be the same for server and worker; "
+    "a credential that lies in the worker's data folder counts before it, and has to be of this server."
+)
+
 
 async def _refuse_redirect(
     _session: aiohttp.ClientSession, _context: SimpleNamespace, _params: aiohttp.TraceRequestRedirectParams
@@ -85,12 +90,12 @@ async def connect(
             compress=0,
         )
     except aiohttp.WSServerHandshakeError as wrong:
-        raise _refused(wrong) from wrong
+        raise _refused(url, wrong) from wrong
     except (aiohttp.ClientError, OSError) as wrong:
         raise away(url, wrong) from wrong
 
 
-def _refused(wrong: aiohttp.WSServerHandshakeError) -> CmdexecError:
+def _refused(url: str, wrong: aiohttp.WSServerHandshakeError) -> CmdexecError:
     by_status = {401: "unauthorized", 403: "forbidden", 421: "bad_host", 426: "protocol_mismatch", 429: "too_many"}
     message = f"The server answered {wrong.status} and opened no socket."
     if wrong.status in (429, 503):
@@ -98,27 +103,35 @@ def _refused(wrong: aiohttp.WSServerHandshakeError) -> CmdexecError:
         return Unavailable(code, message, retry_after=_retry_after(wrong.headers))
     if wrong.status >= 500 or wrong.status in (200, 404):
         return Unavailable("server_away", message, mend="Is this the address of a cmdexec server?")
+    if wrong.status == 401:
+        return Refused("unauthorized", f"The server at {url} does not believe this worker's token.", mend=_KNOWN_BY)
     return Refused(by_status.get(wrong.status, "bad_request"), message)
 
 
 def away(url: str, wrong: BaseException) -> Unavailable:
     """What to say when the server could not be reached or went away. No text of a library is passed on."""
+    mend = "Is it running?"
     if isinstance(wrong, aiohttp.ClientConnectorDNSError):
-        said = "its name is not known"
-    elif isinstance(wrong, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
-        said = "its certificate cannot be trusted"
+        said, mend = "its name is not known", "Is its address right?"
+    elif isinstance(wrong, aiohttp.ClientConnectorCertificateError):
+        said, mend = "its certificate cannot be trusted", "Is its name right, and its issuer known here?"
+    elif isinstance(wrong, aiohttp.ClientSSLError):
+        said, mend = "no TLS connection could be made with it", "If it speaks plain HTTP, write http:// in its address."
     elif isinstance(wrong, TimeoutError):
         said = "it did not answer in time"
     elif isinstance(wrong, aiohttp.ClientConnectorError):
         said = "nothing answers there"
     else:
         said = "the connection broke"
-    return Unavailable("server_away", f"The server at {url} cannot be reached: {said}.", mend="Is it running?")
+    return Unavailable("server_away", f"The server at {url} cannot be reached: {said}.", mend=mend)
 
 
 async def failure(answer: aiohttp.ClientResponse) -> CmdexecError:
     """The error that an answer of 400 or more tells of, with the server's own code, message, field and mend."""
-    told = ErrorBody("", f"The server answered {answer.status} without saying why.")
+    told = ErrorBody(
+        "", f"The server answered {answer.status} without saying why.",
+        mend=f"Is {answer.url.origin()} the address of a cmdexec server?",
+    )  # fmt: skip
     with suppress(aiohttp.ClientError, msgspec.MsgspecError, UnicodeError, RecursionError):
         body = bytearray()
         while len(body) <= _MAX_ERROR and (piece := await answer.content.read(_MAX_ERROR)):

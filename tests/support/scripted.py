@@ -46,7 +46,7 @@ class Scripted:
         self.client: Client | None = None
 
     async def __aenter__(self) -> Client:
-        await self.server.start_server()
+        await self.server.start_server(max_line_size=16 * 1024)  # as a server of ours
         access = Access(str(self.server.make_url("")).rstrip("/"), TOKEN)
         self.client = Client(lambda: access, settings=self.settings, runtime=system_runtime("test", 1))
         return await self.client.__aenter__()

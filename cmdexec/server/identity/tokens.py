@@ -83,5 +83,6 @@ def worker_id_in(token: str, secret: str, clock: Clock) -> str:
 def bad_token() -> Refused:
     """The same for every fault of a token: whoever tries tokens learns nothing from the answer."""
     return Refused(
-        "unauthorized", "This token is not good: it is not ours, or it has ended.", mend="Log in again for a new one."
-    )
+        "unauthorized", "This token is not good: it is not ours, or it has ended.",
+        mend="Log in again for a new one: POST /api/auth/login.",
+    )  # fmt: skip

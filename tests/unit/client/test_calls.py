@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -127,9 +128,32 @@ async def test_an_answer_of_something_else_is_no_job() -> None:
 async def test_bytes_that_are_no_text_are_refused_before_they_are_sent() -> None:
     script = Script(json(job()))
     async with Scripted(script) as client:
-        with pytest.raises(Refused, match="UTF-8"):
-            await client.submit(NewJob(command="\udcff"))
+        for jobs, field in (
+            ([NewJob(command="\udcff")], "[0].command"),
+            ([NewJob(command="a"), NewJob(command="a", env={"B": "b", "A": "\udcff"})], "[1].env.A"),
+            ([NewJob(command="a", env={"N\udcff": ""})], "[0].env.N\\udcff"),
+        ):
+            with pytest.raises(Refused, match="UTF-8") as told:
+                await client.submit_all(jobs)
+            assert told.value.field == field
+        with pytest.raises(Refused) as told:
+            await client.submit(NewJob(command=("a", "\udcff")))
+        assert (told.value.field, "Use UTF-8" in str(told.value)) == ("command", True)
     assert script.requests == []
+
+
+async def test_many_jobs_are_asked_after_in_pieces_that_fit_into_an_address() -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        views = [job(job_id=one) for one in request.query.getall("jobId")]
+        body = msgspec.json.encode(views[0] if len(views) == 1 else {"jobs": views})
+        return web.Response(body=body, content_type="application/json")
+
+    script = Script(answer)
+    ids = [f"{number:036x}" for number in range(601)]
+    async with Scripted(script) as client:
+        assert [view.job_id for view in await client.statuses(ids)] == ids
+        assert await client.statuses([]) == ()
+    assert [len(asked.query.getall("jobId")) for asked in script.requests] == [300, 300, 1]
 
 
 async def test_calls_that_take_several_jobs() -> None:

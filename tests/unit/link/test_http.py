@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -61,6 +63,9 @@ async def test_an_answer_instead_of_a_socket(status: int, kind: type[CmdexecErro
     if status in (429, 503):
         assert isinstance(wrong, Unavailable)
         assert wrong.retry_after == 7
+    if status == 401:
+        assert wrong.mend is not None
+        assert "WORKER_TOKEN_SECRET has to be the same" in wrong.mend
 
 
 async def test_no_redirect_is_followed_since_the_token_would_go_along() -> None:
@@ -88,6 +93,19 @@ async def test_nobody_there() -> None:
     assert "in time" in away("http://x", TimeoutError()).message
 
 
+async def test_a_server_without_tls_is_not_told_as_one_that_cannot_be_trusted() -> None:
+    async with serving(answering(200)) as door:
+        plain = await opening(door.url.replace("http:", "https:"))
+    assert (plain.code, plain.mend) == ("server_away", "If it speaks plain HTTP, write http:// in its address.")
+    assert "trusted" not in plain.message
+
+
+async def test_a_certificate_that_is_not_known_is_told() -> None:
+    key = SimpleNamespace(ssl=True, host="x", port=1, is_ssl=True)
+    wrong = aiohttp.ClientConnectorCertificateError(key, ssl.SSLCertVerificationError())  # type: ignore[arg-type]
+    assert "certificate cannot be trusted" in away("https://x", wrong).message
+
+
 @pytest.mark.parametrize(("status", "body", "kind", "code", "message"), [
     (422, '{"error":{"code":"unknown_field","message":"M.","field":"f","mend":"D."}}', Refused, "unknown_field", "M."),
     (409, '{"error":{"code":"conflict","message":"M.","expected":{"attempt":2}}}', Conflict, "conflict", "M."),
@@ -104,6 +122,8 @@ async def test_a_refusal_keeps_the_servers_own_words(
     async with serving(handle) as door, session(connect_timeout_sec=2) as http, http.get(door.url) as answer:
         wrong = await failure(answer)
     assert (type(wrong), wrong.code, wrong.message) == (kind, code, message)
+    if "without saying why" in message:
+        assert wrong.mend == f"Is {door.url} the address of a cmdexec server?"
     if isinstance(wrong, Unavailable):
         assert wrong.retry_after == 1.0
     if isinstance(wrong, Conflict):
