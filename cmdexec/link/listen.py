@@ -13,13 +13,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 
 from cmdexec.errors import CmdexecError
 from cmdexec.settings.server import ServerSettings
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Malformed = Callable[[int], web.StreamResponse]
-"""The answer to what is no HTTP request, by the status that the parser wants: 400, 413, 431 and the like."""
+"""The answer to what the parser refused: 431 for a line longer than allowed, 400 for what is no HTTP request."""
 
 _CUT_SEC = 0.01
 """What a handler has to end by itself when it is cut; the library takes 0 for no bound at all."""
@@ -34,6 +35,7 @@ class Bounds:
     first_request_sec: float
     keepalive_sec: float
     linger_sec: float
+    send_sec: float
     header_bytes: int
     connections: int
 
@@ -44,15 +46,17 @@ class Bounds:
             first_request_sec=settings.upgrade_timeout_sec,
             keepalive_sec=settings.keepalive_sec,
             linger_sec=settings.upgrade_timeout_sec,
+            send_sec=settings.socket_send_timeout_sec,
             header_bytes=settings.max_header_bytes,
             connections=settings.max_connections,
         )
 
 
 class _Connection(web.RequestHandler):
-    """A connection with a deadline for its first request, and a moment at which it is known to be lost."""
+    """A connection with deadlines for its first request and for each answer to be taken, and a moment at which it is
+    known to be lost."""
 
-    __slots__ = ("_bounds", "_deadline", "_leaving", "_malformed", "lost")
+    __slots__ = ("_bounds", "_deadline", "_leaving", "_malformed", "_unread", "_wire", "lost")
 
     def __init__(
         self, server: "_Server", loop: asyncio.AbstractEventLoop, bounds: Bounds, malformed: Malformed
@@ -72,6 +76,8 @@ class _Connection(web.RequestHandler):
         self._bounds = bounds
         self._malformed = malformed
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        self._wire: asyncio.Transport | None = None
         self._leaving = False
         self.lost: asyncio.Future[None] = loop.create_future()
 
@@ -81,14 +87,48 @@ class _Connection(web.RequestHandler):
             transport.close()
             return
         super().connection_made(transport)
+        self._wire = self.transport
         self._deadline = self._loop.call_later(self._bounds.first_request_sec, self._never_asked)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
+        for timer in (self._deadline, self._unread):
+            if timer is not None:
+                timer.cancel()
         if not self.lost.done():
             self.lost.set_result(None)
+        self._wire = None
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_reader()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        if self._wire is not None and self._wire.is_closing():
+            self._expect_reader()
+
+    async def start(self) -> None:
+        await super().start()
+        self._expect_reader()
+
+    def force_close(self) -> None:
+        super().force_close()
+        self._expect_reader()
+
+    def _expect_reader(self) -> None:
+        """What waits to be sent has to go out in time: the library would hold it, and the connection, for ever."""
+        if self._unread is None and self._wire is not None and self._wire.get_write_buffer_size():
+            self._unread = self._loop.call_later(self._bounds.send_sec, self._too_slow)
+
+    def _too_slow(self) -> None:
+        self._unread = None
+        is_socket = self._payload_parser is not None  # those have a time of their own for this
+        if self._wire is not None and not is_socket:
+            self._wire.abort()
 
     def leave(self) -> None:
         """End when the request that is under way is answered; at once if there is none."""
@@ -115,7 +155,7 @@ class _Connection(web.RequestHandler):
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         """None of the parser's words go out; and nothing more is read from a connection that sent nonsense."""
-        answer = self._malformed(status)
+        answer = self._malformed(431 if isinstance(exc, LineTooLong) else status)
         answer.force_close()
         return answer
 
@@ -189,7 +229,7 @@ async def listen(
         opened = _open(host, port)
         for one in opened:
             await web.SockSite(runner, one, backlog=1024).start()
-    except OSError as wrong:
+    except (OSError, UnicodeError) as wrong:  # the latter for what can be no host name at all
         await runner.cleanup()
         raise _cannot(host, port, wrong) from wrong
     return Listener(runner, server, host, opened[0].getsockname()[1], drain_sec)
@@ -221,13 +261,14 @@ def _bind(host: str, port: int) -> socket.socket:
     return one
 
 
-def _cannot(host: str, port: int, wrong: OSError) -> CmdexecError:
-    if wrong.errno == errno.EADDRINUSE:
+def _cannot(host: str, port: int, wrong: OSError | UnicodeError) -> CmdexecError:
+    number = wrong.errno if isinstance(wrong, OSError) else None
+    if number == errno.EADDRINUSE:
         return CmdexecError(
             "in_use", f"Port {port} of {host} is taken by another program.", field="PORT",
             mend="End that one, or choose another port; --port 0 lets the system choose.",
         )  # fmt: skip
-    if wrong.errno in (errno.EACCES, errno.EPERM):
+    if number in (errno.EACCES, errno.EPERM):
         return CmdexecError(
             "bad_settings", f"This user may not listen on port {port}.", field="PORT", mend="Choose a port above 1023."
         )

@@ -36,6 +36,16 @@ def test_a_host_twice_or_not_at_all_is_refused(server: Running) -> None:
     assert server.raw(b"GET /api/live HTTP/1.0\r\n\r\n").split()[1] == b"421"
 
 
+@pytest.mark.parametrize(("address", "status"), [
+    ("http://localhost/api/live", b"200"), ("HTTP://LOCALHOST:80/api/live", b"200"), ("http://[::1]/api/live", b"200"),
+    ("http://evil.example/api/live", b"421"), ("http://localhost@evil.example/api/live", b"421"),
+    ("http://evil.example?x=http://localhost/api/live", b"421"), ("ftp://evil.example/api/live", b"421"),
+])  # fmt: skip
+def test_an_absolute_address_decides_and_not_the_host_beside_it(server: Running, address: str, status: bytes) -> None:
+    request = f"GET {address} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    assert server.raw(request.encode()).split()[1] == status
+
+
 def test_an_absolute_address_does_not_stand_in_for_the_host(server: Running) -> None:
     request = b"GET http://localhost/api/live HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
     assert server.raw(request).split()[1] == b"421"

@@ -48,12 +48,12 @@ def test_each_may_do_what_the_table_says(server: Running, job: str, row: dict[st
         assert (alike, nothing) == (status, b"")
 
 
-@pytest.mark.parametrize("path", sorted({route.path for route in ROUTES}))
+@pytest.mark.parametrize("path", sorted({route.path for route in ROUTES} | {"/ws"}))
 def test_a_wrong_method_is_405_with_allow_for_who_is_known_and_401_for_who_is_not(
     server: Running, job: str, path: str
 ) -> None:
     mine = {route.method for route in ROUTES if route.path == path}
-    allowed = mine | ({"HEAD"} if "GET" in mine else set())
+    allowed = {"GET"} if path == "/ws" else mine | ({"HEAD"} if "GET" in mine else set())
     for verb in [verb for verb in VERBS if verb not in allowed]:
         for who, expected in (("admin", 405), ("worker", 405), ("bad", 401), ("expired", 401)):
             status, headers, _ = Api(server.url).call(verb, path.replace("{jobId}", job), None, server.headers(who))

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from cmdexec.errors import CmdexecError
+from cmdexec.errors import Refused
 from cmdexec.link.listen import disconnected
 from cmdexec.log import Log
 from cmdexec.protocol.codec import encode
@@ -27,12 +27,11 @@ _ALWAYS = {
 }
 """No page, frame or script is ever made of an answer of the API, and no cache keeps one."""
 
-_MALFORMED = {
-    400: ("bad_request", "This is no HTTP request that can be understood."),
-    413: ("too_large", "This request is larger than allowed."),
-    414: ("headers_too_large", "The address of this request is longer than allowed."),
-    431: ("headers_too_large", "A header of this request is longer than allowed."),
-}
+_MALFORMED = Refused("bad_request", "This is no HTTP request that can be understood.")
+_TOO_LONG = Refused(
+    "headers_too_large", "The address, or a header, of this request is longer than allowed.",
+    mend="Ask for less at once; MAX_HEADER_BYTES of the server is the bound.",
+)  # fmt: skip
 
 
 class _Over(Exception):
@@ -41,8 +40,7 @@ class _Over(Exception):
 
 def malformed(status: int) -> web.StreamResponse:
     """The answer to what the HTTP parser could not read."""
-    code, message = _MALFORMED.get(status, _MALFORMED[400])
-    return whole(refusal(CmdexecError(code, message)))
+    return whole(refusal(_TOO_LONG if status == 431 else _MALFORMED))
 
 
 def whole(reply: Reply) -> web.Response:

@@ -39,7 +39,7 @@ class Hosts:
     def check(self, request: web.BaseRequest) -> None:
         """Raises Refused(`bad_host`)."""
         given = request.headers.getall("Host", ())
-        if len(given) != 1 or not self._good(given[0], request):
+        if len(given) != 1 or not all(self._good(one, request) for one in (*given, *_in_target(request))):
             raise Refused(
                 "bad_host", "This server is not known under that name.",
                 mend="Use its own address, or have its ALLOWED_HOSTS name this one.",
@@ -57,6 +57,13 @@ class Hosts:
             return True
         here = request.transport.get_extra_info("sockname") if request.transport else None
         return isinstance(here, tuple) and name == str(here[0]).partition("%")[0]
+
+
+def _in_target(request: web.BaseRequest) -> Iterable[str]:
+    """The authority of a target in absolute form, `GET http://host/…`: it is what counts (RFC 9112, 3.2.2), and we want
+    the `Host` beside it to be good all the same."""
+    scheme, is_absolute, rest = request.raw_path.partition("://")
+    return [re.split("[/?#]", rest, maxsplit=1)[0]] if is_absolute and scheme.isalnum() else []
 
 
 def check_origin(request: web.BaseRequest) -> None:

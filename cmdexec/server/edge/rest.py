@@ -99,10 +99,12 @@ class Rest:
             return whole(self._perform.failed(fault, "http"))
 
     async def _socket(self, request: web.BaseRequest) -> web.StreamResponse:
-        check_origin(request)
+        shown = await self._bearer.presented(request)
         if request.method != "GET":
+            await self._perform.identify(shown)
             return whole(_not_allowed({"GET"}))
-        return await self._serve_socket(request, await self._bearer.presented(request))
+        check_origin(request)
+        return await self._serve_socket(request, shown)
 
     async def _reply(self, request: web.BaseRequest) -> Reply:
         place = self._paths.find(request.path)
@@ -122,7 +124,7 @@ class Rest:
         needed = {BY_NAME[name].permission for name in place.operations.values()}
         if who.kind == "nobody" and Permission.ANYONE not in needed:
             raise Refused("unauthorized", "You are not logged in.", mend="Send a token as `Authorization: Bearer …`.")
-        return _not_allowed(set(place.operations))
+        return _not_allowed(place.operations.keys() | ({"HEAD"} if "GET" in place.operations else set()))
 
     async def _read(self, request: web.BaseRequest, operation: Operation, fields: Mapping[str, str]) -> Asked:
         body: bytes | None = None
@@ -170,6 +172,6 @@ def _too_large(most: int) -> Refused:
 
 
 def _not_allowed(methods: set[str]) -> Reply:
-    allow = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+    allow = ", ".join(sorted(methods))
     reply = refusal(Refused("method_not_allowed", f"This path takes {allow} only."))
     return Reply(reply.body, reply.status, {**reply.headers, "Allow": allow}, reply.content_type)

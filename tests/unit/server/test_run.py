@@ -47,6 +47,13 @@ class Served:
             assert await self.task == 0
 
 
+@pytest.mark.parametrize("host", ["a..b", f"{'x' * 64}.example", "192.0.2.1", "no such host"])
+async def test_a_host_that_is_not_here_is_told(tmp_path: Path, host: str) -> None:
+    with pytest.raises(CmdexecError, match="is not an address of this machine") as wrong:
+        await asyncio.wait_for(serve(settings(tmp_path, host=host, insecure_http=True)), 20)
+    assert (wrong.value.code, wrong.value.field) == ("bad_settings", "CMDEXEC_HOST")
+
+
 async def test_it_says_where_it_is_and_leaves_nothing_behind_but_its_data(tmp_path: Path) -> None:
     async with Served(settings(tmp_path)) as here, aiohttp.ClientSession() as http:
         assert here.url == f"http://127.0.0.1:{here.port}"
