@@ -5,6 +5,7 @@ A text message of a socket is one frame or a list of frames: `{"op", "id"?, "ite
 the header (`OutputHeader` as JSON), the bytes.
 """
 
+import re
 import struct
 from collections.abc import Sequence
 from types import GenericAlias
@@ -26,6 +27,8 @@ HEADER_MAX = 4096
 """The largest header of a binary message, in bytes."""
 
 _LENGTH = struct.Struct(">I")
+_LIST = re.compile(rb"[ \t\n\r]*\[")
+_LIST_AS_TEXT = re.compile(r"[ \t\n\r]*\[")
 _encoder = msgspec.json.Encoder()
 _header_decoder = msgspec.json.Decoder(OutputHeader)
 
@@ -65,11 +68,15 @@ def encode(value: Any) -> bytes:
     return _encoder.encode(value)
 
 
+def is_list(json: bytes | str) -> bool:
+    """Whether this JSON is a list, however many blanks come first."""
+    return (_LIST.match(json) if isinstance(json, bytes) else _LIST_AS_TEXT.match(json)) is not None
+
+
 def decode_frames(text: bytes | str) -> tuple[Frame, ...]:
     """The frames of one text message. Raises Refused("bad_json")."""
-    start = text[:64].lstrip()
     try:
-        if start[:1] in (b"[", "["):
+        if is_list(text):
             return _frames_decoder.decode(text)
         return (_frame_decoder.decode(text),)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, inspect
 
 from cmdexec.errors import CmdexecError, Refused, Unavailable
-from cmdexec.protocol.codec import encode
+from cmdexec.protocol.codec import encode, is_list
 from cmdexec.protocol.faults import explain, unknown_field
 from cmdexec.protocol.operations import BY_NAME, Operation, Permission
 from cmdexec.runtime import Runtime
@@ -23,6 +23,7 @@ from cmdexec.server.identity.sessions import LiveSessions
 from cmdexec.server.identity.workers import WorkerIdentities
 
 _MANY_MAX = 10_000
+"""What memory bears; how many an operation takes, it says itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ class _Decoder:
         self._one = msgspec.json.Decoder(operation.request)
         self._many = operation.many
         several: Any = GenericAlias(tuple, (operation.request, ...))
-        self._list_kind = Annotated[several, Meta(min_length=1, max_length=_MANY_MAX)]
+        self._list_kind = Annotated[several, Meta(max_length=_MANY_MAX)]
         self._list = msgspec.json.Decoder(self._list_kind)
         about = inspect.type_info(operation.request)
         fields = about.fields if isinstance(about, inspect.StructType) else ()
@@ -190,7 +191,7 @@ class _Decoder:
             raise Refused(
                 "unsupported_type", "The body must be JSON.", mend=f"Send it with `Content-Type: {JSON}`, in UTF-8."
             )
-        listed = self._many and body[:64].lstrip()[:1] == b"["
+        listed = self._many and is_list(body)
         try:
             if listed:
                 return self._list.decode(body), True

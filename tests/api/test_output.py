@@ -98,6 +98,8 @@ async def test_ranges_of_stored_output(server: Running, speaker: Speaker) -> Non
     for asked in ("bytes=0-1,5-9", "bytes=5-1", "lines=0-1", "bytes=a-b", "bytes=-", "bytes", "bytes=1-2-3"):
         assert (await get(server, path, Range=asked))[0::2] == (200, DATA), asked
     assert (await get(server, path, If_None_Match=f'"x", {tag}'))[0::2] == (304, b"")
+    assert (await get(server, path, If_None_Match="*"))[0::2] == (304, b"")
+    assert (await get(server, path, If_None_Match='"*"'))[0::2] == (200, DATA)
     assert (await get(server, path, Range="bytes=0-1", If_Range=tag))[0] == 206
     assert (await get(server, path, Range="bytes=0-1", If_Range='"other"'))[0::2] == (200, DATA)
     status, headers, body = await get(server, f"{path}?stream=stderr&download=1")

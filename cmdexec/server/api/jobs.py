@@ -46,10 +46,10 @@ class JobsApi:
 
     async def create(self, call: Call) -> Reply:
         asked: Sequence[NewJob] = call.request
-        if len(asked) > self._max_batch:
+        if not 0 < len(asked) <= self._max_batch:
             raise Refused(
-                "invalid_field", f"A list may hold {self._max_batch:,} jobs; this one holds {len(asked):,}.",
-                mend="Send several lists.",
+                "invalid_field", f"A list may hold 1 to {self._max_batch:,} jobs; this one holds {len(asked):,}.",
+                mend="Send several lists." if asked else "Send at least one job.",
             )  # fmt: skip
         specs = [self._spec(new, f"[{place}]" if call.listed else "") for place, new in enumerate(asked)]
         jobs = await self._jobs.submit(_owner(call), specs, key=_key(call), body=call.body)

@@ -51,7 +51,7 @@ class OutputApi:
         tag = _tag(job, number, asked.stream, size)
         if tag is not None:
             headers["ETag"] = tag
-            if tag in _tags(call.headers.get("If-None-Match")):
+            if {tag, "*"} & _tags(call.headers.get("If-None-Match")):
                 return Reply(None, 304, headers)
         condition = call.headers.get("If-Range")
         span: tuple[int, int] | None = None
@@ -164,5 +164,5 @@ def _tag(job: Job, number: int, stream: str, size: int) -> str | None:
     return f'"{end.digest}"' if end.digest and end.bytes == size else None
 
 
-def _tags(header: str | None) -> list[str]:
-    return [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
+def _tags(header: str | None) -> set[str]:
+    return {tag.strip().removeprefix("W/") for tag in (header or "").split(",")}

@@ -47,6 +47,12 @@ HELD = st.builds(Held, job_id=JOB_IDS, attempt=ATTEMPTS)
 KINDS = {"done": Done, "released": Released, "start": Held}
 
 
+@pytest.mark.parametrize("blanks", ["", " " * 63, "\n" * 64, " \t\r\n" * 1000], ids=len)
+def test_blanks_before_it_change_nothing(blanks: str) -> None:
+    for text in (f'{blanks}{{"op":"x"}}', f'{blanks}[{{"op":"x"}}]'):
+        assert decode_frames(text) == decode_frames(text.encode()) == decode_frames('{"op":"x"}')
+
+
 @given(
     st.lists(
         st.one_of(
