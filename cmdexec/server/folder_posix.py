@@ -29,6 +29,11 @@ def open_folder(path: Path) -> Folder:
         raise _bad(path, "belongs to another user", "Name a folder of this user's own, or run as its owner.")
     try:
         if stat.S_IMODE(about.st_mode) & 0o077:
+            if not _ours(path):
+                raise _bad(
+                    path, "holds files of something else, and others may read it",
+                    "Name an empty or a new folder as DATA_DIR (--data-dir), or make this one your own: chmod 700.",
+                )  # fmt: skip
             path.chmod(0o700)
         lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as wrong:
@@ -48,6 +53,13 @@ def open_folder(path: Path) -> Folder:
             mend="Use that one, stop it, or give this one a folder of its own with --data-dir.",
         ) from wrong  # fmt: skip
     return Folder(path, partial(os.close, lock))
+
+
+def _ours(path: Path) -> bool:
+    """Whether a server ran here before, or what is here may lie ready for a first one (`lost+found`: the root of a
+    file system). What others use is not closed to them."""
+    here = {entry.name for entry in os.scandir(path)}
+    return LOCK in here or here <= {"cmdexec.toml", "lost+found"}
 
 
 def _cannot(path: Path, wrong: OSError) -> CmdexecError:

@@ -141,7 +141,7 @@ def _read(path: Path, faults: list[Fault], *, must_exist: bool, field_name: str 
             faults.append(Fault(name, f"{path} is larger than 1 MiB.", "Name the right file."))
             return None
         return content.decode()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if must_exist:
             faults.append(Fault(name, f"{path} does not exist.", "Name a file that does."))
     except UnicodeDecodeError:

@@ -11,6 +11,9 @@ from cmdexec.errors import CmdexecError
 LOCK_FILE = "worker.lock"
 WARDEN_LOCK_FILE = "warden.lock"
 
+_LAID_READY = {"cmdexec.toml", "credential", "lost+found"}
+"""What may be in a folder that no worker has used yet (`lost+found`: the root of a file system)."""
+
 
 class DataFolder:
     """The folder, ours while this process lives. `warden_lock` is held open by the warden as well: it is free again
@@ -51,6 +54,12 @@ class DataFolder:
         if status.st_uid != os.geteuid():
             raise self._bad("belongs to another user")
         if status.st_mode & 0o077:
+            here = {entry.name for entry in os.scandir(self.path)}
+            if LOCK_FILE not in here and not here <= _LAID_READY:
+                raise self._bad(
+                    "holds files of something else, and others may read it",
+                    "Name an empty or a new folder with --data-dir, or make this one your own: chmod 700.",
+                )
             self.path.chmod(0o700)
 
     async def wait_for_warden(self, clock: Clock, within_sec: float, look_sec: float) -> None:
@@ -84,11 +93,8 @@ class DataFolder:
                     os.close(fd)
         self.warden_lock = self._lock = -1
 
-    def _bad(self, what: str) -> CmdexecError:
-        return CmdexecError(
-            "bad_data_dir", f"The data folder {self.path} {what}.", field="DATA_DIR",
-            mend="Name a folder of this user with --data-dir.",
-        )  # fmt: skip
+    def _bad(self, what: str, mend: str = "Name a folder of this user with --data-dir.") -> CmdexecError:
+        return CmdexecError("bad_data_dir", f"The data folder {self.path} {what}.", field="DATA_DIR", mend=mend)
 
 
 def _open(path: Path) -> int:

@@ -53,6 +53,13 @@ def test_the_first_source_that_has_it_counts(place: Place) -> None:
     assert place.load(port=None).port == 3003, "a flag that was not given"
 
 
+def test_a_data_folder_that_is_a_file_holds_no_settings(place: Place, tmp_path: Path) -> None:
+    """What opens it says what it is, and names DATA_DIR."""
+    (tmp_path / "file").touch()
+    place.environ["DATA_DIR"] = str(tmp_path / "file")
+    assert place.load().data_dir == tmp_path / "file"
+
+
 def test_each_value_says_where_it_came_from(place: Place) -> None:
     place.config.write_text("flush_items = 1\n")
     place.dotenv.write_text("LEASE_SEC=90\n")

@@ -30,6 +30,25 @@ def test_one_that_others_can_read_is_closed_to_them(tmp_path: Path) -> None:
     assert mode(tmp_path) == 0o700
 
 
+@pytest.mark.parametrize("name", ["server.lock", "cmdexec.toml"])
+def test_one_of_our_own_that_others_can_read_is_closed_to_them(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    tmp_path.chmod(0o755)
+    open_folder(tmp_path).close()
+    assert mode(tmp_path) == 0o700
+
+
+def test_what_others_use_is_neither_taken_nor_closed_to_them(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").touch()
+    tmp_path.chmod(0o755)
+    with pytest.raises(CmdexecError, match="files of something else") as wrong:
+        open_folder(tmp_path)
+    assert (wrong.value.code, wrong.value.field) == ("bad_data_dir", "DATA_DIR")
+    assert (mode(tmp_path), os.listdir(tmp_path)) == (0o755, ["letter.txt"])
+    tmp_path.chmod(0o700)
+    open_folder(tmp_path).close()
+
+
 def test_a_second_server_is_told_which_process_has_it(tmp_path: Path) -> None:
     first = open_folder(tmp_path)
     with pytest.raises(CmdexecError) as wrong:

@@ -77,12 +77,13 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path).code == "bad_data_dir"
 
 
-async def test_a_damaged_store_is_refused(tmp_path: Path) -> None:
+async def test_a_damaged_store_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     await opened(tmp_path).close()
     path = tmp_path / FILE
     path.write_bytes(path.read_bytes()[:100] + os.urandom(4096) + path.read_bytes()[4196:])
     error = refusal(tmp_path)
     assert (error.code, "damaged" in error.message) == ("bad_data_dir", True)
+    assert caplog.records == [], "the sentence says it all"
 
 
 async def test_a_store_of_a_newer_version_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -34,6 +34,15 @@ async def refused(folder: Path) -> CmdexecError:
     return raised.value
 
 
+async def test_it_does_not_close_a_folder_to_others_that_holds_what_is_theirs(tmp_path: Path) -> None:
+    folder = tmp_path / "worker"
+    folder.mkdir(0o755)
+    (folder / "letter.txt").touch()
+    wrong = await refused(tmp_path)
+    assert (wrong.code, wrong.field, "files of something else" in wrong.message) == ("bad_data_dir", "DATA_DIR", True)
+    assert (folder.stat().st_mode & 0o777, list(folder.iterdir())) == (0o755, [folder / "letter.txt"])
+
+
 @pytest.mark.usefixtures("full_disk")
 async def test_on_a_full_disk_it_says_so_and_does_not_start(tmp_path: Path) -> None:
     wrong = await refused(tmp_path)
