@@ -141,7 +141,8 @@ async def _until_over(
                 return
             if done > 1:
                 gone_at = runtime.clock.elapsed() if gone_at is None else gone_at
-                idle_left = gone_at + settings.hand_back_sec - runtime.clock.elapsed()
+                patience = settings.hand_back_sec if done < len(steps) else 0.0
+                idle_left = gone_at + patience - runtime.clock.elapsed()
                 if idle_left <= 0:
                     runtime.log.warning("ending; the server does not know all yet", jobs=len(attempts.table))
                     return

@@ -84,8 +84,12 @@ async def test_a_third_term_waits_for_nothing(tmp_path: Path) -> None:
         assert [one.why for one in server.of("released")] == ["handedBack"]
 
 
-async def test_a_server_that_takes_nothing_does_not_keep_it_after_a_second_term(tmp_path: Path) -> None:
-    async with serving(tmp_path, hand_back_sec=0.3) as (server, worker):
+@pytest.mark.parametrize(("hand_back_sec", "terms"), [(0.3, 2), (3600.0, 3)])
+async def test_a_server_that_takes_nothing_does_not_keep_it_for_ever(
+    tmp_path: Path, hand_back_sec: float, terms: int
+) -> None:
+    """It has a while after a second TERM, and none after a third."""
+    async with serving(tmp_path, hand_back_sec=hand_back_sec) as (server, worker):
         await server.until(lambda: server.of("heartbeat"), "it is connected")
         usual = server.say
         server.say = lambda op, item: told(item, "again") if op == "done" else usual(op, item)
@@ -95,7 +99,7 @@ async def test_a_server_that_takes_nothing_does_not_keep_it_after_a_second_term(
         said = len(server.of("done"))
         await server.until(lambda: len(server.of("done")) > said + 2, "it goes on trying")
         assert not worker.task.done()
-        await told_to_end(server, 1)
+        await told_to_end(server, terms - 1)
         await ended(worker, 5)
         server.say, said = usual, len(server.of("done"))
         again = RunningWorker(server, tmp_path)
