@@ -2,32 +2,27 @@
 
 import asyncio
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cmdexec.worker.warden import proc
-from cmdexec.worker.warden.cgroup import CgroupTree
-from cmdexec.worker.warden.session import Marks, marks_in, marks_of, tag_of
-
-__all__ = ["Aftermath", "marks_in"]
+from cmdexec.worker.warden.cgroup import Cgroup
 
 _FIRST_WAIT_SEC = 0.002
 _LAST_WAIT_SEC = 0.05
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Aftermath:
     """The jobs of a dead warden.
 
-    `mode` and `place` are as it named them. `mains` are the main processes' numbers, which are their sessions' too, and
-    `attempts` the job ids and attempt numbers: by these their processes are known where there is no cgroup. There the
-    worker must be a subreaper, so that all of them descend from it.
+    The worker is a subreaper, so that all it left are the worker's children now, and what is below them: those that
+    began after it (`since`, jiffies since boot), each job in a session of its own. What else the worker may have made
+    is in its own session. `mode` and `place` are as the warden named them.
     """
 
     mode: str
     place: str
-    mains: set[int]
-    attempts: set[Marks]
-    _killed: set[int] = field(default_factory=set)
+    since: int
 
     async def end_all(self, limit_sec: float) -> list[proc.Process]:
         """Kill until nothing is left, at most `limit_sec`; what then still lives."""
@@ -35,49 +30,37 @@ class Aftermath:
         deadline = loop.time() + limit_sec
         wait = _FIRST_WAIT_SEC
         while True:
-            left = self._kill_in_cgroups() if self.place else self._kill_by_descent()
+            inside = self._kill_cgroup() if self.place else []
+            descendants = self._descendants()
+            if descendants:
+                proc.stop_then_kill(self._descendants)
             self._reap()
+            left = list({process.key: process for process in (*inside, *descendants)}.values())
             if not left or loop.time() >= deadline:
                 return left
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LAST_WAIT_SEC)
 
-    def _kill_in_cgroups(self) -> list[proc.Process]:
-        tree = CgroupTree(2 if self.mode == "cgroup2" else 1, self.place)
-        found = tree.processes()
-        if found or not tree.is_empty():
-            tree.kill()
+    def _kill_cgroup(self) -> list[proc.Process]:
+        cgroup = Cgroup(2 if self.mode == "cgroup2" else 1, self.place)
+        found = cgroup.processes()
+        if found or not cgroup.is_empty():
+            cgroup.kill()
         else:
-            tree.remove()
-        return found
-
-    def _kill_by_descent(self) -> list[proc.Process]:
-        found = self._descendants()
-        if found:
-            proc.stop_then_kill(self._descendants)
+            cgroup.remove()
         return found
 
     def _descendants(self) -> list[proc.Process]:
-        own = os.getpid()
         processes = proc.snapshot()
-        roots = [process for process in processes.values() if process.parent == own and self._is_ours(process)]
-        found = proc.with_descendants(roots, processes)
-        self._killed.update(process.pid for process in found)
-        return found
+        return proc.with_descendants([process for process in processes.values() if self._is_ours(process)], processes)
 
     def _is_ours(self, process: proc.Process) -> bool:
-        return (
-            process.session in self.mains
-            or process.pid in self._killed
-            or tag_of(process.pid) is not None
-            or marks_of(process.pid) in self.attempts
-        )
+        return process.parent == os.getpid() and process.start >= self.since and process.session != os.getsid(0)
 
     def _reap(self) -> None:
-        """Those that became our children; nobody else waits for them. A dead one still bears its OOM score."""
-        own = os.getpid()
+        """Those that became our children; nobody else waits for them."""
         for process in proc.snapshot().values():
-            if process.parent == own and process.ended and self._is_ours(process):
+            if process.ended and self._is_ours(process):
                 try:
                     os.waitpid(process.pid, os.WNOHANG)
                 except ChildProcessError:

@@ -7,14 +7,15 @@ import subprocess
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from cmdexec.worker.warden import wire
+from cmdexec.worker.warden import proc, wire
 
 _WINDOW = 2 * wire.ORDERS_PER_MESSAGE
 """Orders under way to the warden at once: their descriptors count as open files of this process until it takes them."""
 
 
 class Lifeline:
-    """One warden. `answered` gets each list of answers, `died` is called once when it is gone, unless `end` came first.
+    """One warden. `answered` gets each list of answers, `died` is called once when it is gone, unless `end` came first;
+    `began` is its start in jiffies since boot.
 
     Not reading the answers is safe for the warden: it has at most a few for each job.
     """
@@ -50,6 +51,8 @@ class Lifeline:
             except BaseException:
                 self._socket.close()
                 raise
+        began = proc.read(self.pid)  # not reaped before `_read` or `end`
+        self.began = began.start if began is not None else 0
         self._socket.setblocking(False)
         self._loop.add_reader(self._socket.fileno(), self._read)
 

@@ -35,7 +35,7 @@ class ProcessExecutor:
         self._log = log
         self._wanted_mode = mode
         self._mode = self._place = ""
-        self._files_limit = 0
+        self._files_limit = self._warden_began = 0
         self._jobs: Jobs | None = None
         self._lifeline: Lifeline | None = None
         self._hello: asyncio.Future[None] | None = None
@@ -158,7 +158,8 @@ class ProcessExecutor:
                 self._lifeline = None
                 await lifeline.end(0)
             raise
-        self._own_orphans(self._mode == "session")
+        self._own_orphans(True)
+        self._warden_began = lifeline.began
         self._ready = True
         self._log.info("ready to run jobs", mode=self._mode, warden=lifeline.pid)
 
@@ -173,7 +174,7 @@ class ProcessExecutor:
         )
 
     def _own_orphans(self, own: bool) -> None:
-        """Without a cgroup, what a dead warden leaves must become ours, else it cannot be told from other processes."""
+        """What a dead warden leaves must become ours, else it cannot be told from other processes."""
         if own != self._owns_orphans:
             from cmdexec.worker.warden.kernel import set_subreaper
 
@@ -229,11 +230,11 @@ class ProcessExecutor:
             self._send(waiting)
 
     async def _end_lost(self, lost: list[Job]) -> None:
-        from cmdexec.worker.executors.process_aftermath import Aftermath, marks_in
+        from cmdexec.worker.executors.process_aftermath import Aftermath
 
-        mains = {job.pid for job in lost if job.pid}
-        attempts = {marks for job in lost if (marks := marks_in(job.order.env)) is not None}
-        survivors = await Aftermath(self._mode, self._place, mains, attempts).end_all(self._settings.kill_deadline_sec)
+        mains = {job.pid for job in lost}
+        aftermath = Aftermath(self._mode, self._place, self._warden_began)
+        survivors = await aftermath.end_all(self._settings.kill_deadline_sec)
         for job in lost:
             # Whose a survivor is can be said only by its session; one that left it is named by every job.
             own = tuple(

@@ -7,11 +7,12 @@ every worker and stays. Why a process of its own: it outlives a worker that is k
     command      how the worker starts it
     wire         what worker and warden say to each other, over a socket that is a lifeline too
     serve        the loop: requests in, children reaped, deadlines kept, answers out
-    job          one job's way from process to proof that nothing is left
+    job          one job's way from process to proof that nothing is left, and the jobs whose time is bounded
     spawn        making a process, and the sentence when it cannot be made
     containment  what a tree of processes can be asked, whatever holds it together
-    cgroup       trees held by cgroups, version 1 (freezer) or 2
-    session      trees held by descent, where no cgroup can be written
+    descent      trees held by descent, and whose a process is that left its tree
+    slots        trees held by cgroups, and by descent for those who left theirs
+    cgroup       one cgroup, version 1 (freezer) or 2
     proc         processes as /proc shows them; signals that cannot hit another process
     kernel       the system calls that Python lacks
 """

@@ -1,8 +1,7 @@
-"""Trees held by cgroups: whoever is born in one stays in it, whatever it forks, renames or closes.
+"""Cgroups: whoever is born in one stays in it, whatever it forks, renames or closes, unless it may and does move out.
 
-One folder a *slot*, reused: making one costs up to milliseconds. The warden steps into the folder, makes the process,
-and steps out at the end of a batch, so that a process is inside from its first instruction. Version 1 moves a thread
-(11 µs) and kills by freezer; version 2 moves the process (50 µs) and kills by `cgroup.kill` (Linux 5.14).
+Version 1 moves a thread (11 µs) and kills by freezer; version 2 moves the process (50 µs) and kills by `cgroup.kill`
+(Linux 5.14).
 """
 
 import errno
@@ -11,7 +10,6 @@ import signal
 import time
 
 from cmdexec.worker.warden import proc
-from cmdexec.worker.warden.containment import JOB_OOM_SCORE, Containment, Tree
 from cmdexec.worker.warden.proc import Process
 
 _FREEZE_TRIES = 40
@@ -61,37 +59,49 @@ def _write(path: str, content: bytes) -> bool:
     return True
 
 
-class CgroupTree(Tree):
+class Cgroup:
     """One folder, and the folders that a job made below it."""
 
-    def __init__(self, version: int, path: str, containment: Containment | None = None) -> None:
+    def __init__(self, version: int, path: str) -> None:
         self.version = version
         self.path = path
-        self._containment = containment
         self._join = -1
 
-    def make(self) -> None:
-        """Make the folder and keep open the file through which it is entered. Raises OSError."""
+    def make(self, keep_open: bool) -> None:
+        """Make the folder; `keep_open` the file through which it is entered, which is quicker. Raises OSError."""
         os.mkdir(self.path, 0o755)
-        self._join = os.open(f"{self.path}/{'tasks' if self.version == 1 else 'cgroup.procs'}", os.O_WRONLY)
+        if keep_open:
+            self._join = self._open_join()
 
     def enter(self) -> None:
-        if self._containment is not None:
-            self._containment.oom_score.set(JOB_OOM_SCORE)
-        os.write(self._join, b"0")
+        """This process is in it from now on, and so is what it makes. Raises OSError."""
+        if self._join >= 0:
+            os.write(self._join, b"0")
+            return
+        join = self._open_join()
+        try:
+            os.write(join, b"0")
+        finally:
+            os.close(join)
+
+    def _open_join(self) -> int:
+        name = "tasks" if self.version == 1 else "cgroup.procs"
+        return os.open(f"{self.path}/{name}", os.O_WRONLY | os.O_CLOEXEC)
 
     def is_empty(self) -> bool:
+        """Whether nobody in it is alive."""
         try:
             if self.version == 2:
-                return b"populated 0" in proc.read_file(f"{self.path}/cgroup.events")
+                return b"populated 0" in proc.read_start(f"{self.path}/cgroup.events")
             # Opened anew each time: version 1 shows a kept descriptor a list that may be a second old.
-            if proc.read_file(f"{self.path}/cgroup.procs"):
+            if proc.read_start(f"{self.path}/cgroup.procs"):
                 return False
             return os.stat(self.path).st_nlink <= 2 or not self._pids()
         except FileNotFoundError:
             return True
 
     def processes(self) -> list[Process]:
+        """Those in it that are alive."""
         found = []
         inside = self.path[self.path.rindex(f"/{_PREFIX}-") :].encode()
         for pid in self._pids():
@@ -107,6 +117,7 @@ class CgroupTree(Tree):
         return found
 
     def terminate(self) -> None:
+        """TERM to all at one moment."""
         self._freeze()
         try:
             proc.terminate(self.processes())
@@ -114,6 +125,7 @@ class CgroupTree(Tree):
             self._thaw()
 
     def kill(self) -> None:
+        """KILL to all."""
         if self.version == 2:
             _write(f"{self.path}/cgroup.kill", b"1")
             return
@@ -130,7 +142,7 @@ class CgroupTree(Tree):
         _write(f"{self.path}/{file}", freeze)
         for _ in range(_FREEZE_TRIES):
             try:
-                if frozen in proc.read_file(f"{self.path}/{shown}"):
+                if frozen in proc.read_start(f"{self.path}/{shown}"):
                     return
             except FileNotFoundError:
                 return
@@ -183,64 +195,16 @@ def _remove(folder: str) -> bool:
     return False
 
 
-class CgroupContainment(Containment):
-    """A folder for this warden beside what is already there, a folder for each slot in it."""
-
-    def __init__(self, version: int, parent: str) -> None:
-        """Raises OSError when cgroups cannot be made or entered here."""
-        super().__init__()
-        self.mode = f"cgroup{version}"
-        self._version = version
-        self._parent = parent
-        self.place = f"{parent}/{_name_of(os.getpid())}"
-        self._free: list[CgroupTree] = []
-        self._given = 0
-        self._home = os.open(f"{parent}/{'tasks' if version == 1 else 'cgroup.procs'}", os.O_WRONLY)
-        os.mkdir(self.place, 0o755)
-        try:
-            tree = self.take()
-            tree.enter()
-            self.leave()
-            if version == 2 and not os.access(f"{tree.path}/cgroup.kill", os.W_OK):
-                raise OSError(errno.ENOSYS, "no cgroup.kill")
-            self._free.append(tree)
-        except OSError:
-            self.close()
-            raise
-
-    def take(self) -> CgroupTree:
-        if self._free:
-            return self._free.pop()
-        tree = CgroupTree(self._version, f"{self.place}/{self._given}", self)
-        self._given += 1
-        tree.make()
-        return tree
-
-    def give_back(self, tree: Tree, clean: bool) -> None:
-        if clean and isinstance(tree, CgroupTree):
-            tree.tidy()
-            self._free.append(tree)
-
-    def leave(self) -> None:
-        os.write(self._home, b"0")
-        super().leave()
-
-    def close(self) -> None:
-        for tree in self._free:
-            tree.remove()
-        CgroupTree(self._version, self.place).remove()
-        os.close(self._home)
-
-    def sweep(self, limit_sec: float) -> None:
-        """End and remove what wardens left here that were killed together with their workers."""
-        deadline = time.monotonic() + limit_sec
-        for name in os.listdir(self._parent):
-            if _is_left_over(name):
-                tree = CgroupTree(self._version, f"{self._parent}/{name}")
-                while not tree.is_empty() and time.monotonic() < deadline:
-                    tree.kill()
-                    time.sleep(_STEP_SEC)
-                tree.remove()
+def sweep(version: int, parent: str, limit_sec: float) -> None:
+    """End and remove what wardens left in a folder that were killed together with their workers."""
+    deadline = time.monotonic() + limit_sec
+    for name in os.listdir(parent):
+        if _is_left_over(name):
+            cgroup = Cgroup(version, f"{parent}/{name}")
+            while not cgroup.is_empty() and time.monotonic() < deadline:
+                cgroup.kill()
+                time.sleep(_STEP_SEC)
+            cgroup.remove()
 
 
 def _pid_namespace() -> int:
@@ -248,7 +212,7 @@ def _pid_namespace() -> int:
     return os.stat("/proc/self/ns/pid").st_ino
 
 
-def _name_of(pid: int) -> str:
+def name_of(pid: int) -> str:
     """The folder's name says whose it is: namespace, number, start."""
     process = proc.read(pid)
     return f"{_PREFIX}-{_pid_namespace()}-{pid}-{process.start if process else 0}"

@@ -4,14 +4,17 @@ import os
 import signal
 import socket
 
-from cmdexec.worker.warden import cgroup, kernel, spawn
+from cmdexec.worker.warden import cgroup, kernel, spawn, wire
 from cmdexec.worker.warden.command import AUTO, Durations
 from cmdexec.worker.warden.containment import Containment
+from cmdexec.worker.warden.descent import DescentContainment
 from cmdexec.worker.warden.serve import Warden
-from cmdexec.worker.warden.session import SessionContainment
+from cmdexec.worker.warden.slots import CgroupContainment
 
 MODES = ("cgroup1", "cgroup2", "session")
 """In the order they are tried. Where both hierarchies are mounted, version 1 is five times cheaper to enter."""
+
+_FILES_BESIDE = 64 + wire.DESCRIPTORS_PER_MESSAGE
 
 
 def main(arguments: list[str]) -> int:
@@ -28,7 +31,7 @@ def main(arguments: list[str]) -> int:
     warden = Warden(
         socket.socket(fileno=int(lifeline)),
         kernel.child_signal_descriptor(),
-        contain(mode, durations.sweep),
+        contain(mode, durations.sweep, files.own),
         files,
         durations,
     )
@@ -36,10 +39,11 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def contain(mode: str, sweep_sec: float) -> Containment:
+def contain(mode: str, sweep_sec: float, files_max: int) -> Containment:
     """The strongest containment that works here, or the one asked for if it works, else descent.
 
-    What dead wardens left in its place is ended, which may take `sweep_sec`.
+    What dead wardens left in its place is ended, which may take `sweep_sec`; of `files_max` open files enough are left
+    free for everything else.
     """
     for wanted in MODES if mode == AUTO else (mode,):
         if wanted == "session":
@@ -47,9 +51,9 @@ def contain(mode: str, sweep_sec: float) -> Containment:
         version = int(wanted[-1])
         try:
             if parent := cgroup.parent_folder(version):
-                containment = cgroup.CgroupContainment(version, parent)
-                containment.sweep(sweep_sec)
+                containment = CgroupContainment(version, parent, files_max - _FILES_BESIDE)
+                cgroup.sweep(version, parent, sweep_sec)
                 return containment
         except OSError:
             continue
-    return SessionContainment()
+    return DescentContainment()

@@ -1,6 +1,6 @@
 """One job's way from process to the proof that nothing of it is left."""
 
-from cmdexec.worker.warden import proc, wire
+from cmdexec.worker.warden import wire
 from cmdexec.worker.warden.containment import Tree
 
 KILLED = -9
@@ -68,7 +68,7 @@ class Job:
         self.tree.kill()
         self.look_again(now)
 
-    def ended(self, survivors: list[proc.Process]) -> wire.Message:
+    def ended(self, survivors: list[str]) -> wire.Message:
         """The answer that closes it."""
         return (
             wire.ENDED,
@@ -77,7 +77,7 @@ class Job:
             self.cpu_sec,
             self.peak_rss,
             len(survivors),
-            [str(process) for process in survivors[:_SURVIVORS_NAMED]],
+            survivors[:_SURVIVORS_NAMED],
             self.cut,
             self.timed_out,
         )

@@ -19,6 +19,8 @@ from cmdexec.worker.warden.spawn import NO_FILES, CannotStartError, FilesLimit, 
 ANSWERS_PER_MESSAGE = 20
 """Each is short but for its survivors (20 names of at most 15 bytes and a number): so the message keeps its bound."""
 _END_STEP_MS = 2
+_LOOK_COST = 100
+"""Noting who is whose may take a hundredth of the time."""
 _LONGEST_PAUSE_MS = 3_600_000
 """poll(2) takes no more than 24 days."""
 
@@ -48,6 +50,7 @@ class Warden:
         self._urgent = True
         self._blocked = False
         self._held_since = 0.0
+        self._look_at = 0.0
         self._cut = False
         self._poll = select.poll()
 
@@ -60,11 +63,14 @@ class Warden:
         try:
             while not self._cut:
                 self._wait(self._pause_ms())
-                if self._timeouts.due <= time.monotonic():
+                now = time.monotonic()
+                if self._timeouts.due <= now:
                     self._end_overdue()
                 if self._watched:
                     self._keep_deadlines()
-                if self._answers and self._answers_due() <= time.monotonic():
+                if self._look_at <= now and len(self._jobs) > 1:
+                    self._note()
+                if self._answers and (self._urgent or self._answers_due() <= now):
                     self._flush()
         finally:
             self._end()
@@ -73,8 +79,11 @@ class Warden:
         return 0.0 if self._urgent else self._held_since + self._durations.hold
 
     def _pause_ms(self) -> int | None:
-        due = min((job.due for job in self._watched.values()), default=NEVER)
-        due = min(due, self._timeouts.due)
+        due = self._timeouts.due
+        if self._watched:
+            due = min(due, min(job.due for job in self._watched.values()))
+        if len(self._jobs) > 1:  # who hides can be taken for another job's only while there is one
+            due = min(due, self._look_at)
         if self._answers and not self._blocked:
             due = min(due, self._answers_due())
         return None if due == NEVER else max(0, min(int((due - time.monotonic()) * 1000) + 1, _LONGEST_PAUSE_MS))
@@ -178,6 +187,12 @@ class Warden:
         if job.killed_at == NEVER:
             job.tree.terminate()
 
+    def _note(self) -> None:
+        began = time.monotonic()
+        self._containment.note()
+        now = time.monotonic()
+        self._look_at = now + max(self._durations.look, _LOOK_COST * (now - began))
+
     # Ends
 
     def _reap(self) -> None:
@@ -204,18 +219,19 @@ class Warden:
 
     def _reap_orphan(self, pid: int) -> None:
         orphan = proc.read(pid)  # not reaped yet, so its number and its session still stand
-        job = self._by_pid.get(orphan.session) if orphan is not None else None
         _, _, usage = os.wait4(pid, 0)
-        if job is not None:
+        tree = self._containment.reaped(pid)
+        main = tree.pid if tree is not None else orphan.session if orphan is not None else 0
+        if (job := self._by_pid.get(main)) is not None:
             job.charge(usage)
 
     def _main_ended(self, job: Job, code: int) -> None:
         job.code = code
         self._timeouts.drop(job)
         job.tree.main_reaped()
-        if job.tree.is_empty():
-            self._finish(job, [])
-        elif job.killed_at == NEVER:
+        if self._look(job):
+            return
+        if job.killed_at == NEVER:
             now = time.monotonic()
             job.drain_at = now + self._durations.drain
             job.look_again(now)
@@ -226,15 +242,15 @@ class Warden:
         """Whether the tree of a job whose main process has ended is gone; then the job has ended."""
         if job.code is None or not job.tree.is_empty():
             return False
-        self._finish(job, [])
+        self._finish(job, [f"{process}, of this job or another" for process in job.tree.doubtful()], clean=True)
         return True
 
-    def _finish(self, job: Job, survivors: list[proc.Process]) -> None:
+    def _finish(self, job: Job, survivors: list[str], clean: bool) -> None:
         self._answer(job.ended(survivors))
         del self._jobs[job.number]
         del self._by_pid[job.pid]
         self._watched.pop(job.number, None)
-        self._containment.give_back(job.tree, clean=not survivors)
+        self._containment.give_back(job.tree, clean)
 
     def _keep_deadlines(self) -> None:
         now = time.monotonic()
@@ -242,7 +258,7 @@ class Warden:
             if self._look(job):
                 continue
             if now - job.killed_at >= self._durations.kill and (survivors := job.tree.processes()):
-                self._finish(job, survivors)
+                self._finish(job, [str(process) for process in survivors], clean=False)
             elif job.killed_at != NEVER or min(job.kill_at, job.drain_at) <= now:
                 job.kill(now)
             else:
@@ -288,21 +304,9 @@ class Warden:
             for job in list(self._jobs.values()):
                 if not self._look(job):
                     job.tree.kill()
-            if not self._jobs and not self._kill_strays():
-                break
+            if not self._jobs:
+                proc.stop_then_kill(self._containment.all)
+                if not self._containment.all():
+                    break
             self._poll.poll(_END_STEP_MS)
         self._containment.close()
-
-    def _kill_strays(self) -> bool:
-        """Kill what descends from the warden and is in no job's tree; whether there was any."""
-        own = os.getpid()
-
-        def descendants() -> list[proc.Process]:
-            processes = proc.snapshot()
-            roots = [process for process in processes.values() if process.parent == own]
-            return proc.with_descendants(roots, processes)
-
-        if not proc.children():
-            return False
-        proc.stop_then_kill(descendants)
-        return True

@@ -34,15 +34,15 @@ def is_of_the_machine(error: OSError) -> bool:
 class FilesLimit:
     """The soft limit on open files: this process takes all it may, what it makes gets the limit of before.
 
-    A program that closes or selects over all it may open breaks with a high one.
+    A program that closes or selects over all it may open breaks with a high one. `own`: so many this process may have.
     """
 
     def __init__(self, for_jobs: int) -> None:
-        self._own = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        self.own = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         self._for_jobs = for_jobs
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self._low = (os.dup(self._null), os.dup(self._null))
-        self._set(self._own)
+        self._set(self.own)
 
     def lower(self, out: int, err: int) -> tuple[int, int]:
         """What is made from now on has the jobs' limit, until `restore`; nothing can be opened meanwhile.
@@ -50,7 +50,7 @@ class FilesLimit:
         Returns the same two files by numbers within that limit: the C library hands on no others
         (posix_spawn_file_actions_adddup2(3)).
         """
-        if self._for_jobs == self._own:
+        if self._for_jobs == self.own:
             return out, err
         if 0 <= self._for_jobs <= max(out, err):
             os.dup2(out, self._low[0], inheritable=False)
@@ -61,16 +61,16 @@ class FilesLimit:
 
     def restore(self, out: int) -> None:
         """The other way round; `out` is what `lower` returned first."""
-        if self._for_jobs == self._own:
+        if self._for_jobs == self.own:
             return
-        self._set(self._own)
+        self._set(self.own)
         if out == self._low[0]:
             for number in self._low:
                 os.dup2(self._null, number, inheritable=False)
 
     def _set(self, soft: int) -> None:
         try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, self._own))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, self.own))
         except (ValueError, OSError):  # somebody has lowered what this process may have
             return
 

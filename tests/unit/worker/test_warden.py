@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cmdexec.worker.warden import cgroup, proc, wire
+from cmdexec.worker.warden.descent import DescentContainment
 from cmdexec.worker.warden.entry import contain
-from cmdexec.worker.warden.session import SessionContainment
 from tests.support.executor import begin, opened, run
 from tests.support.proc import alive
 from tests.support.waiting import becomes, until
@@ -111,9 +111,9 @@ async def test_what_dead_wardens_left_in_cgroups_is_ended_and_removed(version: i
 
 def test_where_cgroups_cannot_be_made_descent_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cgroup, "parent_folder", lambda version: str(tmp_path / "none"))
-    assert isinstance(contain("auto", 1), SessionContainment)
+    assert type(contain("auto", 1, 1000)) is DescentContainment
     monkeypatch.setattr(cgroup, "parent_folder", lambda version: None)
-    assert isinstance(contain("cgroup2", 1), SessionContainment)
+    assert type(contain("cgroup2", 1, 1000)) is DescentContainment
 
 
 def test_a_signal_never_hits_another_process_with_the_same_number() -> None:
@@ -142,8 +142,15 @@ def test_a_name_with_brackets_is_read_right(tmp_path: Path) -> None:
             sleeper.kill()
 
 
-def test_children_are_those_of_this_thread() -> None:
-    with subprocess.Popen(["sleep", "600"]) as sleeper:
-        assert sleeper.pid in proc.children()
-        sleeper.kill()
-    assert sleeper.pid not in proc.children()
+def test_children_are_those_of_this_thread_however_many() -> None:
+    children = proc.Children()
+    before = children.numbers()
+    pids = {os.posix_spawn("/bin/sleep", ["sleep", "600"], {}) for _ in range(800)}
+    try:
+        assert children.numbers() == before | pids
+    finally:
+        for pid in pids:
+            os.kill(pid, 9)
+        for pid in pids:
+            os.waitpid(pid, 0)
+    assert children.numbers() == before
