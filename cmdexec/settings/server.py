@@ -9,7 +9,7 @@ from cmdexec.settings.declare import Side
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
-    """What `load` gives the server: a field for each declaration above, in its unit."""
+    """What `load` gives the server: a field for each declaration of `server_declared`, in its unit."""
 
     side: ClassVar[Side] = "server"
 

@@ -47,7 +47,7 @@ def test_every_setting_with_a_flag_is_an_option(side: str, command: str) -> None
     [
         (["wroker"], 2, "Did you mean `worker`?"),
         (["frobnicate"], 2, "There are: run, serve, worker."),
-        (["--frobnicate"], 2, "--frobnicate"),
+        (["--frobnicate"], 2, "No such option '--frobnicate'. `cmdexec --help` shows what there is."),
         (["serve", "--prot", "1"], 2, "--port"),
         (["run"], 125, "COMMAND"),
         (["run", "--frobnicate", "--", "true"], 125, "--frobnicate"),
@@ -66,6 +66,7 @@ def test_bad_input_is_told_with_its_mend(arguments: list[str], code: int, said: 
     captured = capsys.readouterr()
     assert said in captured.err
     assert "Traceback" not in captured.err
+    assert all(line.startswith("cmdexec: ") for line in captured.err.splitlines())
     assert captured.out == ""
 
 
