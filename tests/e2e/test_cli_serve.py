@@ -126,6 +126,17 @@ def test_ctrl_c_stops_a_server_and_its_worker(tmp_path: Path) -> None:
     until(lambda: not proc.with_marker(str(tmp_path)), "server and worker have ended")
 
 
+def test_a_server_with_closed_streams_and_its_worker_run_jobs(tmp_path: Path) -> None:
+    arguments = ["serve", "--port", "0", "--with-worker", "--data-dir", str(tmp_path / "s")]
+    with command(tmp_path / "c", *arguments, by='exec "$@" <&- >&- 2>&-', MARK=str(tmp_path)) as server:
+        until(lambda: (tmp_path / "s" / "runtime.json").exists(), "it listens", 20)
+        result = run(tmp_path / "r", ["run", "--data-dir", str(tmp_path / "s"), "--", "echo out; echo err >&2; exit 4"])
+        assert (result.code, result.stdout, result.stderr) == (4, b"out\n", "err\n")
+        server.send(signal.SIGTERM)
+        assert server.ended(30).code == 0
+    until(lambda: not proc.with_marker(str(tmp_path)), "server and worker have ended")
+
+
 def test_a_server_stops_while_its_worker_is_still_starting(tmp_path: Path) -> None:
     arguments = ["serve", "--port", "0", "--with-worker", "--data-dir", str(tmp_path / "s")]
     with command(tmp_path / "c", *arguments, MARK=str(tmp_path)) as server:

@@ -18,13 +18,13 @@ BINARY = "import os,sys; d=bytes(range(256))*4; [os.write(1, d*256) for _ in ran
 
 
 @contextmanager
-def standalone(folder: Path, *words: str, stdout: int | None = None) -> Iterator[Command]:
+def standalone(folder: Path, *words: str, stdout: int | None = None, by: str | None = None) -> Iterator[Command]:
     """Run it with a marker in the environment: all that it starts inherits it, but the jobs, which are given theirs."""
     memory = folder / "memory"
     memory.mkdir(mode=0o700)
     given = {"XDG_RUNTIME_DIR": str(memory), "TMPDIR": str(memory), "MARK": str(folder)}
     try:
-        with command(folder, "run", "--standalone", *words, stdout=stdout, **given) as started:
+        with command(folder, "run", "--standalone", *words, stdout=stdout, by=by, **given) as started:
             yield started
     except BaseException:
         for pid in proc.with_marker(str(folder)):  # what a failing test leaves
@@ -186,6 +186,29 @@ def test_a_reader_that_leaves_ends_the_command(tmp_path: Path) -> None:
         os.close(read_end)
         result = run.ended(20)
     assert (result.code, result.stderr) == (141, "")
+    nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_neither_code_nor_what_is_left(tmp_path: Path, closed: str) -> None:
+    """No part of it may take a file or a socket for a standard stream."""
+    with standalone(tmp_path, "--", f"echo out; echo err >&2; echo $CMDEXEC_JOB_ID > {tmp_path}/ran; exit 7",
+                    by=f'exec "$@" {closed}') as run:  # fmt: skip
+        result = run.ended(40)
+    assert result.code == 7
+    assert (tmp_path / "ran").read_text().strip()
+    assert result.stdout == (b"" if ">&-" in closed.split() else b"out\n")
+    assert result.stderr == ("" if "2>&-" in closed.split() else "err\n")
+    nothing_left(tmp_path)
+
+
+def test_a_full_disk_ends_the_command(tmp_path: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        words = ["--env", f"MARK={tmp_path}", "--", "while :; do echo more; sleep 0.1; done"]
+        with standalone(tmp_path, *words, stdout=full.fileno()) as run:
+            result = run.ended(40)
+    assert result.code == 125
+    assert "cannot be written here: No space left on device" in result.stderr
     nothing_left(tmp_path)
 
 

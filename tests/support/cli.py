@@ -24,16 +24,20 @@ class Result:
 
 
 class Command:
-    """One process of `cmdexec`, in a process group of its own as a shell makes it; its streams go to files."""
+    """One process of `cmdexec`, in a process group of its own as a shell makes it; its streams go to files.
+
+    by   a line of the shell that starts it, as `exec "$@" 2>&-`
+    """
 
     def __init__(
-        self, folder: Path, *arguments: str, stdout: int | IO[bytes] | None = None, **environment: str
-    ) -> None:
+        self, folder: Path, *arguments: str, stdout: int | IO[bytes] | None = None, by: str | None = None,
+        **environment: str,
+    ) -> None:  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         self.out, self.err = folder / "stdout", folder / "stderr"
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "cmdexec", *arguments],
+                [*([] if by is None else ["sh", "-c", by, "sh"]), sys.executable, "-m", "cmdexec", *arguments],
                 env=clean_environment(HOME=str(folder), **environment), stdin=subprocess.DEVNULL,
                 stdout=out if stdout is None else stdout, stderr=err, process_group=0,
             )  # fmt: skip
@@ -73,9 +77,11 @@ class Command:
 
 
 @contextmanager
-def command(folder: Path, *arguments: str, **environment: str) -> Iterator[Command]:
+def command(
+    folder: Path, *arguments: str, stdout: int | IO[bytes] | None = None, by: str | None = None, **environment: str
+) -> Iterator[Command]:
     """Start it; what still runs at the end is killed."""
-    started = Command(folder, *arguments, **environment)
+    started = Command(folder, *arguments, stdout=stdout, by=by, **environment)
     try:
         yield started
     finally:
