@@ -3,6 +3,7 @@
 import asyncio
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,15 @@ from cmdexec.protocol.messages import Failure
 from tests.support.worker_server import RunningWorker, WorkerServer, serving
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """A bound on the size of files stands in for it."""
+    """A bound on the size of files stands in for it. Within a test alone: the tests' own log is a file, too."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 async def refused(folder: Path) -> CmdexecError:
@@ -43,9 +46,9 @@ async def test_it_does_not_close_a_folder_to_others_that_holds_what_is_theirs(tm
     assert (folder.stat().st_mode & 0o777, list(folder.iterdir())) == (0o755, [folder / "letter.txt"])
 
 
-@pytest.mark.usefixtures("full_disk")
 async def test_on_a_full_disk_it_says_so_and_does_not_start(tmp_path: Path) -> None:
-    wrong = await refused(tmp_path)
+    with full_disk():
+        wrong = await refused(tmp_path)
     assert (wrong.code, "File too large" in wrong.message) == ("bad_data_dir", True)
     assert wrong.mend
 
