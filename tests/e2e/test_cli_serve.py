@@ -146,8 +146,8 @@ def test_a_server_stops_while_its_worker_is_still_starting(tmp_path: Path) -> No
     until(lambda: not proc.with_marker(str(tmp_path)), "server and worker have ended")
 
 
-def test_a_second_signal_stops_a_server_at_once_and_not_its_worker(tmp_path: Path) -> None:
-    """The job that holds up the first one goes on, for the next server in this folder to take up."""
+def test_a_second_signal_stops_a_server_at_once_and_its_worker_hands_back(tmp_path: Path) -> None:
+    """The job that holds up the first one is ended, and the next server in this folder is told so."""
     server = Server(tmp_path / "s", "--with-worker", **FAST | {"SERVER_DRAIN_SEC": "1h"}).start()
     with ends(server):
         api = server.api()
@@ -156,12 +156,14 @@ def test_a_second_signal_stops_a_server_at_once_and_not_its_worker(tmp_path: Pat
         pid = int(api.output(job_id))
         server.send(signal.SIGTERM)
         until(lambda: api.call("GET", "/api/ready")[0] == 503, "it drains")
+        assert proc.alive(pid), "one signal lets jobs end by themselves"
         server.send(signal.SIGTERM)
         assert server.wait(10) == 1
-        assert proc.alive(pid)
-        (worker,) = [one for one in proc.with_marker(str(tmp_path)) if b"worker" in _words(one)]
-        os.kill(worker, signal.SIGKILL)
-        until(lambda: not proc.with_marker(str(tmp_path)), "worker and job have ended")
+        until(lambda: not proc.with_marker(str(tmp_path)), "worker and job have ended", within=30)
+        server.start()
+        job = server.api().wait_status(job_id, "failed", within=30)
+        assert (job["reason"], job["run"]) == ("worker", 1)
+        assert server.stop() == 0
 
 
 def _words(pid: int) -> list[bytes]:
