@@ -11,6 +11,7 @@ from cmdexec.cli.options import settings_options
 from cmdexec.cli.told import tell
 from cmdexec.settings.load import load
 from cmdexec.settings.server import ServerSettings
+from cmdexec.worker.warden.kernel import hide_memory
 
 if TYPE_CHECKING:
     from cmdexec.server.run import Listening, WithWorker
@@ -28,6 +29,7 @@ def serve(with_worker: bool, config: Path | None, lifeline: Path | None, **flags
     requests end first; a second one stops it at once. Every option is a setting and may also stand in the environment
     or in the settings file; docs/settings.md lists all of them.
     """
+    hide_memory()
     settings = load(ServerSettings, flags=flags, config=config).settings
     return _serve(settings, _worker(lifeline) if with_worker else None, lifeline)
 

@@ -9,6 +9,7 @@ from cmdexec.cli.options import settings_options
 from cmdexec.errors import Refused
 from cmdexec.settings.load import load
 from cmdexec.settings.worker import WorkerSettings
+from cmdexec.worker.warden.kernel import hide_memory
 
 
 @click.command()
@@ -28,6 +29,7 @@ def worker(headless: bool, config: Path | None, lifeline: Path | None, **flags: 
             "not_provided", "A worker has no window yet.", field="--headless",
             mend="Start it with `cmdexec worker --headless`.",
         )  # fmt: skip
+    hide_memory()
     settings = load(WorkerSettings, flags=flags, config=config).settings
     return _work(settings, lifeline)
 

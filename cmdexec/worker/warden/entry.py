@@ -35,6 +35,7 @@ def main(arguments: list[str]) -> int:
         files,
         durations,
     )
+    kernel.hide_memory()  # last, as the OOM score could not be opened any more
     warden.serve()
     return 0
 

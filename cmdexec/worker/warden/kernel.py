@@ -1,4 +1,4 @@
-"""Linux calls that Python 3.11 does not offer: the subreaper and signals as a descriptor."""
+"""Linux calls that Python 3.11 does not offer: the subreaper, signals as a descriptor, memory that others cannot read."""
 
 import ctypes
 import os
@@ -6,6 +6,7 @@ import signal
 
 PR_SET_CHILD_SUBREAPER = 36
 """linux/prctl.h"""
+PR_SET_DUMPABLE = 4
 _SFD_FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
 """SFD_CLOEXEC and SFD_NONBLOCK have these values (signalfd(2))."""
 _MASK_BYTES = 128
@@ -17,6 +18,17 @@ def set_subreaper(on: bool) -> None:
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0) != 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
+
+
+def hide_memory() -> None:
+    """From now on other processes of this user cannot read this one's memory, environment or open files.
+
+    These files of /proc belong to root then (PR_SET_DUMPABLE, prctl(2)); what this process makes is as readable as ever,
+    from its exec on. Root is kept out of nothing. Elsewhere than on Linux this does nothing.
+    """
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def child_signal_descriptor() -> int:
