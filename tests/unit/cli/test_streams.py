@@ -41,9 +41,10 @@ def test_closed_streams_are_no_fault(tmp_path: Path, words: str, closed: str) ->
 
 
 def test_nobody_to_tell_changes_no_code(tmp_path: Path) -> None:
-    for stream in ("2>/dev/full", "2>&-"):
-        assert shell(f"cmdexec worker {stream}", tmp_path).returncode == 1
-        assert shell(f"cmdexec run {stream}", tmp_path).returncode == 125
+    for unbuffered in ("", "1"):
+        for stream in ("2>/dev/full", "2>&-"):
+            assert shell(f"cmdexec worker {stream}", tmp_path, PYTHONUNBUFFERED=unbuffered).returncode == 1
+            assert shell(f"cmdexec run {stream}", tmp_path, PYTHONUNBUFFERED=unbuffered).returncode == 125
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

@@ -18,7 +18,7 @@ from cmdexec.link.listen import Bounds, Listener, listen
 from cmdexec.link.socket import Limits
 
 LIMITS = Limits(65536, 0.003, 64, 100, 1_000_000, 2.0, 15.0)
-BOUNDS = Bounds(first_request_sec=5, keepalive_sec=5, linger_sec=1, header_bytes=8192, connections=10)
+BOUNDS = Bounds(first_request_sec=5, keepalive_sec=5, linger_sec=1, send_sec=5, header_bytes=8192, connections=10)
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 

@@ -97,7 +97,7 @@ async def pair(
             await over.wait()
         return ws
 
-    bounds = Bounds(first_request_sec=5, keepalive_sec=5, linger_sec=1, header_bytes=8192, connections=10)
+    bounds = Bounds(first_request_sec=5, keepalive_sec=5, linger_sec=1, send_sec=5, header_bytes=8192, connections=10)
 
     def malformed(status: int) -> web.Response:
         return web.Response(status=status)
