@@ -22,13 +22,13 @@ EVIL = Path(__file__).parent / "evil.py"
 
 
 @contextmanager
-def marker_of_its_own() -> Iterator[str]:
-    """A word by which the processes of one test are found; whatever lives of them at its end is killed."""
+def marked(folder: Path) -> Iterator[str]:
+    """A word by which the processes of a test are found; what lives of them, and of `folder`, at the end is killed."""
     marker = f"evil-{secrets.token_hex(8)}"
     try:
         yield marker
     finally:
-        for pid in with_marker(marker):
+        for pid in with_marker(str(folder)) | with_marker(marker):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -38,7 +38,7 @@ def test_twenty_times_no_process_is_alive_two_seconds_later(tmp_path: Path) -> N
     """Jobs ignore TERM, start sessions of their own, double-fork, close descriptors and empty their environment."""
     server = Server(tmp_path, **FAST).start()
     worker = Worker(server, "w", **FAST)
-    with marker_of_its_own() as name, ends(server, worker):
+    with marked(tmp_path) as name, ends(server, worker):
         api = server.api()
         worker.start(api)
         ledger = Ledger(tmp_path / "ledger")
@@ -64,7 +64,7 @@ def test_twenty_times_no_process_is_alive_two_seconds_later(tmp_path: Path) -> N
 def test_a_cancelled_job_leaves_nothing_running_and_proves_it(tmp_path: Path) -> None:
     server = Server(tmp_path, **FAST).start()
     worker = Worker(server, "w", **FAST)
-    with marker_of_its_own() as marker, ends(server, worker):
+    with marked(tmp_path) as marker, ends(server, worker):
         api = server.api()
         worker.start(api)
         ledger = Ledger(tmp_path / "ledger")
@@ -81,7 +81,7 @@ def test_a_cancelled_job_leaves_nothing_running_and_proves_it(tmp_path: Path) ->
 def test_a_job_over_its_time_ends_as_timeout_with_its_whole_tree(tmp_path: Path) -> None:
     server = Server(tmp_path, **FAST).start()
     worker = Worker(server, "w", **FAST)
-    with marker_of_its_own() as marker, ends(server, worker):
+    with marked(tmp_path) as marker, ends(server, worker):
         api = server.api()
         worker.start(api)
         ledger = Ledger(tmp_path / "ledger")
