@@ -5,7 +5,7 @@ The library says only where the fault lies and of what kind it is; what the fiel
 
 import difflib
 import re
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 from msgspec import inspect
@@ -34,16 +34,17 @@ _PATTERNS = {
 _MAX_SHOWN = 100
 
 
-def explain(wrong: BaseException, kind: Any) -> Refused:
+def explain(wrong: BaseException, kind: Any, body: bytes = b"") -> Refused:
     """The fault `wrong` of decoding a `kind`: `bad_json` if it could not be read at all, else `unknown_field`,
-    `not_provided` or `invalid_field` with the field, and for the whole body `bad_request`."""
+    `not_provided` or `invalid_field` with the field, and for the whole body `bad_request`. In `body`, the JSON, is
+    looked up what the library does not say: which entry of an object it is."""
     if isinstance(wrong, RecursionError):
         return Refused("bad_json", "This is nested too deeply.")
     if not isinstance(wrong, msgspec.ValidationError):
         return Refused("bad_json", "This is not valid JSON in UTF-8.", mend="Check it with a JSON tool.")
     fault = _FAULT.fullmatch(str(wrong))
     said, path, is_key = (fault["said"], fault["path"] or "", bool(fault["key"])) if fault else ("", "", False)
-    at = path.removeprefix(".")
+    at = _named_entry(path, kind, body).removeprefix(".")
     wanted = _at(inspect.type_info(kind), path, is_key=is_key)
     if named := _NAMED.search(said):
         return _named(named["what"], named["name"], at, wanted)
@@ -79,6 +80,34 @@ def _named(what: str, name: str, at: str, wanted: inspect.Type | None) -> Refuse
     own = next((field.type for field in struct.fields if field.encode_name == name), None) if struct else None
     mend = f"It must be {_words(own)}." if own is not None else None
     return Refused("invalid_field", f"`{field}` is missing.", field=field, mend=mend)
+
+
+def _named_entry(path: str, kind: Any, body: bytes) -> str:
+    """`path` with the name of an object's entry in place of the library's `[...]`, where it can be found in `body`."""
+    before, anywhere, after = path.partition("[...]")
+    if not anywhere:
+        return path
+    try:
+        value, wanted = msgspec.json.decode(body), kind
+        for step in _STEP.finditer(before):
+            if step["name"] is None:
+                listed = get_args(wanted)[0] if get_origin(wanted) is Annotated else wanted
+                value, wanted = value[int(step["index"])], get_args(listed)[0]
+            else:
+                value = value[step["name"]]
+                wanted = next(f.type for f in msgspec.structs.fields(wanted) if f.encode_name == step["name"])
+        name = next(name for name, one in value.items() if not _fits({name: one}, wanted))
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, LookupError, AttributeError, TypeError, StopIteration):
+        return path
+    return f"{before}.{name if len(name) <= _MAX_SHOWN else f'{name[:_MAX_SHOWN]}…'}{after}"
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _struct_of(kind: inspect.Type | None) -> inspect.StructType | None:

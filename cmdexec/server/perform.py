@@ -197,5 +197,5 @@ class _Decoder:
                 return self._list.decode(body), True
             one = self._one.decode(body)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
-            raise explain(wrong, self._list_kind if listed else self._kind) from wrong
+            raise explain(wrong, self._list_kind if listed else self._kind, body) from wrong
         return ((one,) if self._many else one), False

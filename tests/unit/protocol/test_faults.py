@@ -19,7 +19,11 @@ CASES: list[tuple[Any, str, str, str | None, str]] = [
      "`timeoutSec` must be a number above 0 and at most 31,622,400."),
     (NewJob, "{}", "invalid_field", "command", "`command` is missing. It must be text"),
     (NewJob, '{"command":["a",{}]}', "invalid_field", "command[1]", "it is an object."),
-    (NewJob, '{"command":"x","env":{"A":null}}', "invalid_field", "env[...]", "it is null."),
+    (NewJob, '{"command":"x","env":{"A":null}}', "invalid_field", "env.A", "`env.A` must be text"),
+    (NewJob, '{"command":"x","env":{"B":"x","A.b":1,"C":2}}', "invalid_field", "env.A.b", "it is a number."),
+    (NewJob, '{"command":"x","env":{"A":1,"A":"x"}}', "invalid_field", "env[...]", "it is a number."),
+    (NewJob, '{"command":"x","env":{"A":1,', "invalid_field", "env[...]", "it is a number."),
+    (tuple[NewJob, ...], '[{"command":"x"},{"command":"x","env":{"A":[]}}]', "invalid_field", "[1].env.A", "a list."),
     (NewJob, '{"command":"x","env":{"":"x"}}', "invalid_field", "env", "Each name in `env` must be text of 1 to 1,000"),
     (NewJob, '{"command":"x","foo":1}', "unknown_field", "foo", "There is no field `foo`. Leave it out."),
     (NewJob, '{"command":"x","timeoutsec":1}', "unknown_field", "timeoutsec", "Did you mean `timeoutSec`?"),
@@ -48,7 +52,7 @@ def test_a_fault_names_its_field_and_what_it_must_be(
 ) -> None:
     with pytest.raises(msgspec.MsgspecError) as wrong:
         msgspec.json.decode(text, type=kind)
-    refused = explain(wrong.value, kind)
+    refused = explain(wrong.value, kind, text.encode())
     assert (refused.code, refused.field) == (code, field)
     assert says in str(refused)
 
