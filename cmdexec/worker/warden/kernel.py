@@ -1,4 +1,4 @@
-"""Linux calls that Python 3.11 does not offer: the subreaper, signals as a descriptor, memory that others cannot read."""
+"""Linux calls that Python 3.11 does not offer: subreaper, signals as a descriptor, memory that others cannot read."""
 
 import ctypes
 import os
@@ -23,8 +23,8 @@ def set_subreaper(on: bool) -> None:
 def hide_memory() -> None:
     """From now on other processes of this user cannot read this one's memory, environment or open files.
 
-    These files of /proc belong to root then (PR_SET_DUMPABLE, prctl(2)); what this process makes is as readable as ever,
-    from its exec on. Root is kept out of nothing. Elsewhere than on Linux this does nothing.
+    These files of /proc belong to root then (PR_SET_DUMPABLE, prctl(2)); what this process makes is as readable as
+    ever, from its exec on. Root is kept out of nothing. Elsewhere than on Linux this does nothing.
     """
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
