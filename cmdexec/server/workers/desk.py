@@ -77,6 +77,10 @@ class Desk:
         """Seconds of the clock that counts suspended time."""
         return self._runtime.clock.elapsed()
 
+    async def let_others(self) -> None:
+        """Let all others have their turn, in the midst of much work for one worker."""
+        await self._runtime.clock.sleep(0)
+
     def wall(self) -> int:
         """Milliseconds of the wall clock."""
         return self._runtime.clock.now()

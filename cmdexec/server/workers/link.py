@@ -216,7 +216,7 @@ class WorkerLink:
                 self._desk.give_again(member, lost)
             except Unavailable:
                 missing = []  # the next list lacks it as well
-            await asyncio.sleep(0)
+            await self._desk.let_others()
         return missing
 
     async def _carry_out(self, turn: Turn) -> None:
@@ -231,7 +231,7 @@ class WorkerLink:
                 turn.answered(await desk.jobs.turn(asks), desk.now())
                 asks = turn.next_asks()
                 if asks:
-                    await asyncio.sleep(0)
+                    await self._desk.let_others()
         except CmdexecError as away:
             turn.postponed(Failure(away.code, away.message, retry_after_sec=getattr(away, "retry_after", None)))
             return
