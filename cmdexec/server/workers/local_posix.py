@@ -9,6 +9,7 @@ import fcntl
 import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from cmdexec.errors import CmdexecError
@@ -18,6 +19,9 @@ from cmdexec.settings.server import ServerSettings
 CREDENTIAL_FILE = "credential"
 LOCK_FILE = "worker.lock"
 """Held by a worker for as long as it lives; it contains its pid."""
+
+_HURRY = signal.SIGINT
+"""What asks a worker that is ending to end sooner. A second SIGTERM would be lost if the first was not taken yet."""
 
 _LOOK_SEC = 0.1
 _LONGEST = 64
@@ -90,8 +94,8 @@ class LocalWorker:
         takes longer than it may: then it is left alone."""
         self._ending = True
         self._stopping.set()
-        for patience in (within_sec, self._stop_sec):
-            if not await self._threads.run(self._terminate) or await self._ends_within(patience):
+        for which, patience in ((signal.SIGTERM, within_sec), (_HURRY, self._stop_sec)):
+            if not await self._threads.run(partial(self._tell, which)) or await self._ends_within(patience):
                 self._ending = False
                 return
         self._log.warning("the server's own worker is still there; the next server takes it up again")
@@ -100,7 +104,7 @@ class LocalWorker:
         """Have no more to do with it. If it was just being ended, it is told to hurry."""
         self._stopping.set()
         if self._ending:
-            self._terminate()
+            self._tell(_HURRY)
             self._ending = False
 
     async def _one(self) -> None:
@@ -117,7 +121,7 @@ class LocalWorker:
             return
         self._child = await self._threads.run(self._start)
         if self._stopping.is_set():
-            self._terminate()
+            self._tell(signal.SIGTERM)
         while self._child.alive() and not self._stopping.is_set():
             await self._pause(_LOOK_SEC)
 
@@ -126,11 +130,11 @@ class LocalWorker:
         nothing = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1)]
         return _Child(os.posix_spawnp(self._command[0], self._command, os.environ, file_actions=nothing, setsid=True))
 
-    def _terminate(self) -> bool:
+    def _tell(self, which: signal.Signals) -> bool:
         """Ask it to end; False if there is none. Never by a bare pid: our own child's cannot be another's, and one that
         is not ours is held by a descriptor before it is looked at again."""
         if self._child is not None and self._child.alive():
-            os.kill(self._child.pid, signal.SIGTERM)
+            os.kill(self._child.pid, which)
             return True
         pid = self._holder()
         if not pid:
@@ -142,7 +146,7 @@ class LocalWorker:
         try:
             if self._holder() != pid:
                 return False
-            signal.pidfd_send_signal(process, signal.SIGTERM)
+            signal.pidfd_send_signal(process, which)
         except OSError:
             return False
         finally:

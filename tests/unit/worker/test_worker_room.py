@@ -24,15 +24,14 @@ async def work_folder(server: WorkerServer, folder: Path) -> Path:
 
 
 async def test_jobs_without_a_folder_are_given_back_and_few_are_tried(tmp_path: Path) -> None:
-    async with serving(tmp_path, slots=SLOTS, start_pause_sec=0.2) as (server, _):
+    async with serving(tmp_path, slots=SLOTS, start_pause_sec=0.5) as (server, _):
         work = await work_folder(server, tmp_path)
         work.rename(tmp_path / "away")
         await server.assign(*jobs(1, COUNT))
         await server.until(lambda: len(server.of("released")) >= SLOTS, "all that had a slot is given back")
-        beats = len(server.of("heartbeat"))
-        assert len(server.of("start")) == SLOTS
-        await server.until(lambda: len(server.of("heartbeat")) > beats + 2, "a while goes by")
-        assert SLOTS < len(server.of("start")) <= SLOTS + 4, "after each pause, one finds out"
+        assert len(server.of("start")) <= SLOTS + 1
+        await server.until(lambda: len(server.of("start")) > SLOTS, "after a pause, one finds out")
+        assert len(server.of("start")) <= SLOTS + 2, "one, not as many as there are slots"
         (tmp_path / "away").rename(work)
         await server.until(lambda: len(server.of("done")) + len(server.of("released")) == COUNT, "all are told of")
         assert {one.why for one in server.of("released")} == {"neverSpawned"}

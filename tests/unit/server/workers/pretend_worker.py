@@ -24,14 +24,15 @@ def main(terms: int, folder: Path, url: str) -> None:
         with (folder / "said").open("a") as file:
             file.write(f"{what}\n")
 
-    def told(_signal: int, _frame: FrameType | None) -> None:
+    def told(which: int, _frame: FrameType | None) -> None:
         nonlocal left
         left -= 1
-        say("term")
+        say(signal.Signals(which).name.removeprefix("SIG").lower())
         if not left:
             sys.exit(0)
 
     signal.signal(signal.SIGTERM, told)
+    signal.signal(signal.SIGINT, told)
     say(f"started {os.getpid()} {url} {(folder / 'credential').exists()}")
     while True:
         signal.pause()

@@ -96,12 +96,12 @@ async def test_a_command_that_does_not_exist_is_tried_again_and_hurts_nobody(pla
         await place.wait(lambda: (place.folder / "credential").exists(), "it did not try")
 
 
-async def test_a_second_term_comes_after_the_drain_time(place: Place) -> None:
+async def test_a_second_signal_comes_after_the_drain_time(place: Place) -> None:
     local = place.local(terms=2)
     async with kept(local):
         await place.wait(place.pids, "it did not start")
         await local.drain(0.2)
-    assert place.said()[1:] == ["term", "term"]
+    assert place.said()[1:] == ["term", "int"]
 
 
 async def test_it_outlives_a_server_that_is_gone_and_the_next_one_takes_it_up(place: Place) -> None:
@@ -124,4 +124,4 @@ async def test_closing_while_it_drains_hurries_it(place: Place) -> None:
         draining = asyncio.create_task(local.drain(60))
         await place.wait(lambda: "term" in place.said(), "it was not told")
         draining.cancel()
-    await place.wait(lambda: place.said()[1:] == ["term", "term"], "it was not hurried")
+    await place.wait(lambda: place.said()[1:] == ["term", "int"], "it was not hurried")
