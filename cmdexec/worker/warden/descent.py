@@ -205,6 +205,9 @@ class DescentContainment(Containment):
         own = [process for pid in self._children.numbers() if (process := proc.read(pid)) is not None]
         return proc.below(own)
 
+    def close(self) -> None:
+        """Nothing was set up."""
+
     # Strays
 
     def strays_of(self, tree: DescentTree) -> list[Process]:
