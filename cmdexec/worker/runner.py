@@ -122,8 +122,9 @@ class Runner:
         while True:
             await self._untidy.wait()
             self._untidy.clear()
-            folders, self._leftover = self._leftover, []
+            folders = list(self._leftover)
             await self._runtime.threads.run(partial(remove_folders, folders, self._told))
+            del self._leftover[: len(folders)]  # not before: what is cut short here is done again by `close`
 
     def _told(self, folder: str, wrong: OSError) -> None:
         self._runtime.log.warning("a job's folder cannot be removed", folder=folder, error=wrong.strerror)
