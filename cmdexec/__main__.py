@@ -10,6 +10,8 @@ from contextlib import suppress
 
 from cmdexec.version import __version__
 
+_CANCELLED = 130
+"""After Ctrl-C."""
 _NOBODY_READS = 141
 """As `cmdexec run` ends then, and as a shell tells SIGPIPE."""
 
@@ -18,7 +20,10 @@ def main() -> None:
     """Answer `--version`, or hand over to the command line; end with its code."""
     _open_what_is_closed()
     _buffer_output()
-    if code := _flushed(_run()):
+    code = _flushed(_run())
+    if code == _CANCELLED:
+        _end_by_the_code()
+    if code:
         sys.exit(code)
 
 
@@ -30,8 +35,17 @@ def _run() -> int:
     try:
         from cmdexec.cli.main import command_line
     except KeyboardInterrupt:  # Ctrl-C while it is still being loaded
-        return 130
+        return _CANCELLED
     return command_line(sys.argv[1:])
+
+
+def _end_by_the_code() -> None:
+    """Where Ctrl-C came during an `eval` (which named tuples make), the interpreter ends itself by SIGINT although the
+    interrupt was caught: it remembers it from `run_eval_code_obj`. While SIGINT is blocked it ends with the code."""
+    import signal
+
+    if block := getattr(signal, "pthread_sigmask", None):
+        block(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def _open_what_is_closed() -> None:

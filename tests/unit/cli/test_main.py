@@ -124,3 +124,25 @@ def test_a_closed_pipe_is_no_fault() -> None:
 def test_the_page_of_commands_is_up_to_date() -> None:
     page = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
     assert page == command_page(), "make it anew: python -m cmdexec.cli.document > docs/cli.md"
+
+
+INTERRUPTED_IN_EVAL = """
+import cmdexec.__main__ as entry
+import os, signal, time
+
+def run():
+    try:
+        eval("(os.kill(os.getpid(), signal.SIGINT), time.sleep(5))")
+    except KeyboardInterrupt:
+        return 130
+
+entry._run = run
+entry.main()
+"""
+
+
+def test_ctrl_c_ends_with_the_code_also_when_it_came_during_an_eval(tmp_path: Path) -> None:
+    """The interpreter remembers that interrupt as unhandled, and would end itself by the signal."""
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED_IN_EVAL)
+    ended = subprocess.run([sys.executable, "-m", "interrupted"], cwd=tmp_path, timeout=30)
+    assert ended.returncode == 130
