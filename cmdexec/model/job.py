@@ -78,6 +78,8 @@ class Spec(msgspec.Struct, frozen=True, omit_defaults=True):
     requires: dict[str, str] = {}
     run_at: int | None = None
     ttl_sec: float | None = None
+    cpu: float | None = None
+    ram_mb: int | None = None
 
     @property
     def weight(self) -> int:

@@ -33,6 +33,13 @@ class Held(Message, frozen=True):
     attempt: AttemptNumber
 
 
+Cpu = Annotated[float, Meta(gt=0, le=10_000)]
+"""Cores, or a part of one."""
+
+RamMb = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+"""Memory in MB of 2^20 bytes."""
+
+
 # From the worker -----------------------------------------------------------------------------------------------------
 
 
@@ -42,6 +49,8 @@ class Register(Message, frozen=True):
     session      the life of its spool; without one, its id stands for it
     instance_id  made afresh by each process: the newest owns the session
     frames       the frames from the server that it understands beyond those of the first version
+    cpu, ram_mb  what all its jobs may use together; None: all that the machine has
+    limits       what holds a job to its part: cgroups of version 2 or 1, or `watched`: seen to, not enforced
     """
 
     worker_id: Key | None = None
@@ -55,6 +64,9 @@ class Register(Message, frozen=True):
     labels: Annotated[dict[Key, ShortText], Meta(max_length=100)] = {}
     executors: Annotated[tuple[Key, ...], Meta(max_length=20)] = ("process",)
     frames: Annotated[tuple[Key, ...], Meta(max_length=100)] = ()
+    cpu: Cpu | None = None
+    ram_mb: RamMb | None = None
+    limits: Literal["cgroup2", "cgroup1", "watched"] | None = None
 
 
 class Stats(Message, frozen=True):
@@ -97,6 +109,37 @@ class OutputHeader(Message, frozen=True):
     stream: Stream
     offset: Offset
     seq: Offset = 0
+
+
+class Chunk(Message, frozen=True):
+    """A piece of a stream in a request, its bytes in base64; `offset` and `seq` as in `OutputHeader`."""
+
+    stream: Stream
+    offset: Offset
+    data: bytes
+    seq: Offset = 0
+
+
+class Chunks(Message, frozen=True):
+    """Pieces of the output of one attempt, in the order in which they are to be stored."""
+
+    job_id: JobId
+    attempt: AttemptNumber
+    chunks: Annotated[tuple[Chunk, ...], Meta(max_length=1000)] = ()
+
+
+class AskJobs(Message, frozen=True):
+    """A worker without a socket asks for jobs.
+
+    claim  made up anew for each request but for repeats: the same claim gives the same jobs again. Without one the jobs
+           come already granted, so they may be started at once
+    wait   seconds to wait for a job, if there is none
+    max    the most jobs to give; 0 asks for orders alone
+    """
+
+    claim: Key | None = None
+    wait: Annotated[float, Meta(ge=0, le=60)] = 0.0
+    max: Annotated[int, Meta(ge=0, le=256)] = 1
 
 
 class StreamDone(Message, frozen=True):
@@ -151,6 +194,8 @@ class Assignment(Message, frozen=True):
     timeout_sec: Seconds | None = None
     kill_grace_sec: Seconds | None = None
     on_lost: Literal["hold", "requeue"] = "hold"
+    cpu: float | None = None
+    ram_mb: int | None = None
 
 
 class Told(Message, frozen=True):

@@ -91,7 +91,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "A worker says what it is and learns how it shall run.", effect=True,
     ),
     Operation(
-        "workers.heartbeat", Permission.WORK, messages.Heartbeat, messages.Beat,
+        "workers.heartbeat", Permission.WORK, messages.Heartbeat, requests.BeatView,
         "Renew the lease; name what is held; ask to start; give back.", effect=True, max_body=8 * MIB,
     ),
     Operation(
@@ -103,12 +103,21 @@ OPERATIONS: tuple[Operation, ...] = (
         "The worker has these attempts no more.", effect=True, many=True, max_body=MIB,
     ),
     Operation(
-        "attempts.output", Permission.WORK, messages.OutputHeader, messages.OutputAck,
-        "Bytes of a stream, in order.", effect=True, max_body=2 * MIB,
+        "attempts.claim", Permission.WORK, messages.AskJobs, requests.GivenJobs,
+        "Wait for jobs and take them; 204 when there are none.",
     ),
     Operation(
-        "attempts.done", Permission.WORK, messages.Done, messages.Told,
-        "How an attempt ended; accepted once.", effect=True, many=True, max_body=MIB,
+        "attempts.check", Permission.WORK, requests.AttemptQuery, requests.CheckView,
+        "Whether an attempt is to be ended.",
+    ),
+    Operation(
+        "attempts.output", Permission.WORK, messages.Chunks, requests.TakenView,
+        "Bytes of an attempt's streams, in order; answered when they are on disk.", effect=True, max_body=2 * MIB,
+    ),
+    Operation(
+        "attempts.done", Permission.WORK, messages.Done, requests.JobView,
+        "How an attempt ended; accepted once. One result is answered with its job, a list with what is told of each.",
+        effect=True, many=True, max_body=MIB,
     ),
 )  # fmt: skip
 
@@ -135,6 +144,11 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/jobs/{jobId}/output", "jobs.output"),
     Route("GET", "/api/workers/list", "workers.list"),
     Route("POST", "/api/workers/register", "workers.register"),
+    Route("POST", "/api/workers/heartbeat", "workers.heartbeat"),
+    Route("GET", "/api/jobs/get-job", "attempts.claim"),
+    Route("GET", "/api/jobs/check-cancel", "attempts.check"),
+    Route("POST", "/api/jobs/stream-output", "attempts.output"),
+    Route("POST", "/api/jobs/submit-result", "attempts.done"),
 )
 
 FRAMES: dict[str, str] = {

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from cmdexec.protocol.messages import JobId, Seconds
+from cmdexec.protocol.messages import Cpu, JobId, RamMb, Seconds, Told
 
 
 class Request(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -24,7 +24,7 @@ NoNul = Meta(pattern=r"^[^\x00]*$")
 ENV_NAME = r"^[^=\x00]+$"
 
 NOT_PROVIDED_YET = frozenset({
-    "containerImage", "executor", "secrets", "stdin", "workdir", "inputs", "artifacts", "cpu", "ramMb", "gpu",
+    "containerImage", "executor", "secrets", "stdin", "workdir", "inputs", "artifacts", "gpu",
     "network", "user", "mounts", "entrypoint", "pull", "pty", "drainSec", "maxRetries", "retryOn", "backoff", "onLost",
     "maxLost", "priority", "requires", "concurrencyGroup", "dependsOn", "runAt", "ttlSec", "tags",
 })  # fmt: skip
@@ -71,6 +71,8 @@ class NewJob(Request, frozen=True):
     name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     timeout_sec: Annotated[float, Meta(gt=0, le=366 * 86400)] | None = None
     kill_grace_sec: Annotated[float, Meta(ge=0, le=86400)] | None = None
+    cpu: Cpu | None = None
+    ram_mb: RamMb | None = None
 
 
 STATUS_MAX = 300
@@ -184,6 +186,8 @@ class JobView(View, frozen=True):
     confirmed: bool | None
     timeout_sec: float | None
     kill_grace_sec: float | None
+    cpu: float | None
+    ram_mb: int | None
     labels: dict[str, str]
     tags: tuple[str, ...]
     usage: UsageView | None
@@ -214,6 +218,9 @@ class WorkerView(View, frozen=True):
     free_slots: int | None
     executors: tuple[str, ...]
     labels: dict[str, str]
+    cpu: float | None
+    ram_mb: int | None
+    limits: str | None
     load: dict[str, Any] | None
     registered_at: str
     last_seen_at: str | None
@@ -222,6 +229,76 @@ class WorkerView(View, frozen=True):
 
 class WorkersView(View, frozen=True):
     workers: tuple[WorkerView, ...]
+
+
+class GivenJob(View, frozen=True):
+    """A job to run. `cpu` in cores, `ram_mb` in MB of 2^20 bytes: the part of the machine that it shall get."""
+
+    job_id: str
+    attempt: int
+    command: str | tuple[str, ...]
+    env: dict[str, str]
+    timeout_sec: float | None
+    kill_grace_sec: float | None
+    on_lost: str
+    cpu: float | None
+    ram_mb: int | None
+
+
+class Named(View, frozen=True):
+    """An attempt."""
+
+    job_id: str
+    attempt: int
+
+
+class GivenJobs(View, frozen=True):
+    """What a worker without a socket is given. `stop`: attempts to end and forget; `cancel`: to end and report."""
+
+    jobs: tuple[GivenJob, ...]
+    stop: tuple[Named, ...]
+    cancel: tuple[Named, ...]
+
+
+class BeatView(View, frozen=True):
+    """The answer to a heartbeat. `stop`: all attempts that are to be ended, whether they were cancelled (`cancel` names
+    them too: report how they ended) or are this worker's no more. Each `start` and `released` is answered in its order.
+    """
+
+    lease_sec: float
+    heartbeat_sec: float
+    stop: tuple[Named, ...]
+    cancel: tuple[Named, ...]
+    held: tuple[Told, ...]
+    start: tuple[Told, ...]
+    released: tuple[Told, ...]
+
+
+class AttemptQuery(Request, frozen=True):
+    """An attempt, named in the query."""
+
+    job_id: JobId
+    attempt: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
+class CheckView(View, frozen=True):
+    """Whether to end the attempt. `reason`: `cancelled` (report how it ended), or `stale` (forget it)."""
+
+    stop: bool
+    reason: Literal["cancelled", "stale"] | None
+
+
+class OffsetsView(View, frozen=True):
+    """How far each stream is stored, in bytes."""
+
+    stdout: int
+    stderr: int
+
+
+class TakenView(View, frozen=True):
+    """What of the output is on stable storage."""
+
+    acknowledged: OffsetsView
 
 
 class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cmdexec.errors import Refused
-from cmdexec.protocol.messages import Heartbeat, OutputHeader, Register
+from cmdexec.protocol.messages import Chunks, Heartbeat, OutputHeader, Register
+from cmdexec.protocol.requests import AttemptQuery, CheckView, OffsetsView, TakenView
 from cmdexec.server.api.handler import Call, Handlers, Reply
 from cmdexec.server.workers import Presence, Said
 
@@ -21,6 +22,8 @@ class AttemptsApi:
             "workers.heartbeat": self.heartbeat,
             "attempts.start": self.start,
             "attempts.release": self.release,
+            "attempts.claim": self.claim,
+            "attempts.check": self.check,
             "attempts.output": self.output,
             "attempts.done": self.done,
         }
@@ -39,9 +42,24 @@ class AttemptsApi:
     async def release(self, call: Call) -> Reply:
         return _listed(call, await self._said.release(_worker(call), call.request))
 
+    async def claim(self, _call: Call) -> Reply:
+        return Reply(status=204)
+
+    async def check(self, call: Call) -> Reply:
+        asked: AttemptQuery = call.request
+        stop = await self._said.stops(_worker(call), asked.job_id, asked.attempt)
+        return Reply(CheckView(stop=stop is not None, reason=stop))
+
     async def output(self, call: Call) -> Reply:
-        header: OutputHeader = call.request
-        return Reply(await self._said.output(_worker(call), header, b""))
+        said: Chunks = call.request
+        ack = None
+        for chunk in said.chunks:
+            header = OutputHeader(
+                job_id=said.job_id, attempt=said.attempt, stream=chunk.stream, offset=chunk.offset, seq=chunk.seq
+            )  # fmt: skip
+            ack = await self._said.output(_worker(call), header, chunk.data)
+        stored = OffsetsView(stdout=ack.stdout if ack else 0, stderr=ack.stderr if ack else 0)
+        return Reply(TakenView(acknowledged=stored))
 
     async def done(self, call: Call) -> Reply:
         return _listed(call, await self._said.done(_worker(call), call.request))

@@ -91,7 +91,7 @@ class JobsApi:
             )
         spec = Spec(
             command=new.command, name=new.name, env=new.env, timeout_sec=new.timeout_sec,
-            kill_grace_sec=new.kill_grace_sec,
+            kill_grace_sec=new.kill_grace_sec, cpu=new.cpu, ram_mb=new.ram_mb,
         )  # fmt: skip
         if len(encode(spec)) > self._max_spec:
             raise Refused(

@@ -15,4 +15,6 @@ def assignment(job: Job) -> Assignment:
         timeout_sec=spec.timeout_sec,
         kill_grace_sec=spec.kill_grace_sec,
         on_lost="requeue" if spec.on_lost == "requeue" else "hold",
+        cpu=spec.cpu,
+        ram_mb=spec.ram_mb,
     )

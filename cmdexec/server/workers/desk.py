@@ -179,6 +179,11 @@ class Desk:
         (row,) = await self._reads.workers.get([worker_id])
         return row
 
+    async def job(self, job_id: str) -> Job | None:
+        """The job as the store has it."""
+        (job,) = await self._reads.jobs.get([job_id])
+        return job
+
     # Coming and going
 
     async def join(self, worker_id: str, message: Register, outbox: Outbox) -> Member:
@@ -250,7 +255,8 @@ class Desk:
         return WorkerRow(
             worker_id=holder.worker_id, name=message.name, session=holder.session, instance_id=instance,
             version=message.version, protocol=message.protocol, platform=message.platform, slots=message.slots,
-            executors=message.executors, labels=message.labels, registered_at=now, seen_at=now,
+            executors=message.executors, labels=message.labels, registered_at=now, seen_at=now, cpu=message.cpu,
+            ram_mb=message.ram_mb, limits=message.limits,
         )  # fmt: skip
 
     async def held(self, worker_id: str) -> AsyncIterator[Job]:

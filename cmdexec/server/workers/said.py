@@ -1,6 +1,7 @@
 """What a worker says without a socket: one call is one turn, judged like that of a socket."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from cmdexec.errors import Refused
 from cmdexec.protocol.messages import (
@@ -52,6 +53,14 @@ class Said:
             released=let_go,
             cancel=tuple(said for said in named if said is not None and not isinstance(said, Told)),
         )
+
+    async def stops(self, worker_id: str, job_id: str, attempt: int) -> Literal["cancelled", "stale"] | None:
+        """Why the attempt is to be ended; None: it is not."""
+        holder = await self._holder(worker_id)
+        job = await self._desk.job(job_id)
+        if job is None or job.attempt != attempt or job.session != holder.session or job.ended:
+            return "stale"
+        return "cancelled" if job.cancel_requested else None
 
     async def start(self, worker_id: str, items: Sequence[Held]) -> list[Told]:
         """May it make the processes of these?"""

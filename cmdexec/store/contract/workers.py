@@ -1,7 +1,7 @@
 """Workers, and the lease of each: one stamp a worker, by the store's own time."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -24,6 +24,9 @@ class WorkerRow(msgspec.Struct, frozen=True, omit_defaults=True):
     seen_at: int = 0
     revoked: bool = False
     lost: bool = False
+    cpu: float | None = None
+    ram_mb: int | None = None
+    limits: Literal["cgroup2", "cgroup1", "watched"] | None = None
 
 
 class Workers(Protocol):
