@@ -2,16 +2,21 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
-from cmdexec.protocol.operations import ROUTES
+from cmdexec.protocol.operations import FRAMES, ROUTES
 from tests.support.api import Api
 from tests.support.server import Running
+from tests.support.speaker import speaking
 from tests.support.system import EMAIL
 
-ROWS = list(csv.DictReader((Path(__file__).parent / "matrix.csv").read_text().splitlines()))
+TABLE = list(csv.DictReader((Path(__file__).parent / "matrix.csv").read_text().splitlines()))
+ROWS = [row for row in TABLE if row["method"] != "WS"]
 WHO = [name for name in ROWS[0] if name not in ("method", "path", "body")]
+NOBODYS = "01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f"
 VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
 
 
@@ -35,6 +40,10 @@ def test_every_route_has_its_row_and_every_row_its_route() -> None:
     assert sorted(rows) == sorted((route.method, route.path) for route in ROUTES)
 
 
+def test_every_frame_has_its_row_and_every_row_its_frame() -> None:
+    assert sorted(row["path"] for row in TABLE if row["method"] == "WS") == sorted(FRAMES)
+
+
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row['method']} {row['path'].partition('?')[0]}" for row in ROWS])
 def test_each_may_do_what_the_table_says(server: Running, job: str, row: dict[str, str], who: str) -> None:
@@ -46,6 +55,39 @@ def test_each_may_do_what_the_table_says(server: Running, job: str, row: dict[st
     if row["method"] == "GET":
         alike, _, nothing = api.call("HEAD", path, None, server.headers(who))
         assert (alike, nothing) == (status, b"")
+
+
+ITEMS: dict[str, dict[str, Any]] = {
+    "register": {"slots": 1}, "heartbeat": {}, "start": {"jobId": NOBODYS, "attempt": 1},
+    "released": {"jobId": NOBODYS, "attempt": 1, "why": "dead"}, "done": {"jobId": NOBODYS, "attempt": 1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("row", [row for row in TABLE if row["method"] == "WS"], ids=lambda row: str(row["path"]))
+async def test_each_may_say_what_the_table_says(server: Running, row: dict[str, str], who: str) -> None:
+    """A status: there is no socket. A code: it is closed. Else the frame is answered."""
+    assert (await said(server, row["path"], who), who) == (row[who], who)
+
+
+async def said(server: Running, op: str, who: str) -> str:
+    try:
+        async with speaking(server.url, server.headers(who)) as speaker:
+            try:
+                if op != "register":
+                    await speaker.ask("register", {"slots": 1})
+                if op == "output":
+                    await speaker.send_output({"jobId": NOBODYS, "attempt": 1}, "stdout", 0, b"x")
+                    assert await speaker.told("ack")
+                else:
+                    assert await speaker.ask(op, ITEMS[op])
+            except (AssertionError, ConnectionError):
+                code, reason = await speaker.ended()
+                assert reason
+                return str(code)
+            return "answer"
+    except aiohttp.WSServerHandshakeError as wrong:
+        return str(wrong.status)
 
 
 @pytest.mark.parametrize("path", sorted({route.path for route in ROUTES} | {"/ws"}))

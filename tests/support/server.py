@@ -15,7 +15,7 @@ from argon2 import PasswordHasher
 
 from cmdexec.runtime import system_runtime
 from cmdexec.server.identity.keys import KeyRing, kid_of
-from cmdexec.server.identity.tokens import issue
+from cmdexec.server.identity.tokens import AUDIENCE, ISSUER, TYPE, issue
 from cmdexec.server.identity.workers import hash_of
 from cmdexec.store.contract.identity import CredentialRow, SessionRow, UserRow
 from cmdexec.store.contract.workers import WorkerRow
@@ -124,13 +124,34 @@ async def _people(run: Running) -> None:
     run.tokens["session over"] = token("admin", "jti-over", now)
     run.tokens["expired"] = token("admin", "jti-admin", now - 2 * DAY_MS)
     run.tokens["bad"] = "no.token.atall"
-    for worker in ("worker", "fired"):
+    await sessions.insert(SessionRow("jti-deleted", "deleted", now, now + DAY_MS))
+    run.tokens["deleted"] = token("deleted", "jti-deleted", now)
+    for worker in ("worker", "another worker", "fired"):
         run.credentials[worker] = f"wc_{b64(runtime.secret_bytes(32))}"
-        await store.reads.credentials.insert(CredentialRow(hash_of(run.credentials[worker]), f"{worker}-1", now))
+        row = CredentialRow(hash_of(run.credentials[worker]), f"{worker.replace(' ', '-')}-1", now)
+        await store.reads.credentials.insert(row)
+    _forge(run, now)
     await store.reads.workers.register(WorkerRow("fired-1", "fired", "s", "i", "0", "cmdexec.v1", "test", 1))
     await store.reads.workers.revoke("fired-1")
     await store.close()
     runtime.threads.close()
+
+
+def _forge(run: Running, now_ms: int) -> None:
+    """Tokens that others made, or that are shown where they do not belong."""
+    now, head = now_ms // 1000, {"alg": "HS256", "typ": TYPE, "kid": KEYS.newest}
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "admin", "jti": "jti-admin", "iat": now, "exp": now + 3600}
+    unsigned, _, _ = mint("", claims, head | {"alg": "none"}).rpartition(".")
+    run.tokens["alg none"] = f"{unsigned}."
+    run.tokens["foreign key"] = mint("another-key-that-is-as-long-as-a-key-must-be", claims, head)
+    run.tokens["worker as bearer"] = run.credentials["worker"]
+    run.tokens["signed as bearer"] = run.shared()
+    unsigned, _, _ = mint("", {"workerId": "shared-1", "iat": now, "exp": now + 60}, {"alg": "none"}).rpartition(".")
+    run.credentials |= {
+        "user as worker": run.tokens["admin"], "signed": run.shared(), "signed none": f"{unsigned}.",
+        "signed over": run.shared(iat=now - 120, exp=now - 60),
+        "signed foreign": mint(JWT_SECRET, {"workerId": "shared-1", "iat": now, "exp": now + 60}),
+    }  # fmt: skip
 
 
 def token(user_id: str, jti: str, now_ms: int) -> str:
