@@ -16,6 +16,8 @@ from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.protocol.codec import encode, is_list
 from cmdexec.protocol.faults import explain, unknown_field
 from cmdexec.protocol.operations import BY_NAME, Operation, Permission
+from cmdexec.protocol.repeats import refuse_repeats
+from cmdexec.protocol.requests import Request
 from cmdexec.runtime import Runtime
 from cmdexec.server.api.handler import JSON, Call, Handler, Handlers, Reply
 from cmdexec.server.identity import NOBODY, Identity
@@ -159,6 +161,8 @@ class _Decoder:
         fields = about.fields if isinstance(about, inspect.StructType) else ()
         self._known = [field.encode_name for field in fields]
         self._lists = {field.encode_name for field in fields if isinstance(field.type, inspect.VarTupleType)}
+        self._required = sum(field.required for field in fields)
+        self._asked_by_people = isinstance(operation.request, type) and issubclass(operation.request, Request)
 
     def decode(self, asked: Asked) -> tuple[Any, bool]:
         """The request, and whether a list was sent. Raises Refused."""
@@ -166,7 +170,7 @@ class _Decoder:
             return self._from_query(asked), False
         if asked.query:
             raise Refused("bad_request", "This operation takes no query.", mend="Send its fields in the body.")
-        return self._from_body(asked.body, asked.content_type)
+        return self._from_body(asked.body, asked.content_type if asked.body else JSON)
 
     def _from_query(self, asked: Asked) -> Any:
         values: dict[str, Any] = dict(asked.fields)
@@ -185,6 +189,8 @@ class _Decoder:
             raise explain(wrong, self._kind) from wrong
 
     def _from_body(self, body: bytes, content_type: str) -> tuple[Any, bool]:
+        """No body at all, of whatever type, says nothing: `{}`."""
+        body = body or b"{}"
         kind, _, parameters = content_type.partition(";")
         charset = parameters.strip().lower().replace('"', "")
         if kind.strip().lower() != JSON or charset not in ("", "charset=utf-8"):
@@ -193,9 +199,9 @@ class _Decoder:
             )
         listed = self._many and is_list(body)
         try:
-            if listed:
-                return self._list.decode(body), True
-            one = self._one.decode(body)
+            said: Any = self._list.decode(body) if listed else self._one.decode(body)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
             raise explain(wrong, self._list_kind if listed else self._kind, body) from wrong
-        return ((one,) if self._many else one), False
+        if self._asked_by_people:
+            refuse_repeats(body, self._required * (len(said) if listed else 1))
+        return ((said,) if self._many and not listed else said), listed

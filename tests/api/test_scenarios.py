@@ -66,7 +66,7 @@ SCENARIOS = (
     post("a time that is text", CREATE, {"command": "x", "timeoutSec": "5"}, 422, "must be a number", "it is text"),
     post("too large a job", CREATE, {"command": ["x", "y" * 131_000] + ["z" * 131_000] * 4}, 422, "bytes long"),
     post("a body that is a number", CREATE, 5, 400, '"bad_request"'),
-    post("a body that is null", CREATE, None, 415, '"unsupported_type"'),
+    post("no body at all", CREATE, None, 422, "`command` is missing"),
     post("no JSON", CREATE, b"{", 400, '"bad_json"'),
     post("NaN", CREATE, b'{"command": "x", "timeoutSec": NaN}', 400, '"bad_json"'),
     post("infinity", CREATE, b'{"command": "x", "timeoutSec": 1e999}', 422, '"field":"timeoutSec"'),
