@@ -27,7 +27,7 @@ _PATTERNS = {
     r"^[0-9a-f-]{36}$": "an id of 36 characters, such as 01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f",
     r"^[^\x00]*$": "without NUL characters",
     r"^[^=\x00]+$": "without = and NUL characters",
-    r"^[A-Za-z0-9_.:-]+$": "of letters, digits and _ . : - only",
+    r"^[A-Za-z0-9_.:-]+$": "letters, digits or _ . : -",
     r"^[0-9a-f]{64}$": "64 hexadecimal digits in lower case",
 }
 
@@ -63,9 +63,7 @@ def unknown_field(name: str, at: str, known: list[str], *, job: bool) -> Refused
     shown = name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}…"
     field = f"{at}.{shown}" if at else shown
     if job and name in NOT_PROVIDED_YET:
-        return Refused(
-            "not_provided", f"`{field}` is not provided by this version.", field=field, mend="Leave it out."
-        )
+        return Refused("not_provided", f"`{field}` is not provided by this version.", field=field, mend="Leave it out.")
     near = difflib.get_close_matches(name, known, 1)
     mend = f"Did you mean `{near[0]}`?" if near else "Leave it out."
     return Refused("unknown_field", f"There is no field `{field}`.", field=field, mend=mend)
@@ -110,10 +108,20 @@ def _fits(value: Any, kind: Any) -> bool:
     return True
 
 
+def bare(kind: inspect.Type | None) -> inspect.Type | None:
+    """Without what describes it."""
+    return kind.type if isinstance(kind, inspect.Metadata) else kind
+
+
+def _choices(kind: inspect.Type | None) -> list[inspect.Type]:
+    """What it may be: several types, where it is a union."""
+    whole = bare(kind)
+    types = whole.types if isinstance(whole, inspect.UnionType) else (whole,)
+    return [one for one in map(bare, types) if one is not None]
+
+
 def _struct_of(kind: inspect.Type | None) -> inspect.StructType | None:
-    if isinstance(kind, inspect.UnionType):
-        return next((one for one in kind.types if isinstance(one, inspect.StructType)), None)
-    return kind if isinstance(kind, inspect.StructType) else None
+    return next((one for one in _choices(kind) if isinstance(one, inspect.StructType)), None)
 
 
 def _at(kind: inspect.Type | None, path: str, *, is_key: bool) -> inspect.Type | None:
@@ -128,7 +136,7 @@ def _at(kind: inspect.Type | None, path: str, *, is_key: bool) -> inspect.Type |
 
 
 def _inside(kind: inspect.Type | None, index: str) -> inspect.Type | None:
-    for one in kind.types if isinstance(kind, inspect.UnionType) else (kind,):
+    for one in _choices(kind):
         if isinstance(one, inspect.VarTupleType | inspect.ListType):
             return one.item_type
         if isinstance(one, inspect.DictType) and index == "...":
@@ -139,28 +147,31 @@ def _inside(kind: inspect.Type | None, index: str) -> inspect.Type | None:
 
 
 def _key_of(kind: inspect.Type | None) -> inspect.Type | None:
-    return kind.key_type if isinstance(kind, inspect.DictType) else None
+    return next((one.key_type for one in _choices(kind) if isinstance(one, inspect.DictType)), None)
 
 
 def _words(kind: inspect.Type) -> str:
     """What a value of this type is, for people: `a number above 0 and at most 31,622,400`."""
-    if isinstance(kind, inspect.UnionType):
-        return ", or ".join(_words(one) for one in kind.types if not isinstance(one, inspect.NoneType))
+    choices = [one for one in _choices(kind) if not isinstance(one, inspect.NoneType)]
+    return ", or ".join(map(_one, choices)) or "null"
+
+
+def _one(kind: inspect.Type) -> str:
     if isinstance(kind, inspect.IntType | inspect.FloatType):
         name = "a whole number" if isinstance(kind, inspect.IntType) else "a number"
-        return name + _range(("above", kind.gt), ("from", kind.ge), ("below", kind.lt), ("at most", kind.le))
+        return name + _range(kind)
     if isinstance(kind, inspect.StrType):
         return _text(kind)
     if isinstance(kind, inspect.BytesType):
         return "base64" + (f" of at most {kind.max_length:,} bytes" if kind.max_length else "")
     if isinstance(kind, inspect.VarTupleType | inspect.ListType):
         return "a list" + _count(kind.min_length, kind.max_length, "items")
+    if isinstance(kind, inspect.TupleType):
+        return "a list" + _count(len(kind.item_types), len(kind.item_types), "items")
     if isinstance(kind, inspect.DictType):
         return "an object" + _count(None, kind.max_length, "entries")
     if isinstance(kind, inspect.LiteralType):
         return "one of " + ", ".join(f"`{value}`" for value in kind.values)
-    if isinstance(kind, inspect.NoneType):
-        return "null"
     if isinstance(kind, inspect.BoolType):
         return "true or false"
     return "an object"
@@ -170,11 +181,21 @@ def _text(kind: inspect.StrType) -> str:
     pattern = _PATTERNS.get(kind.pattern or "", "")
     if pattern[:1].isdigit() or pattern.startswith("an id"):
         return pattern
+    if pattern and not pattern.startswith("without"):
+        return "text" + _count(kind.min_length, kind.max_length, pattern)
     return " ".join(part for part in ("text" + _count(kind.min_length, kind.max_length, "characters"), pattern) if part)
 
 
-def _range(*bounds: tuple[str, float | None]) -> str:
-    return " and".join(f" {word} {bound:,.15g}" for word, bound in bounds if bound is not None)
+def _range(kind: inspect.IntType | inspect.FloatType) -> str:
+    least, most = kind.ge, kind.le
+    if least is not None and most is not None:
+        return f" from {_number(least)} to {_number(most)}"
+    bounds = (("above", kind.gt), ("from", least), ("below", kind.lt), ("at most", most))
+    return " and".join(f" {word} {_number(bound)}" for word, bound in bounds if bound is not None)
+
+
+def _number(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) else f"{value:,}"
 
 
 def _count(least: int | None, most: int | None, of: str) -> str:

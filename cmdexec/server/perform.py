@@ -14,7 +14,7 @@ from msgspec import Meta, inspect
 
 from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.protocol.codec import encode, is_list
-from cmdexec.protocol.faults import explain, unknown_field
+from cmdexec.protocol.faults import bare, explain, unknown_field
 from cmdexec.protocol.operations import BY_NAME, Operation, Permission
 from cmdexec.protocol.repeats import refuse_repeats
 from cmdexec.protocol.requests import Request
@@ -160,7 +160,7 @@ class _Decoder:
         about = inspect.type_info(operation.request)
         fields = about.fields if isinstance(about, inspect.StructType) else ()
         self._known = [field.encode_name for field in fields]
-        self._lists = {field.encode_name for field in fields if isinstance(field.type, inspect.VarTupleType)}
+        self._lists = {field.encode_name for field in fields if isinstance(bare(field.type), inspect.VarTupleType)}
         self._required = sum(field.required for field in fields)
         self._asked_by_people = isinstance(operation.request, type) and issubclass(operation.request, Request)
 

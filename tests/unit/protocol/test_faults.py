@@ -1,11 +1,12 @@
 """What is wrong with a request, in our own words."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Meta
 
 from cmdexec.protocol.faults import explain
 from cmdexec.protocol.messages import Done, Held, Register, Released
@@ -35,14 +36,18 @@ CASES: list[tuple[Any, str, str, str | None, str]] = [
     (tuple[NewJob, ...], '[{"command":"x","gpu":1}]', "not_provided", "[0].gpu", "`[0].gpu` is not provided"),
     (Held, '{"jobId":"x","attempt":1}', "invalid_field", "jobId", "an id of 36 characters, such as 01936f0e"),
     (Held, '{"jobId":"01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f","attempt":1.5}', "invalid_field", "attempt",
-     "a whole number from 1 and at most 2,147,483,647; it is a number with a fraction."),
+     "a whole number from 1 to 2,147,483,647; it is a number with a fraction."),
     (Released, '{"jobId":"01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f","attempt":1,"why":"x"}', "invalid_field", "why",
      "`why` must be one of `dead`, `declined`, `handedBack`, "),
     (Done, '{"jobId":"01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f","attempt":1,"inline":{"stdout":"#"}}', "invalid_field",
      "inline.stdout", "base64 of at most 4,096 bytes"),
     (Done, '{"jobId":"01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f","attempt":1,"output":{"stdout":{"digest":"X"}}}',
      "invalid_field", "output.stdout.digest", "must be 64 hexadecimal digits in lower case."),
-    (Register, '{"labels":{"a b":"c"}}', "invalid_field", "labels", "of letters, digits and _ . : - only."),
+    (Done, '{"jobId":"01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f","attempt":1,"output":{"stdout":{"lost":[[1]]}}}',
+     "invalid_field", "output.stdout.lost[0]", "must be a list of 2 items."),
+    (Done, '{"jobId":"01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f","attempt":1,"peakRssBytes":-1}',
+     "invalid_field", "peakRssBytes", "must be a whole number from 0 to 9,007,199,254,740,991."),
+    (Register, '{"labels":{"a b":"c"}}', "invalid_field", "labels", "text of 1 to 100 letters, digits or _ . : -."),
 ]  # fmt: skip
 
 
@@ -55,6 +60,18 @@ def test_a_fault_names_its_field_and_what_it_must_be(
     refused = explain(wrong.value, kind, text.encode())
     assert (refused.code, refused.field) == (code, field)
     assert says in str(refused)
+
+
+def test_a_description_of_a_field_changes_nothing_of_what_is_said() -> None:
+    class Told(msgspec.Struct):
+        held: Annotated[tuple[Annotated[Held, Meta(description="one")], ...], Meta(max_length=3, description="all")]
+
+    with pytest.raises(msgspec.ValidationError) as wrong:
+        msgspec.json.decode(b'{"held":[{"jobId":"x"}]}', type=Told)
+    assert str(explain(wrong.value, Told)).startswith("`held[0].jobId` must be an id of 36 characters")
+    with pytest.raises(msgspec.ValidationError) as wrong:
+        msgspec.json.decode(b'{"held":1}', type=Told)
+    assert str(explain(wrong.value, Told)) == "`held` must be a list of at most 3 items; it is a number."
 
 
 JSON = st.recursive(
