@@ -23,7 +23,6 @@ CODES: dict[str, int] = {
     "not_found": 404,
     "method_not_allowed": 405,
     "timeout": 408,
-    "length_required": 411,
     "too_large": 413,
     "unsupported_type": 415,
     "range_not_satisfiable": 416,

@@ -9,7 +9,7 @@ import contextlib
 import errno
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -21,6 +21,15 @@ from cmdexec.settings.server import ServerSettings
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Malformed = Callable[[int], web.StreamResponse]
 """The answer to what the parser refused: 431 for a line longer than allowed, 400 for what is no HTTP request."""
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """A port with what answers there. `setting`: what it is called in the settings."""
+
+    port: int
+    handle: Handle
+    setting: str = "PORT"
+
 
 _CUT_SEC = 0.01
 """What a handler has to end by itself when it is cut; the library takes 0 for no bound at all."""
@@ -186,20 +195,30 @@ async def disconnected(request: web.BaseRequest) -> None:
 
 
 class Listener:
-    """An open door. `port` is the real one, also where 0 was asked for."""
+    """An open door, of one entrance or several. `port` is the first one's, the real one also where 0 was asked for."""
 
-    def __init__(self, runner: web.ServerRunner, server: _Server, host: str, port: int, drain_sec: float) -> None:
+    def __init__(
+        self, runner: web.ServerRunner, server: _Server, host: str, ports: Sequence[int], drain_sec: float
+    ) -> None:
         self._runner = runner
         self._server = server
         self._drain_sec = drain_sec
         self.host = host
-        self.port = port
+        self.port, *self._more = ports
 
     @property
     def url(self) -> str:
         """How to reach it from this machine."""
+        return self._url("http", self.port)
+
+    @property
+    def sockets_url(self) -> str | None:
+        """How to reach the second entrance from this machine, if there is one."""
+        return self._url("ws", self._more[0]) if self._more else None
+
+    def _url(self, scheme: str, port: int) -> str:
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104
-        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
+        return f"{scheme}://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{port}"
 
     async def stop_accepting(self) -> None:
         """Take no new connection; those that are open go on."""
@@ -218,21 +237,37 @@ class Listener:
 
 
 async def listen(
-    handle: Handle, *, host: str, port: int, bounds: Bounds, malformed: Malformed, drain_sec: float
+    *entrances: Entrance, host: str, bounds: Bounds, malformed: Malformed, drain_sec: float
 ) -> Listener:
-    """Open `host`:`port` (0: any free one). `127.0.0.1` and `localhost` are opened for IPv6's loopback as well, where
-    there is one. Raises CmdexecError(`in_use` | `bad_settings`)."""
-    server = _Server(handle, bounds, malformed)
+    """Open the ports of `entrances` (0: any free one) at `host`. They share all bounds and end together. `127.0.0.1`
+    and `localhost` are opened for IPv6's loopback as well, where there is one.
+
+    Raises CmdexecError(`in_use` | `bad_settings`); then none of them is open.
+    """
+    handles: dict[int, Handle] = {}
+    server = _Server(_by_port(handles), bounds, malformed)
     runner = web.ServerRunner(server, shutdown_timeout=_CUT_SEC)
     await runner.setup()
-    try:
-        opened = _open(host, port)
-        for one in opened:
-            await web.SockSite(runner, one, backlog=1024).start()
-    except (OSError, UnicodeError) as wrong:  # the latter for what can be no host name at all
-        await runner.cleanup()
-        raise _cannot(host, port, wrong) from wrong
-    return Listener(runner, server, host, opened[0].getsockname()[1], drain_sec)
+    for entrance in entrances:
+        try:
+            for one in _open(host, entrance.port):
+                handles[one.getsockname()[1]] = entrance.handle
+                await web.SockSite(runner, one, backlog=1024).start()
+        except (OSError, UnicodeError) as wrong:  # the latter for what can be no host name at all
+            await runner.cleanup()
+            raise _cannot(host, entrance, wrong) from wrong
+    return Listener(runner, server, host, tuple(handles), drain_sec)
+
+
+def _by_port(handles: Mapping[int, Handle]) -> Handle:
+    """Hands each request to what answers at the port that it came in by."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        here = request.transport.get_extra_info("sockname") if request.transport is not None else None
+        first = next(iter(handles.values()))
+        return await (handles.get(here[1], first) if here is not None else first)(request)
+
+    return handle
 
 
 def _open(host: str, port: int) -> Sequence[socket.socket]:
@@ -261,17 +296,20 @@ def _bind(host: str, port: int) -> socket.socket:
     return one
 
 
-def _cannot(host: str, port: int, wrong: OSError | UnicodeError) -> CmdexecError:
+def _cannot(host: str, entrance: Entrance, wrong: OSError | UnicodeError) -> CmdexecError:
     number = wrong.errno if isinstance(wrong, OSError) else None
+    port, setting = entrance.port, entrance.setting
     if number == errno.EADDRINUSE:
+        free = "--port 0" if setting == "PORT" else f"{setting}=0"
         return CmdexecError(
-            "in_use", f"Port {port} of {host} is taken by another program.", field="PORT",
-            mend="End that one, or choose another port; --port 0 lets the system choose.",
+            "in_use", f"Port {port} of {host} ({setting}) is taken by another program.", field=setting,
+            mend=f"End that one, or choose another port; {free} lets the system choose.",
         )  # fmt: skip
     if number in (errno.EACCES, errno.EPERM):
         return CmdexecError(
-            "bad_settings", f"This user may not listen on port {port}.", field="PORT", mend="Choose a port above 1023."
-        )
+            "bad_settings", f"This user may not listen on port {port} ({setting}).", field=setting,
+            mend="Choose a port above 1023.",
+        )  # fmt: skip
     return CmdexecError(
         "bad_settings", f"{host} is not an address of this machine.", field="CMDEXEC_HOST",
         mend="Use 127.0.0.1, or an address that this machine has.",

@@ -5,7 +5,6 @@ import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
-from cmdexec.link.listen import Handle
 from cmdexec.link.socket import Limits
 from cmdexec.notify.contract import Notify
 from cmdexec.notify.local import LocalNotify
@@ -58,7 +57,7 @@ class Parts:
     workers: WorkerIdentities
     own_token: OwnToken
     services: tuple[Service, ...]
-    handle: Handle
+    rest: Rest
     stopping: asyncio.Event
     made_admin: MadeAdmin | None
 
@@ -151,7 +150,7 @@ async def _parts(
     )
     return Parts(
         store, jobs, presence, sockets, people.workers, people.own_token, services,
-        _edge(settings, runtime, perform, people.keys, sockets, stopping).handle, stopping, people.made_admin,
+        _edge(settings, runtime, perform, people.keys, sockets, stopping), stopping, people.made_admin,
     )  # fmt: skip
 
 

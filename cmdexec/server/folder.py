@@ -18,9 +18,10 @@ class Folder:
         self.path = path
         self._let_go: Callable[[], None] | None = let_go
 
-    def write_runtime(self, url: str, token: str | None) -> None:
+    def write_runtime(self, url: str, sockets_url: str | None, token: str | None) -> None:
         """Write `runtime.json` (0600), whole or not at all. Raises OSError."""
-        text = json.dumps({"url": url, "pid": os.getpid(), "token": token, "version": __version__})
+        about = {"url": url, "socketsUrl": sockets_url, "pid": os.getpid(), "token": token, "version": __version__}
+        text = json.dumps(about)
         beside = self.path / f".{RUNTIME}.new"
         beside.unlink(missing_ok=True)
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:

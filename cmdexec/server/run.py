@@ -6,20 +6,19 @@ folder let go. A second signal skips the waiting.
 """
 
 import asyncio
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from cmdexec.errors import CmdexecError
-from cmdexec.link.listen import Bounds, Listener, listen
+from cmdexec.link.listen import Bounds, Entrance, Listener, listen
 from cmdexec.runtime import Runtime, system_runtime
 from cmdexec.server.build import Parts, build
 from cmdexec.server.edge.answer import malformed
 from cmdexec.server.folder import Folder
 from cmdexec.server.identity.first_admin import MadeAdmin
+from cmdexec.server.signals import ending
 from cmdexec.settings.server import ServerSettings
 
 if TYPE_CHECKING:
@@ -38,12 +37,13 @@ class WithWorker:
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """The server takes requests. `made_admin`: the first admin, if it was made at this start; its password, if one was
-    made up, is told here once and nowhere else."""
+    """The server takes requests. `sockets_url`: the port for sockets alone, if there is one. `made_admin`: the first
+    admin, if it was made at this start; its password, if one was made up, is told here once and nowhere else."""
 
     url: str
     host: str
     port: int
+    sockets_url: str | None
     made_admin: MadeAdmin | None = None
 
 
@@ -71,7 +71,7 @@ async def serve(
     stop = stop if stop is not None else asyncio.Event()
     hurry = asyncio.Event()
     try:
-        with _signals(stop, hurry):
+        with ending(stop, hurry):
             folder = await runtime.threads.run(partial(open_folder, settings.data_dir))
             try:
                 parts = await build(settings, runtime, folder)
@@ -108,11 +108,7 @@ class _Server:
         try:
             async with asyncio.TaskGroup() as tasks:
                 services = [tasks.create_task(one.run(), name=type(one).__name__) for one in self._parts.services]
-                door = await listen(
-                    self._parts.handle, host=self._settings.host, port=self._settings.port,
-                    bounds=Bounds.of(self._settings), malformed=malformed, drain_sec=self._settings.server_drain_sec,
-                )  # fmt: skip
-                clean = await self._serve(tasks, door, stop, hurry, ready, with_worker)
+                clean = await self._serve(tasks, await self._open(), stop, hurry, ready, with_worker)
                 for service in services:
                     service.cancel()
         except ExceptionGroup as faults:
@@ -121,6 +117,15 @@ class _Server:
             self._runtime.log.error("the server failed", exc=faults)
             return 1
         return 0 if clean else 1
+
+    async def _open(self) -> Listener:
+        entrances = [Entrance(self._settings.port, self._parts.rest.handle)]
+        if self._settings.ws_port is not None:
+            entrances.append(Entrance(self._settings.ws_port, self._parts.rest.handle_socket, "WS_PORT"))
+        return await listen(
+            *entrances, host=self._settings.host, bounds=Bounds.of(self._settings), malformed=malformed,
+            drain_sec=self._settings.server_drain_sec,
+        )  # fmt: skip
 
     async def _serve(
         self, tasks: asyncio.TaskGroup, door: Listener, stop: asyncio.Event, hurry: asyncio.Event,
@@ -132,10 +137,12 @@ class _Server:
             if with_worker is not None:
                 local = self._local(with_worker, door)
                 keeping = tasks.create_task(local.run(), name="local worker")
-            await self._parts.own_token.begin(partial(self._folder.write_runtime, door.url))
+            await self._parts.own_token.begin(partial(self._folder.write_runtime, door.url, door.sockets_url))
             self._runtime.log.info("the server takes requests", url=door.url)
+            if door.sockets_url is not None:
+                self._runtime.log.info("sockets have a port of their own as well", url=door.sockets_url)
             if ready is not None:
-                ready(Listening(door.url, door.host, door.port, self._parts.made_admin))
+                ready(Listening(door.url, door.host, door.port, door.sockets_url, self._parts.made_admin))
             await stop.wait()
             return await self._drain(tasks, door, local, hurry)
         finally:
@@ -177,24 +184,3 @@ class _Server:
         self._parts.sockets.close()
         self._parts.stopping.set()
         await door.close()
-
-
-@contextmanager
-def _signals(stop: asyncio.Event, hurry: asyncio.Event) -> Iterator[None]:
-    """The first signal sets `stop`, the next `hurry`. Outside the main thread there are none."""
-
-    def told() -> None:
-        (hurry if stop.is_set() else stop).set()
-
-    loop, taken = asyncio.get_running_loop(), []
-    for which in (signal.SIGTERM, signal.SIGINT):
-        try:
-            loop.add_signal_handler(which, told)
-            taken.append(which)
-        except (ValueError, RuntimeError, NotImplementedError):
-            continue
-    try:
-        yield
-    finally:
-        for which in taken:
-            loop.remove_signal_handler(which)

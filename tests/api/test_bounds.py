@@ -60,9 +60,11 @@ def test_an_expected_continue_is_given_only_when_the_body_is_wanted(server: Runn
     assert status_of(answer) == 401
 
 
-def test_a_post_says_how_long_its_body_is(server: Running) -> None:
-    answer = server.raw(head("/api/jobs/create", server, "Connection: close"))
-    assert (status_of(answer), error_of(answer)["code"]) == (411, "length_required")
+def test_a_post_without_a_body_says_nothing_and_is_told_what_is_missing(server: Running) -> None:
+    for lines in (("Connection: close",), ("Connection: close", "Content-Length: 0")):
+        answer = server.raw(head("/api/jobs/create", server, *lines))
+        error = error_of(answer)
+        assert (status_of(answer), error["code"], error["field"]) == (422, "invalid_field", "command")
 
 
 def test_half_a_body_is_given_up(server: Running) -> None:

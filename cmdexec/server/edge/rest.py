@@ -13,6 +13,7 @@ from aiohttp.web import RequestPayloadError
 
 from cmdexec.clock import Clock
 from cmdexec.errors import CmdexecError, Refused
+from cmdexec.link.listen import Handle
 from cmdexec.protocol.operations import BY_NAME, ROUTES, Operation, Permission
 from cmdexec.server.api.handler import Reply
 from cmdexec.server.edge.answer import Answers, whole
@@ -86,17 +87,32 @@ class Rest:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request, whatever it is. Never raises but when it is cancelled or its connection is gone."""
+        return await self._judged(request, self._anything)
+
+    async def handle_socket(self, request: web.BaseRequest) -> web.StreamResponse:
+        """One request at the port that is there for sockets alone."""
+        return await self._judged(request, self._only_socket)
+
+    async def _judged(self, request: web.BaseRequest, answer: Handle) -> web.StreamResponse:
         try:
             self._hosts.check(request)
-            if request.path == SOCKET_PATH:
-                return await self._socket(request)
-            return await self._answers.send(request, await self._reply(request))
+            return await answer(request)
         except CmdexecError as wrong:
             return whole(refusal(wrong))
         except ConnectionError:
             raise
         except Exception as fault:
             return whole(self._perform.failed(fault, "http"))
+
+    async def _anything(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == SOCKET_PATH:
+            return await self._socket(request)
+        return await self._answers.send(request, await self._reply(request))
+
+    async def _only_socket(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path not in ("/", SOCKET_PATH):
+            raise Refused("not_found", "At this port there are sockets only, at /.", mend="Ask at the server's PORT.")
+        return await self._socket(request)
 
     async def _socket(self, request: web.BaseRequest) -> web.StreamResponse:
         shown = await self._bearer.presented(request)
@@ -141,8 +157,6 @@ class Rest:
     async def _body(self, request: web.BaseRequest, most: int) -> bytes:
         if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
             raise Refused("unsupported_type", "The body must not be compressed.")
-        if hdrs.CONTENT_LENGTH not in request.headers and hdrs.TRANSFER_ENCODING not in request.headers:
-            raise Refused("length_required", "This takes a body.", mend="Send one, with its `Content-Length`.")
         if (request.content_length or 0) > most:
             raise _too_large(most)
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:

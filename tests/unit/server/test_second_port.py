@@ -1,0 +1,84 @@
+"""WS_PORT: a second port, with sockets at its root, and nothing else."""
+
+import asyncio
+import json
+import socket
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from cmdexec.errors import CmdexecError
+from cmdexec.server.run import serve
+from cmdexec.settings.load import SettingsError, make
+from cmdexec.settings.server import ServerSettings
+from tests.unit.server.test_run import Served, settings
+
+
+async def _told(http: aiohttp.ClientSession, url: str) -> tuple[list[str], int | None]:
+    """What a socket without credentials hears, and the code that it is closed with."""
+    async with http.ws_connect(url) as ws:
+        heard = [message.data async for message in ws]
+    return heard, ws.close_code
+
+
+@pytest.mark.parametrize("path", ["", "/", "/ws"])
+async def test_a_socket_there_is_the_same_as_at_ws_of_the_first(tmp_path: Path, path: str) -> None:
+    async with Served(settings(tmp_path, ws_port=0)) as here, aiohttp.ClientSession() as http:
+        assert here.sockets_url is not None
+        assert not here.sockets_url.endswith(f":{here.port}")
+        assert json.loads((tmp_path / "runtime.json").read_text())["socketsUrl"] == here.sockets_url
+        second = await _told(http, here.sockets_url + path)
+        assert second == await _told(http, f"{here.url}/ws")
+        (frame,), code = second
+        assert "x-worker-token" in frame
+        assert code == 4401
+
+
+async def test_nothing_else_is_there_and_the_first_has_no_socket_at_its_root(tmp_path: Path) -> None:
+    async with Served(settings(tmp_path, ws_port=0)) as here, aiohttp.ClientSession() as http:
+        assert here.sockets_url is not None
+        second = here.sockets_url.replace("ws:", "http:")
+        for url, status in (
+            (f"{second}/api/health", 404), (f"{second}/", 400), (f"{here.url}/", 404), (f"{here.url}/api/health", 200),
+        ):  # fmt: skip
+            async with http.get(url) as answer:
+                assert (answer.status, url) == (status, url)
+                assert answer.content_type == "application/json"
+        async with http.get(f"{second}/", headers={"Host": "evil.example"}) as answer:
+            assert answer.status == 421
+
+
+async def test_both_ports_close_together_and_count_as_one(tmp_path: Path) -> None:
+    served = Served(settings(tmp_path, ws_port=0, max_connections=10))
+    async with served as here:
+        assert here.sockets_url is not None
+        ports = [here.port, int(here.sockets_url.rpartition(":")[2])]
+        open_ = [await asyncio.open_connection("127.0.0.1", ports[number % 2]) for number in range(10)]
+        for port in ports:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+            writer.close()
+        for _, writer in open_:
+            writer.close()
+    for port in ports:
+        with pytest.raises(OSError, match="Connect call failed"):
+            await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_a_second_port_that_is_taken_is_told_by_its_name_and_leaves_the_first_free(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as free:
+        first, second = free.getsockname()[1], taken.getsockname()[1]
+        free.close()
+        for _ in range(2):
+            with pytest.raises(CmdexecError, match=rf"Port {second} .*WS_PORT.* is taken") as wrong:
+                await serve(settings(tmp_path, port=first, ws_port=second))
+            assert (wrong.value.code, wrong.value.field) == ("in_use", "WS_PORT")
+            assert "WS_PORT=0" in (wrong.value.mend or "")
+
+
+def test_both_ports_the_same_is_a_fault_unless_the_system_chooses(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="PORT is 8080 as well") as wrong:
+        make(ServerSettings, data_dir=tmp_path, port=8080, ws_port=8080)
+    assert [fault.field for fault in wrong.value.faults] == ["WS_PORT"]
+    assert make(ServerSettings, data_dir=tmp_path, port=0, ws_port=0).ws_port == 0
