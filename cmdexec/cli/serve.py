@@ -1,6 +1,8 @@
 """`cmdexec serve`: the server, with a worker of its own if wanted."""
 
+import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,9 +10,11 @@ import click
 
 from cmdexec.cli.myself import myself
 from cmdexec.cli.options import settings_options
-from cmdexec.cli.told import tell
-from cmdexec.settings.load import load
+from cmdexec.cli.told import tell, tell_warnings
+from cmdexec.settings.declare import Fault
+from cmdexec.settings.load import SettingsError, load
 from cmdexec.settings.server import ServerSettings
+from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.warden.kernel import hide_memory
 
 if TYPE_CHECKING:
@@ -30,15 +34,37 @@ def serve(with_worker: bool, config: Path | None, lifeline: Path | None, **flags
     or in the settings file; docs/settings.md lists all of them.
     """
     hide_memory()
-    settings = load(ServerSettings, flags=flags, config=config).settings
+    settings = _settings(with_worker, config, flags)
     return _serve(settings, _worker(lifeline) if with_worker else None, lifeline)
+
+
+def _settings(with_worker: bool, config: Path | None, flags: Mapping[str, object]) -> ServerSettings:
+    """The server's settings. Those that its worker will find are looked at too, so that all faults are told at once."""
+    faults, warnings = list[Fault](), list[Fault]()
+    settings, data_dir = None, Path(os.devnull)  # a folder in there cannot be, so no file in it counts
+    try:
+        loaded = load(ServerSettings, flags=flags, config=config)
+        settings, data_dir = loaded.settings, loaded.settings.data_dir
+        warnings += loaded.warnings
+    except SettingsError as wrong:
+        faults += wrong.faults
+    if with_worker:
+        given = {"server_url": "http://localhost", "allow_host": True, "data_dir": data_dir / "worker"}
+        try:
+            warnings += load(WorkerSettings, flags=given).warnings
+        except SettingsError as wrong:
+            faults += wrong.faults
+    if settings is None or faults:
+        raise SettingsError(list(dict.fromkeys(faults)))
+    tell_warnings(dict.fromkeys(warnings))
+    return settings
 
 
 def _worker(lifeline: Path | None) -> "WithWorker":
     from cmdexec.server.run import WithWorker
 
     private = [] if lifeline is None else ["--lifeline", str(lifeline)]
-    return WithWorker(command=[*myself("worker", "--headless", "--allow-host"), *private])
+    return WithWorker(command=[*myself("worker", "--headless", "--allow-host", "--warned"), *private])
 
 
 def _serve(settings: ServerSettings, with_worker: "WithWorker | None", lifeline: Path | None) -> int:
@@ -72,4 +98,5 @@ def _tell_people(listening: "Listening", folder: Path) -> None:
     made = listening.made_admin
     if made is not None and made.password is not None:
         tell(f"The first user is {made.email}, password {made.password}. This is shown once; write it down.")
-    tell(f"The server listens at {listening.url} and keeps its data in {folder}. Ctrl-C stops it.")
+    sockets = f", for sockets alone at {listening.sockets_url}," if listening.sockets_url is not None else ""
+    tell(f"The server listens at {listening.url}{sockets} and keeps its data in {folder}. Ctrl-C stops it.")

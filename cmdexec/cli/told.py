@@ -2,8 +2,10 @@
 
 import os
 import sys
+from collections.abc import Iterable
 
 from cmdexec.errors import CmdexecError
+from cmdexec.settings.declare import Fault
 from cmdexec.settings.load import SettingsError
 
 
@@ -24,6 +26,12 @@ def tell_error(wrong: CmdexecError) -> None:
     else:
         field = f"{wrong.field}: " if wrong.field else ""
         tell(f"{field}{wrong}")
+
+
+def tell_warnings(warnings: Iterable[Fault]) -> None:
+    """Say what can be used and is hardly meant so."""
+    for warning in warnings:
+        tell(f"Warning: {warning}")
 
 
 def printable(text: str) -> str:

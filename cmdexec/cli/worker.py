@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from cmdexec.cli.options import settings_options
+from cmdexec.cli.told import tell_warnings
 from cmdexec.errors import Refused
 from cmdexec.settings.load import load
 from cmdexec.settings.worker import WorkerSettings
@@ -17,7 +18,8 @@ from cmdexec.worker.warden.kernel import hide_memory
 @settings_options("worker")
 @click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="The settings file.")
 @click.option("--lifeline", hidden=True, type=click.Path(path_type=Path))
-def worker(headless: bool, config: Path | None, lifeline: Path | None, **flags: str | bool | None) -> int:
+@click.option("--warned", hidden=True, is_flag=True, help="Whoever starts it has told what to warn of.")
+def worker(headless: bool, config: Path | None, lifeline: Path | None, warned: bool, **flags: str | bool | None) -> int:
     """Start a worker: it connects to a server, runs its jobs, and brings back output and results.
 
     Ctrl-C or SIGTERM lets running jobs end first; a second one gives them up. A server that is away is waited for.
@@ -30,8 +32,10 @@ def worker(headless: bool, config: Path | None, lifeline: Path | None, **flags: 
             mend="Start it with `cmdexec worker --headless`.",
         )  # fmt: skip
     hide_memory()
-    settings = load(WorkerSettings, flags=flags, config=config).settings
-    return _work(settings, lifeline)
+    loaded = load(WorkerSettings, flags=flags, config=config)
+    if not warned:
+        tell_warnings(loaded.warnings)
+    return _work(loaded.settings, lifeline)
 
 
 def _work(settings: WorkerSettings, lifeline: Path | None) -> int:

@@ -1,6 +1,6 @@
 """What a setting is. The declarations are data: flags, checks, help and documentation are all made from them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
@@ -11,12 +11,14 @@ Side = Literal["server", "worker", "client"]
 class Kind(StrEnum):
     """How a value is written and what it becomes.
 
-    Durations become a float and sizes an int, both in the setting's `unit`; a list becomes a tuple of str.
+    Numbers become a float. Durations become a float and sizes an int, both in the setting's `unit`; a list becomes a
+    tuple of str.
     """
 
     TEXT = "text"
     BOOLEAN = "boolean"
     INTEGER = "integer"
+    NUMBER = "number"
     DURATION = "duration"
     SIZE = "size"
     PATH = "path"
@@ -100,6 +102,14 @@ class Fault:
         return f"{self.field}{where}: {self.message} {self.mend}"
 
 
-Check = Callable[[Mapping[str, Value]], Iterable[Fault]]
-"""A rule over several settings that no `Relation` can say; it gets the parsed values by field, faulty ones missing. The
-`field` of its faults is the name of a setting of that side."""
+class Given(dict[str, Value]):
+    """The parsed values by field, faulty ones missing. `named`: the fields that some source gives, rightly or not."""
+
+    def __init__(self, named: Iterable[str] = ()) -> None:
+        super().__init__()
+        self.named = frozenset(named)
+
+
+Check = Callable[[Given], Iterable[Fault]]
+"""A rule over several settings that no `Relation` can say. The `field` of its faults is the name of a setting of that
+side."""

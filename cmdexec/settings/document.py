@@ -1,4 +1,5 @@
-"""`docs/settings.md`, made from the declarations: `python -m cmdexec.settings.document > docs/settings.md`."""
+"""`docs/settings.md`, made from the declarations: `python -m cmdexec.settings.document > docs/settings.md`; and with
+`--env`, `.env.example`."""
 
 import sys
 from collections.abc import Sequence
@@ -19,18 +20,30 @@ _START = """\
 
     A setting is given by a flag, a variable of the environment, a line in `.env`, or a line in the settings file; the
     first of these that has it counts, then the default. `.env` is read from the folder in which `cmdexec serve` or
-    `cmdexec worker` starts; other commands read none. The settings file is `cmdexec.toml` in the data folder, or what
-    `--config FILE` names; a key in it is a setting's name in small letters, without `CMDEXEC_` in front.
+    `cmdexec worker` starts, other commands read none; `.env.example` shows all that may stand in it. The settings file
+    is `cmdexec.toml` in the data folder, or what `--config FILE` names; a key in it is a setting's name in small
+    letters, without `CMDEXEC_` in front.
 
     - An empty text counts as not given.
     - Durations: `10`, `10s`, `500ms`, `5m`, `24h`, `7d`; a bare number is in the setting's own unit.
     - Sizes: `65536`, `64KiB`, `8MiB`, `1GiB`; a bare number is in bytes.
     - Lists: `a, b, c`, or a list in the settings file. Switches: `true` or `false`.
     - A secret may also stand in a file of its own: `JWT_SECRET_FILE=/run/secrets/jwt`. Secrets have no flags, since the
-      arguments of a process can be seen by all users of its machine. Examples from documents are refused.
+      arguments of a process can be seen by all users of its machine. Examples from documents, and what is easy to
+      guess, are refused; the placeholders of the deployment guide only in production, and where other machines can
+      reach the server: elsewhere they are warned of.
+
+    One file may serve server and worker: each takes what is its own and passes over what is the other's. A name in
+    `.env` that is no setting but looks like one is warned of; in the settings file it is refused.
 
     Whatever is wrong is told at once, for all settings, and then nothing starts.
     """
+
+_NOT_YET = """\
+## Not provided yet
+
+These are known and refused, never ignored. Empty, and `AUTO_START=false`, they ask for nothing.
+"""
 
 
 def settings_page() -> str:
@@ -45,7 +58,7 @@ def settings_page() -> str:
     for title, side, declared in sections:
         own = [setting for setting in declared if declared is SHARED or setting not in SHARED]
         parts += [f"## {title}\n", *(_entry(setting, side) for setting in own), ""]
-    parts += ["## Not provided yet\n\nThese are known and refused, never ignored.\n", *_refused(), ""]
+    parts += [_NOT_YET, *_refused(), ""]
     return "\n".join(parts)
 
 
@@ -71,16 +84,22 @@ def _entry(setting: Setting, side: Side) -> str:
     default = default_of(setting, side)
     plain = callable(setting.default) or setting.default in (None, ())
     lines.append(f"Default: {default if plain else f'`{default}`'}.")
+    return " ".join(lines + facts_of(setting))
+
+
+def facts_of(setting: Setting) -> list[str]:
+    """What may be written, as sentences: choices, bounds, and how it has to stand to another setting."""
+    facts = []
     if setting.choices:
-        lines.append(f"One of: {', '.join(f'`{choice}`' for choice in setting.choices)}.")
+        facts.append(f"One of: {', '.join(f'`{choice}`' for choice in setting.choices)}.")
     elif setting.kind is not Kind.BOOLEAN and (bounds := bounds_of(setting)):
-        lines.append(f"{bounds[:1].upper()}{bounds[1:]}.")
+        facts.append(f"{bounds[:1].upper()}{bounds[1:]}.")
     if setting.relation is not None:
         times = f"{setting.relation.times:g} times it is " if setting.relation.times != 1 else ""
         than = "less than" if setting.relation.strict else "at most"
         said = f"{times}{than} `{setting.relation.other}`."
-        lines.append(said[:1].upper() + said[1:])
-    return " ".join(lines)
+        facts.append(said[:1].upper() + said[1:])
+    return facts
 
 
 def _refused() -> list[str]:
@@ -89,5 +108,11 @@ def _refused() -> list[str]:
     ]
 
 
+def _made(arguments: Sequence[str]) -> str:
+    from cmdexec.settings.env_file import env_example
+
+    return env_example() if "--env" in arguments else settings_page()
+
+
 if __name__ == "__main__":
-    sys.stdout.write(settings_page())
+    sys.stdout.write(_made(sys.argv[1:]))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cmdexec.settings.declare import Kind, Setting, Side
 from cmdexec.settings.document import default_of
 from cmdexec.settings.load import DECLARED
+from cmdexec.settings.parse import bounds_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,13 @@ def flags(side: Side) -> tuple[Flag, ...]:
 def _flag(setting: Setting, side: Side) -> Flag:
     name = str(setting.flag)
     switch = setting.kind is Kind.BOOLEAN
+    bounds = "" if switch or setting.choices else bounds_of(setting)
+    facts = [setting.name, *([bounds] if bounds else []), f"default: {default_of(setting, side)}"]
     metavar = "|".join(setting.choices) if setting.choices else setting.kind.upper()
     return Flag(
         option=f"{name}/--no-{name.removeprefix('--')}" if switch else name,
         parameter=setting.field,
         switch=switch,
         metavar=None if switch else metavar,
-        help=f"{setting.help} [{setting.name}; default: {default_of(setting, side)}]",
+        help=f"{setting.help} [{'; '.join(facts)}]",
     )

@@ -1,8 +1,10 @@
 """From flags, environment, `.env`, settings file and defaults to one frozen object; all faults are told at once.
 
 Precedence: flags > environment > `.env` > settings file (`cmdexec.toml`, keys are the field names) > default.
-An empty text counts as not given. Variables of the environment that nobody declared are none of our business; keys of
-the settings file that nobody declared are faults. Each secret may stand in a file of its own, named by `…_FILE`.
+An empty text counts as not given. Variables of the environment that nobody declared are none of our business; those of
+`.env` are warned of if they look misspelt; keys of the settings file that nobody declared are faults. What is for other
+sides is passed over: one file may serve server and worker. Each secret may stand in a file of its own, named by
+`…_FILE`.
 """
 
 import os
@@ -13,16 +15,20 @@ from typing import Generic, TypeVar, cast
 
 from cmdexec.errors import CmdexecError
 from cmdexec.settings.client import CLIENT, CLIENT_CHECKS, ClientSettings
-from cmdexec.settings.declare import Check, Fault, Setting, Side, Value
+from cmdexec.settings.declare import Check, Fault, Given, Setting, Side, Value
 from cmdexec.settings.parse import parse, shown, wanted
+from cmdexec.settings.refused import NOT_PROVIDED
 from cmdexec.settings.server import ServerSettings
 from cmdexec.settings.server_checks import SERVER_CHECKS
 from cmdexec.settings.server_declared import SERVER
-from cmdexec.settings.sources import Source, from_environment, from_file, from_flags, read_dotenv
+from cmdexec.settings.shared_checks import placeholders
+from cmdexec.settings.sources import Source, from_environment, from_file, from_flags, misspelt, read_dotenv
 from cmdexec.settings.worker import WORKER, WORKER_CHECKS, WorkerSettings
+from cmdexec.settings.worker_checks import WORKER_WARNINGS
 
 DECLARED: dict[Side, tuple[Setting, ...]] = {"server": SERVER, "worker": WORKER, "client": CLIENT}
 _CHECKS: dict[Side, tuple[Check, ...]] = {"server": SERVER_CHECKS, "worker": WORKER_CHECKS, "client": CLIENT_CHECKS}
+_WARNINGS: dict[Side, tuple[Check, ...]] = {"server": (), "worker": WORKER_WARNINGS, "client": ()}
 
 SETTINGS_FILE = "cmdexec.toml"
 """The settings file that is read from the data folder when no other is named."""
@@ -51,10 +57,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Loaded(Generic[S]):
-    """The settings, and where each came from (by field)."""
+    """The settings, where each came from (by field), and what to warn of: it can be used, and is hardly meant so."""
 
     settings: S
     origins: Mapping[str, str]
+    warnings: tuple[Fault, ...] = ()
 
     def describe(self) -> list[Row]:
         """A row for each setting, in the order of the declarations; no row holds a secret."""
@@ -82,17 +89,31 @@ def load(
 
     Raises SettingsError with every fault.
     """
-    side, faults = kind.side, list[Fault]()
+    side, faults, warnings = kind.side, list[Fault](), list[Fault]()
     declared = DECLARED[side]
     sources = [from_flags(declared, flags or {})]
     sources.append(from_environment(side, declared, os.environ if environ is None else environ, "the environment"))
     if dotenv is not None and side != "client":
-        sources.append(from_environment(side, declared, read_dotenv(dotenv, faults), str(dotenv)))
+        written = read_dotenv(dotenv, faults)
+        sources.append(from_environment(side, declared, written, str(dotenv)))
+        warnings += misspelt(written, _every_name(), str(dotenv))
+    others = {name.lower().removeprefix("cmdexec_") for name in _every_name()}
     if config is not None:
-        sources.append(from_file(side, declared, config, named=True))
+        sources.append(from_file(side, declared, config, named=True, elsewhere=others))
     elif side != "client":
-        sources.append(from_file(side, declared, _data_dir(side, sources) / SETTINGS_FILE, named=False))
-    return _resolve(kind, sources, faults)
+        path = _data_dir(side, sources) / SETTINGS_FILE
+        sources.append(from_file(side, declared, path, named=False, elsewhere=others))
+    return _resolve(kind, sources, faults, warnings)
+
+
+def _every_name() -> list[str]:
+    """All names under which any side may be given a setting, those that are not provided yet included."""
+    found = []
+    for side, declared in DECLARED.items():
+        for setting in declared:
+            found += [setting.name, *setting.aliases, *([f"{setting.name}_FILE"] if setting.secret else [])]
+        found += NOT_PROVIDED[side]
+    return found
 
 
 def make(kind: type[S], **values: object) -> S:
@@ -103,7 +124,7 @@ def make(kind: type[S], **values: object) -> S:
     source = from_flags(DECLARED[kind.side], values, "the caller")
     unknown = sorted(values.keys() - {setting.field for setting in DECLARED[kind.side]})
     faults = [Fault(name, "There is no such setting.", "Use a field of the settings.") for name in unknown]
-    return _resolve(kind, [source], faults).settings
+    return _resolve(kind, [source], faults, []).settings
 
 
 def _data_dir(side: Side, sources: Sequence[Source]) -> Path:
@@ -118,12 +139,12 @@ def _data_dir(side: Side, sources: Sequence[Source]) -> Path:
     return cast(Path, setting.default_for(side))
 
 
-def _resolve(kind: type[S], sources: Sequence[Source], faults: list[Fault]) -> Loaded[S]:
-    """The settings from `sources`, the first that has a value wins; `faults` are those found so far."""
+def _resolve(kind: type[S], sources: Sequence[Source], faults: list[Fault], warnings: list[Fault]) -> Loaded[S]:
+    """The settings from `sources`, the first that has a value wins; `faults` and `warnings`: those found so far."""
     declared = DECLARED[kind.side]
     for source in sources:
         faults.extend(source.faults)
-    values: dict[str, Value] = {}
+    values = Given(name for source in sources for name in source.values)
     origins: dict[str, str] = {}
     for setting in declared:
         from_where = next((source for source in sources if setting.field in source.values), None)
@@ -138,12 +159,18 @@ def _resolve(kind: type[S], sources: Sequence[Source], faults: list[Fault]) -> L
             faults.append(Fault(setting.name, str(wrong), wanted(setting), origins[setting.field]))
     faults.extend(_broken_relations(declared, values, origins))
     fields = {setting.name: setting.field for setting in declared}
-    for check in _CHECKS[kind.side]:
-        faults.extend(fault.found_in(origins[fields[fault.field]]) for fault in check(values))
+
+    def found(checks: Sequence[Check]) -> list[Fault]:
+        return [fault.found_in(origins[fields[fault.field]]) for check in checks for fault in check(values)]
+
+    placed, severe = placeholders(declared, values)
+    known = [fault.found_in(origins[fields[fault.field]]) for fault in placed]
+    faults += found(_CHECKS[kind.side]) + (known if severe else [])
     if faults:
         order = {setting.name: place for place, setting in enumerate(declared)}
         raise SettingsError(sorted(faults, key=lambda fault: order.get(fault.field, -1)))
-    return Loaded(cast("Callable[..., S]", kind)(**values), origins)
+    warnings += found(_WARNINGS[kind.side]) + known
+    return Loaded(cast("Callable[..., S]", kind)(**values), origins, tuple(warnings))
 
 
 def _broken_relations(

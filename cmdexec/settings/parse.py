@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cmdexec.settings.declare import Kind, Setting, Value
+from cmdexec.settings.examples import easy_to_guess, from_guide
 
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*(ms|s|m|h|d)?", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -22,25 +23,13 @@ _EXAMPLES = {
     Kind.TEXT: "text",
     Kind.BOOLEAN: "true or false",
     Kind.INTEGER: "a whole number",
+    Kind.NUMBER: "a number such as 2 or 0.5",
     Kind.DURATION: "a duration such as 10, 10s, 500ms, 5m or 24h",
     Kind.SIZE: "a size such as 65536, 64KiB or 1GiB",
     Kind.PATH: "a path",
     Kind.URL: "an address such as https://cmdexec.example.com",
     Kind.LIST: "names with commas between them",
 }
-
-EXAMPLE_SECRETS = frozenset({
-    "your-jwt-secret-key-min-32-chars",
-    "your-worker-secret-key-min-32-chars",
-    "your-client-secret",
-    "dev-worker-token-secret",
-    "change-me-in-production",
-    "administrator",
-    "correcthorsebatterystaple",
-})  # fmt: skip
-"""Secrets that stand in documents, so that everybody knows them."""
-_EXAMPLE_STARTS = ("your-", "your_", "change-me", "changeme", "change_me", "replace-me", "replace_me", "<")
-_EXAMPLE_WORDS = ("password", "secret", "admin", "changeme", "example")
 
 
 def parse(setting: Setting, raw: object) -> Value:
@@ -117,9 +106,7 @@ def _text(setting: Setting, raw: object) -> str:
 
 
 def _secret(raw: str) -> str:
-    plain = raw.strip().lower()
-    bare = plain.strip("0123456789!.-_ ")
-    if plain in EXAMPLE_SECRETS or plain.startswith(_EXAMPLE_STARTS) or bare in _EXAMPLE_WORDS or len(set(plain)) < 4:
+    if easy_to_guess(raw):
         raise ValueError("This is an example, or easy to guess.")
     if not raw.isprintable():
         raise ValueError("A secret is one line of text that can be printed.")
@@ -140,6 +127,14 @@ def _integer(_setting: Setting, raw: object) -> int:
     if isinstance(raw, str) and re.fullmatch(r"-?\d{1,18}", raw.strip(), re.ASCII):
         return int(raw)
     raise ValueError(f"{_quoted(raw)} is not a whole number.")
+
+
+def _number(_setting: Setting, raw: object) -> float:
+    if isinstance(raw, int | float) and not isinstance(raw, bool) and -_LARGEST < raw < _LARGEST:
+        return float(raw)
+    if isinstance(raw, str) and re.fullmatch(r"-?\d{1,12}(\.\d{1,12})?", raw.strip(), re.ASCII):
+        return float(raw)
+    raise ValueError(f"{_quoted(raw)} is not a number.")
 
 
 def _duration(setting: Setting, raw: object) -> float:
@@ -201,6 +196,7 @@ _PARSERS: dict[Kind, Callable[[Setting, object], Value]] = {
     Kind.TEXT: _text,
     Kind.BOOLEAN: _boolean,
     Kind.INTEGER: _integer,
+    Kind.NUMBER: _number,
     Kind.DURATION: _duration,
     Kind.SIZE: _size,
     Kind.PATH: _path,
@@ -211,7 +207,7 @@ _PARSERS: dict[Kind, Callable[[Setting, object], Value]] = {
 
 def _bounded(setting: Setting, value: Value) -> None:
     """Raise ValueError if the value's size, or its length in bytes or items, is outside the setting's bounds."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or (setting.secret and isinstance(value, str) and from_guide(value)):
         return
     if isinstance(value, str):
         measured: float = len(value.encode("utf-8", "surrogatepass"))

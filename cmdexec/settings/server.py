@@ -25,12 +25,13 @@ class ServerSettings:
     socket_ping_sec: float
     log_level: str
     log_format: str
+    env: str
     host: str
     port: int
+    ws_port: int | None
     behind_tls_proxy: bool
     insecure_http: bool
     allowed_hosts: tuple[str, ...]
-    env: str
     jwt_secret: str | None = field(repr=False)
     allow_shared_worker_secret: bool
     admin_email: str

@@ -1,25 +1,17 @@
 """Rules over several of the server's settings, or over the form of one, that a bound or a relation cannot say."""
 
-from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
+from collections.abc import Iterable
 
-from cmdexec.settings.declare import Check, Fault, Value
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`. Names other than `localhost` are not looked up: they count as far."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+from cmdexec.settings.declare import Check, Fault, Given
+from cmdexec.settings.shared_checks import is_loopback
 
 
-def _listens_in_clear(values: Mapping[str, Value]) -> Iterable[Fault]:
+def _listens_in_clear(values: Given) -> Iterable[Fault]:
     host = values.get("host")
-    if isinstance(host, str) and not is_loopback(host) and not (
-        values.get("behind_tls_proxy") or values.get("insecure_http")
+    if (
+        isinstance(host, str)
+        and not is_loopback(host)
+        and not (values.get("behind_tls_proxy", True) or values.get("insecure_http", True))
     ):
         yield Fault(
             "CMDEXEC_HOST",
@@ -28,10 +20,29 @@ def _listens_in_clear(values: Mapping[str, Value]) -> Iterable[Fault]:
         )
 
 
-def _shares_a_secret_in_production(values: Mapping[str, Value]) -> Iterable[Fault]:
+def _one_port_for_two(values: Given) -> Iterable[Fault]:
+    port, second = values.get("port"), values.get("ws_port")
+    if second is not None and second == port and second != 0:
+        yield Fault(
+            "WS_PORT",
+            f"PORT is {port} as well, and two listeners cannot share a port.",
+            "Choose another port, or unset WS_PORT: sockets are at /ws of PORT in any case.",
+        )
+
+
+def _has_tls_and_has_none(values: Given) -> Iterable[Fault]:
+    if values.get("behind_tls_proxy") and values.get("insecure_http"):
+        yield Fault(
+            "INSECURE_HTTP",
+            "It says that there is no TLS, and BEHIND_TLS_PROXY that a proxy ends it.",
+            "Keep BEHIND_TLS_PROXY if there is such a proxy, else INSECURE_HTTP.",
+        )
+
+
+def _shares_a_secret_in_production(values: Given) -> Iterable[Fault]:
     if (
         values.get("env") == "production"
-        and values.get("worker_token_secret") is not None
+        and "worker_token_secret" in values.named
         and not values.get("allow_shared_worker_secret", True)
     ):
         yield Fault(
@@ -41,7 +52,7 @@ def _shares_a_secret_in_production(values: Mapping[str, Value]) -> Iterable[Faul
         )
 
 
-def _hosts_are_names(values: Mapping[str, Value]) -> Iterable[Fault]:
+def _hosts_are_names(values: Given) -> Iterable[Fault]:
     hosts = values.get("allowed_hosts")
     for host in hosts if isinstance(hosts, tuple) else ():
         if not host or not all(mark.isalnum() or mark in "-._:[]" for mark in host):
@@ -52,7 +63,7 @@ def _hosts_are_names(values: Mapping[str, Value]) -> Iterable[Fault]:
             )
 
 
-def _admin_is_an_address(values: Mapping[str, Value]) -> Iterable[Fault]:
+def _admin_is_an_address(values: Given) -> Iterable[Fault]:
     email = values.get("admin_email")
     if isinstance(email, str) and (email.count("@") != 1 or not all(email.split("@")) or " " in email):
         yield Fault("CMDEXEC_ADMIN_EMAIL", "This is not an e-mail address.", "Write it as name@host.")
@@ -60,6 +71,8 @@ def _admin_is_an_address(values: Mapping[str, Value]) -> Iterable[Fault]:
 
 SERVER_CHECKS: tuple[Check, ...] = (
     _listens_in_clear,
+    _has_tls_and_has_none,
+    _one_port_for_two,
     _shares_a_secret_in_production,
     _hosts_are_names,
     _admin_is_an_address,

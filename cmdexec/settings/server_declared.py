@@ -17,6 +17,11 @@ SERVER: tuple[Setting, ...] = (
         _HERE, minimum=0, maximum=65535, flag="--port",
     ),
     Setting(
+        "WS_PORT", Kind.INTEGER, None,
+        "A second port, on which workers' sockets are at / as they are at /ws of PORT; 0 lets the system choose one.",
+        _HERE, minimum=0, maximum=65535,
+    ),
+    Setting(
         "BEHIND_TLS_PROXY", Kind.BOOLEAN, False, "A proxy in front of this server ends TLS: other hosts may connect.",
         _HERE, flag="--behind-tls-proxy",
     ),
@@ -27,10 +32,6 @@ SERVER: tuple[Setting, ...] = (
     Setting(
         "ALLOWED_HOSTS", Kind.LIST, (), "The host names, besides the own addresses, that requests may be addressed to.",
         _HERE, maximum=100,
-    ),
-    Setting(
-        "CMDEXEC_ENV", Kind.TEXT, "development", "In production, conveniences that weaken security are off.",
-        _HERE, choices=("development", "production"), aliases=("NODE_ENV",),
     ),
     # Who may do what
     Setting(

@@ -82,6 +82,10 @@ SHARED: tuple[Setting, ...] = (
         "LOG_FORMAT", Kind.TEXT, "text", "One line of text or one JSON object for each message.",
         _BOTH, choices=("text", "json"), flag="--log-format",
     ),
+    Setting(
+        "CMDEXEC_ENV", Kind.TEXT, "development", "In production, conveniences that weaken security are off.",
+        _BOTH, choices=("development", "production"), aliases=("NODE_ENV",),
+    ),
 )  # fmt: skip
 
 

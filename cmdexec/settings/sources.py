@@ -1,8 +1,9 @@
 """Where values come from: each source read into one mapping field → raw value, with the faults of the source itself."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 from cmdexec.settings.declare import Fault, Setting, Side
@@ -36,7 +37,7 @@ def from_flags(declared: Sequence[Setting], flags: Mapping[str, object], label: 
 def from_environment(side: Side, declared: Sequence[Setting], environ: Mapping[str, str], label: str) -> Source:
     """Variables by name, then by alias; of a secret also the file that `NAME_FILE` names."""
     source = Source(label)
-    source.faults.extend(refused(side, (name for name, raw in environ.items() if raw), label))
+    source.faults.extend(refused(side, environ, label))
     for setting in declared:
         for name in (setting.name, *setting.aliases):
             if environ.get(name):
@@ -50,10 +51,13 @@ def from_environment(side: Side, declared: Sequence[Setting], environ: Mapping[s
     return source
 
 
-def from_file(side: Side, declared: Sequence[Setting], path: Path, *, named: bool) -> Source:
+def from_file(
+    side: Side, declared: Sequence[Setting], path: Path, *, named: bool, elsewhere: Collection[str] = ()
+) -> Source:
     """The settings file: TOML, flat, its keys the field names. A key that nobody declared is a fault.
 
-    `named`: somebody asked for this file, so it must exist; else it is the data folder's own.
+    named      somebody asked for this file, so it must exist; else it is the data folder's own
+    elsewhere  keys that are for other sides, which may share the file; they are passed over
     """
     source = Source(str(path))
     content = _read(path, source.faults, must_exist=named)
@@ -74,19 +78,29 @@ def from_file(side: Side, declared: Sequence[Setting], path: Path, *, named: boo
     if not named and source.values.pop("data_dir", None) is not None:
         message = f"{path} is found by way of DATA_DIR, so it cannot set it."
         source.faults.append(Fault("data_dir", message, "Set DATA_DIR, or --data-dir."))
-    source.faults.extend(_unknown_keys(side, table, path))
+    source.faults.extend(refused(side, {key.upper(): raw for key, raw in table.items()}, str(path)))
+    others = {key for key in table if key.upper() not in NOT_PROVIDED[side] and key not in elsewhere}
+    fields = [setting.field for setting in declared]
+    for key in (key for key in table if key in others):
+        near = get_close_matches(key, fields, 1)
+        mend = f"Did you mean {near[0]}? Else remove it." if near else "Remove it, or correct its name."
+        source.faults.append(Fault(_printable(key), f"The {side} has no such setting.", mend, str(path)))
     return source
 
 
-def _unknown_keys(side: Side, table: Mapping[str, object], path: Path) -> list[Fault]:
-    faults = []
-    for key in table:
-        if key.upper() in NOT_PROVIDED[side]:
-            faults.extend(refused(side, [key.upper()], str(path)))
-        else:
-            message = f"The {side} has no such setting."
-            faults.append(Fault(_printable(key), message, "Remove it, or correct its name.", str(path)))
-    return faults
+def misspelt(names: Collection[str], known: Collection[str], label: str) -> list[Fault]:
+    """What to warn of: names of `.env` that are no setting but look as if they were meant for one. All others in that
+    file are somebody else's."""
+    found = []
+    for name in names:
+        if name in known:
+            continue
+        prefixed = f"CMDEXEC_{name}"
+        near = [prefixed] if prefixed in known else get_close_matches(name, known, 1, cutoff=0.75)
+        if near or name.startswith("CMDEXEC_"):
+            mend = f"Did you mean {near[0]}?" if near else "Remove it, or correct its name."
+            found.append(Fault(_printable(name), "There is no such setting, so it counts for nothing.", mend, label))
+    return found
 
 
 def _printable(key: str) -> str:

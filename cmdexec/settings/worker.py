@@ -53,6 +53,30 @@ WORKER: tuple[Setting, ...] = (
         _HERE, flag="--allow-host",
     ),
     Setting(
+        "CPU_LIMIT", Kind.NUMBER, None, "The cores that all jobs together may use; all of the machine's when unset.",
+        _HERE, minimum=0.01, maximum=10_000, flag="--cpu-limit",
+    ),
+    Setting(
+        "RAM_LIMIT", Kind.INTEGER, None,
+        "The memory that all jobs together may use, in MB of 2^20 bytes; all that the machine has when unset.",
+        _HERE, unit="MB", minimum=1, maximum=2**31 - 1, flag="--ram-limit",
+    ),
+    Setting(
+        "LIMITS", Kind.TEXT, "auto",
+        "What holds jobs to their part: cgroups alone, watching (not enforced), or the better that works here.",
+        _HERE, choices=("auto", "cgroup", "watched"), flag="--limits",
+    ),
+    Setting(
+        "LIMITS_LOOK_MS", Kind.DURATION, 250.0, "How often it is looked how much memory jobs use that are watched.",
+        _HERE, unit="ms", minimum=10, maximum=60_000,
+    ),
+    Setting(
+        "FIT_PATIENCE_SEC", Kind.DURATION, 30.0,
+        "How long others with a part may go before a job whose part does not fit yet; then they wait for it as long, and "
+        "so on by turns, each twice as long as the last.",
+        _HERE, unit="s", minimum=0, maximum=DAY,
+    ),
+    Setting(
         "WORK_DIR", Kind.PATH, None, "The folder of the jobs' own folders; a tmpfs of this user with room when unset.",
         _HERE, flag="--work-dir",
     ),
@@ -221,6 +245,7 @@ class WorkerSettings:
     connect_timeout_sec: float
     log_level: str
     log_format: str
+    env: str
     worker_id: str | None
     worker_name: str
     worker_credential_file: Path | None
@@ -228,6 +253,11 @@ class WorkerSettings:
     worker_token_skew_sec: float
     slots: int
     allow_host: bool
+    cpu_limit: float | None
+    ram_limit: int | None
+    limits: str
+    limits_look_ms: float
+    fit_patience_sec: float
     work_dir: Path | None
     job_path: str
     start_ahead_max: int

@@ -140,10 +140,10 @@ def test_a_named_settings_file_replaces_the_data_folders_own(place: Place, tmp_p
 def test_all_faults_are_told_at_once_in_the_order_of_the_declarations(place: Place) -> None:
     place.environ |= {"PORT": "99999", "NODE_ENV": "staging", "REDIS_URL": "redis://localhost"}
     place.dotenv.write_text("FLUSH_ITEMS=none\nnonsense here\n")
-    place.config.write_text('lease_sec = "5s"\nno_such_setting = 1\njwt_secret = "your-jwt-secret-key-min-32-chars"\n')
+    place.config.write_text('lease_sec = "5s"\nno_such_setting = 1\njwt_secret = "change-me-in-production"\n')
     faults = place.faults(host="0.0.0.0")
     assert [fault.field for fault in faults] == [
-        ".env", "REDIS_URL", "no_such_setting", "HEARTBEAT_SEC", "FLUSH_ITEMS", "CMDEXEC_HOST", "PORT", "CMDEXEC_ENV",
+        ".env", "REDIS_URL", "no_such_setting", "HEARTBEAT_SEC", "FLUSH_ITEMS", "CMDEXEC_ENV", "CMDEXEC_HOST", "PORT",
         "JWT_SECRET",
     ]  # fmt: skip
     error = SettingsError(faults)
@@ -157,9 +157,9 @@ def test_a_fault_names_the_setting_the_source_and_the_mend(place: Place) -> None
     assert [str(fault) for fault in place.faults()] == [
         "HEARTBEAT_SEC (from the default): 3 times HEARTBEAT_SEC must be at most LEASE_SEC: it is 10 s, "
         "LEASE_SEC is 15 s (from the environment). Lower HEARTBEAT_SEC or raise LEASE_SEC.",
-        f"PORT (from {place.config}): 'http' is not a whole number. Write a whole number, from 0 to 65535.",
         "CMDEXEC_ENV (from NODE_ENV in the environment): 'staging' is none of the choices. "
         "Write one of: development, production.",
+        f"PORT (from {place.config}): 'http' is not a whole number. Write a whole number, from 0 to 65535.",
     ]
 
 
@@ -180,8 +180,11 @@ SERVER_FAULTS = [
     ({"CMDEXEC_ADMIN_EMAIL": "a@b@c"}, "CMDEXEC_ADMIN_EMAIL", "not an e-mail address"),
     ({"CMDEXEC_ADMIN_EMAIL": "@host"}, "CMDEXEC_ADMIN_EMAIL", "not an e-mail address"),
     ({"CMDEXEC_ADMIN_PASSWORD": "short-pw"}, "CMDEXEC_ADMIN_PASSWORD", "8 bytes is too short"),
-    ({"JWT_SECRET": "dev-worker-token-secret"}, "JWT_SECRET", "easy to guess"),
-    ({"WORKER_TOKEN_SECRET": "your-worker-secret-key-min-32-chars"}, "WORKER_TOKEN_SECRET", "easy to guess"),
+    ({"JWT_SECRET": "change-me-in-production"}, "JWT_SECRET", "easy to guess"),
+    ({"WORKER_TOKEN_SECRET": "your-own-secret-of-at-least-32-chars"}, "WORKER_TOKEN_SECRET", "easy to guess"),
+    ({"INSECURE_HTTP": "1", "BEHIND_TLS_PROXY": "1"}, "INSECURE_HTTP", "a proxy ends it"),
+    ({"WS_PORT": "3000"}, "WS_PORT", "PORT is 3000 as well"),
+    ({"MAX_FRAME_BYTES": "5MiB"}, "MAX_FRAME_BYTES", "at most SOCKET_QUEUE_BYTES"),
     ({"JWT_SECRET_FILE": "/no/such/file"}, "JWT_SECRET_FILE", "does not exist"),
     ({"JWT_SECRET_FILE": "/"}, "JWT_SECRET_FILE", "cannot be read"),
     ({"JWT_SECRET_FILE": "a\0b"}, "JWT_SECRET_FILE", "not a path"),
@@ -251,7 +254,7 @@ def test_what_is_not_provided_yet_is_refused_by_name(place: Place, side: Side) -
     place.environ |= dict.fromkeys(NOT_PROVIDED[side], "x")
     faults = place.faults(ServerSettings if side == "server" else WorkerSettings)
     assert [fault.field for fault in faults] == list(NOT_PROVIDED[side])
-    assert all(fault.mend == "Remove it from the environment." for fault in faults)
+    assert {(fault.mend, fault.origin) for fault in faults} == {("Remove it there.", "the environment")}
 
 
 def test_no_message_row_or_repr_ever_holds_a_secret(place: Place) -> None:
