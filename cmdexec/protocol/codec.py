@@ -80,7 +80,7 @@ def decode_frames(text: bytes | str) -> tuple[Frame, ...]:
             return _frames_decoder.decode(text)
         return (_frame_decoder.decode(text),)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
-        raise explain(wrong, Frame) from wrong
+        raise explain(wrong, Frame, text if isinstance(text, bytes) else text.encode(errors="replace")) from wrong
 
 
 def list_decoder(kind: Any) -> "msgspec.json.Decoder[tuple[Any, ...]]":
@@ -94,7 +94,7 @@ def decode_items(raw: msgspec.Raw, decoder: "msgspec.json.Decoder[T]") -> T:
     try:
         return decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
-        raise explain(wrong, decoder.type) from wrong
+        raise explain(wrong, decoder.type, bytes(raw)) from wrong
 
 
 def pack_output(header: OutputHeader, data: bytes | memoryview) -> bytes:
@@ -114,4 +114,4 @@ def unpack_output(message: bytes) -> tuple[OutputHeader, memoryview]:
     try:
         return _header_decoder.decode(body[:size]), body[size:]
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
-        raise explain(wrong, OutputHeader) from wrong
+        raise explain(wrong, OutputHeader, bytes(body[:size])) from wrong

@@ -12,6 +12,7 @@ from msgspec import inspect
 
 from cmdexec.errors import Refused
 from cmdexec.protocol.requests import NOT_PROVIDED_YET, NewJob
+from cmdexec.protocol.unreadable import unreadable
 
 _FAULT = re.compile(r"(?P<said>.*?)(?: - at `(?P<key>key` in `)?\$(?P<path>[^`]*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
@@ -37,24 +38,28 @@ _MAX_SHOWN = 100
 def explain(wrong: BaseException, kind: Any, body: bytes = b"") -> Refused:
     """The fault `wrong` of decoding a `kind`: `bad_json` if it could not be read at all, else `unknown_field`,
     `not_provided` or `invalid_field` with the field, and for the whole body `bad_request`. In `body`, the JSON, is
-    looked up what the library does not say: which entry of an object it is."""
-    if isinstance(wrong, RecursionError):
-        return Refused("bad_json", "This is nested too deeply.")
+    looked up what the library does not say: which entry of an object it is. Without one, of a query, all is text, and
+    what it is, is not said."""
     if not isinstance(wrong, msgspec.ValidationError):
-        return Refused("bad_json", "This is not valid JSON in UTF-8.", mend="Check it with a JSON tool.")
+        return unreadable(wrong, body)
     fault = _FAULT.fullmatch(str(wrong))
     said, path, is_key = (fault["said"], fault["path"] or "", bool(fault["key"])) if fault else ("", "", False)
-    at = _named_entry(path, kind, body).removeprefix(".")
+    found = _named_entry(path, kind, body)
+    unnamed = found == path and "[...]" in path
+    at = (path.partition("[...]")[0] if unnamed else found).removeprefix(".")
     wanted = _at(inspect.type_info(kind), path, is_key=is_key)
     if named := _NAMED.search(said):
         return _named(named["what"], named["name"], at, wanted)
     must = f"must be {_words(wanted)}" if wanted is not None else "is not of the right kind"
-    got = _GOT.search(said)
+    got = _GOT.search(said) if body else None
     is_now = f"; it is {_KINDS.get(got[1], 'something else')}" if got else ""
     if not at:
         return Refused("bad_request", f"This {must}{is_now}.")
     if is_key:
         return Refused("invalid_field", f"Each name in `{at}` {must}.", field=at)
+    if unnamed:
+        is_now = f"; one is {_KINDS.get(got[1], 'something else')}" if got else ""
+        return Refused("invalid_field", f"Each value in `{at}` {must}{is_now}.", field=at)
     return Refused("invalid_field", f"`{at}` {must}{is_now}.", field=at)
 
 

@@ -22,16 +22,17 @@ CASES: list[tuple[Any, str, str, str | None, str]] = [
     (NewJob, '{"command":["a",{}]}', "invalid_field", "command[1]", "it is an object."),
     (NewJob, '{"command":"x","env":{"A":null}}', "invalid_field", "env.A", "`env.A` must be text"),
     (NewJob, '{"command":"x","env":{"B":"x","A.b":1,"C":2}}', "invalid_field", "env.A.b", "it is a number."),
-    (NewJob, '{"command":"x","env":{"A":1,"A":"x"}}', "invalid_field", "env[...]", "it is a number."),
-    (NewJob, '{"command":"x","env":{"A":1,', "invalid_field", "env[...]", "it is a number."),
+    (NewJob, '{"command":"x","env":{"A":1,"A":"x"}}', "invalid_field", "env", "Each value in `env` must be text"),
+    (NewJob, '{"command":"x","env":{"A":1,', "invalid_field", "env", "NUL characters; one is a number."),
+    (NewJob, '{"command":"x","env":{"a[...]b":1}}', "invalid_field", "env.a[...]b", "`env.a[...]b` must be text"),
     (tuple[NewJob, ...], '[{"command":"x"},{"command":"x","env":{"A":[]}}]', "invalid_field", "[1].env.A", "a list."),
     (NewJob, '{"command":"x","env":{"":"x"}}', "invalid_field", "env", "Each name in `env` must be text of 1 to 1,000"),
     (NewJob, '{"command":"x","foo":1}', "unknown_field", "foo", "There is no field `foo`. Leave it out."),
     (NewJob, '{"command":"x","timeoutsec":1}', "unknown_field", "timeoutsec", "Did you mean `timeoutSec`?"),
     (NewJob, '{"command":"x","gpu":1}', "not_provided", "gpu", "`gpu` is not provided by this version. Leave it out."),
     (NewJob, "[]", "bad_request", None, "This must be an object; it is a list."),
-    (NewJob, "{", "bad_json", None, "This is not valid JSON in UTF-8."),
-    (NewJob, '{"command":"x","timeoutSec":NaN}', "bad_json", None, "This is not valid JSON"),
+    (NewJob, "{", "bad_json", None, "This JSON ends before it is whole. Close what is open"),
+    (NewJob, '{"command":"x","timeoutSec":NaN}', "bad_json", None, "JSON has no NaN; there is one at line 1"),
     (tuple[NewJob, ...], '[{"command":"x"},{"command":1}]', "invalid_field", "[1].command", "`[1].command` must be"),
     (tuple[NewJob, ...], '[{"command":"x","gpu":1}]', "not_provided", "[0].gpu", "`[0].gpu` is not provided"),
     (Held, '{"jobId":"x","attempt":1}', "invalid_field", "jobId", "an id of 36 characters, such as 01936f0e"),
@@ -71,7 +72,7 @@ def test_a_description_of_a_field_changes_nothing_of_what_is_said() -> None:
     assert str(explain(wrong.value, Told)).startswith("`held[0].jobId` must be an id of 36 characters")
     with pytest.raises(msgspec.ValidationError) as wrong:
         msgspec.json.decode(b'{"held":1}', type=Told)
-    assert str(explain(wrong.value, Told)) == "`held` must be a list of at most 3 items; it is a number."
+    assert str(explain(wrong.value, Told, b'{"held":1}')) == "`held` must be a list of at most 3 items; it is a number."
 
 
 JSON = st.recursive(
