@@ -24,6 +24,7 @@ from cmdexec.server.identity.tokens import (
     REQUIRED,
     TYPE,
     bad_token,
+    bad_worker_token,
     header_of,
 )
 from cmdexec.server.perform import Claims, Presented
@@ -87,7 +88,7 @@ class Bearer:
                 return Presented(bad=wrong)
         tokens = request.headers.getall(WORKER_TOKEN, ())
         if len(tokens) > 1 or (tokens and not 0 < len(tokens[0]) <= MAX_TOKEN):
-            return Presented(bad=bad_token())
+            return Presented(bad=bad_worker_token())
         return Presented(worker_token=tokens[0] if tokens else None)
 
     async def _claims(self, token: str) -> Claims:

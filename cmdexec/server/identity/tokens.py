@@ -59,6 +59,13 @@ def worker_id_in(token: str, secret: str, clock: Clock) -> str:
 
     HS256 only; claims `workerId`, `iat`, `exp`, at most 24 h apart and not from the future.
     """
+    try:
+        return _worker_id_in(token, secret, clock)
+    except Refused as wrong:
+        raise bad_worker_token() from wrong
+
+
+def _worker_id_in(token: str, secret: str, clock: Clock) -> str:
     if header_of(token).get("typ", "JWT") not in ("JWT", "jwt"):
         raise bad_token()
     judged_here: Any = {"require": list(_WORKER_REQUIRED), "verify_exp": False, "verify_iat": False}
@@ -85,4 +92,13 @@ def bad_token() -> Refused:
     return Refused(
         "unauthorized", "This token is not good: it is not ours, or it has ended.",
         mend="Log in again for a new one: POST /api/auth/login.",
+    )  # fmt: skip
+
+
+def bad_worker_token() -> Refused:
+    """The same for every fault of what a worker showed."""
+    return Refused(
+        "unauthorized", "This worker token is not good: it is not ours, or it has ended.",
+        mend="Show the worker's own credential, or sign a token with WORKER_TOKEN_SECRET where the server takes those:"
+        " HS256, with `workerId`, `iat` and `exp`, at most 24 hours apart.",
     )  # fmt: skip

@@ -9,7 +9,7 @@ from cmdexec.errors import Refused
 from cmdexec.notify.contract import Notify, Revoked
 from cmdexec.runtime import Runtime
 from cmdexec.server.identity.keys import write_secret
-from cmdexec.server.identity.tokens import bad_token, worker_id_in
+from cmdexec.server.identity.tokens import bad_worker_token, worker_id_in
 from cmdexec.server.identity.who import Identity, worker
 from cmdexec.store.contract.identity import CredentialRow, Credentials
 from cmdexec.store.contract.workers import Workers
@@ -43,10 +43,10 @@ class WorkerIdentities:
         """The worker that shows `token`. Raises Refused(`unauthorized` | `forbidden`), Unavailable(`store_away`)."""
         if token.startswith(PREFIX):
             if len(token) != _LENGTH or not token.isascii():
-                raise bad_token()
+                raise bad_worker_token()
             return worker(await self._of_credential(hash_of(token)))
         if self._shared is None:
-            raise bad_token()
+            raise bad_worker_token()
         worker_id = worker_id_in(token, self._shared, self._runtime.clock)
         return worker(await self._unless_revoked(f"id {worker_id}", worker_id))
 
@@ -56,7 +56,7 @@ class WorkerIdentities:
             return known[0]
         row = await self._credentials.get(secret_hash)
         if row is None or row.revoked:
-            raise bad_token()
+            raise bad_worker_token()
         return await self._unless_revoked(secret_hash, row.worker_id)
 
     async def _unless_revoked(self, key: str, worker_id: str) -> str:
