@@ -221,6 +221,7 @@ class WorkerView(View, frozen=True):
     cpu: float | None
     ram_mb: int | None
     limits: str | None
+    transport: Literal["socket", "polling"] | None
     load: dict[str, Any] | None
     registered_at: str
     last_seen_at: str | None

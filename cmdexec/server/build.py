@@ -142,6 +142,7 @@ async def _parts(
     stopping = asyncio.Event()
     services: tuple[Service, ...] = (
         presence,
+        presence.said,
         Dispatch(reads=reads, jobs=jobs, presence=presence, notify=notify, runtime=runtime, settings=settings),
         Leases(reads=reads, jobs=jobs, runtime=runtime, settings=settings),
         Overdue(reads=reads, jobs=jobs, runtime=runtime, settings=settings),
@@ -172,7 +173,7 @@ def _handlers(
         jobs_api.handlers(),
         OutputApi(reads, OutputReader(reads.output), follower).handlers(),
         WorkersApi(reads, presence, runtime.clock).handlers(),
-        AttemptsApi(presence).handlers(),
+        AttemptsApi(presence, view=jobs_api.view).handlers(),
     )
 
 

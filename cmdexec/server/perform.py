@@ -19,7 +19,7 @@ from cmdexec.protocol.operations import BY_NAME, Operation, Permission
 from cmdexec.protocol.repeats import refuse_repeats
 from cmdexec.protocol.requests import Request
 from cmdexec.runtime import Runtime
-from cmdexec.server.api.handler import JSON, Call, Handler, Handlers, Reply
+from cmdexec.server.api.handler import JSON, Call, Gone, Handler, Handlers, Reply, stays
 from cmdexec.server.identity import NOBODY, Identity
 from cmdexec.server.identity.sessions import LiveSessions
 from cmdexec.server.identity.workers import WorkerIdentities
@@ -47,7 +47,8 @@ class Presented:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a request says, apart from who says it. `fields`: of the path; `query` as it came, in its order."""
+    """What a request says, apart from who says it. `fields`: of the path; `query` as it came, in its order; `head`: no
+    body is wanted; `gone` returns when whoever asks is there no more."""
 
     fields: Mapping[str, str] = field(default_factory=dict)
     query: Sequence[tuple[str, str]] = ()
@@ -55,6 +56,8 @@ class Asked:
     content_type: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
+    head: bool = False
+    gone: Gone = stays
 
 
 Read = Callable[[], Awaitable[Asked]]
@@ -92,7 +95,9 @@ class Perform:
             permit(who, operation.permission)
             asked = await read()
             request, listed = self._decoders[name].decode(asked)
-            call = Call(who, request, listed, asked.body or b"", asked.headers, asked.source)
+            call = Call(
+                who, request, listed, asked.body or b"", asked.headers, asked.source, asked.head, asked.gone
+            )
             return await self._handlers[name](call)
         except Exception as wrong:
             return self.failed(wrong, name)

@@ -1,20 +1,39 @@
 """What workers say over HTTP; over a socket the same operations come in turns (`server.workers.link`)."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from cmdexec.errors import Refused
-from cmdexec.protocol.messages import Chunks, Heartbeat, OutputHeader, Register
-from cmdexec.protocol.requests import AttemptQuery, CheckView, OffsetsView, TakenView
+from cmdexec.model.job import Job
+from cmdexec.protocol.messages import AskJobs, Assignment, Beat, Chunks, Done, Heartbeat, Register
+from cmdexec.protocol.requests import (
+    AttemptQuery,
+    BeatView,
+    CheckView,
+    GivenJob,
+    GivenJobs,
+    Named,
+    OffsetsView,
+    TakenView,
+)
 from cmdexec.server.api.handler import Call, Handlers, Reply
-from cmdexec.server.workers import Presence, Said
+from cmdexec.server.api.told import not_stored, not_taken
+from cmdexec.server.workers import PollingMember, Presence
+
+INSTANCE_HEADER = "x-worker-instance"
+"""The `instanceId` of the process that asks, for those that want to be told when another one has taken its place."""
+
+_NOTHING = Reply(status=204)
 
 
 class AttemptsApi:
-    """`workers.register`, `workers.heartbeat` and `attempts.*`."""
+    """`workers.register`, `workers.heartbeat` and `attempts.*`. `view`: a job as it is answered."""
 
-    def __init__(self, presence: Presence) -> None:
-        self._said = Said(presence.desk)
+    def __init__(self, presence: Presence, *, view: Callable[[Job], Awaitable[object]]) -> None:
+        self._desk = presence.desk
+        self._said = presence.said
+        self._polls = presence.polls
+        self._view = view
 
     def handlers(self) -> Handlers:
         return {
@@ -33,36 +52,62 @@ class AttemptsApi:
         return Reply(await self._said.register(_worker(call), message))
 
     async def heartbeat(self, call: Call) -> Reply:
-        beat: Heartbeat = call.request
-        return Reply(await self._said.heartbeat(_worker(call), beat))
+        said: Heartbeat = call.request
+        beat, stop, cancel = await self._said.heartbeat(await self._member(call), said)
+        return Reply(_beat(beat, stop, cancel))
 
     async def start(self, call: Call) -> Reply:
-        return _listed(call, await self._said.start(_worker(call), call.request))
+        return _listed(call, await self._said.start(await self._member(call), call.request))
 
     async def release(self, call: Call) -> Reply:
-        return _listed(call, await self._said.release(_worker(call), call.request))
+        return _listed(call, await self._said.release(await self._member(call), call.request))
 
-    async def claim(self, _call: Call) -> Reply:
-        return Reply(status=204)
+    async def claim(self, call: Call) -> Reply:
+        """While its socket lives a worker is given jobs through that, and none here."""
+        asked: AskJobs = call.request
+        if call.head:
+            return _NOTHING
+        member = await self._member(call)
+        if not isinstance(member, PollingMember):
+            return _NOTHING
+        given = await self._polls.ask(member, asked, call.gone)
+        if given is None:
+            return _NOTHING
+        return Reply(
+            GivenJobs(
+                jobs=tuple(_job(item) for item in given.jobs), stop=_named(given.stop), cancel=_named(given.cancel)
+            )
+        )
 
     async def check(self, call: Call) -> Reply:
+        """What is not this worker's, or not known at all, is `stale`: so there is one rule for all of it, to stop."""
         asked: AttemptQuery = call.request
-        stop = await self._said.stops(_worker(call), asked.job_id, asked.attempt)
+        stop = await self._said.stops(await self._member(call), asked.job_id, asked.attempt)
         return Reply(CheckView(stop=stop is not None, reason=stop))
 
     async def output(self, call: Call) -> Reply:
         said: Chunks = call.request
-        ack = None
-        for chunk in said.chunks:
-            header = OutputHeader(
-                job_id=said.job_id, attempt=said.attempt, stream=chunk.stream, offset=chunk.offset, seq=chunk.seq
-            )  # fmt: skip
-            ack = await self._said.output(_worker(call), header, chunk.data)
-        stored = OffsetsView(stdout=ack.stdout if ack else 0, stderr=ack.stderr if ack else 0)
-        return Reply(TakenView(acknowledged=stored))
+        ack = await self._said.output(await self._member(call), said)
+        wrong = not_stored(ack)
+        if wrong is not None:
+            raise wrong
+        return Reply(TakenView(acknowledged=OffsetsView(stdout=ack.stdout, stderr=ack.stderr)))
 
     async def done(self, call: Call) -> Reply:
-        return _listed(call, await self._said.done(_worker(call), call.request))
+        """A list is told of item by item, a single result is answered as HTTP answers."""
+        items: Sequence[Done] = call.request
+        member = await self._member(call)
+        tolds = await self._said.done(member, items)
+        if call.listed:
+            return Reply(tolds)
+        job = await self._desk.job(items[0].job_id)
+        wrong = not_taken(tolds[0], job, member.holder)
+        if wrong is not None:
+            raise wrong
+        return Reply(None if job is None else await self._view(job))
+
+    async def _member(self, call: Call) -> Any:
+        return await self._said.heard(_worker(call), call.headers.get(INSTANCE_HEADER))
 
 
 def _worker(call: Call) -> str:
@@ -73,3 +118,24 @@ def _worker(call: Call) -> str:
 
 def _listed(call: Call, answers: Sequence[Any]) -> Reply:
     return Reply(list(answers) if call.listed else answers[0])
+
+
+def _beat(beat: Beat, stop: Iterable[tuple[str, int]], cancel: Iterable[tuple[str, int]]) -> BeatView:
+    cancelled = dict.fromkeys([*((order.job_id, order.attempt) for order in beat.cancel), *cancel])
+    stopped = [(told.job_id, told.attempt) for told in beat.held if told.tell == "stop"]
+    return BeatView(
+        lease_sec=beat.lease_sec, heartbeat_sec=beat.heartbeat_sec,
+        stop=_named(dict.fromkeys([*stopped, *stop, *cancelled])), cancel=_named(cancelled),
+        held=beat.held, start=beat.start, released=beat.released,
+    )  # fmt: skip
+
+
+def _named(keys: Iterable[tuple[str, int]]) -> tuple[Named, ...]:
+    return tuple(Named(job_id=job_id, attempt=attempt) for job_id, attempt in keys)
+
+
+def _job(item: Assignment) -> GivenJob:
+    return GivenJob(
+        job_id=item.job_id, attempt=item.attempt, command=item.command, env=item.env, timeout_sec=item.timeout_sec,
+        kill_grace_sec=item.kill_grace_sec, on_lost=item.on_lost, cpu=item.cpu, ram_mb=item.ram_mb,
+    )  # fmt: skip

@@ -4,11 +4,19 @@ Each file of this package has a class that is given what its handlers need, and 
 the names of operations to bound methods. `cmdexec.server.perform` refuses to start unless each operation has one.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cmdexec.server.identity import Identity
+
+Gone = Callable[[], Awaitable[None]]
+
+
+async def stays() -> None:
+    """Of callers that cannot go away: never returns."""
+    await asyncio.Event().wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +28,8 @@ class Call:
     body      the body as sent, for hashing; empty for a GET
     headers   by lower-case name
     source    the address it comes from, for throttles and the log
+    head      whether it was a HEAD: then nothing may be changed that a GET would
+    gone      returns when whoever asks is there no more
     """
 
     who: Identity
@@ -28,6 +38,8 @@ class Call:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
+    head: bool = False
+    gone: Gone = stays
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,13 +54,13 @@ class JobsApi:
         specs = [self._spec(new, f"[{place}]" if call.listed else "") for place, new in enumerate(asked)]
         jobs = await self._jobs.submit(_owner(call), specs, key=_key(call), body=call.body)
         if not call.listed:
-            return Reply(await self._view(jobs[0]))
+            return Reply(await self.view(jobs[0]))
         return Reply(await self._views(jobs))
 
     async def status(self, call: Call) -> Reply:
         asked: JobQuery = call.request
         if len(asked.job_id) == 1:
-            return Reply(await self._view((await self._found(asked.job_id))[0]))
+            return Reply(await self.view((await self._found(asked.job_id))[0]))
         return await in_pages(asked.job_id, self._found, self._views)
 
     async def cancel(self, call: Call) -> Reply:
@@ -107,7 +107,8 @@ class JobsApi:
                 raise Refused("not_found", f"There is no job {job_id}.", field="jobId")
         return [job for job in found if job is not None]
 
-    async def _view(self, job: Job) -> object:
+    async def view(self, job: Job) -> object:
+        """The job as it is answered."""
         return (await self._views([job])).jobs[0]
 
     async def _views(self, jobs: Sequence[Job]) -> JobsView:

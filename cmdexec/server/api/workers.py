@@ -61,6 +61,7 @@ class WorkersApi:
             cpu=row.cpu,
             ram_mb=row.ram_mb,
             limits=row.limits,
+            transport=live.transport if live else None,
             load=msgspec.to_builtins(live.stats) if live and live.stats else None,
             registered_at=rfc3339(row.registered_at) or "",
             last_seen_at=rfc3339(seen) if seen else None,

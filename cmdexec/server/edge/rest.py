@@ -7,13 +7,14 @@ credential is told so on every known path, and no body is read that nobody may s
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import hdrs, web
 from aiohttp.web import RequestPayloadError
 
 from cmdexec.clock import Clock
 from cmdexec.errors import CmdexecError, Refused
-from cmdexec.link.listen import Handle
+from cmdexec.link.listen import Handle, disconnected
 from cmdexec.protocol.operations import BY_NAME, ROUTES, Operation, Permission
 from cmdexec.server.api.handler import Reply
 from cmdexec.server.edge.answer import Answers, whole
@@ -151,7 +152,7 @@ class Rest:
             body = await self._body(request, min(operation.max_body, self._max_body))
         return Asked(
             fields, list(request.query.items()), body, request.headers.get(hdrs.CONTENT_TYPE, ""),
-            request.headers, request.remote or "",
+            request.headers, request.remote or "", request.method == "HEAD", partial(disconnected, request),
         )  # fmt: skip
 
     async def _body(self, request: web.BaseRequest, most: int) -> bytes:

@@ -3,9 +3,11 @@
 from cmdexec.server.workers.dispatch import Dispatch
 from cmdexec.server.workers.link import WorkerLink
 from cmdexec.server.workers.outbox import Outbox
+from cmdexec.server.workers.polling import PollingMember
+from cmdexec.server.workers.polls import Gone, Polls
 from cmdexec.server.workers.presence import LiveWorker, Presence
 from cmdexec.server.workers.said import Said
 
 __all__ = [
-    "Dispatch", "LiveWorker", "Outbox", "Presence", "Said", "WorkerLink",
+    "Dispatch", "Gone", "LiveWorker", "Outbox", "PollingMember", "Polls", "Presence", "Said", "WorkerLink",
 ]  # fmt: skip

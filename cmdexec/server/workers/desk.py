@@ -3,23 +3,28 @@
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
+
+import msgspec
 
 from cmdexec.errors import CmdexecError, Conflict, Refused, Unavailable
 from cmdexec.link.socket import Close
 from cmdexec.model.job import Job
 from cmdexec.protocol.codec import ask
-from cmdexec.protocol.messages import Failure, Lease, OutputAck, OutputHeader, Register, Registered
+from cmdexec.protocol.messages import Failure, Lease, OutputAck, Register, Registered
 from cmdexec.runtime import Runtime
 from cmdexec.server import jobs as work
 from cmdexec.server.jobs import Ask, Holder, Jobs
 from cmdexec.server.output import Appender, Measured, Measures
 from cmdexec.server.workers.courier import Courier
-from cmdexec.server.workers.intake import Budget, Intake, acknowledged
+from cmdexec.server.workers.intake import Budget, Intake, acknowledged, joined_pieces
+from cmdexec.server.workers.mailbox import Mailbox
 from cmdexec.server.workers.member import Member
 from cmdexec.server.workers.outbox import Outbox
+from cmdexec.server.workers.places import Places
 from cmdexec.server.workers.renewals import Renewals
+from cmdexec.server.workers.rows import instance_of, registered, worker_row
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.output import Append
 from cmdexec.store.contract.reads import Reads
@@ -28,6 +33,9 @@ from cmdexec.version import __version__
 
 PROTOCOLS = frozenset({"cmdexec.v1"})
 """What this server speaks: every protocol younger than 12 months (promise 10)."""
+
+Make = Callable[[Holder, str, Register, Outbox, float], Member]
+"""Makes a member: of a holder, its instance, what it registered, where it is told things, and when."""
 
 _REPLACED_MAX = 10_000
 _PAGE = 1000
@@ -59,7 +67,8 @@ class Desk:
         self.budget = Budget(settings.output_queue_bytes)
         self._renewals = Renewals(reads.workers)
         self._courier = Courier(reads.jobs, jobs, runtime.clock, spawn=self.spawn, sent_all=self.capacity.set)
-        self._joining: dict[str, asyncio.Lock] = {}
+        self._joining = Places()
+        self._storing: dict[str, int] = {}
         self._replaced: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._doubtful: set[str] = set()
         self._tasks: asyncio.TaskGroup | None = None
@@ -97,6 +106,11 @@ class Desk:
         """Renew its lease; raises Unavailable if that could not be kept."""
         await self._renewals.renew(worker_id)
 
+    def mailbox(self) -> Mailbox:
+        """For a worker without a socket."""
+        settings = self._settings
+        return Mailbox(most_bytes=settings.socket_queue_bytes, most_orders=settings.socket_queue_items)
+
     def welcome(self, holder: Holder) -> Registered:
         """How it shall run."""
         return Registered(
@@ -116,17 +130,35 @@ class Desk:
             runtime=self._runtime, limit=self.output_limit,
         )  # fmt: skip
 
-    async def store(self, holder: Holder, header: OutputHeader, data: bytes) -> OutputAck:
-        """Store a piece that came without a socket; raises Unavailable."""
-        key = (header.job_id, header.attempt)
-        piece = Append(
-            header.job_id, header.attempt, holder.session, header.stream, header.offset, data, self.output_limit
-        )
-        (stored,) = await self._appender.append([piece])
-        ack = acknowledged(key, stored)
-        if ack is None:
-            (ack,) = await self._explain(holder, [key])
-        return ack
+    async def store(
+        self, holder: Holder, job_id: str, attempt: int, pieces: Sequence[tuple[str, int, bytes]]
+    ) -> OutputAck:
+        """Store pieces (stream, offset, bytes) that came without a socket, in their order; without any, how far the
+        output is stored. Raises Unavailable."""
+        key = (job_id, attempt)
+        if not pieces:
+            return (await self._explain(holder, [key]))[0]
+        appends = [
+            Append(job_id, attempt, holder.session, stream, offset, data, self.output_limit)
+            for stream, offset, data in pieces
+        ]
+        size = sum(len(data) for _, _, data in pieces)
+        own = self._storing.get(holder.worker_id, 0)
+        await self.budget.take(size, own)
+        self._storing[holder.worker_id] = self._storing.get(holder.worker_id, 0) + size
+        try:
+            stored = await self._appender.append(joined_pieces(appends))
+        finally:
+            self.budget.give(size)
+            self._storing[holder.worker_id] -= size
+            if not self._storing[holder.worker_id]:
+                del self._storing[holder.worker_id]
+        acks = [acknowledged(key, one) for one in stored]
+        if None in acks:
+            return (await self._explain(holder, [key]))[0]
+        known = [ack for ack in acks if ack is not None]
+        first = next((ack for ack in known if ack.tell != "ok"), known[-1])
+        return msgspec.structs.replace(first, stdout=known[-1].stdout, stderr=known[-1].stderr)
 
     async def measured(self, job_id: str, attempt: int) -> Measured:
         """The output of an attempt, read again if need be; of one that has a result already, nothing has to be."""
@@ -181,24 +213,36 @@ class Desk:
 
     async def job(self, job_id: str) -> Job | None:
         """The job as the store has it."""
-        (job,) = await self._reads.jobs.get([job_id])
+        (job,) = await self.look([job_id])
         return job
+
+    async def look(self, job_ids: Sequence[str]) -> list[Job | None]:
+        """The jobs as the store has them, in the order asked."""
+        return await self._reads.jobs.get(job_ids)
 
     # Coming and going
 
-    async def join(self, worker_id: str, message: Register, outbox: Outbox) -> Member:
+    async def join(self, worker_id: str, message: Register, outbox: Outbox, make: Make = Member) -> Member:
         """The worker's process takes its place. Raises CmdexecError if it may not."""
-        lock = self._joining.setdefault(worker_id, asyncio.Lock())
+        async with self._joining.taking(worker_id):
+            return await self._take_place(worker_id, message, outbox, make)
+
+    async def rejoin(self, worker_id: str, make_outbox: Callable[[], tuple[Outbox, Make]]) -> Member:
+        """The member of a worker that has no need to register: the one that is there, or one as it registered last.
+        Raises CmdexecError if it never did."""
+        async with self._joining.taking(worker_id):
+            there = self.members.get(worker_id)
+            if there is not None:
+                return there
+            row = await self.row(worker_id)
+            if row is None:
+                raise Refused("bad_request", "This worker has not registered.", mend="Send `register` first.")
+            outbox, make = make_outbox()
+            return await self._take_place(worker_id, registered(row), outbox, make)
+
+    async def _take_place(self, worker_id: str, message: Register, outbox: Outbox, make: Make) -> Member:
         try:
-            async with lock:
-                holder, held = await self._admit(worker_id, message)
-                member = Member(holder, _instance(holder, message), message, outbox, self.now())
-                older = self.members.get(worker_id)
-                if older is not None:
-                    self._replace(older, member.instance_id)
-                member.give([job for job in held if job.session == holder.session], self.now())
-                self.members[worker_id] = member
-                return member
+            holder, held = await self._admit(worker_id, message)
         except Conflict as conflict:
             outbox.close(Close.REPLACED, conflict.message)
             raise
@@ -207,17 +251,13 @@ class Desk:
                 outbox.put(ask("error", [Failure(refused.code, refused.message, refused.field, refused.mend)]))
                 outbox.close(Close.FORBIDDEN, refused.message)
             raise
-        finally:
-            if not lock.locked() and self._joining.get(worker_id) is lock:
-                del self._joining[worker_id]
-
-    async def admit(self, worker_id: str, message: Register) -> Holder:
-        """A worker without a socket registers. Raises CmdexecError if it may not."""
-        holder, _ = await self._admit(worker_id, message)
+        member = make(holder, instance_of(holder, message), message, outbox, self.now())
         older = self.members.get(worker_id)
-        if older is not None and older.instance_id != _instance(holder, message):
-            self._replace(older, _instance(holder, message))
-        return holder
+        if older is not None:
+            self._replace(older, member.instance_id)
+        member.give([job for job in held if job.session == holder.session], self.now())
+        self.members[worker_id] = member
+        return member
 
     def leave(self, member: Member) -> None:
         """Its socket has ended."""
@@ -228,7 +268,7 @@ class Desk:
     async def _admit(self, worker_id: str, message: Register) -> tuple[Holder, list[Job]]:
         """Write the worker down; what its spool is, and what the store says that the worker holds."""
         holder = Holder(worker_id, message.session or worker_id)
-        instance = _instance(holder, message)
+        instance = instance_of(holder, message)
         if message.worker_id not in (None, worker_id):
             raise Refused(
                 "forbidden", f"This credential is that of worker {worker_id}, not of {message.worker_id}.",
@@ -245,19 +285,10 @@ class Desk:
         before = await self.row(worker_id)
         if before is not None and before.revoked:
             raise Refused("forbidden", "This worker was revoked.", mend="Let it join again, under a new id.")
-        await self._reads.workers.register(self._row(holder, instance, message))
+        await self._reads.workers.register(worker_row(holder, message, self.wall()))
         held = [job async for job in self.held(worker_id)]
         await self._bury(held, holder.session)
         return holder, held
-
-    def _row(self, holder: Holder, instance: str, message: Register) -> WorkerRow:
-        now = self._runtime.clock.now()
-        return WorkerRow(
-            worker_id=holder.worker_id, name=message.name, session=holder.session, instance_id=instance,
-            version=message.version, protocol=message.protocol, platform=message.platform, slots=message.slots,
-            executors=message.executors, labels=message.labels, registered_at=now, seen_at=now, cpu=message.cpu,
-            ram_mb=message.ram_mb, limits=message.limits,
-        )  # fmt: skip
 
     async def held(self, worker_id: str) -> AsyncIterator[Job]:
         """The jobs that are assigned to a worker, run on it or are unknown, as the store has them."""
@@ -308,10 +339,6 @@ class Desk:
         except Exception as fault:
             self._runtime.log.error("work for a worker's socket failed", exc=fault)
             outbox.close(Close.INTERNAL, "The message could not be handled; the cause is in the log.")
-
-
-def _instance(holder: Holder, message: Register) -> str:
-    return message.instance_id or holder.session
 
 
 def buried(job: Job) -> Ask:

@@ -86,7 +86,7 @@ class Dispatch:
             return False
         failed = await self._claims()
         able = self._able()
-        hungry = [member for member in able if member.free_slots]
+        hungry = [member for member in able if member.open_slots]
         if not hungry:
             return failed
         members = tuple(self._desk.members.values())
@@ -109,7 +109,7 @@ class Dispatch:
             shares = await self._shares([member for member, _ in wanting], [room for _, room in wanting])
             if not shares:
                 for member, _ in wanting:
-                    member.dry_since = announced
+                    member.looked(announced)
             for start in range(0, len(shares), _AT_ONCE):
                 async with asyncio.TaskGroup() as tasks:
                     claims = [
@@ -119,7 +119,7 @@ class Dispatch:
                 for member, claim in claims:
                     found = claim.result()
                     if found is _Found.ALL:
-                        member.dry_since = announced
+                        member.looked(announced)
                     elif found is _Found.UNKNOWN:
                         failed.add(member.worker_id)
 
@@ -127,7 +127,7 @@ class Dispatch:
         """Who shall claim how many. One alone takes what there is; several are counted for first."""
         if len(members) == 1:
             return [(members[0], rooms[0])]
-        free = [min(member.free_slots, room) for member, room in zip(members, rooms, strict=True)]
+        free = [min(member.open_slots, room) for member, room in zip(members, rooms, strict=True)]
         queued = await self._reads.queued(KLASSES, sum(rooms))
         now = split(queued, free)
         ahead = split(queued - sum(now), [room - slots for room, slots in zip(rooms, free, strict=True)])
@@ -140,7 +140,7 @@ class Dispatch:
 
     async def _claim(self, member: Member, limit: int) -> _Found:
         """Claim up to `limit` for a worker. A claim whose answer was lost is asked again before any other."""
-        claiming = member.claiming or Claiming(self._runtime.ids.new(), limit)
+        claiming = member.claiming or Claiming(member.next_claim() or self._runtime.ids.new(), limit)
         member.claiming = claiming
         try:
             jobs = await self._jobs.claim(
@@ -165,7 +165,7 @@ class Dispatch:
             and member.heard_at >= heard_after and member.paused_until <= now
         ]  # fmt: skip
         if len(able) > 1:
-            able.sort(key=lambda member: -member.free_slots)
+            able.sort(key=lambda member: -member.open_slots)
         return able
 
     async def _woken(self, seconds: float) -> None:

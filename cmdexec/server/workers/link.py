@@ -9,11 +9,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from cmdexec.errors import CmdexecError, Refused, Unavailable
+from cmdexec.errors import Refused, Unavailable
 from cmdexec.protocol.codec import answer
-from cmdexec.protocol.messages import Done, Failure, Heartbeat, OutputHeader, Register, Registered
+from cmdexec.protocol.messages import Done, Failure, OutputHeader, Register, Registered
 from cmdexec.server.jobs import again
 from cmdexec.server.workers.answers import send_answer
+from cmdexec.server.workers.carry import carry_out, listen
 from cmdexec.server.workers.desk import Desk
 from cmdexec.server.workers.intake import Intake
 from cmdexec.server.workers.member import Member
@@ -145,7 +146,7 @@ class WorkerLink:
                     self._judge(turn, item, reply, index)
             elif op == "heartbeat":
                 for index, beat in enumerate(items):
-                    turn.heartbeat(beat, await self._listen(member, beat), reply, index)
+                    turn.heartbeat(beat, await listen(desk, member, beat), reply, index)
             else:
                 raise Refused("bad_request", f"No frame of a worker is called {op}.", field="op")
         await self._carry_out(turn)
@@ -201,44 +202,10 @@ class WorkerLink:
         turn.done(item, reply, index, measured, self._desk.output_limit)
         await self._carry_out(turn)
 
-    async def _listen(self, member: Member, beat: Heartbeat) -> list[tuple[str, int]]:
-        """What a heartbeat says of the worker itself; returns the attempts that its list lacks."""
-        if beat.stats is not None:
-            member.stats = beat.stats
-        member.draining = beat.draining
-        if beat.start:
-            member.wants_start(beat.start)
-        missing: list[tuple[str, int]] = []
-        if beat.jobs is not None:
-            try:
-                await self._desk.look_up(member)
-                lost, missing = member.absent(beat.jobs, self._desk.now(), self._desk.lease.lease_sec)
-                self._desk.give_again(member, lost)
-            except Unavailable:
-                missing = []  # the next list lacks it as well
-            await self._desk.let_others()
-        return missing
-
     async def _carry_out(self, turn: Turn) -> None:
-        desk, member = self._desk, self._registered()
-        asks = turn.next_asks()
-        if not asks and not turn.beats:
-            return
-        try:
-            if turn.beats:
-                await desk.renew(member.worker_id)
-            while asks:
-                turn.answered(await desk.jobs.turn(asks), desk.now())
-                asks = turn.next_asks()
-                if asks:
-                    await self._desk.let_others()
-        except CmdexecError as away:
-            turn.postponed(Failure(away.code, away.message, retry_after_sec=getattr(away, "retry_after", None)))
-            return
-        for reply, index, parts in turn.beats:
-            reply.set(index, parts.beat(desk.lease))
+        member = self._registered()
+        if await carry_out(self._desk, member, turn) is None and turn.beats:
             member.ready = True
-        desk.capacity.set()
 
     def _send(self, reply: Reply) -> None:
         if reply.number is not None and not reply.open:

@@ -1,7 +1,7 @@
 """One connected worker, as this server knows it. The store has the truth about jobs; this is what saves asking it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -63,6 +63,8 @@ class Member:
                   gets no more
     """
 
+    transport: Literal["socket", "polling"] = "socket"
+
     def __init__(self, holder: Holder, instance_id: str, register: Register, outbox: Outbox, now: float) -> None:
         self.holder = holder
         self.instance_id = instance_id
@@ -108,6 +110,11 @@ class Member:
         return max(0, self.slots - len(self._given))
 
     @property
+    def open_slots(self) -> int:
+        """Slots for which it may be given something now."""
+        return self.free_slots
+
+    @property
     def surplus(self) -> int:
         """How many attempts wait with it although it has no slot for them."""
         return min(self.waiting, max(0, len(self._given) - self.slots))
@@ -121,6 +128,14 @@ class Member:
         if ahead and self.surplus * _REFILL_BELOW > ahead:
             return 0
         return max(0, self.slots + ahead - len(self._given))
+
+    def next_claim(self) -> str | None:
+        """What its next claim has to be called; None: whatever was not used yet."""
+        return None
+
+    def looked(self, announced: int) -> None:
+        """Nothing was left for it of what had been announced."""
+        self.dry_since = announced
 
     def given(self) -> Iterator[tuple[str, Given]]:
         """All that it has, by job id."""
@@ -144,7 +159,7 @@ class Member:
             self._given[job.job_id] = Given(job.attempt, now, started)
             self._running += started is not None
 
-    def sent(self, jobs: Iterable[Job], now: float) -> None:
+    def sent(self, jobs: Iterable[Named], now: float) -> None:
         """These were sent to it in one frame."""
         self._batch += 1
         for job in jobs:

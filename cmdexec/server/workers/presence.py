@@ -1,5 +1,7 @@
 """Who is connected, for the rest of the server: sockets come in here, and what hints tell workers goes out."""
 
+from typing import Literal
+
 import msgspec
 
 from cmdexec.link.socket import Close
@@ -12,18 +14,21 @@ from cmdexec.server.output import Appender, Measures
 from cmdexec.server.workers.desk import Desk
 from cmdexec.server.workers.link import WorkerLink
 from cmdexec.server.workers.outbox import Outbox
+from cmdexec.server.workers.polls import Polls
+from cmdexec.server.workers.said import Said
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.reads import Reads
 
 
 class LiveWorker(msgspec.Struct, frozen=True):
-    """A connected worker. `held`: (job id, attempt, whether its start was granted)."""
+    """A connected worker, or one that polls. `held`: (job id, attempt, whether its start was granted)."""
 
     worker_id: str
     session: str
     slots: int
     free_slots: int
     draining: bool
+    transport: Literal["socket", "polling"]
     stats: Stats | None
     held: tuple[tuple[str, int, bool], ...]
 
@@ -45,6 +50,8 @@ class Presence:
         self.desk = Desk(
             reads=reads, jobs=jobs, appender=appender, measures=measures, runtime=runtime, settings=settings
         )
+        self.said = Said(self.desk, runtime.clock)
+        self.polls = Polls(self.desk)
         notify.listen(TellWorker, self._tell)
         notify.listen(Revoked, self._revoked)
 
@@ -65,7 +72,8 @@ class Presence:
         """All connected workers, by id."""
         return {
             member.worker_id: LiveWorker(
-                member.worker_id, member.holder.session, member.slots, member.free_slots, member.draining, member.stats,
+                member.worker_id, member.holder.session, member.slots, member.free_slots, member.draining,
+                member.transport, member.stats,
                 tuple((job_id, given.attempt, given.started_at is not None) for job_id, given in member.given()),
             )
             for member in self.desk.members.values()

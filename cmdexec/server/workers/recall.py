@@ -28,7 +28,7 @@ class Recalls:
     async def among(self, members: Iterable[Member], hungry: Sequence[Member], now: float) -> bool:
         """Take back what members do not begin, for the free slots of `hungry`. Returns whether something may be taken
         back later, once it has waited long enough."""
-        need = sum(member.free_slots for member in hungry)
+        need = sum(member.open_slots for member in hungry)
         look = now - self._looked_at >= self._after_sec
         if look:
             self._looked_at = now
@@ -61,7 +61,7 @@ class Recalls:
         self, members: Iterable[Member], hungry: Sequence[Member], klasses: Sequence[str], wall: int
     ) -> None:  # fmt: skip
         """Take back what waits with workers that are not connected here: they may be gone, or another server's."""
-        need = sum(member.free_slots for member in hungry)
+        need = sum(member.open_slots for member in hungry)
         here = {member.worker_id for member in members}
         found = await self._reads.assigned_elsewhere(klasses, hungry[0].worker_id, need + len(here))
         before = wall - int(self._after_sec * 1000)

@@ -1,120 +1,174 @@
-"""What a worker says without a socket: one call is one turn, judged like that of a socket."""
+"""What a worker says without a socket: one call is one turn, judged like that of a socket.
 
-from collections.abc import Sequence
+Such a worker is a member like the others, with a mailbox in place of a socket. It leaves when it has said nothing for a
+lease; any call makes it again, as it registered last, so a server that was started again needs no new `register`. While
+a socket of the worker lives, calls that come late are carried out in its name and change nothing else.
+
+An attempt that runs has a lease of its own here: if for so long the worker has said nothing of it, in a list, with
+output, a question or a result, its lease is over, though that of the worker is not. So what was granted in an answer
+that never arrived does not run for ever, even with a worker that sends no lists; and any word of it takes it up again.
+"""
+
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from cmdexec.errors import Refused
+from cmdexec.clock import Clock
+from cmdexec.errors import CmdexecError, Conflict, Unavailable
+from cmdexec.link.socket import Close
 from cmdexec.protocol.messages import (
     Beat,
+    Chunks,
     Done,
     Heartbeat,
     Held,
     OutputAck,
-    OutputHeader,
     Register,
     Registered,
     Released,
     Told,
 )
 from cmdexec.server import jobs
-from cmdexec.server.jobs import Ask, Holder, Outcome
-from cmdexec.server.workers.desk import Desk, buried
-from cmdexec.server.workers.turn import ASKS_AT_ONCE
+from cmdexec.server.jobs import Holder
+from cmdexec.server.workers.carry import carry_out, listen
+from cmdexec.server.workers.desk import Desk, Make
+from cmdexec.server.workers.mailbox import Key, Mailbox
+from cmdexec.server.workers.member import Member, Named
+from cmdexec.server.workers.outbox import Outbox
+from cmdexec.server.workers.polling import PollingMember
+from cmdexec.server.workers.turn import Reply, Turn
 
 
 class Said:
-    """Each call names the worker, whose credential has been judged; its session is the one it registered last."""
+    """A Service. Each call names the worker, whose credential has been judged, and raises CmdexecError if it cannot be
+    carried out."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, clock: Clock) -> None:
         self._desk = desk
+        self._clock = clock
+
+    async def run(self) -> None:
+        """See who has become silent, until cancelled."""
+        desk = self._desk
+        while True:
+            await self._clock.sleep(desk.lease.heartbeat_sec)
+            for member in list(desk.members.values()):
+                if isinstance(member, PollingMember):
+                    await self._see_to(member)
 
     async def register(self, worker_id: str, message: Register) -> Registered:
-        """Who it is. Raises CmdexecError if it may not work."""
-        return self._desk.welcome(await self._desk.admit(worker_id, message))
+        """Who it is. It takes the place of whatever connection the worker had."""
+        mailbox, make = self._connection()
+        member = await self._desk.join(worker_id, message, mailbox, make)
+        return self._desk.welcome(member.holder)
 
-    async def heartbeat(self, worker_id: str, beat: Heartbeat) -> Beat:
-        """Renew the lease, and answer all that it says of attempts."""
-        holder = await self._holder(worker_id)
-        await self._desk.renew(worker_id)
-        released = [(item, self._release(holder, item)) for item in beat.released]
-        held = [(item, jobs.resume(holder, item)) for item in beat.jobs or ()]
-        starts = [(item, jobs.start(holder, item)) for item in beat.start]
-        lacking = [] if beat.jobs is None else await self._lacking(holder, beat.jobs)
-        asks = [*(ask for _, ask in released), *(ask for _, ask in held), *(ask for _, ask in starts), *lacking]
-        outcomes = iter(await self._turn(asks))
-        let_go = tuple(jobs.released(item, next(outcomes)) for item, _ in released)
-        named = [jobs.resumed(item, next(outcomes)) for item, _ in held]
-        begun = tuple(jobs.started(item, next(outcomes)) for item, _ in starts)
-        return Beat(
-            lease_sec=self._desk.lease.lease_sec,
-            heartbeat_sec=self._desk.lease.heartbeat_sec,
-            held=tuple(said for said in named if isinstance(said, Told)),
-            start=begun,
-            released=let_go,
-            cancel=tuple(said for said in named if said is not None and not isinstance(said, Told)),
-        )
+    async def heard(self, worker_id: str, instance: str | None = None) -> Member:
+        """The member that the worker is, its lease renewed. `instance`: which process says so, if that is known."""
+        desk = self._desk
+        member = desk.members.get(worker_id)
+        if member is None:
+            member = await desk.rejoin(worker_id, self._connection)
+        if instance is not None and instance != member.instance_id:
+            raise Conflict("replaced", "Another process of this worker has taken its place.")
+        member.heard_at = desk.now()
+        await desk.renew(worker_id)
+        return member
 
-    async def stops(self, worker_id: str, job_id: str, attempt: int) -> Literal["cancelled", "stale"] | None:
-        """Why the attempt is to be ended; None: it is not."""
-        holder = await self._holder(worker_id)
+    async def heartbeat(self, member: Member, beat: Heartbeat) -> tuple[Beat, list[Key], list[Key]]:
+        """The answer to all that it says of attempts; and the orders that waited, to stop and to cancel."""
+        turn, reply = self._turn(member), Reply(None, 1)
+        missing: list[Key] = []
+        if isinstance(member, PollingMember):
+            missing = await listen(self._desk, member, beat)
+        turn.heartbeat(beat, missing, reply, 0)
+        self._done(await carry_out(self._desk, member, turn))
+        if not isinstance(member, PollingMember):
+            return reply.items[0], [], []
+        member.ready = True
+        stop, cancel = member.mailbox.take_orders()
+        return reply.items[0], stop, cancel
+
+    async def stops(self, member: Member, job_id: str, attempt: int) -> Literal["cancelled", "stale"] | None:
+        """Why the attempt is to be ended; None: it is not. What nobody knows is stale."""
+        self._word(member, [Held(job_id=job_id, attempt=attempt)])
         job = await self._desk.job(job_id)
-        if job is None or job.attempt != attempt or job.session != holder.session or job.ended:
+        if job is None or job.attempt != attempt or job.session != member.holder.session or job.ended:
             return "stale"
         return "cancelled" if job.cancel_requested else None
 
-    async def start(self, worker_id: str, items: Sequence[Held]) -> list[Told]:
+    async def start(self, member: Member, items: Sequence[Held]) -> list[Told]:
         """May it make the processes of these?"""
-        holder = await self._holder(worker_id)
-        outcomes = await self._turn([jobs.start(holder, item) for item in items])
-        return [jobs.started(item, outcome) for item, outcome in zip(items, outcomes, strict=True)]
+        turn, reply = self._turn(member), Reply(None, len(items))
+        member.wants_start(items)
+        self._word(member, items)
+        turn.start(items, reply)
+        await carry_out(self._desk, member, turn)
+        return reply.items
 
-    async def release(self, worker_id: str, items: Sequence[Released]) -> list[Told]:
+    async def release(self, member: Member, items: Sequence[Released]) -> list[Told]:
         """It has these no more."""
-        holder = await self._holder(worker_id)
-        outcomes = await self._turn([self._release(holder, item) for item in items])
-        return [jobs.released(item, outcome) for item, outcome in zip(items, outcomes, strict=True)]
+        turn, reply = self._turn(member), Reply(None, len(items))
+        turn.released(items, reply)
+        await carry_out(self._desk, member, turn)
+        return reply.items
 
-    async def done(self, worker_id: str, items: Sequence[Done]) -> list[Told]:
+    async def done(self, member: Member, items: Sequence[Done]) -> list[Told]:
         """These have ended so."""
-        holder = await self._holder(worker_id)
-        asks = []
-        for item in items:
-            measure = self._desk.stored.known(item.job_id, item.attempt)
+        desk = self._desk
+        turn, reply = self._turn(member), Reply(None, len(items))
+        for index, item in enumerate(items):
+            measure = desk.stored.known(item.job_id, item.attempt)
             if measure is None:
-                measure = await self._desk.measured(item.job_id, item.attempt)
-            asks.append(jobs.report(holder, item, measure, self._desk.output_limit))
-        outcomes = await self._turn(asks)
-        return [
-            jobs.reported(ask, item, outcome) for ask, item, outcome in zip(asks, items, outcomes, strict=True)
-        ]  # fmt: skip
+                measure = await desk.measured(item.job_id, item.attempt)
+            turn.done(item, reply, index, measure, desk.output_limit)
+        await carry_out(desk, member, turn)
+        return reply.items
 
-    async def output(self, worker_id: str, header: OutputHeader, data: bytes) -> OutputAck:
-        """Bytes of a stream; without any, how far it is stored."""
-        holder = await self._holder(worker_id)
-        return await self._desk.store(holder, header, data)
+    async def output(self, member: Member, said: Chunks) -> OutputAck:
+        """Bytes of its streams; without any, how far they are stored. Bringing some proves that the worker has it, so
+        an attempt that was given up is taken up."""
+        held = Held(job_id=said.job_id, attempt=said.attempt)
+        self._word(member, [held])
+        pieces = [(chunk.stream, chunk.offset, chunk.data) for chunk in said.chunks]
+        ack = await self._desk.store(member.holder, said.job_id, said.attempt, pieces)
+        if ack.code != "resume_first":
+            return ack
+        (outcome,) = await self._desk.jobs.turn([jobs.resume(member.holder, held)])
+        member.stands(said.job_id, said.attempt, outcome.job, self._desk.now())
+        return await self._desk.store(member.holder, said.job_id, said.attempt, pieces)
 
-    def _release(self, holder: Holder, item: Released) -> Ask:
-        return jobs.release(holder, item, workers=self._desk.members.keys())
+    def _turn(self, member: Member) -> Turn:
+        return Turn(member, self._desk.members.keys())
 
-    async def _lacking(self, holder: Holder, held: Sequence[Held]) -> list[Ask]:
-        """What a complete list lacks of that which was given more than a heartbeat ago; and what an older spool had."""
-        named = {(item.job_id, item.attempt) for item in held}
-        before = self._desk.wall() - int(self._desk.lease.heartbeat_sec * 1000)
-        return [
-            jobs.missing(holder, job.job_id, job.attempt) if job.session == holder.session else buried(job)
-            async for job in self._desk.held(holder.worker_id)
-            if job.session != holder.session
-            or ((job.job_id, job.attempt) not in named and (job.assigned_at or 0) <= before)
-        ]
+    def _done(self, away: CmdexecError | None) -> None:
+        if away is not None:
+            raise away
 
-    async def _holder(self, worker_id: str) -> Holder:
-        row = await self._desk.row(worker_id)
-        if row is None:
-            raise Refused("bad_request", "This worker has not registered.", mend="Send `register` first.")
-        return Holder(worker_id, row.session)
+    def _word(self, member: Member, items: Iterable[Named]) -> None:
+        if isinstance(member, PollingMember):
+            member.heard_of(items, self._desk.now())
 
-    async def _turn(self, asks: Sequence[Ask]) -> list[Outcome]:
-        outcomes: list[Outcome] = []
-        while some := asks[len(outcomes) : len(outcomes) + ASKS_AT_ONCE]:
-            outcomes += await self._desk.jobs.turn(some)
-        return outcomes
+    def _connection(self) -> tuple[Mailbox, Make]:
+        mailbox = self._desk.mailbox()
+        heartbeat_sec = self._desk.lease.heartbeat_sec
+
+        def make(holder: Holder, instance_id: str, message: Register, _outbox: Outbox, now: float) -> Member:
+            return PollingMember(holder, instance_id, message, mailbox, now, heartbeat_sec)
+
+        return mailbox, make
+
+    async def _see_to(self, member: PollingMember) -> None:
+        desk = self._desk
+        now, patience = desk.now(), desk.lease.lease_sec
+        if now - member.heard_at >= patience:
+            desk.leave(member)
+            member.mailbox.close(Close.GOING_AWAY, "The worker is silent.")
+            return
+        silent = member.silent(now, patience)
+        try:
+            await desk.jobs.turn(jobs.lease_over([job_id for job_id, _ in silent], member.holder.session))
+        except Unavailable:
+            return  # the next look finds them again
+        for job_id, attempt in silent:
+            member.take(job_id, attempt)
+        if silent:
+            desk.capacity.set()

@@ -7,7 +7,6 @@ from typing import Any
 from cmdexec.errors import Unavailable
 from cmdexec.link.socket import Close
 from cmdexec.protocol.messages import Heartbeat, Held
-from cmdexec.server.workers import Said
 from tests.unit.server.core import Core, Worker, eventually
 from tests.unit.server.workers.test_courier import Narrow
 
@@ -48,7 +47,8 @@ async def test_a_long_list_is_decided_a_thousand_at_a_time(server: Core) -> None
     assert len(beat.held) == 2500
     assert turns == [1000, 1000, 500]
     turns.clear()
-    beat = await Said(server.presence.desk).heartbeat("w1", Heartbeat(jobs=held(2500)))
+    said, w1 = server.presence.said, server.presence.desk.members["w1"]
+    beat, _, _ = await said.heartbeat(w1, Heartbeat(jobs=held(2500)))
     assert len(beat.held) == 2500
     assert turns == [1000, 1000, 500]
 

@@ -1,88 +1,158 @@
 """A worker without a socket gets the same answers, a call at a time."""
 
+from typing import Any
+
 import pytest
 
-from cmdexec.errors import Refused
+from cmdexec.errors import Conflict, Refused
 from cmdexec.model.job import Status
-from cmdexec.protocol.messages import Heartbeat, Held, OutputHeader, Register, Released
+from cmdexec.protocol.messages import Beat, Chunk, Chunks, Heartbeat, Held, Register, Released
 from cmdexec.server.jobs import Holder
-from cmdexec.server.workers import Said
+from cmdexec.server.workers import PollingMember
 from tests.unit.server.core import Core, done
 
 ME = Holder("w1", "s1")
 
 
+class Caller:
+    """One worker that calls."""
+
+    def __init__(self, server: Core) -> None:
+        self.said = server.presence.said
+
+    async def member(self) -> PollingMember:
+        member = await self.said.heard("w1")
+        assert isinstance(member, PollingMember)
+        return member
+
+    async def heartbeat(self, **more: Any) -> Beat:
+        beat, _, _ = await self.said.heartbeat(await self.member(), Heartbeat(**more))
+        return beat
+
+
 @pytest.fixture
-async def said(server: Core) -> Said:
-    said = Said(server.presence.desk)
-    registered = await said.register("w1", Register(session="s1", instance_id="i1"))
+async def caller(server: Core) -> Caller:
+    registered = await server.presence.said.register("w1", Register(session="s1", instance_id="i1"))
     assert (registered.worker_id, registered.session, registered.heartbeat_sec) == ("w1", "s1", 10)
-    return said
+    return Caller(server)
+
+
+def chunks(job_id: str, *data: bytes) -> Chunks:
+    offset, pieces = 0, []
+    for piece in data:
+        pieces.append(Chunk(stream="stdout", offset=offset, data=piece))
+        offset += len(piece)
+    return Chunks(job_id=job_id, attempt=1, chunks=tuple(pieces))
 
 
 async def test_who_has_not_registered_is_told_to(server: Core) -> None:
     with pytest.raises(Refused, match="not registered"):
-        await Said(server.presence.desk).heartbeat("w9", Heartbeat())
+        await server.presence.said.heard("w9")
 
 
-async def test_the_way_of_a_job_by_calls(server: Core, said: Said) -> None:
+async def test_the_way_of_a_job_by_calls(server: Core, caller: Caller) -> None:
     await server.submit()
     (job,) = await server.claim(ME)
-    held = Held(job_id=job.job_id, attempt=1)
-    assert [told.tell for told in await said.start("w1", [held])] == ["go"]
-    header = OutputHeader(job_id=job.job_id, attempt=1, stream="stdout", offset=0)
-    ack = await said.output("w1", header, b"abc")
+    member = await caller.member()
+    assert [told.tell for told in await caller.said.start(member, [Held(job_id=job.job_id, attempt=1)])] == ["go"]
+    assert member.running == 1
+    ack = await caller.said.output(member, chunks(job.job_id, b"ab", b"c"))
     assert (ack.tell, ack.stdout) == ("ok", 3)
-    assert (await said.output("w1", header, b"")).stdout == 3
-    (told,) = await said.done("w1", [done(job.job_id, 1, b"abcdef", inline=b"def")])
+    assert (await caller.said.output(member, chunks(job.job_id))).stdout == 3
+    (told,) = await caller.said.done(member, [done(job.job_id, 1, b"abcdef", inline=b"def")])
     assert told.tell == "ok"
     assert await server.stored(job.job_id, 1) == b"abcdef"
-    assert (await said.output("w1", header, b"late")).tell == "stop"
+    assert (await caller.said.output(member, chunks(job.job_id, b"late"))).tell == "stop"
+    assert (member.running, member.waiting) == (0, 0)
 
 
-async def test_a_heartbeat_answers_all_that_it_says(server: Core, said: Said) -> None:
+async def test_a_heartbeat_answers_all_that_it_says(server: Core, caller: Caller) -> None:
     await server.submit(3)
     jobs = await server.claim(ME, limit=3)
     first, second, third = (Held(job_id=job.job_id, attempt=1) for job in jobs)
-    await said.start("w1", [first])
+    await caller.said.start(await caller.member(), [first])
     await server.jobs.cancel([first.job_id], "me")
-    beat = await said.heartbeat(
-        "w1",
-        Heartbeat(
-            jobs=(first, second), start=(second,),
-            released=(Released(job_id=third.job_id, attempt=1, why="neverSpawned"),),
-        ),
+    beat = await caller.heartbeat(
+        jobs=(first, second), start=(second,),
+        released=(Released(job_id=third.job_id, attempt=1, why="neverSpawned"),),
     )  # fmt: skip
     assert [order.job_id for order in beat.cancel] == [first.job_id]
     assert [told.tell for told in (*beat.start, *beat.released)] == ["go", "ok"]
     assert beat.held == ()
 
 
-async def test_what_two_lists_lack_is_given_to_others(server: Core, said: Said) -> None:
+async def test_what_two_lists_lack_is_given_to_others(server: Core, caller: Caller) -> None:
     await server.submit()
     (job,) = await server.claim(ME)
-    await said.heartbeat("w1", Heartbeat(jobs=()))
-    assert (await server.job(job.job_id)).missing == 0, "it was only just given"
-    server.clock.go_on(11)
-    await said.heartbeat("w1", Heartbeat(jobs=()))
-    await said.heartbeat("w1", Heartbeat(jobs=()))
+    member = await caller.member()
+    member.give([job], server.clock.elapsed())
+    member.sent([job], server.clock.elapsed())
+    await caller.heartbeat(jobs=())
+    server.clock.go_on(9)
+    await caller.heartbeat(jobs=())
+    assert (await server.job(job.job_id)).missing == 0, "the list may have been made before it was given"
+    server.clock.go_on(2)
+    await caller.heartbeat(jobs=())
+    await caller.heartbeat(jobs=())
     assert (await server.job(job.job_id)).status is Status.QUEUED
 
 
-async def test_registering_anew_with_another_process_replaces_the_socket(server: Core, said: Said) -> None:
-    worker = await server.connect(instance="i2")
-    await said.register("w1", Register(session="s1", instance_id="i2"))
-    assert worker.sent.ended is None
-    await said.register("w1", Register(session="s1", instance_id="i3"))
+async def test_what_waits_to_be_asked_for_is_not_missing(server: Core, caller: Caller) -> None:
+    await server.submit()
+    (job,) = await server.claim(ME)
+    member = await caller.member()
+    server.presence.desk.assign(member, [job])
+    assert member.mailbox.has(job.job_id, 1)
+    server.clock.go_on(30)
+    await caller.heartbeat(jobs=())
+    server.clock.go_on(30)
+    await caller.heartbeat(jobs=())
+    assert (await server.job(job.job_id)).missing == 0
+
+
+async def test_registering_takes_the_place_of_the_socket_and_a_socket_that_of_the_mailbox(
+    server: Core, caller: Caller
+) -> None:
+    worker = await server.connect(instance="i1")
+    assert server.presence.desk.members["w1"].transport == "socket"
+    await caller.said.register("w1", Register(session="s1", instance_id="i1"))
     assert worker.sent.ended is not None
+    assert server.presence.desk.members["w1"].transport == "polling"
+    assert (await server.connect(instance="i1")).sent.ended is None
+    assert server.presence.desk.members["w1"].transport == "socket"
 
 
-async def test_releasing_a_job_by_policy_asks_whether_others_are_there(server: Core, said: Said) -> None:
+async def test_a_call_that_comes_late_is_carried_out_and_replaces_no_socket(server: Core, caller: Caller) -> None:
+    await server.submit(2)
+    job, other = await server.claim(ME, limit=2)
+    held = Held(job_id=job.job_id, attempt=1)
+    worker = await server.connect(instance="i1")
+    await worker.beat((job.job_id, 1), (other.job_id, 1))
+    assert (await worker.start((other.job_id, 1)))[0].tell == "go"
+    server.clock.go_on(30)
+    member = await caller.said.heard("w1")
+    for _ in range(2):
+        beat, stop, cancel = await caller.said.heartbeat(member, Heartbeat(jobs=(), start=(held,), draining=True))
+    assert ([told.tell for told in beat.start], stop, cancel) == (["go"], [], [])
+    assert (await server.job(other.job_id)).missing == 0, "an old list says nothing"
+    assert worker.sent.ended is None
+    assert server.presence.desk.members["w1"] is member
+    assert not member.draining
+
+
+async def test_another_process_is_told_that_it_was_replaced_if_it_says_who_it_is(server: Core, caller: Caller) -> None:
+    await caller.said.register("w1", Register(session="s1", instance_id="i2"))
+    assert await caller.said.heard("w1", "i2")
+    with pytest.raises(Conflict, match="Another process"):
+        await caller.said.heard("w1", "i1")
+
+
+async def test_releasing_a_job_by_policy_asks_whether_others_are_there(server: Core, caller: Caller) -> None:
     await server.submit(2)
     jobs = await server.claim(ME, limit=2)
     declined = [Released(job_id=job.job_id, attempt=1, why="declined", message="no") for job in jobs]
-    await said.release("w1", declined[:1])
+    await caller.said.release(await caller.member(), declined[:1])
     assert (await server.job(jobs[0].job_id)).status is Status.FAILED
     await server.connect("w2", "s2", "i2")
-    await said.release("w1", declined[1:])
+    await caller.said.release(await caller.member(), declined[1:])
     assert (await server.job(jobs[1].job_id)).status is Status.QUEUED

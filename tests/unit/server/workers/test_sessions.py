@@ -9,7 +9,6 @@ import pytest
 from cmdexec.errors import Unavailable
 from cmdexec.model.job import Status
 from cmdexec.protocol.messages import Heartbeat, Register
-from cmdexec.server.workers import Said
 from tests.unit.server.core import Core, Worker, eventually
 
 
@@ -43,7 +42,7 @@ async def test_it_is_queued_again_at_once(server: Core, by_socket: bool) -> None
             await server.connect(session="new", instance="new")
         else:
             message = Register(session="new", instance_id="new", slots=2)
-            await Said(server.presence.desk).register("w1", message)
+            await server.presence.said.register("w1", message)
 
     await queued_again(server, await overtaken(server, register))
 
@@ -79,7 +78,7 @@ async def test_the_next_list_settles_it_when_the_store_is_away(server: Core) -> 
 
 
 async def test_a_list_that_comes_without_a_socket_settles_it_too(server: Core) -> None:
-    said = Said(server.presence.desk)
+    said = server.presence.said
     row = server.presence.desk.row
 
     async def register() -> None:
@@ -88,5 +87,5 @@ async def test_a_list_that_comes_without_a_socket_settles_it_too(server: Core) -
 
     job_id = await overtaken(server, register)
     server.presence.desk.row = row  # type: ignore[method-assign]
-    await said.heartbeat("w1", Heartbeat(jobs=()))
+    await said.heartbeat(await said.heard("w1"), Heartbeat(jobs=()))
     assert (await server.job(job_id)).status is Status.QUEUED

@@ -1,0 +1,48 @@
+"""What a turn of a worker needs besides its asks, however it came: over a socket or call by call."""
+
+from cmdexec.errors import CmdexecError, Unavailable
+from cmdexec.protocol.messages import Failure, Heartbeat
+from cmdexec.server.workers.desk import Desk
+from cmdexec.server.workers.member import Member
+from cmdexec.server.workers.turn import Turn
+
+
+async def listen(desk: Desk, member: Member, beat: Heartbeat) -> list[tuple[str, int]]:
+    """What a heartbeat says of the worker itself; returns the attempts that its list lacks."""
+    if beat.stats is not None:
+        member.stats = beat.stats
+    member.draining = beat.draining
+    if beat.start:
+        member.wants_start(beat.start)
+    missing: list[tuple[str, int]] = []
+    if beat.jobs is not None:
+        try:
+            await desk.look_up(member)
+            lost, missing = member.absent(beat.jobs, desk.now(), desk.lease.lease_sec)
+            desk.give_again(member, lost)
+        except Unavailable:
+            missing = []  # the next list lacks it as well
+        await desk.let_others()
+    return missing
+
+
+async def carry_out(desk: Desk, member: Member, turn: Turn) -> CmdexecError | None:
+    """Carry out what a turn asks. What it could not is to be asked again: returns why."""
+    asks = turn.next_asks()
+    if not asks and not turn.beats:
+        return None
+    try:
+        if turn.beats:
+            await desk.renew(member.worker_id)
+        while asks:
+            turn.answered(await desk.jobs.turn(asks), desk.now())
+            asks = turn.next_asks()
+            if asks:
+                await desk.let_others()
+    except CmdexecError as away:
+        turn.postponed(Failure(away.code, away.message, retry_after_sec=getattr(away, "retry_after", None)))
+        return away
+    for reply, index, parts in turn.beats:
+        reply.set(index, parts.beat(desk.lease))
+    desk.capacity.set()
+    return None

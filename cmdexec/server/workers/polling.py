@@ -1,0 +1,79 @@
+"""A worker that polls, as a member like the others, but for when it may be given jobs and what its lists say."""
+
+from collections.abc import Iterable, Sequence
+
+from cmdexec.protocol.messages import Held, Register
+from cmdexec.server.jobs import Holder
+from cmdexec.server.workers.mailbox import Mailbox
+from cmdexec.server.workers.member import Member, Named
+
+
+class PollingMember(Member):
+    """It is given jobs only while it asks for some, and never more than it has slots.
+
+    Requests may overtake each other, so a list says nothing of what was given to it, or granted, less than
+    `heartbeat_sec` ago.
+    """
+
+    transport = "polling"
+
+    def __init__(
+        self, holder: Holder, instance_id: str, register: Register, mailbox: Mailbox, now: float, heartbeat_sec: float
+    ) -> None:
+        super().__init__(holder, instance_id, register, mailbox, now)
+        self.mailbox = mailbox
+        self.fresh = True
+        self._heartbeat_sec = heartbeat_sec
+        self._word: dict[str, float] = {}
+
+    @property
+    def open_slots(self) -> int:
+        return min(self.free_slots, self.mailbox.wanted)
+
+    def room(self, now: float, most: int) -> int:
+        return 0 if self.unsent else self.open_slots
+
+    def next_claim(self) -> str | None:
+        poll = self.mailbox.poll
+        return None if poll is None or poll.claim is None else self.claim_id(poll.claim)
+
+    def claim_id(self, claim: str) -> str:
+        """What the store calls a claim of this worker."""
+        return f"{self.worker_id}/{claim}"
+
+    def looked(self, announced: int) -> None:
+        super().looked(announced)
+        self.mailbox.looked()
+
+    def absent(self, held: Sequence[Held], now: float, patience: float) -> tuple[list[str], list[tuple[str, int]]]:
+        self.heard_of(held, now)
+        named = {(item.job_id, item.attempt) for item in held}
+        again: list[str] = []
+        missing: list[tuple[str, int]] = []
+        for job_id, given in self.given():
+            if (job_id, given.attempt) in named or self.mailbox.has(job_id, given.attempt):
+                continue
+            if (job_id, given.attempt) in self.unsent:
+                continue
+            if given.started_at is None and given.batch == 0:
+                again.append(job_id)
+            elif now - max(given.given_at, given.started_at or given.given_at) >= self._heartbeat_sec:
+                missing.append((job_id, given.attempt))
+        return again, missing
+
+    def heard_of(self, named: Iterable[Named], now: float) -> None:
+        """It said something of these."""
+        for item in named:
+            if self.has(item.job_id, item.attempt):
+                self._word[item.job_id] = now
+
+    def silent(self, now: float, patience: float) -> list[tuple[str, int]]:
+        """Running attempts of which it has said nothing for so long."""
+        has = dict(self.given())
+        self._word = {job_id: at for job_id, at in self._word.items() if job_id in has}
+        return [
+            (job_id, given.attempt)
+            for job_id, given in has.items()
+            if given.started_at is not None
+            and now - max(self._word.get(job_id, given.started_at), given.given_at) >= patience
+        ]

@@ -1,0 +1,156 @@
+"""Giving jobs to workers that ask for them, call by call."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from cmdexec.errors import Unavailable
+from cmdexec.model.job import Job, Status
+from cmdexec.protocol.messages import AskJobs, Assignment, Held, Released
+from cmdexec.server.workers.assignment import assignment
+from cmdexec.server.workers.carry import carry_out
+from cmdexec.server.workers.desk import Desk
+from cmdexec.server.workers.mailbox import Key, Poll
+from cmdexec.server.workers.polling import PollingMember
+from cmdexec.server.workers.turn import Reply, Turn
+
+_LOOK_SEC = 1.0
+"""How long one that does not want to wait waits all the same: until it is known what there is."""
+
+Gone = Callable[[], Awaitable[None]]
+"""Returns when whoever asked is gone."""
+
+
+class Given(msgspec.Struct, frozen=True):
+    """The answer to a poll: jobs, and the attempts to stop and to cancel."""
+
+    jobs: Sequence[Assignment]
+    stop: Sequence[Key] = ()
+    cancel: Sequence[Key] = ()
+
+
+class Polls:
+    """Of all workers that poll.
+
+    A poll is open for half a lease at most, whatever it asks for: an open one is no sign of life. Nothing is held for
+    it meanwhile but its connection.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def ask(self, member: PollingMember, asked: AskJobs, gone: Gone) -> Given | None:
+        """Jobs and orders, as soon as there are any; None if there are none in time.
+
+        Raises Unavailable(`draining`) when the server stops: so that the worker waits before it asks again.
+        """
+        if self._desk.jobs.draining:
+            raise Unavailable("draining", "This server is stopping.", retry_after=2.0)
+        member.ready = True
+        if asked.claim is not None:
+            repeated = await self._once_more(member, asked.claim)
+            if repeated:
+                return self._given(member, asked.claim, repeated)
+        poll = Poll(asked.claim, asked.max, brief=asked.wait == 0)
+        watch = asyncio.ensure_future(gone())
+        try:
+            await self._wait(member, poll, asked.wait, watch)
+            if watch.done() or member.mailbox.poll is not poll:
+                return None
+            if poll.why is not None:
+                raise poll.why
+            return await self._answer(member, poll, watch)
+        finally:
+            member.mailbox.leave(poll)
+            watch.cancel()
+            await asyncio.wait((watch,))
+
+    async def _wait(self, member: PollingMember, poll: Poll, wait: float, watch: "asyncio.Future[None]") -> None:
+        desk = self._desk
+        member.dry_since = 0  # this claim was not made yet
+        member.mailbox.open(poll)
+        if poll.brief and not poll.most:
+            return
+        desk.capacity.set()
+        over = asyncio.ensure_future(poll.over.wait())
+        try:
+            most = min(wait or _LOOK_SEC, desk.lease.lease_sec / 2)
+            await asyncio.wait((over, watch), timeout=most, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+            await asyncio.wait((over,))
+
+    async def _answer(self, member: PollingMember, poll: Poll, watch: "asyncio.Future[None]") -> Given | None:
+        mailbox = member.mailbox
+        taken = mailbox.take(poll.most)
+        if poll.claim is None:
+            granted = await self._granted(member, taken, watch)
+            return Given(granted) if granted else None
+        stop, cancel = mailbox.take_orders()
+        if not (taken or stop or cancel):
+            return None
+        return self._given(member, poll.claim, taken, stop, cancel)
+
+    def _given(
+        self, member: PollingMember, claim: str, jobs: Sequence[Assignment], stop: Sequence[Key] = (),
+        cancel: Sequence[Key] = (),
+    ) -> Given:  # fmt: skip
+        if jobs:
+            member.sent(jobs, self._desk.now())
+            member.mailbox.given = (claim, tuple((job.job_id, job.attempt) for job in jobs))
+        return Given(jobs, stop, cancel)
+
+    async def _once_more(self, member: PollingMember, claim: str) -> list[Assignment]:
+        """What was given for this claim before, by this server or the one before it, as far as it has not begun."""
+        given = member.mailbox.given
+        if given is not None and given[0] == claim:
+            found = [job for job in await self._desk.look([job_id for job_id, _ in given[1]]) if job is not None]
+            mine = [job for job in found if (job.job_id, job.attempt) in given[1]]
+        elif member.fresh:
+            name = member.claim_id(claim)
+            mine = [job async for job in self._desk.held(member.worker_id) if job.claim_id == name]
+            member.fresh = False
+        else:
+            return []
+        return [assignment(job) for job in mine if _waits_with(member, job)]
+
+    async def _granted(
+        self, member: PollingMember, jobs: Sequence[Assignment], watch: "asyncio.Future[None]"
+    ) -> list[Assignment]:
+        """Those of them that may be started at once, and are started by that. If nobody is there to hear it, they are
+        given back: they were never made."""
+        if not jobs:
+            return []
+        desk = self._desk
+        held = [Held(job_id=job.job_id, attempt=job.attempt) for job in jobs]
+        turn, reply = Turn(member, desk.members.keys()), Reply(None, len(jobs))
+        member.sent(jobs, desk.now())
+        member.wants_start(held)
+        turn.start(held, reply)
+        away = await carry_out(desk, member, turn)
+        tells = [told.tell for told in reply.items]
+        member.mailbox.put_back([job for job, tell in zip(jobs, tells, strict=True) if tell == "again"])
+        granted = [job for job, tell in zip(jobs, tells, strict=True) if tell == "go"]
+        if watch.done():
+            await self._give_back(member, granted)
+            return []
+        if away is not None and not granted:
+            raise away
+        return granted
+
+    async def _give_back(self, member: PollingMember, jobs: Sequence[Assignment]) -> None:
+        items = [Released(job_id=job.job_id, attempt=job.attempt, why="startedAhead") for job in jobs]
+        turn, reply = Turn(member, self._desk.members.keys()), Reply(None, len(items))
+        turn.released(items, reply)
+        await carry_out(self._desk, member, turn)
+
+
+def _waits_with(member: PollingMember, job: Job) -> bool:
+    return (
+        job.status is Status.ASSIGNED
+        and job.worker_id == member.worker_id
+        and job.session == member.holder.session
+        and member.has(job.job_id, job.attempt)
+        and not member.mailbox.has(job.job_id, job.attempt)
+    )
