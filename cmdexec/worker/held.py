@@ -133,6 +133,8 @@ def result_of(end: End) -> Result:
         reason, message = Reason.START, end.start_error[:_MESSAGE_CHARS]
     elif end.executor_lost:
         reason, message = Reason.WORKER, "the process that runs this worker's jobs died"
+    elif end.oom is not None:
+        reason, message = Reason.OOM, end.oom
     elif end.timed_out:
         reason = Reason.TIMEOUT
     return Result(

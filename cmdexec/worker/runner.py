@@ -73,8 +73,9 @@ class Runner:
             held.folder = folder
             env = environment_of(assignment, self._settings.job_path, folder)
             order = Order(
-                held.key, argv, env, folder, timeout_sec=assignment.timeout_sec, kill_grace_sec=self._grace_of(held)
-            )
+                held.key, argv, env, folder, timeout_sec=assignment.timeout_sec, kill_grace_sec=self._grace_of(held),
+                cpu=assignment.cpu, ram_mb=assignment.ram_mb,
+            )  # fmt: skip
             orders.append((order, held))
         if orders:
             self._executor.start(orders)

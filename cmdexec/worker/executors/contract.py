@@ -17,7 +17,7 @@ class Order:
 
     `argv` is never empty; its first item is looked up in the PATH of `env`, which is the whole environment of the
     process. `cwd` must exist. A main process that runs for `timeout_sec` is ended with its tree: TERM, and KILL after
-    `kill_grace_sec`.
+    `kill_grace_sec`. The tree gets at most `cpu` cores and `ram_mb` MB (2^20 bytes) of memory.
     """
 
     key: str
@@ -26,6 +26,8 @@ class Order:
     cwd: str
     timeout_sec: float | None = None
     kill_grace_sec: float = 0.0
+    cpu: float | None = None
+    ram_mb: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,13 @@ class End:
     machine_fault  beside start_error: the machine had no room for it (processes, open files, memory), nothing is wrong
                    with the order itself; no process was made, so it may be started elsewhere, or here later
     executor_lost  the warden died: the tree was killed with it, how the main process ended is not known
+    oom            why the tree, or a process of it, was killed for memory, as a sentence; beside what the main process
+                   came to
     timed_out      the main process did not end by itself within the order's time, and was ended for that; it may have
                    had an exit code to give
-    cpu_sec        user and system time of the whole tree as far as it was reaped
-    peak_rss_bytes largest resident set of one process of the tree
+    cpu_sec        user and system time: of the whole tree where a cgroup counted it, else as far as it was reaped
+    peak_rss_bytes the most memory: of the whole tree where a cgroup counted it (with its file cache), or where it was
+                   watched (the sum of what was resident), else the largest resident set of one process of it
     left           processes of the tree still alive after the kill deadline (0 is the proof that nothing is left)
     survivors      these, each as "pid 123 (name)"
     output_cut     a background child held the pipe open past the drain time, so its output ends here
@@ -50,6 +55,7 @@ class End:
     start_error: str | None = None
     machine_fault: bool = False
     executor_lost: bool = False
+    oom: str | None = None
     timed_out: bool = False
     cpu_sec: float = 0.0
     peak_rss_bytes: int = 0

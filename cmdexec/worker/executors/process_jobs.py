@@ -14,6 +14,8 @@ from cmdexec.worker.executors.process_pipes import Pipe, Pipes, has_writer
 from cmdexec.worker.warden import wire
 from cmdexec.worker.warden.spawn import NO_FILES, is_of_the_machine
 
+_MIB = 1 << 20
+
 Handover = tuple[wire.Message, int, int]
 """A SPAWN request and the write ends for stdout and stderr."""
 
@@ -102,6 +104,7 @@ class Jobs:
             timeout = None if order.timeout_sec is None else float(order.timeout_sec)
             spawn = (
                 wire.SPAWN, job.number, order.argv, dict(order.env), order.cwd, timeout, float(order.kill_grace_sec),
+                float(order.cpu or 0.0), (order.ram_mb or 0) * _MIB,
             )  # fmt: skip
             made.append((spawn, out_write, err_write))
         return made
@@ -148,16 +151,16 @@ class Jobs:
                     job.sink.started(pid)
                 case (
                     wire.ENDED, int(number), int(code), float(cpu), int(rss), int(left), list(names), bool(cut),
-                    bool(timed_out),
+                    bool(timed_out), str(oom),
                 ):  # fmt: skip
                     exit_code, signal = (code, None) if code >= 0 else (None, -code)
                     survivors = tuple(str(name) for name in names)
                     end = End(
-                        exit_code=exit_code, signal=signal, timed_out=timed_out, cpu_sec=cpu, peak_rss_bytes=rss,
-                        left=left, survivors=survivors, output_cut=cut,
+                        exit_code=exit_code, signal=signal, timed_out=timed_out, oom=oom or None, cpu_sec=cpu,
+                        peak_rss_bytes=rss, left=left, survivors=survivors, output_cut=cut,
                     )  # fmt: skip
                     self.ended(self._by_number[number], end)
-                case (wire.FAILED, int(number), str(sentence), bool(machine)):
+                case (wire.FAILED | wire.UNBORN, int(number), str(sentence), bool(machine)):
                     self.finish(self._by_number[number], End(start_error=sentence, machine_fault=machine))
                 case (wire.LINGERS, int(number)):
                     job = self._by_number[number]

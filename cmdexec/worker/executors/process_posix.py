@@ -8,16 +8,20 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Literal, cast
 
 from cmdexec.errors import CmdexecError
 from cmdexec.log import Log
 from cmdexec.settings.worker import WorkerSettings
+from cmdexec.worker.capacity import above_the_machine, capacity_of, machine_capacity
 from cmdexec.worker.executors.contract import End, Order, Sink
 from cmdexec.worker.executors.process_files import make_room
 from cmdexec.worker.executors.process_jobs import Job, Jobs
 from cmdexec.worker.executors.process_lifeline import Lifeline
 from cmdexec.worker.warden import wire
-from cmdexec.worker.warden.command import AUTO, Durations, command
+from cmdexec.worker.warden.command import AUTO, Durations, Totals, command
+
+HeldBy = Literal["cgroup2", "cgroup1", "watched"]
 
 _CLOSED = "the worker runs no jobs any more"
 
@@ -25,6 +29,7 @@ _CLOSED = "the worker runs no jobs any more"
 class ProcessExecutor:
     """Implements `contract.Executor`.
 
+    capacity what of this machine all jobs together may use
     lock_fd  a descriptor that the warden holds open until it has ended, after every tree
     mode     "cgroup1", "cgroup2" or "session": only that ("session" where it does not work)
     """
@@ -34,7 +39,10 @@ class ProcessExecutor:
         self._lock_fd = lock_fd
         self._log = log
         self._wanted_mode = mode
-        self._mode = self._place = ""
+        self._machine = machine_capacity()
+        self.capacity = capacity_of(settings, self._machine)
+        self._mode = self._place = self._why_watched = ""
+        self._limits: HeldBy | None = None
         self._files_limit = self._warden_began = 0
         self._jobs: Jobs | None = None
         self._lifeline: Lifeline | None = None
@@ -49,6 +57,11 @@ class ProcessExecutor:
     def mode(self) -> str:
         """What holds trees together: "cgroup1", "cgroup2" or "session"; empty before `open`."""
         return self._mode
+
+    @property
+    def limits(self) -> HeldBy | None:
+        """What holds jobs to their parts; None before `open`."""
+        return self._limits
 
     @property
     def warden_pid(self) -> int:
@@ -78,6 +91,24 @@ class ProcessExecutor:
                 "The process that starts and ends jobs could not be started.",
                 mend="Look for its last words above, and at the limits on processes and open files.",
             ) from error
+        for sentence in above_the_machine(self._settings, self._machine):
+            self._log.warning(sentence)
+        if self._limits == "watched":
+            await self._only_watched()
+
+    async def _only_watched(self) -> None:
+        """Say so, where somebody expects more. Raises CmdexecError when that was asked for."""
+        if self._settings.limits == "cgroup":
+            await self.close()
+            raise CmdexecError(
+                "no_executor",
+                f"Jobs cannot be held to their part of this machine by cgroups: {self._why_watched}.",
+                field="LIMITS",
+                mend="Delegate the controllers cpu and memory to this worker (Delegate=yes under systemd), or leave "
+                "LIMITS at auto.",
+            )
+        if self.capacity.cpu_set or self.capacity.ram_set:
+            self._log.warning("limits are watched here, not enforced", why=self._why_watched or "LIMITS=watched")
 
     def start(self, orders: Sequence[tuple[Order, Sink]]) -> None:
         """Make a process for each order. While a dead warden's jobs are being ended, they wait for the next one."""
@@ -161,17 +192,22 @@ class ProcessExecutor:
         self._own_orphans(True)
         self._warden_began = lifeline.began
         self._ready = True
-        self._log.info("ready to run jobs", mode=self._mode, warden=lifeline.pid)
+        self._log.info("ready to run jobs", mode=self._mode, limits=self._limits, warden=lifeline.pid)
 
     def _command(self) -> Callable[[int], Sequence[str]]:
         settings = self._settings
         durations = Durations(
             drain=settings.drain_sec, kill=settings.kill_deadline_sec, hold=settings.warden_hold_ms / 1000,
             sweep=settings.warden_sweep_sec, look=settings.warden_look_ms / 1000,
+            limits=settings.limits_look_ms / 1000,
+        )  # fmt: skip
+        totals = Totals(
+            settings.limits, self.capacity.cpu_limit or 0.0, (self.capacity.ram_limit_mb or 0) << 20
         )  # fmt: skip
         return partial(
-            command, lock=self._lock_fd, mode=self._wanted_mode, files_limit=self._files_limit, durations=durations
-        )
+            command, lock=self._lock_fd, mode=self._wanted_mode, files_limit=self._files_limit, totals=totals,
+            durations=durations,
+        )  # fmt: skip
 
     def _own_orphans(self, own: bool) -> None:
         """What a dead warden leaves must become ours, else it cannot be told from other processes."""
@@ -191,8 +227,9 @@ class ProcessExecutor:
 
     def _answered(self, answers: list[wire.Message]) -> None:
         match answers[0]:
-            case (wire.HELLO, str(mode), str(place)):
-                self._mode, self._place = mode, place
+            case (wire.HELLO, str(mode), str(place), str(limits), str(why)):
+                self._mode, self._place, self._why_watched = mode, place, why
+                self._limits = cast(HeldBy, limits)
                 if self._hello is not None and not self._hello.done():
                     self._hello.set_result(None)
             case _ if self._jobs is not None:

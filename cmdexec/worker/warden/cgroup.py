@@ -16,6 +16,7 @@ _FREEZE_TRIES = 40
 _REMOVE_TRIES = 20
 _STEP_SEC = 0.0005
 _PREFIX = "cmdexec"
+_LEAF = "leaf"
 _FREEZER = {
     1: ("freezer.state", b"FROZEN", b"THAWED", "freezer.state", b"FROZEN"),
     2: ("cgroup.freeze", b"1", b"0", "cgroup.events", b"frozen 1"),
@@ -23,20 +24,21 @@ _FREEZER = {
 """Version → file, what freezes, what thaws, where to see it, how it looks."""
 
 
-def parent_folder(version: int) -> str | None:
-    """The folder of the cgroup that this process is in, in the hierarchy that `version` uses; None without one."""
+def own_folder(controller: str, process: str = "/proc/self") -> str | None:
+    """The folder of the cgroup that a process is in, in the hierarchy of version 1 that has `controller`, or in that of
+    version 2 if it is empty; None when there is none, or it is not shown here."""
     own = None
-    for line in proc.read_file("/proc/self/cgroup").decode("utf-8", "surrogateescape").splitlines():
+    for line in proc.read_file(f"{process}/cgroup").decode("utf-8", "surrogateescape").splitlines():
         number, controllers, path = line.split(":", 2)
-        if (number == "0" and version == 2) or (version == 1 and "freezer" in controllers.split(",")):
+        if controller in controllers.split(",") if controller else number == "0":
             own = path
     if own is None:
         return None
-    for line in proc.read_file("/proc/self/mountinfo").decode("utf-8", "surrogateescape").splitlines():
+    for line in proc.read_file(f"{process}/mountinfo").decode("utf-8", "surrogateescape").splitlines():
         mount, _, source = line.partition(" - ")
         root, point = mount.split()[3:5]
         kind, _, options = source.split(" ", 2)
-        if kind == ("cgroup2" if version == 2 else "cgroup") and (version == 2 or "freezer" in options.split(",")):
+        if kind == ("cgroup" if controller else "cgroup2") and (not controller or controller in options.split(",")):
             shown = own if root == "/" else own.removeprefix(root)
             # A path that leads out of what is mounted here belongs to another container.
             if (root == "/" or own == root or own.startswith(f"{root}/")) and ".." not in shown.split("/"):
@@ -44,18 +46,27 @@ def parent_folder(version: int) -> str | None:
     return None
 
 
-def _write(path: str, content: bytes) -> bool:
-    """False when the file or the right to write it is gone."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
+def parent_folder(version: int) -> str | None:
+    """Where a warden makes its cgroups: in the one that it is in, or around that if it is an earlier one's leaf."""
+    folder = own_folder("freezer" if version == 1 else "")
+    return folder if folder is None or not is_leaf(folder) else os.path.dirname(folder)
+
+
+def write(path: str, content: bytes) -> None:
+    """Write to a file that is there. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(descriptor, content)
-    except OSError:
-        return False
     finally:
         os.close(descriptor)
+
+
+def attempt(path: str, content: bytes) -> bool:
+    """False when the file or the right to write it is gone."""
+    try:
+        write(path, content)
+    except OSError:
+        return False
     return True
 
 
@@ -84,9 +95,13 @@ class Cgroup:
         finally:
             os.close(join)
 
+    @property
+    def join(self) -> str:
+        """The file through which it is entered, by writing 0."""
+        return f"{self.path}/{'tasks' if self.version == 1 else 'cgroup.procs'}"
+
     def _open_join(self) -> int:
-        name = "tasks" if self.version == 1 else "cgroup.procs"
-        return os.open(f"{self.path}/{name}", os.O_WRONLY | os.O_CLOEXEC)
+        return os.open(self.join, os.O_WRONLY | os.O_CLOEXEC)
 
     def is_empty(self) -> bool:
         """Whether nobody in it is alive."""
@@ -127,7 +142,7 @@ class Cgroup:
     def kill(self) -> None:
         """KILL to all."""
         if self.version == 2:
-            _write(f"{self.path}/cgroup.kill", b"1")
+            attempt(f"{self.path}/cgroup.kill", b"1")
             return
         self._freeze()
         try:
@@ -139,7 +154,7 @@ class Cgroup:
     def _freeze(self) -> None:
         """From now on nobody in it forks; signals are acted on after `_thaw`. A disk wait may hold it up."""
         file, freeze, _, shown, frozen = _FREEZER[self.version]
-        _write(f"{self.path}/{file}", freeze)
+        attempt(f"{self.path}/{file}", freeze)
         for _ in range(_FREEZE_TRIES):
             try:
                 if frozen in proc.read_start(f"{self.path}/{shown}"):
@@ -151,7 +166,7 @@ class Cgroup:
     def _thaw(self) -> None:
         file, _, thaw, _, _ = _FREEZER[self.version]
         for folder in self._folders():
-            _write(f"{folder}/{file}", thaw)
+            attempt(f"{folder}/{file}", thaw)
 
     def tidy(self) -> None:
         """Remove what the job made below."""
@@ -199,12 +214,17 @@ def sweep(version: int, parent: str, limit_sec: float) -> None:
     """End and remove what wardens left in a folder that were killed together with their workers."""
     deadline = time.monotonic() + limit_sec
     for name in os.listdir(parent):
-        if _is_left_over(name):
-            cgroup = Cgroup(version, f"{parent}/{name}")
-            while not cgroup.is_empty() and time.monotonic() < deadline:
-                cgroup.kill()
-                time.sleep(_STEP_SEC)
-            cgroup.remove()
+        if not _is_left_over(name):
+            continue
+        cgroup = Cgroup(version, f"{parent}/{name}")
+        if is_leaf(name):  # the worker of a warden that died alone lives on in it
+            if cgroup.is_empty():
+                cgroup.remove()
+            continue
+        while not cgroup.is_empty() and time.monotonic() < deadline:
+            cgroup.kill()
+            time.sleep(_STEP_SEC)
+        cgroup.remove()
 
 
 def _pid_namespace() -> int:
@@ -218,9 +238,20 @@ def name_of(pid: int) -> str:
     return f"{_PREFIX}-{_pid_namespace()}-{pid}-{process.start if process else 0}"
 
 
+def leaf_of(pid: int) -> str:
+    """The name of the folder for warden and worker themselves: where groups have limits, processes are in leaves."""
+    return f"{name_of(pid)}-{_LEAF}"
+
+
+def is_leaf(folder: str) -> bool:
+    """Whether it is such a folder."""
+    parts = os.path.basename(folder).split("-")
+    return len(parts) == 5 and parts[0] == _PREFIX and parts[4] == _LEAF
+
+
 def _is_left_over(name: str) -> bool:
     parts = name.split("-")
-    if len(parts) != 4 or parts[0] != _PREFIX or parts[1] != str(_pid_namespace()):
+    if not (len(parts) == 4 or is_leaf(name)) or parts[0] != _PREFIX or parts[1] != str(_pid_namespace()):
         return False
     owner = proc.read(int(parts[2]))
     return owner is None or owner.ended or str(owner.start) != parts[3]

@@ -14,6 +14,15 @@ class Tree(ABC):
 
     pid = 0
 
+    @property
+    def joins(self) -> tuple[str, ...]:
+        """Files of cgroups: who writes 0 there is of the tree."""
+        return ()
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """The next process that this one makes is of the tree, if it writes to `joins`."""
+
     @abstractmethod
     def enter(self) -> None:
         """The next process that this one makes is born in the tree. Raises OSError."""
@@ -57,8 +66,8 @@ class Containment(ABC):
         self.oom_score = OomScore()
 
     @abstractmethod
-    def take(self) -> Tree:
-        """An empty tree. Raises OSError."""
+    def take(self, alone: bool = False) -> Tree:
+        """An empty tree; `alone`: what holds it held no other before, and will hold no other. Raises OSError."""
 
     @abstractmethod
     def give_back(self, tree: Tree, clean: bool) -> None:

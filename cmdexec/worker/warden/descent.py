@@ -85,10 +85,13 @@ class DescentTree(Tree):
         self.noted: set[tuple[int, int]] = set()
         self.strays: set[int] = set()
 
-    def enter(self) -> None:
+    def prepare(self) -> None:
         if not self._containment.oom_score.set(self.tag or JOB_OOM_SCORE):
             self.tag = None
         self.began = int(time.clock_gettime(time.CLOCK_BOOTTIME) * proc.JIFFIES_PER_SEC)
+
+    def enter(self) -> None:
+        self.prepare()
 
     def born(self, pid: int, env: dict[str, str]) -> None:
         self.pid = pid
@@ -144,7 +147,7 @@ class DescentContainment(Containment):
         self._strays: dict[int, DescentTree] = {}
         self._doubts = False
 
-    def take(self) -> Tree:
+    def take(self, alone: bool = False) -> Tree:
         tree = DescentTree(self)
         tree.tag = self.take_tag()
         return tree

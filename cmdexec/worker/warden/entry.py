@@ -8,6 +8,8 @@ from cmdexec.worker.warden import cgroup, kernel, spawn, wire
 from cmdexec.worker.warden.command import AUTO, Durations
 from cmdexec.worker.warden.containment import Containment
 from cmdexec.worker.warden.descent import DescentContainment
+from cmdexec.worker.warden.holds import Holds, choose
+from cmdexec.worker.warden.limits import Part
 from cmdexec.worker.warden.serve import Warden
 from cmdexec.worker.warden.slots import CgroupContainment
 
@@ -19,7 +21,7 @@ _FILES_BESIDE = 64 + wire.DESCRIPTORS_PER_MESSAGE
 
 def main(arguments: list[str]) -> int:
     """Be the warden until the worker is gone."""
-    lifeline, lock, mode, files_limit, *seconds = arguments
+    lifeline, lock, mode, files_limit, wanted, cpu, ram, *seconds = arguments
     durations = Durations(*map(float, seconds))
     # Ctrl-C in a terminal, or a supervisor that signals the whole group, is for the worker to answer.
     spawn.ignore((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP))
@@ -28,12 +30,16 @@ def main(arguments: list[str]) -> int:
             os.set_inheritable(descriptor, False)
     kernel.set_subreaper(True)
     files = spawn.FilesLimit(int(files_limit))
+    containment = contain(mode, durations.sweep, files.own)
+    limits, why = choose(wanted, Part(float(cpu), int(ram)), containment, durations.sweep)
     warden = Warden(
         socket.socket(fileno=int(lifeline)),
         kernel.child_signal_descriptor(),
-        contain(mode, durations.sweep, files.own),
+        containment,
+        Holds(limits, durations.limits),
         files,
         durations,
+        why,
     )
     kernel.hide_memory()  # last, as the OOM score could not be opened any more
     warden.serve()
@@ -52,7 +58,8 @@ def contain(mode: str, sweep_sec: float, files_max: int) -> Containment:
         version = int(wanted[-1])
         try:
             if parent := cgroup.parent_folder(version):
-                containment = CgroupContainment(version, parent, files_max - _FILES_BESIDE)
+                home = cgroup.own_folder("") if version == 2 else None
+                containment = CgroupContainment(version, parent, files_max - _FILES_BESIDE, home)
                 cgroup.sweep(version, parent, sweep_sec)
                 return containment
         except OSError:

@@ -1,7 +1,11 @@
 """One job's way from process to the proof that nothing of it is left."""
 
+import os
+
 from cmdexec.worker.warden import wire
 from cmdexec.worker.warden.containment import Tree
+from cmdexec.worker.warden.inside import last_words
+from cmdexec.worker.warden.limits import Share
 
 KILLED = -9
 NEVER = float("inf")
@@ -16,12 +20,13 @@ class Job:
     Times are seconds of the monotonic clock. `code` is None while the main process is not reaped. `kill_at` is when the
     tree is killed if anything of it lives by then, `drain_at` the same for what outlives the main process; `killed_at`
     is when that began. `check_at` is when to look next whether it is gone: of most deaths in a tree the warden does not
-    hear.
+    hear. `share` is what holds it to a limit, if any does, `words` the pipe for its last words then, and `oom` says why
+    it was killed for memory.
     """
 
     __slots__ = (
-        "check_at", "code", "cpu_sec", "cut", "drain_at", "drained", "kill_at", "killed_at", "number", "peak_rss",
-        "pid", "timed_out", "tree", "wait_sec",
+        "check_at", "code", "cpu_sec", "cut", "drain_at", "drained", "kill_at", "killed_at", "number", "oom",
+        "peak_rss", "pid", "share", "timed_out", "tree", "wait_sec", "words",
     )  # fmt: skip
 
     def __init__(self, number: int, tree: Tree, pid: int) -> None:
@@ -39,6 +44,9 @@ class Job:
         self.timed_out = False
         self.drained = False
         self.cut = False
+        self.share: Share | None = None
+        self.words = -1
+        self.oom = ""
 
     @property
     def due(self) -> float:
@@ -70,6 +78,8 @@ class Job:
 
     def ended(self, survivors: list[str]) -> wire.Message:
         """The answer that closes it."""
+        if self.share is not None:
+            self._count(self.share)
         return (
             wire.ENDED,
             self.number,
@@ -80,7 +90,22 @@ class Job:
             survivors[:_SURVIVORS_NAMED],
             self.cut,
             self.timed_out,
+            self.oom,
         )
+
+    def last_words(self) -> tuple[str, bool]:
+        """Why it could not become its program (empty: it could), and whether for want of room on this machine."""
+        if self.words < 0:
+            return "", False
+        said = last_words(self.words)
+        os.close(self.words)
+        self.words = -1
+        return said
+
+    def _count(self, share: Share) -> None:
+        """What was counted of the whole tree stands instead of what was reaped."""
+        self.cpu_sec, self.peak_rss = share.used(self.cpu_sec, self.peak_rss)
+        self.oom = self.oom or share.verdict()
 
 
 _SURVIVORS_NAMED = 20

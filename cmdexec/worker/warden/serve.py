@@ -13,7 +13,10 @@ from collections import deque
 from cmdexec.worker.warden import proc, wire
 from cmdexec.worker.warden.command import Durations
 from cmdexec.worker.warden.containment import Containment
+from cmdexec.worker.warden.holds import Holds
+from cmdexec.worker.warden.inside import spawn_held
 from cmdexec.worker.warden.job import NEVER, Job, Timeouts
+from cmdexec.worker.warden.limits import Part
 from cmdexec.worker.warden.spawn import NO_FILES, CannotStartError, FilesLimit, spawn
 
 ANSWERS_PER_MESSAGE = 20
@@ -33,13 +36,15 @@ class Warden:
     """All jobs of one worker."""
 
     def __init__(
-        self, lifeline: socket.socket, child_signals: int, containment: Containment, files: FilesLimit,
-        durations: Durations,
+        self, lifeline: socket.socket, child_signals: int, containment: Containment, holds: Holds, files: FilesLimit,
+        durations: Durations, why_watched: str,
     ) -> None:  # fmt: skip
         """`child_signals` is readable when a child has ended."""
         self._lifeline = lifeline
         self._child_signals = child_signals
         self._containment = containment
+        self._holds = holds
+        self._why_watched = why_watched
         self._files = files
         self._durations = durations
         self._jobs: dict[int, Job] = {}
@@ -56,7 +61,8 @@ class Warden:
 
     def serve(self) -> None:
         """Run until the worker is gone; then nothing of any job is left, as far as KILL can do it."""
-        self._answers.append((wire.HELLO, self._containment.mode, self._containment.place))
+        told = (self._containment.mode, self._containment.place, self._holds.limits.kind, self._why_watched)
+        self._answers.append((wire.HELLO, *told))
         self._poll.register(self._child_signals, select.POLLIN)
         self._poll.register(self._lifeline, select.POLLIN)
         self._flush()
@@ -70,6 +76,8 @@ class Warden:
                     self._keep_deadlines()
                 if self._look_at <= now and len(self._jobs) > 1:
                     self._note()
+                if self._holds.due <= now:
+                    self._hold_to_limits(now)
                 if self._answers and (self._urgent or self._answers_due() <= now):
                     self._flush()
         finally:
@@ -79,7 +87,7 @@ class Warden:
         return 0.0 if self._urgent else self._held_since + self._durations.hold
 
     def _pause_ms(self) -> int | None:
-        due = self._timeouts.due
+        due = min(self._timeouts.due, self._holds.due)
         if self._watched:
             due = min(due, min(job.due for job in self._watched.values()))
         if len(self._jobs) > 1:  # who hides can be taken for another job's only while there is one
@@ -118,8 +126,12 @@ class Warden:
     def _carry_out(self, requests: list[wire.Message], given: "Iterator[int]") -> None:
         for request in requests:
             match request:
-                case (wire.SPAWN, int(number), tuple(argv), dict(env), str(cwd), timeout, float(grace)):
-                    job = self._spawn(number, list(argv), env, cwd, next(given, -1), next(given, -1))
+                case (
+                    wire.SPAWN, int(number), tuple(argv), dict(env), str(cwd), timeout, float(grace), float(cpu),
+                    int(ram),
+                ):  # fmt: skip
+                    ends = next(given, -1), next(given, -1)
+                    job = self._spawn(number, list(argv), env, cwd, ends, Part(cpu, ram))
                     if job is not None and isinstance(timeout, float):
                         self._timeouts.add(job, time.monotonic() + timeout, grace)
                 case (wire.STOP, int(number), float(grace)):
@@ -132,14 +144,24 @@ class Warden:
                     else:
                         self._carry_out(wire.unpack(wire.take_memory_file(large)), given)
 
-    def _spawn(self, number: int, argv: list[str], env: dict[str, str], cwd: str, out: int, err: int) -> Job | None:
-        job = tree = None
+    def _spawn(
+        self, number: int, argv: list[str], env: dict[str, str], cwd: str, ends: tuple[int, int], part: Part
+    ) -> Job | None:
+        job = tree = share = None
+        words = -1
         try:
-            if err < 0:
+            if ends[1] < 0:
                 raise CannotStartError(NO_FILES, machine=True)
-            tree = self._containment.take()
-            tree.enter()
-            pid = spawn(argv, env, cwd, out, err, self._files)
+            held = self._holds.limits.holds(part)
+            tree = self._containment.take(alone=held)
+            if held:
+                self._containment.leave()  # a copy of this process would be where this one is
+                tree.prepare()
+                share = self._holds.take(part, tree)
+                pid, words = spawn_held(argv, env, cwd, *ends, self._files, share, tree.joins)
+            else:
+                tree.enter()
+                pid = spawn(argv, env, cwd, *ends, self._files)
         except CannotStartError as error:
             self._answer((wire.FAILED, number, str(error), error.machine))
         except OSError as error:
@@ -148,14 +170,19 @@ class Warden:
         else:
             tree.born(pid, env)
             job = self._jobs[number] = self._by_pid[pid] = Job(number, tree, pid)
+            if share is not None:
+                job.words = words
+                self._holds.add(job, share, time.monotonic())
             if not self._answers:
                 self._held_since = time.monotonic()
             self._answers.append((wire.STARTED, number, pid))
-            tree = None
+            tree = share = None
         finally:
-            for end in (out, err):
+            for end in ends:
                 if end >= 0:
                     os.close(end)
+        if share is not None:
+            self._holds.limits.give_back(share)
         if tree is not None:
             self._containment.give_back(tree, clean=True)
         if self._answers and time.monotonic() - self._held_since > self._durations.hold:
@@ -186,6 +213,13 @@ class Warden:
         job.drained = True
         if job.killed_at == NEVER:
             job.tree.terminate()
+
+    def _hold_to_limits(self, now: float) -> None:
+        """End those that are over a limit."""
+        for job, sentence in self._holds.over():
+            job.oom = sentence
+            self._stop(job.number, 0)
+        self._holds.looked(now, time.monotonic())
 
     def _note(self) -> None:
         began = time.monotonic()
@@ -246,7 +280,12 @@ class Warden:
         return True
 
     def _finish(self, job: Job, survivors: list[str], clean: bool) -> None:
-        self._answer(job.ended(survivors))
+        sentence, machine = job.last_words()
+        self._answer((wire.UNBORN, job.number, sentence, machine) if sentence else job.ended(survivors))
+        if job.share is not None:
+            self._holds.drop(job)
+            if clean:
+                self._holds.limits.give_back(job.share)
         del self._jobs[job.number]
         del self._by_pid[job.pid]
         self._watched.pop(job.number, None)
@@ -310,3 +349,4 @@ class Warden:
                     break
             self._poll.poll(_END_STEP_MS)
         self._containment.close()
+        self._holds.limits.close()

@@ -17,9 +17,14 @@ from cmdexec.worker.warden.proc import Process
 class CgroupTree(DescentTree):
     """The processes of one job after the other: all in its cgroup, and their descendants elsewhere."""
 
-    def __init__(self, containment: DescentContainment, cgroup: Cgroup) -> None:
+    def __init__(self, containment: DescentContainment, cgroup: Cgroup, alone: bool = False) -> None:
         super().__init__(containment)
         self.cgroup = cgroup
+        self.alone = alone
+
+    @property
+    def joins(self) -> tuple[str, ...]:
+        return (self.cgroup.join,)
 
     def enter(self) -> None:
         super().enter()
@@ -48,8 +53,9 @@ class CgroupTree(DescentTree):
 class CgroupContainment(DescentContainment):
     """A cgroup for this warden beside what is already there, one for each slot in it."""
 
-    def __init__(self, version: int, parent: str, kept_open: int) -> None:
-        """So many cgroups at most are entered through a file that is kept open.
+    def __init__(self, version: int, parent: str, kept_open: int, home: str | None = None) -> None:
+        """So many cgroups at most are entered through a file that is kept open; this process's own is `home`, else the
+        parent.
 
         Raises OSError when cgroups cannot be made or entered here.
         """
@@ -62,8 +68,8 @@ class CgroupContainment(DescentContainment):
         self._kept_open = kept_open
         self._free: list[CgroupTree] = []
         self._slots: dict[bytes, CgroupTree] = {}
-        home = "tasks" if version == 1 else "cgroup.procs"
-        self._home = os.open(f"{parent}/{home}", os.O_WRONLY | os.O_CLOEXEC)
+        self._counter = 0
+        self._home = os.open(Cgroup(version, home or parent).join, os.O_WRONLY | os.O_CLOEXEC)
         os.mkdir(self.place, 0o755)
         try:
             tree = self._make()
@@ -76,23 +82,35 @@ class CgroupContainment(DescentContainment):
             self.close()
             raise
 
-    def _make(self) -> CgroupTree:
-        number = len(self._slots)
+    def _make(self, alone: bool = False) -> CgroupTree:
+        number = self._counter
         cgroup = Cgroup(self._version, f"{self.place}/{number}")
-        cgroup.make(keep_open=number < self._kept_open)
-        tree = self._slots[b"%d" % number] = CgroupTree(self, cgroup)
+        cgroup.make(keep_open=not alone and len(self._slots) < self._kept_open)
+        self._counter += 1
+        tree = self._slots[b"%d" % number] = CgroupTree(self, cgroup, alone)
         return tree
 
-    def take(self) -> Tree:
-        tree = self._free.pop() if self._free else self._make()
+    def take(self, alone: bool = False) -> Tree:
+        tree = self._free.pop() if self._free and not alone else self._make(alone)
         tree.tag = self.take_tag()
         return tree
 
     def give_back(self, tree: Tree, clean: bool) -> None:
         super().give_back(tree, clean)
-        if clean and isinstance(tree, CgroupTree):
+        if not clean or not isinstance(tree, CgroupTree):
+            return
+        if tree.alone:
+            tree.cgroup.remove()
+            del self._slots[os.path.basename(tree.cgroup.path).encode()]
+        else:
             tree.cgroup.tidy()
             self._free.append(tree)
+
+    def move_home(self, folder: str) -> None:
+        """This process's own cgroup is another one from now on. Raises OSError."""
+        home = os.open(Cgroup(self._version, folder).join, os.O_WRONLY | os.O_CLOEXEC)
+        os.close(self._home)
+        self._home = home
 
     def by_place(self, pid: int) -> DescentTree | None:
         try:

@@ -68,6 +68,10 @@ class FilesLimit:
             for number in self._low:
                 os.dup2(self._null, number, inheritable=False)
 
+    def for_good(self) -> None:
+        """This process has the jobs' limit from now on."""
+        self._set(self._for_jobs)
+
     def _set(self, soft: int) -> None:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, self.own))
@@ -81,9 +85,9 @@ def spawn(argv: list[str], env: dict[str, str], cwd: str, out: int, err: int, fi
     This process moves to `cwd` for it. Its own standard input, the null device, is the new one's too; everything else
     it has open is closed on exec.
     """
-    _enter(cwd)
+    enter(cwd)
     try:
-        program = _find(argv[0], env.get("PATH", os.defpath))
+        program = find(argv[0], env.get("PATH", os.defpath))
         out, err = files.lower(out, err)
         try:
             return os.posix_spawn(
@@ -97,6 +101,16 @@ def spawn(argv: list[str], env: dict[str, str], cwd: str, out: int, err: int, fi
             )
         finally:
             files.restore(out)
+    except OSError as error:
+        raise CannotStartError(_sentence(error, argv[0]), is_of_the_machine(error)) from error
+    except ValueError as error:
+        raise CannotStartError(_bad_text(argv, env)) from error
+
+
+def execute(program: str, argv: list[str], env: dict[str, str]) -> None:
+    """Become the program. Raises CannotStartError when that does not go."""
+    try:
+        os.execve(program, argv, env)  # noqa: S606 - a job is whatever program its owner names
     except OSError as error:
         raise CannotStartError(_sentence(error, argv[0]), is_of_the_machine(error)) from error
     except ValueError as error:
@@ -119,7 +133,8 @@ def ignore(numbers: tuple[int, ...]) -> None:
     IGNORED = _ignored_signals()
 
 
-def _enter(folder: str) -> None:
+def enter(folder: str) -> None:
+    """This process moves there. Raises CannotStartError."""
     try:
         os.chdir(folder)
     except FileNotFoundError:
@@ -135,8 +150,10 @@ def _enter(folder: str) -> None:
         raise CannotStartError("the folder's name holds a character that no name can hold") from error
 
 
-def _find(name: str, path: str) -> str:
-    """The program, looked up as execvp(3) does. A name with a slash is taken as it is, from the folder entered."""
+def find(name: str, path: str) -> str:
+    """The program, looked up as execvp(3) does. A name with a slash is taken as it is, from the folder entered.
+
+    Raises CannotStartError."""
     if "/" in name:
         return name
     candidates = [f"{folder or '.'}/{name}" for folder in path.split(":")] if name else []

@@ -2,7 +2,8 @@
 
 Requests (n names an order in the life of a warden):
 
-    SPAWN n argv env cwd timeout grace
+    SPAWN n argv env cwd timeout grace cpu ram
+                               `cpu` cores and `ram` bytes are its part of the machine, 0 for no bound;
                                takes the message's next 2 descriptors: the write ends for stdout and stderr; TERM to the
                                tree `timeout` seconds (or None) later if the main process still runs, KILL after `grace`
     STOP n grace               TERM to the tree, KILL after `grace` seconds
@@ -11,12 +12,16 @@ Requests (n names an order in the life of a warden):
 
 Answers:
 
-    HELLO mode place           "cgroup2", "cgroup1" or "session"; the folder of its cgroups, or ""
+    HELLO mode place limits why
+                               "cgroup2", "cgroup1" or "session"; the folder of its cgroups, or ""; what holds jobs to
+                               limits: "cgroup2", "cgroup1" or "watched"; why no cgroups do, or ""
     STARTED n pid
     FAILED n sentence machine  no process could be made; whether only for want of room on this machine
     LINGERS n                  the main process ended, others of its tree live on
-    ENDED n code cpu rss left survivors cut timed_out
-                               code as `os.waitstatus_to_exitcode` gives it; seconds; bytes; count; names; flags
+    ENDED n code cpu rss left survivors cut timed_out oom
+                               code as `os.waitstatus_to_exitcode` gives it; seconds; bytes; count; names; flags; why it
+                               was killed for memory, or ""
+    UNBORN n sentence machine  as FAILED, after STARTED: the process could not become its program
 
 Marshal is the quickest there is, and fits: both ends are the same interpreter, and nobody else holds the socket.
 """
@@ -33,7 +38,7 @@ DESCRIPTORS_PER_MESSAGE = 2 * ORDERS_PER_MESSAGE
 """Below SCM_MAX_FD, which is 253 (unix(7))."""
 
 SPAWN, STOP, DRAINED, LARGE = range(4)
-HELLO, STARTED, FAILED, LINGERS, ENDED = range(10, 15)
+HELLO, STARTED, FAILED, LINGERS, ENDED, UNBORN = range(10, 16)
 
 Message = tuple[object, ...]
 

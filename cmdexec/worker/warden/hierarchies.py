@@ -1,0 +1,141 @@
+"""Limits by cgroups of version 1: a folder for this warden in the hierarchies of `memory` and `cpu`, one in it for each
+job that is held, made anew, so that what is counted there is this job's alone.
+
+Where there is `cpuacct`, often the same hierarchy as `cpu`, it counts CPU time. A process that the kernel killed for
+memory is its job's end: version 2 kills the whole group (`memory.oom.group`), here it is done when it is seen.
+"""
+
+import errno
+import os
+
+from cmdexec.worker.warden import cgroup, proc
+from cmdexec.worker.warden.containment import Tree
+from cmdexec.worker.warden.limits import (
+    MACHINE_FULL,
+    Limits,
+    Part,
+    Share,
+    number_in,
+    over_its_part,
+    over_the_totals,
+)
+
+_NEEDED = {"memory": "memory.limit_in_bytes", "cpu": "cpu.cfs_quota_us"}
+
+
+class HierarchyShare(Share):
+    """One job's folders, by controller."""
+
+    def __init__(self, part: Part, folders: dict[str, str], of: "Hierarchies") -> None:
+        super().__init__(part)
+        self.folders = folders
+        # Entered last is `cpu`: where no time is left, who enters goes on only when there is some again.
+        in_order = dict.fromkeys(folder for _, folder in sorted(folders.items(), reverse=True))
+        self.joins = tuple(f"{folder}/tasks" for folder in in_order)
+        self._all = of
+        self._fails_before = of.fails()
+
+    def used(self, cpu_sec: float, ram: int) -> tuple[float, int]:
+        peak = _number(f"{self.folders['memory']}/memory.max_usage_in_bytes")
+        cpu_ns = _number(f"{self.folders['cpuacct']}/cpuacct.usage") if "cpuacct" in self.folders else 0
+        return cpu_ns / 1e9 if cpu_ns else cpu_sec, peak or ram
+
+    def killed(self) -> bool:
+        """Whether the kernel killed a process of it for memory."""
+        try:
+            control = proc.read_start(f"{self.folders['memory']}/memory.oom_control")
+        except OSError:
+            return False
+        return number_in(control, b"oom_kill") > 0
+
+    def verdict(self) -> str:
+        if not self.killed():
+            return ""
+        if self.part.ram and _fails(self.folders["memory"]):
+            return over_its_part(self.part)
+        return over_the_totals(self._all.totals) if self._all.fails() > self._fails_before else MACHINE_FULL
+
+
+class Hierarchies(Limits):
+    """`parents`: the folder of this process's own cgroup for each of `memory`, `cpu` and `cpuacct` that there is."""
+
+    kind = "cgroup1"
+    looks = True
+
+    def __init__(self, parents: dict[str, str], totals: Part) -> None:
+        """Raises OSError when limits cannot be set there."""
+        super().__init__(totals)
+        for controller in _NEEDED:
+            if controller not in parents:
+                raise OSError(errno.ENODEV, f"there are no cgroups for {controller}")
+        name = cgroup.name_of(os.getpid())
+        self._places = {controller: f"{folder}/{name}" for controller, folder in parents.items()}
+        self._counter = 0
+        made: list[str] = []
+        try:
+            for place in dict.fromkeys(self._places.values()):
+                os.mkdir(place, 0o755)
+                made.append(place)
+            for controller, file in _NEEDED.items():
+                if not os.access(f"{self._places[controller]}/{file}", os.W_OK):
+                    raise OSError(errno.EACCES, f"limits of {controller} cannot be set")
+            self._limit(self._places, totals)
+        except OSError:
+            for place in made:
+                os.rmdir(place)
+            raise
+
+    def take(self, part: Part, tree: Tree) -> Share:
+        self._counter += 1
+        folders = {controller: f"{place}/{self._counter}" for controller, place in self._places.items()}
+        share = HierarchyShare(part, folders, self)
+        try:
+            for folder in dict.fromkeys(folders.values()):
+                os.mkdir(folder, 0o755)
+            self._limit(folders, part)
+        except OSError:
+            self.give_back(share)
+            raise
+        return share
+
+    def give_back(self, share: Share) -> None:
+        if isinstance(share, HierarchyShare):
+            for folder in dict.fromkeys(share.folders.values()):
+                cgroup.Cgroup(1, folder).remove()
+
+    def look(self, running: list[tuple[Share, Tree]]) -> list[tuple[Share, str]]:
+        return [
+            (share, share.verdict()) for share, _ in running if isinstance(share, HierarchyShare) and share.killed()
+        ]
+
+    def fails(self) -> int:
+        """How often the limit of all was reached."""
+        return _fails(self._places["memory"]) if self.totals.ram else 0
+
+    def close(self) -> None:
+        for place in dict.fromkeys(self._places.values()):
+            cgroup.Cgroup(1, place).remove()
+
+    def _limit(self, folders: dict[str, str], part: Part) -> None:
+        memory, cpu = folders["memory"], folders["cpu"]
+        if part.ram:
+            cgroup.write(f"{memory}/memory.limit_in_bytes", b"%d" % part.ram)
+            swap = f"{memory}/memory.memsw.limit_in_bytes"  # memory and swap together, where swap is counted
+            if os.path.exists(swap):
+                cgroup.write(swap, b"%d" % part.ram)
+        if part.cpu:
+            quota, period = part.quota_us()
+            cgroup.write(f"{cpu}/cpu.cfs_period_us", b"%d" % period)
+            cgroup.write(f"{cpu}/cpu.cfs_quota_us", b"%d" % quota)
+
+
+def _fails(folder: str) -> int:
+    """How often the limit of that folder was reached."""
+    return _number(f"{folder}/memory.failcnt") + _number(f"{folder}/memory.memsw.failcnt")
+
+
+def _number(path: str) -> int:
+    try:
+        return int(proc.read_start(path))
+    except OSError:
+        return 0

@@ -1,0 +1,84 @@
+"""Making a process that is held from before its first instruction on.
+
+`spawn` steps into a cgroup itself for a moment; where a cgroup has limits that would be dangerous: this process might
+be killed for the memory of a job, or would wait until a job's group has CPU time again. So a copy of it is made, which
+goes in and becomes the job's program there.
+"""
+
+import os
+import signal
+
+from cmdexec.worker.warden import cgroup, spawn
+from cmdexec.worker.warden.limits import Share
+
+_SENTENCE_BYTES = 4000
+"""Below PIPE_BUF, which a pipe takes at once (pipe(7))."""
+
+
+def spawn_held(
+    argv: list[str], env: dict[str, str], cwd: str, out: int, err: int, files: spawn.FilesLimit, share: Share,
+    joins: tuple[str, ...],
+) -> tuple[int, int]:  # fmt: skip
+    """As `spawn.spawn`, in the cgroups of `joins` and `share`: the number of the new process, and a pipe that tells
+    `last_words` why it could not become the program, if so; that is not waited for here."""
+    spawn.enter(cwd)
+    program = spawn.find(argv[0], env.get("PATH", os.defpath))
+    try:
+        words, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise spawn.CannotStartError(spawn.NO_FILES, machine=True) from error
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(words)
+        os.close(theirs)
+        raise spawn.CannotStartError(spawn.NO_ROOM, machine=True) from error
+    if pid == 0:
+        _become(program, argv, env, (out, err), files, share, joins, theirs)
+    os.close(theirs)
+    return pid, words
+
+
+def _become(
+    program: str, argv: list[str], env: dict[str, str], ends: tuple[int, int], files: spawn.FilesLimit, share: Share,
+    joins: tuple[str, ...], words: int,
+) -> None:  # fmt: skip
+    """The job's program, in this process; it does not return."""
+    said = spawn.CannotStartError("this machine could not make it ready", machine=True)
+    try:
+        _hold(share, joins)
+        os.setsid()
+        for number, end in zip((1, 2), ends, strict=True):
+            os.dup2(end, number)
+        for ignored in spawn.IGNORED:
+            signal.signal(ignored, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        files.for_good()
+        spawn.execute(program, argv, env)
+    except spawn.CannotStartError as error:
+        said = error
+    finally:
+        os.write(words, b"%d" % said.machine + str(said).encode("utf-8", "replace")[:_SENTENCE_BYTES])
+        os._exit(127)
+
+
+def _hold(share: Share, joins: tuple[str, ...]) -> None:
+    try:
+        if share.cores is not None:
+            os.sched_setaffinity(0, share.cores)
+        if share.nice:
+            os.nice(share.nice)
+        for path in (*joins, *share.joins):
+            cgroup.write(path, b"0")
+    except OSError as error:
+        sentence = f"it cannot be held to its part of the machine: {os.strerror(error.errno or 0)}"
+        raise spawn.CannotStartError(sentence, machine=True) from error
+
+
+def last_words(pipe: int) -> tuple[str, bool]:
+    """Why the process could not become its program (empty: it could), and whether for want of room on this machine."""
+    try:
+        words = os.read(pipe, 2 * _SENTENCE_BYTES)
+    except BlockingIOError:
+        words = b""
+    return words[1:].decode("utf-8", "replace"), words[:1] == b"1"
