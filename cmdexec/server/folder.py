@@ -3,9 +3,11 @@ runs."""
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from cmdexec.errors import CmdexecError
 from cmdexec.version import __version__
 
 RUNTIME = "runtime.json"
@@ -17,6 +19,21 @@ class Folder:
     def __init__(self, path: Path, let_go: Callable[[], None]) -> None:
         self.path = path
         self._let_go: Callable[[], None] | None = let_go
+
+    def must_hold(self, reserve_bytes: int) -> None:
+        """Refuse a disk that could never have that much room: no job would ever be taken. Raises CmdexecError."""
+        try:
+            total = shutil.disk_usage(self.path).total
+        except OSError:
+            return  # what is wrong with it is met where it is used
+        if total < reserve_bytes:
+            raise CmdexecError(
+                "bad_settings",
+                f"The disk of the data folder {self.path} holds {total:,} bytes in all, and DISK_RESERVE_BYTES wants "
+                f"{reserve_bytes:,} free before it lets a job be taken.",
+                field="DISK_RESERVE_BYTES",
+                mend="Lower DISK_RESERVE_BYTES, or name a folder on a larger disk as DATA_DIR (--data-dir).",
+            )
 
     def write_runtime(self, url: str, sockets_url: str | None, token: str | None) -> None:
         """Write `runtime.json` (0600), whole or not at all. Raises OSError."""

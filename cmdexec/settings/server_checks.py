@@ -1,15 +1,40 @@
 """Rules over several of the server's settings, or over the form of one, that a bound or a relation cannot say."""
 
+import re
 from collections.abc import Iterable
+from ipaddress import ip_address
 
 from cmdexec.settings.declare import Check, Fault, Given
 from cmdexec.settings.shared_checks import is_loopback
+
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII | re.IGNORECASE)
+_NAME_MAX = 253
+
+
+def _could_be_a_host(host: str) -> bool:
+    """Whether it has the form of an address or a name (RFC 1123, 2.1); what it stands for is seen when it is opened."""
+    try:
+        ip_address(host.removeprefix("[").removesuffix("]").partition("%")[0])
+    except ValueError:
+        return len(host) <= _NAME_MAX and all(_LABEL.fullmatch(label) for label in host.split("."))
+    return True
+
+
+def _listens_nowhere(values: Given) -> Iterable[Fault]:
+    host = values.get("host")
+    if isinstance(host, str) and not _could_be_a_host(host):
+        yield Fault(
+            "CMDEXEC_HOST",
+            f"{host[:80]!r} is neither an address nor a host name.",
+            "Write it without a port, such as 127.0.0.1 or ::1; the port is PORT (--port).",
+        )
 
 
 def _listens_in_clear(values: Given) -> Iterable[Fault]:
     host = values.get("host")
     if (
         isinstance(host, str)
+        and _could_be_a_host(host)
         and not is_loopback(host)
         and not (values.get("behind_tls_proxy", True) or values.get("insecure_http", True))
     ):
@@ -70,6 +95,7 @@ def _admin_is_an_address(values: Given) -> Iterable[Fault]:
 
 
 SERVER_CHECKS: tuple[Check, ...] = (
+    _listens_nowhere,
     _listens_in_clear,
     _has_tls_and_has_none,
     _one_port_for_two,

@@ -161,7 +161,8 @@ def _read(path: Path, faults: list[Fault], *, must_exist: bool, field_name: str 
     except UnicodeDecodeError:
         faults.append(Fault(name, f"{path} is not UTF-8 text.", "Name the right file."))
     except OSError as wrong:
-        faults.append(Fault(name, f"{path} cannot be read: {wrong.strerror}.", "Make it readable, or name another."))
+        mend = "Make it readable, or name another." if must_exist else "Make it a file that can be read, or remove it."
+        faults.append(Fault(name, f"{path} cannot be read: {wrong.strerror}.", mend))
     except (ValueError, RuntimeError):
         faults.append(Fault(name, f"{str(path)!r} is not a path.", "Name the right file."))
     return None

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from cmdexec.clock import Clock
 from cmdexec.errors import CmdexecError
+from cmdexec.link.data_folder_posix import take, unusable
 
 LOCK_FILE = "worker.lock"
 WARDEN_LOCK_FILE = "warden.lock"
 
-_LAID_READY = {"cmdexec.toml", "credential", "lost+found"}
+_LAID_READY = frozenset({"cmdexec.toml", "credential", "lost+found"})
 """What may be in a folder that no worker has used yet (`lost+found`: the root of a file system)."""
 
 
@@ -26,41 +27,7 @@ class DataFolder:
 
     def take(self) -> None:
         """Blocking: make it (0700) and lock it. Raises CmdexecError(`in_use` | `bad_data_dir`)."""
-        try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._check()
-            self._lock = _open(self.path / LOCK_FILE)
-        except OSError as wrong:
-            raise self._bad(f"cannot be used: {wrong.strerror}") from wrong
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as wrong:
-            pid = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            self.release()
-            raise CmdexecError(
-                "in_use",
-                f"The data folder {self.path} is in use by another worker: process {pid}.",
-                field="DATA_DIR",
-                mend="End that one first, or name another folder with --data-dir.",
-            ) from wrong
-        except OSError as wrong:
-            raise self._bad(f"cannot be locked: {wrong.strerror}") from wrong
-        with contextlib.suppress(OSError):  # the number is for people; the lock holds without
-            os.ftruncate(self._lock, 0)
-            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
-
-    def _check(self) -> None:
-        status = self.path.stat()
-        if status.st_uid != os.geteuid():
-            raise self._bad("belongs to another user")
-        if status.st_mode & 0o077:
-            here = {entry.name for entry in os.scandir(self.path)}
-            if LOCK_FILE not in here and not here <= _LAID_READY:
-                raise self._bad(
-                    "holds files of something else, and others may read it",
-                    "Name an empty or a new folder with --data-dir, or make this one your own: chmod 700.",
-                )
-            self.path.chmod(0o700)
+        self._lock = take(self.path, LOCK_FILE, who="worker", laid_ready=_LAID_READY)
 
     async def wait_for_warden(self, clock: Clock, within_sec: float, look_sec: float) -> None:
         """Wait until the jobs of an earlier process are gone, looking each `look_sec`; hold `warden_lock`. Raises
@@ -68,7 +35,7 @@ class DataFolder:
         try:
             self.warden_lock = _open(self.path / WARDEN_LOCK_FILE)
         except OSError as wrong:
-            raise self._bad(f"cannot be used: {wrong.strerror}") from wrong
+            raise unusable(self.path, wrong) from wrong
         end = clock.elapsed() + within_sec
         while True:
             try:
@@ -82,7 +49,7 @@ class DataFolder:
                         mend="Look for processes that cannot be killed, or start the worker again a little later.",
                     ) from wrong
             except OSError as wrong:
-                raise self._bad(f"cannot be locked: {wrong.strerror}") from wrong
+                raise unusable(self.path, wrong) from wrong
             await clock.sleep(look_sec)
 
     def release(self) -> None:
@@ -92,9 +59,6 @@ class DataFolder:
                 with contextlib.suppress(OSError):
                     os.close(fd)
         self.warden_lock = self._lock = -1
-
-    def _bad(self, what: str, mend: str = "Name a folder of this user with --data-dir.") -> CmdexecError:
-        return CmdexecError("bad_data_dir", f"The data folder {self.path} {what}.", field="DATA_DIR", mend=mend)
 
 
 def _open(path: Path) -> int:

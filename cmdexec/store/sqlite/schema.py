@@ -1,5 +1,6 @@
 """Whose file it is, which version of the tables it holds, and how an older one is brought up to date."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -10,7 +11,20 @@ APPLICATION_ID = 0x636D6478
 """`cmdx`, at byte 68 of the file (sqlite.org, "Database File Format", 1.3.13): whose database it is."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_RESTORE = "Move it away, or put a backup in its place, and start again."
+_FIELD = "DATA_DIR"
+_RESTORE = "Move it away with all files whose names begin with its own, put a backup in its place, and start again."
+_RIGHTS = "See to the disk, and to the file's owner and mode."
+_FULL = ("There is no room left on the disk for {}.", "Make room there, and start again.")
+_CAUSES = {
+    errno.EISDIR: ("{} is a folder, where the store's file would be.", "Move it away, and start again."),
+    errno.ELOOP: (
+        "{} is a link, and the store follows none.",
+        "Put the file itself there, or name the folder that holds it as DATA_DIR (--data-dir).",
+    ),
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+}
+"""What is said of the file, and what to do, by what the system says."""
 
 
 def make_file(path: Path) -> None:
@@ -27,22 +41,25 @@ def make_file(path: Path) -> None:
         finally:
             os.close(folder)
     except OSError as fault:
-        raise CmdexecError(
-            "bad_data_dir",
-            f"The store cannot be opened: {path}: {fault.strerror}.",
-            mend="Give a data folder that this user may read and write.",
+        raise _bad(
+            *_CAUSES.get(fault.errno or 0, (f"{{}} cannot be opened: {fault.strerror}.", _RIGHTS)), path
         ) from fault
 
 
 def refused(path: Path, fault: StorageFault) -> CmdexecError:
     """The sentence for a file that cannot be opened."""
     if fault.damaged:
-        return CmdexecError("bad_data_dir", f"{path} is damaged, or is not a store of cmdexec.", mend=_RESTORE)
+        return _bad("{} is damaged, or is not a store of cmdexec.", _RESTORE, path)
     if fault.busy:
-        return CmdexecError("in_use", f"{path} is held by another program.", mend="End that program and start again.")
+        mend = "End that program and start again."
+        return CmdexecError("in_use", f"{path} is held by another program.", field=_FIELD, mend=mend)
     if fault.full:
-        return CmdexecError("bad_data_dir", f"There is no room left for {path}.", mend="Make room on that disk.")
-    return CmdexecError("bad_data_dir", f"{path} cannot be read and written.", mend="Check the disk and its rights.")
+        return _bad(*_FULL, path)
+    return _bad("{} cannot be read and written.", _RIGHTS, path)
+
+
+def _bad(message: str, mend: str, path: Path) -> CmdexecError:
+    return CmdexecError("bad_data_dir", message.format(path), field=_FIELD, mend=mend)
 
 
 def newest() -> int:
@@ -58,15 +75,23 @@ def check(connection: Connection, path: Path) -> int:
     if connection.row("SELECT count(*) FROM sqlite_schema") == (0,):
         return 0
     if connection.pragma("application_id") != APPLICATION_ID:
-        raise CmdexecError("bad_data_dir", f"{path} is not a store of cmdexec.", mend=_RESTORE)
+        raise _bad("{} is not a store of cmdexec.", _RESTORE, path)
     version = int(connection.pragma("user_version"))
     if version > newest():
-        raise CmdexecError(
-            "bad_data_dir",
-            f"{path} was written by a newer cmdexec (its tables are version {version}, known here are {newest()}).",
-            mend="Update cmdexec, or restore a backup from before the update.",
-        )
+        written = f"was written by a newer cmdexec (its tables are version {version}, known here are {newest()})."
+        raise _bad("{} " + written, "Update cmdexec, or restore a backup from before the update.", path)
     return version
+
+
+def check_whole(connection: Connection, path: Path, up_to_bytes: int) -> None:
+    """Look through the whole file, unless it is larger than that: a page that has gone bad is found before anything
+    rests on it, not when somebody asks for what it held. Changes nothing.
+
+    Raises CmdexecError `bad_data_dir` for a damaged one.
+    """
+    size = int(connection.pragma("page_count")) * int(connection.pragma("page_size"))
+    if size <= up_to_bytes and connection.rows("PRAGMA quick_check(1)") != [("ok",)]:
+        raise _bad("{} is damaged.", _RESTORE, path)
 
 
 def bring_up_to_date(connection: Connection, version: int) -> None:
