@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from textwrap import dedent
 
 from cmdexec.settings.client import CLIENT
-from cmdexec.settings.declare import Kind, Setting, Side
-from cmdexec.settings.parse import bounds_of, shown
+from cmdexec.settings.declare import Setting, Side
+from cmdexec.settings.env_file import env_example
+from cmdexec.settings.facts import default_of, facts_of
 from cmdexec.settings.refused import NOT_PROVIDED
 from cmdexec.settings.server_declared import SERVER
 from cmdexec.settings.shared import SHARED
@@ -62,16 +63,6 @@ def settings_page() -> str:
     return "\n".join(parts)
 
 
-def default_of(setting: Setting, side: Side) -> str:
-    """The default as people read it: never a value of the machine on which this runs."""
-    if callable(setting.default):
-        sentence = (setting.default.__doc__ or "").partition("\n")[0].partition(";")[0].rstrip(".")
-        return sentence[:1].lower() + sentence[1:]
-    if setting.default == ():
-        return "empty"
-    return shown(setting, setting.default_for(side))
-
-
 def _entry(setting: Setting, side: Side) -> str:
     names = [f"`{name}`" for name in (setting.name, *setting.aliases)]
     if setting.secret:
@@ -87,21 +78,6 @@ def _entry(setting: Setting, side: Side) -> str:
     return " ".join(lines + facts_of(setting))
 
 
-def facts_of(setting: Setting) -> list[str]:
-    """What may be written, as sentences: choices, bounds, and how it has to stand to another setting."""
-    facts = []
-    if setting.choices:
-        facts.append(f"One of: {', '.join(f'`{choice}`' for choice in setting.choices)}.")
-    elif setting.kind is not Kind.BOOLEAN and (bounds := bounds_of(setting)):
-        facts.append(f"{bounds[:1].upper()}{bounds[1:]}.")
-    if setting.relation is not None:
-        times = f"{setting.relation.times:g} times it is " if setting.relation.times != 1 else ""
-        than = "less than" if setting.relation.strict else "at most"
-        said = f"{times}{than} `{setting.relation.other}`."
-        facts.append(said[:1].upper() + said[1:])
-    return facts
-
-
 def _refused() -> list[str]:
     return [
         f"- `{name}` ({side}): {sentence}" for side, names in NOT_PROVIDED.items() for name, sentence in names.items()
@@ -109,8 +85,6 @@ def _refused() -> list[str]:
 
 
 def _made(arguments: Sequence[str]) -> str:
-    from cmdexec.settings.env_file import env_example
-
     return env_example() if "--env" in arguments else settings_page()
 
 

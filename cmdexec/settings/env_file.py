@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from textwrap import dedent, wrap
 
 from cmdexec.settings.declare import Kind, Setting, Side
-from cmdexec.settings.document import default_of, facts_of
+from cmdexec.settings.facts import default_of, facts_of
 from cmdexec.settings.parse import shown
 from cmdexec.settings.refused import NOT_PROVIDED
 from cmdexec.settings.server_declared import SERVER

@@ -6,7 +6,7 @@ Every option hands on the text as it was written: `load` parses it, so a fault r
 from dataclasses import dataclass
 
 from cmdexec.settings.declare import Kind, Setting, Side
-from cmdexec.settings.document import default_of
+from cmdexec.settings.facts import default_of
 from cmdexec.settings.load import DECLARED
 from cmdexec.settings.parse import bounds_of
 

@@ -8,7 +8,8 @@ import pytest
 
 from cmdexec.settings.client import ClientSettings
 from cmdexec.settings.declare import Kind, Setting, Side
-from cmdexec.settings.document import default_of, settings_page
+from cmdexec.settings.document import settings_page
+from cmdexec.settings.facts import default_of
 from cmdexec.settings.flags import flags
 from cmdexec.settings.load import DECLARED, load, make
 from cmdexec.settings.parse import parse
