@@ -40,7 +40,11 @@ class Operation:
     """One thing that can be done.
 
     request, response   structs; `many` where a list of requests is taken too (`jobs.create`)
+    listed              what a list is answered with (`many` only); None if as a single request
+    codes               the refusals (`errors.CODES`) of its own, beside those that any request can meet
+    media               the types of content that it answers with
     effect              it changes something: cookies need Origin and `X-Csrf` for it
+    many_max            the most in a list, where no setting says less
     max_body            bytes; a request with a larger body is refused before it is read
     """
 
@@ -51,36 +55,54 @@ class Operation:
     summary: str
     effect: bool = False
     many: bool = False
+    many_max: int = 10_000
     max_body: int = 64 * KIB
+    listed: Any = None
+    codes: tuple[str, ...] = ()
+    media: tuple[str, ...] = ("application/json",)
 
+
+_ATTEMPT = ("stale_attempt", "resume_first", "not_started", "conflict")
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "auth.login", Permission.ANYONE, requests.Login, requests.LoggedIn,
         "Exchange an e-mail address and a password for a token of 24 hours.", effect=True,
+        codes=("bad_credentials", "too_many"),
     ),
     Operation("health", Permission.ANYONE, requests.Nothing, requests.HealthView, "Whether the server does its work."),
     Operation("live", Permission.ANYONE, requests.Nothing, requests.HealthView, "Whether the process is there."),
     Operation(
         "ready", Permission.ANYONE, requests.Nothing, requests.HealthView,
         "Whether the server takes requests: its store can commit and it is not draining. 503 otherwise.",
+        codes=("draining",),
+    ),
+    Operation(
+        "api.document", Permission.ANYONE, requests.Nothing, dict[str, Any],
+        "This description of the API, as OpenAPI 3.1. Everybody may read it: it says nothing that the code does not.",
+    ),
+    Operation(
+        "api.page", Permission.ANYONE, requests.Nothing, str, "The same as a page.", media=("text/html",),
     ),
     Operation(
         "jobs.create", Permission.RUN_JOBS, requests.NewJob, requests.JobView,
         "Submit one job, or a list of up to 1,000, all or none. Answered when on disk; `Idempotency-Key` makes it safe"
-        " to repeat for 72 hours.", effect=True, many=True, max_body=8 * MIB,
+        " to repeat for 72 hours.", effect=True, many=True, many_max=1000, max_body=8 * MIB,
+        listed=requests.JobsView,
+        codes=("not_provided", "key_reused", "queue_full", "draining", "disk_full"),
     ),
     Operation(
         "jobs.status", Permission.VIEW_JOBS, requests.JobQuery, requests.JobView | requests.JobsView,
-        "A job; with several ids, `{jobs: […]}` in their order.",
+        "A job; with several ids, `{jobs: […]}` in their order.", codes=("not_found",),
     ),
     Operation(
         "jobs.cancel", Permission.RUN_JOBS, requests.CancelJobs, requests.CancelView | requests.CancelledView,
-        "End jobs, and say of each what happened.", effect=True,
+        "End jobs, and say of each what happened.", effect=True, codes=("not_found", "disk_full"),
     ),
     Operation(
         "jobs.output", Permission.VIEW_JOBS, requests.OutputQuery, bytes,
         "The bytes of one stream (Range works), or with `follow=1` what comes until the job ends.",
+        codes=("not_found", "range_not_satisfiable"), media=("application/octet-stream", "text/event-stream"),
     ),
     Operation(
         "workers.list", Permission.VIEW_WORKERS, requests.Nothing, requests.WorkersView,
@@ -89,35 +111,40 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "workers.register", Permission.WORK, messages.Register, messages.Registered,
         "A worker says what it is and learns how it shall run.", effect=True,
+        codes=("replaced", "draining", "disk_full"),
     ),
     Operation(
         "workers.heartbeat", Permission.WORK, messages.Heartbeat, requests.BeatView,
         "Renew the lease; name what is held; ask to start; give back.", effect=True, max_body=8 * MIB,
+        codes=("conflict", "replaced", "disk_full"),
     ),
     Operation(
         "attempts.start", Permission.WORK, messages.Held, messages.Told,
-        "May this attempt make its process?", effect=True, many=True, max_body=MIB,
+        "May this attempt make its process?", effect=True, many=True, max_body=MIB, codes=_ATTEMPT,
     ),
     Operation(
         "attempts.release", Permission.WORK, messages.Released, messages.Told,
-        "The worker has these attempts no more.", effect=True, many=True, max_body=MIB,
+        "The worker has these attempts no more.", effect=True, many=True, max_body=MIB, codes=_ATTEMPT,
     ),
     Operation(
         "attempts.claim", Permission.WORK, messages.AskJobs, requests.GivenJobs,
         "Wait for jobs and take them; 204 when there are none.",
+        codes=("conflict", "replaced", "draining", "disk_full"),
     ),
     Operation(
         "attempts.check", Permission.WORK, requests.AttemptQuery, requests.CheckView,
-        "Whether an attempt is to be ended.",
+        "Whether an attempt is to be ended.", codes=("not_found", "conflict"),
     ),
     Operation(
         "attempts.output", Permission.WORK, messages.Chunks, requests.TakenView,
         "Bytes of an attempt's streams, in order; answered when they are on disk.", effect=True, max_body=2 * MIB,
+        codes=(*_ATTEMPT, "not_found", "output_gap", "replaced", "output_limit", "disk_full"),
     ),
     Operation(
         "attempts.done", Permission.WORK, messages.Done, requests.JobView,
         "How an attempt ended; accepted once. One result is answered with its job, a list with what is told of each.",
-        effect=True, many=True, max_body=MIB,
+        effect=True, many=True, max_body=MIB, listed=tuple[messages.Told, ...],
+        codes=(*_ATTEMPT, "not_found", "output_missing", "output_differs", "replaced", "disk_full"),
     ),
 )  # fmt: skip
 
@@ -138,6 +165,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/health", "health"),
     Route("GET", "/api/live", "live"),
     Route("GET", "/api/ready", "ready"),
+    Route("GET", "/api/openapi.json", "api.document"),
+    Route("GET", "/api/docs", "api.page"),
     Route("POST", "/api/jobs/create", "jobs.create"),
     Route("GET", "/api/jobs/status", "jobs.status"),
     Route("POST", "/api/jobs/cancel", "jobs.cancel"),

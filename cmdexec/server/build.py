@@ -9,6 +9,7 @@ from cmdexec.link.socket import Limits
 from cmdexec.notify.contract import Notify
 from cmdexec.notify.local import LocalNotify
 from cmdexec.runtime import Runtime
+from cmdexec.server.api.about import AboutApi
 from cmdexec.server.api.attempts import AttemptsApi
 from cmdexec.server.api.auth import AuthApi
 from cmdexec.server.api.handler import Handlers
@@ -64,13 +65,15 @@ class Parts:
 
 async def build(settings: ServerSettings, runtime: Runtime, folder: Folder) -> Parts:
     """Open the store and make the rest. Raises CmdexecError; then nothing is left open."""
+    await runtime.threads.run(lambda: folder.must_hold(settings.disk_reserve_bytes))
     keys = await runtime.threads.run(lambda: key_ring(folder.path, settings.jwt_secret, runtime.secret_bytes))
     store = await runtime.threads.run(
         lambda: open_sqlite(
             folder.path, runtime, queue_items=settings.store_queue_items,
             disk_reserve_bytes=settings.disk_reserve_bytes, queue_bytes=settings.store_queue_bytes,
             log_bytes=settings.store_log_bytes, idle_sec=settings.store_idle_sec, busy_sec=settings.store_busy_sec,
-            seen_save_sec=settings.seen_save_sec,
+            seen_save_sec=settings.seen_save_sec, full_retry_sec=settings.disk_retry_sec,
+            check_bytes=settings.store_check_bytes,
         )
     )  # fmt: skip
     try:
@@ -168,6 +171,7 @@ def _handlers(
         max_batch=settings.max_batch_jobs, max_spec_bytes=settings.max_frame_bytes // 2,
     )  # fmt: skip
     return (
+        AboutApi().handlers(),
         AuthApi(logins).handlers(),
         health.handlers(),
         jobs_api.handlers(),

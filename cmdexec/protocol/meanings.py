@@ -1,0 +1,206 @@
+"""What each field means that people and other people's programs meet: a sentence a field, as the documents show it.
+
+They stand together so that one voice tells all of them and the structs stay readable; a test holds that none is
+missing and none is left over. Kinds and bounds are not repeated here: they are read from the structs.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from cmdexec.protocol import messages, requests
+
+ANYWHERE: Mapping[str, str] = MappingProxyType({
+    "jobId": "The job.",
+    "attempt": "Which try of the job; numbers rise from 1 and may skip.",
+    "workerId": "The worker.",
+    "stdout": "Of standard output.",
+    "stderr": "Of standard error.",
+    "jobs": "The jobs, in the order asked.",
+    "leaseSec": "Seconds that the worker may be silent before its jobs count as unknown.",
+    "heartbeatSec": "Seconds between two heartbeats.",
+    "cancel": "Attempts to end gently (TERM, grace, KILL), and to report.",
+    "offset": "Where in the stream it begins, in bytes.",
+    "cpu": "Cores, or a part of one.",
+    "ramMb": "Memory in MB of 2^20 bytes.",
+    "name": "What people call it.",
+    "message": "A sentence for people.",
+    "exitCode": "The exit code of the command.",
+    "signal": "The number of the signal that ended the command.",
+    "labels": "Names and values.",
+    "run": "How many attempts there have been, this one counted.",
+    "startedAt": "When the command was allowed to start.",
+    "finishedAt": "When it ended.",
+    "usage": "What it took of the machine.",
+    "output": "How much of each stream is stored.",
+    "stream": "Standard output or standard error.",
+    "version": "The version of cmdexec, or of what speaks in its place.",
+    "platform": "Its system, such as `linux x86_64`.",
+    "slots": "How many jobs it runs at once.",
+    "executors": "How it can run jobs.",
+    "limits": "What holds a job to its part: cgroups of version 2 or 1, or `watched`: seen to, not enforced.",
+    "command": "A line for the shell, or a list: program and arguments, without a shell.",
+    "env": "Variables of the environment.",
+    "timeoutSec": "Seconds after which the job is ended.",
+    "killGraceSec": "Seconds between TERM and KILL when the job is ended.",
+    "digest": "SHA-256 of the stream, in hexadecimal.",
+    "lost": "Ranges `[from, to)` of what was written and is not there.",
+    "code": "What it is, for programs.",
+    "seq": "Numbers the pieces of a stream from 0, for people who read traffic.",
+})  # fmt: skip
+"""A field's name → what it means wherever `FIELDS` says nothing else."""
+
+FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
+    requests.Login: {"email": "The e-mail address.", "password": "The password."},
+    requests.UserView: {
+        "userId": "The user.", "email": "The e-mail address.", "role": "`viewer`, `operator` or `admin`.",
+    },
+    requests.LoggedIn: {
+        "token": "Send it as `Authorization: Bearer …`.", "expiresAt": "Until when it is good.", "user": "Who it is.",
+    },
+    requests.HealthView: {
+        "status": "`degraded`: it answers and cannot do all of its work.", "uptime": "Seconds since it started.",
+        "checks": "What was looked at; only for callers that may view health.",
+    },
+    requests.NewJob: {
+        "name": "What people call the job.",
+        "cpu": "Cores, or a part of one, that the job gets; a share like any other's when left out.",
+        "ramMb": "Memory in MB of 2^20 bytes that the job gets; it ends as `oom` when it needs more.",
+        "timeoutSec": "Seconds after which the job is ended; without, it may run for ever.",
+        "killGraceSec": "Seconds between TERM and KILL when it is ended; the worker's own when left out.",
+    },
+    requests.JobQuery: {"jobId": "A job; give it several times for several."},
+    requests.CancelJobs: {"jobId": "A job, or a list of them."},
+    requests.CancelView: {
+        "outcome": "`cancelled`: it had not begun. `asked`: it runs and is being ended. Else why not.",
+        "status": "Where the job stands now; null if there is none.",
+    },
+    requests.OutputQuery: {
+        "attempt": "Which try; the last when left out.",
+        "stream": "Whose bytes; events have both.",
+        "follow": "`1`: what comes, until the job ends; as events if the request accepts `text/event-stream`.",
+        "download": "`1`: name a file to save it as.",
+    },
+    requests.StreamView: {
+        "bytes": "How many bytes are stored.", "digest": "SHA-256 of them; null until the attempt ended.",
+        "whole": "Whether nothing is missing; null where that cannot be told.",
+    },
+    requests.UsageView: {
+        "cpuSec": "Seconds of processor time, its children's included.",
+        "peakRssMb": "The most memory at once, in MB of 2^20 bytes.",
+    },
+    requests.ProofView: {
+        "left": "How many processes lived after the end: 0 is the proof that none did.", "survivors": "Which.",
+    },
+    requests.AttemptView: {
+        "ok": "Whether it ended well.", "reason": "Why not.", "proof": "That nothing of it was left running.",
+    },
+    requests.EventView: {
+        "at": "When.", "event": "What happened.", "status": "Where the job stood then.", "who": "Whose doing it was.",
+        "note": "More about it.",
+    },
+    requests.JobView: {
+        "status": "`scheduled`, `queued`, `assigned`, `running`, `unknown` (its worker is silent), or ended as"
+                  " `completed`, `failed`, `cancelled`.",
+        "reason": "Why it failed: `exit`, `signal`, `timeout`, `oom`, `start`, `worker`, `lost`, …",
+        "message": "A sentence about its end.", "waitingFor": "Why it does not run yet, in words.",
+        "attempt": "The newest try; 0 before the first.", "run": "How many times it was started.",
+        "workerId": "Who has it, or had it last.", "createdAt": "When it was submitted.",
+        "queuedAt": "Since when it waits, or waited last.", "cancelRequested": "Whether somebody cancelled it.",
+        "confirmed": "Whether the worker confirmed the end of what was cancelled; null where nothing was.",
+        "labels": "Names and values.", "tags": "Words to find it by.", "attempts": "Each try that was started.",
+        "history": "What happened to it, the first and the newest 200 lines.", "output": "Of the last attempt.",
+    },
+    requests.WorkersView: {"workers": "All workers that ever registered."},
+    requests.RunningView: {"status": "`assigned` or `running`."},
+    requests.WorkerView: {
+        "state": "`offline`: not connected, its lease still good. `lost`: its lease is over.",
+        "freeSlots": "How many jobs could start at once; null when it is not connected.",
+        "load": "How its machine is, as it said last.", "registeredAt": "When it came first.",
+        "lastSeenAt": "When it was heard of last.", "jobs": "What it holds.",
+        "transport": "How it is connected: by a `socket`, or `polling`; null when it is not.",
+    },
+    messages.Register: {
+        "workerId": "Who it is; must be the one that its token names.",
+        "session": "The life of what it keeps on disk; a new one means that it kept nothing.",
+        "instanceId": "Made afresh by each process: the newest owns the session.",
+        "protocol": "The protocol it speaks.",
+        "frames": "Frames from the server that it understands beyond those of the first version.",
+        "labels": "Names and values that jobs may require.",
+        "cpu": "Cores that all its jobs may use together; all of the machine when left out.",
+        "ramMb": "Memory in MB of 2^20 bytes that all its jobs may use together; all when left out.",
+    },
+    messages.Registered: {
+        "session": "The session, its own or the one made for it.",
+        "maxFrameBytes": "The largest message of a socket.",
+        "outputLimitBytes": "The most output that is stored of one job.",
+        "serverVersion": "The server's version.",
+    },
+    messages.Stats: {
+        "cpu": "The share of all cores in use.", "load": "Waiting and running processes for each core.",
+        "memoryUsedBytes": "Memory in use.", "memoryTotalBytes": "Memory that there is.", "running": "Jobs that run.",
+    },
+    messages.Released: {
+        "why": "`neverSpawned`: it made no process. `startedAhead`: the same, since no slot came free. `declined`: not"
+               " this one. `handedBack`: not now. `dead`: its process is known to be gone.",
+    },
+    messages.Heartbeat: {
+        "jobs": "All attempts it holds, a complete list; leave it out to say nothing of them.",
+        "start": "Attempts that it asks to start.", "released": "Attempts that it has no more.",
+        "spoolBytes": "Bytes of output and results that it still keeps.",
+        "draining": "Whether it takes no more jobs.", "stats": "How its machine is.",
+    },
+    requests.BeatView: {
+        "stop": "Attempts to end: this worker's no more, or cancelled (then `cancel` names them, too).",
+        "cancel": "Those of `stop` that were cancelled: report how they ended.",
+        "held": "What is to be known of the attempts in `jobs`.", "start": "The answer to each `start`, in its order.",
+        "released": "The answer to each `released`, in its order.",
+    },
+    messages.Told: {
+        "tell": "`go`: make the process. `stop`: end it and forget it. `ok`: taken; forget what you keep of it."
+                " `resend`: output is missing, send it again from these offsets, then the result. `again`: ask again.",
+        "stdout": "Send standard output again from this byte.", "stderr": "Send standard error again from this byte.",
+    },
+    messages.AskJobs: {
+        "claim": "Made up anew for each request but for repeats: the same claim gives the same jobs again. Without one"
+                 " the jobs come already granted, so they may be started at once.",
+        "wait": "Seconds to wait for a job when there is none.",
+        "max": "The most jobs to give; 0 asks for orders alone.",
+    },
+    requests.GivenJobs: {"jobs": "Jobs to run.", "stop": "Attempts to end and forget."},
+    requests.GivenJob: {"onLost": "What becomes of it when its worker is lost: `hold` or `requeue`."},
+    requests.CheckView: {
+        "stop": "Whether to end the attempt.",
+        "reason": "`cancelled`: end it gently and report how it ended. `stale`: end it and forget it.",
+    },
+    requests.FollowOutput: {"data": "The bytes, in base64."},
+    requests.FollowEnd: {"job": "The job as it ended."},
+    messages.Chunks: {"chunks": "Pieces, in the order in which they are to be stored."},
+    messages.Chunk: {"data": "The bytes, in base64."},
+    requests.OffsetsView: {"stdout": "Bytes stored of it.", "stderr": "Bytes stored of it."},
+    requests.TakenView: {"acknowledged": "How far each stream is on disk: what lies before need not be kept."},
+    messages.StreamDone: {"bytes": "How many bytes were sent; without, `whole` cannot be told."},
+    messages.OutputDone: {"stdout": "How standard output ended.", "stderr": "How standard error ended."},
+    messages.Inline: {
+        "stdout": "The last bytes of it, in base64, not sent before.",
+        "stderr": "The last bytes of it, in base64, not sent before.",
+    },
+    messages.Done: {
+        "reason": "Why it ended; without one it is judged from exit code and signal.",
+        "output": "Length and digest of each stream.", "inline": "Output that had not been sent yet.",
+        "outputLost": "Whether what was written last may be missing.",
+        "outputCut": "Whether there was more than is kept.", "cpuSec": "Seconds of processor time.",
+        "peakRssBytes": "The most memory at once.", "left": "How many of its processes still live.",
+        "survivors": "Which.",
+    },
+    requests.ErrorView: {"error": "What is wrong."},
+    requests.ErrorBody: {
+        "message": "What is wrong, for people.", "field": "Which field, as the caller wrote it.",
+        "mend": "What to do.", "expected": "What the state is or would have to be, for programs.",
+    },
+})  # fmt: skip
+
+
+def meaning(kind: Any, field: str) -> str | None:
+    """What the field means, by its name on the wire; None if nobody said."""
+    return FIELDS.get(kind, {}).get(field, ANYWHERE.get(field))

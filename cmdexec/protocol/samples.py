@@ -1,0 +1,64 @@
+"""A good request for each route, and what is answered, for the documents. A test holds that they are what they say."""
+
+from typing import Any
+
+_JOB = "01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f"
+_ATTEMPT = {"jobId": _JOB, "attempt": 1}
+_STORED: dict[str, Any] = {"bytes": 18, "digest": None, "whole": None, "lost": []}
+_NOTHING: dict[str, Any] = {"bytes": 0, "digest": None, "whole": None, "lost": []}
+_NO_ANSWERS: dict[str, Any] = {"stop": [], "cancel": [], "held": [], "start": [], "released": []}
+_TIME = "2025-01-31T12:00:00.000Z"
+_NAMED: dict[str, Any] = {"jobId": _JOB, "name": "greeting", "command": "echo Hello from worker"}
+_LIMITS: dict[str, Any] = {"timeoutSec": 60.0, "killGraceSec": None, "cpu": None, "ramMb": None}
+
+JOB: dict[str, Any] = _NAMED | _LIMITS | {
+    "status": "queued", "reason": None, "exitCode": None, "signal": None, "message": None,
+    "waitingFor": "all 4 slots of 1 worker are in use", "attempt": 0, "run": 0, "workerId": None, "createdAt": _TIME,
+    "queuedAt": _TIME, "startedAt": None, "finishedAt": None, "cancelRequested": False, "confirmed": None,
+    "labels": {}, "tags": [], "usage": None, "output": {"stdout": _NOTHING, "stderr": _NOTHING}, "attempts": [],
+    "history": [{"at": _TIME, "event": "submit", "status": "queued", "attempt": 0, "who": None, "note": None}],
+}  # fmt: skip
+
+REQUESTS: dict[str, dict[str, Any]] = {
+    "auth.login": {"email": "admin@localhost", "password": "the password"},
+    "jobs.create": {"command": "echo Hello from worker", "name": "greeting", "timeoutSec": 60},
+    "jobs.status": {"jobId": [_JOB]},
+    "jobs.cancel": {"jobId": _JOB},
+    "jobs.output": {"jobId": _JOB, "stream": "stdout"},
+    "workers.register": {"workerId": "desk-1", "name": "desk", "slots": 1},
+    "workers.heartbeat": {"jobs": [_ATTEMPT]},
+    "attempts.claim": {"wait": 30, "max": 1},
+    "attempts.check": {"jobId": _JOB, "attempt": 1},
+    "attempts.output": _ATTEMPT | {"chunks": [{"stream": "stdout", "offset": 0, "data": "SGVsbG8gZnJvbSB3b3JrZXIK"}]},
+    "attempts.done": _ATTEMPT | {"exitCode": 0, "output": {"stdout": {"bytes": 18}, "stderr": {"bytes": 0}}},
+}
+"""Operation → its request: a body, or the fields of path and query."""
+
+ANSWERS: dict[str, dict[str, Any]] = {
+    "auth.login": {
+        "token": "eyJhbGciOiJIUzI1NiIs…", "expiresAt": "2025-02-01T12:00:00.000Z",
+        "user": {"userId": "01936f0e-0000-7001-9c3f-0a1b2c3d4e5f", "email": "admin@localhost", "role": "admin"},
+    },
+    "health": {"status": "healthy", "uptime": 3600.0},
+    "live": {"status": "healthy", "uptime": 3600.0},
+    "ready": {"status": "healthy", "uptime": 3600.0},
+    "jobs.create": JOB,
+    "jobs.status": JOB,
+    "jobs.cancel": {"jobId": _JOB, "outcome": "asked", "status": "running"},
+    "workers.register": {
+        "workerId": "desk-1", "session": "desk-1", "leaseSec": 60.0, "heartbeatSec": 10.0, "maxFrameBytes": 1048576,
+        "outputLimitBytes": 1073741824,
+    },
+    "workers.heartbeat": {"leaseSec": 60.0, "heartbeatSec": 10.0, **_NO_ANSWERS},
+    "attempts.claim": {
+        "jobs": [_ATTEMPT | _LIMITS | {"command": "echo Hello from worker", "env": {}, "onLost": "hold"}],
+        "stop": [], "cancel": [],
+    },
+    "attempts.check": {"stop": False, "reason": None},
+    "attempts.output": {"acknowledged": {"stdout": 18, "stderr": 0}},
+    "attempts.done": JOB | {
+        "status": "completed", "exitCode": 0, "waitingFor": None, "attempt": 1, "run": 1, "workerId": "desk-1",
+        "startedAt": _TIME, "finishedAt": _TIME, "output": {"stdout": _STORED | {"whole": True}, "stderr": _NOTHING},
+    },
+}  # fmt: skip
+"""Operation → what it answers to that. Where one is missing the shape says enough."""
