@@ -20,8 +20,8 @@ _GOT = re.compile(r"got `([a-z]+)`")
 _NAMED = re.compile(r"(?P<what>missing required|contains unknown) field `(?P<name>.*)`", re.DOTALL)
 
 _KINDS = {
-    "str": "text", "int": "a number", "float": "a number with a fraction", "bool": "true or false", "null": "null",
-    "array": "a list", "object": "an object",
+    "str": "text", "int": "a number", "float": "a number with a fraction or an exponent", "bool": "true or false",
+    "null": "null", "array": "a list", "object": "an object",
 }  # fmt: skip
 
 _PATTERNS = {
@@ -54,7 +54,8 @@ def explain(wrong: BaseException, kind: Any, body: bytes = b"") -> Refused:
     got = _GOT.search(said) if body else None
     is_now = f"; it is {_KINDS.get(got[1], 'something else')}" if got else ""
     if not at:
-        return Refused("bad_request", f"This {must}{is_now}.")
+        too_long = got is None and takes_list(wanted)
+        return Refused("bad_request", f"This {must}{is_now}.", mend="Send several lists." if too_long else None)
     if is_key:
         return Refused("invalid_field", f"Each name in `{at}` {must}.", field=at)
     if unnamed:
@@ -69,6 +70,8 @@ def unknown_field(name: str, at: str, known: list[str], *, job: bool) -> Refused
     field = f"{at}.{shown}" if at else shown
     if job and name in NOT_PROVIDED_YET:
         return Refused("not_provided", f"`{field}` is not provided by this version.", field=field, mend="Leave it out.")
+    if not name:
+        return Refused("unknown_field", "There is no field without a name.", field=field, mend="Leave it out.")
     near = difflib.get_close_matches(name, known, 1)
     mend = f"Did you mean `{near[0]}`?" if near else "Leave it out."
     return Refused("unknown_field", f"There is no field `{field}`.", field=field, mend=mend)
@@ -123,6 +126,11 @@ def _choices(kind: inspect.Type | None) -> list[inspect.Type]:
     whole = bare(kind)
     types = whole.types if isinstance(whole, inspect.UnionType) else (whole,)
     return [one for one in map(bare, types) if one is not None]
+
+
+def takes_list(kind: inspect.Type | None) -> bool:
+    """Whether it may be a list of any length."""
+    return any(isinstance(one, inspect.VarTupleType) for one in _choices(kind))
 
 
 def _struct_of(kind: inspect.Type | None) -> inspect.StructType | None:

@@ -10,6 +10,7 @@ from cmdexec.errors import Refused
 
 _AT = re.compile(r"\(byte (\d+)\)")
 _CONSTANT = re.compile(rb"-?(?:NaN|Infinity|Inf)\b", re.IGNORECASE)
+_FIRST_HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _CONTROLS = 0x20
 
@@ -33,12 +34,16 @@ def unreadable(wrong: BaseException, body: bytes) -> Refused:
         return Refused("bad_json", "This begins with a byte order mark.", mend="Send it without one.")
     said = _AT.search(str(wrong))
     if said is None:
+        if half := _FIRST_HALF.search(body):
+            return _half_a_pair(body, half.end())
         return Refused(
             "bad_json", "This JSON ends before it is whole.", mend="Close what is open: quotes, brackets and braces."
         )
     at = int(said[1]) - ("trailing characters" in str(wrong))  # of these it names the second
     if at == 0 and body[:1] > b"\x7f":
         return _not_utf8(body)
+    if "surrogate" in str(wrong):
+        return _half_a_pair(body, at)
     message, mend = _what(str(wrong), body, at)
     return Refused("bad_json", message.format(at=_place(body, at)), mend=mend)
 
@@ -46,8 +51,6 @@ def unreadable(wrong: BaseException, body: bytes) -> Refused:
 def _what(said: str, body: bytes, at: int) -> _Found:
     if "trailing characters" in said:
         return _Found("There is more after the end of this JSON, at {at}.", "Send one document and nothing else.")
-    if "surrogate" in said:
-        return _Found("There is half of a character before {at}, a surrogate alone.", "Send the other half as well.")
     rest = body[at : at + 10]
     if constant := _CONSTANT.match(rest):
         name = constant[0].decode()
@@ -61,6 +64,12 @@ def _what(said: str, body: bytes, at: int) -> _Found:
     if rest[:1] and rest[0] < _CONTROLS:
         return _Found("There is a control character at {at}.", f"Write it as `\\u{rest[0]:04x}`.")
     return _Found("This is no JSON from {at} on.", "Check it with a JSON tool.")
+
+
+def _half_a_pair(body: bytes, at: int) -> Refused:
+    """The library takes the first half of a pair for the beginning of text that was cut."""
+    message = f"There is half of a surrogate pair before {_place(body, at)}."
+    return Refused("bad_json", message, mend="Send both halves, or the character itself.")
 
 
 def _not_utf8(body: bytes) -> Refused:

@@ -14,7 +14,7 @@ from msgspec import Meta, inspect
 
 from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.protocol.codec import encode, is_list
-from cmdexec.protocol.faults import bare, explain, unknown_field
+from cmdexec.protocol.faults import explain, takes_list, unknown_field
 from cmdexec.protocol.operations import BY_NAME, Operation, Permission
 from cmdexec.protocol.repeats import refuse_repeats
 from cmdexec.protocol.requests import Request
@@ -95,9 +95,7 @@ class Perform:
             permit(who, operation.permission)
             asked = await read()
             request, listed = self._decoders[name].decode(asked)
-            call = Call(
-                who, request, listed, asked.body or b"", asked.headers, asked.source, asked.head, asked.gone
-            )
+            call = Call(who, request, listed, asked.body or b"", asked.headers, asked.source, asked.head, asked.gone)
             return await self._handlers[name](call)
         except Exception as wrong:
             return self.failed(wrong, name)
@@ -122,7 +120,15 @@ def permit(who: Identity, permission: Permission) -> None:
         if permission is Permission.WORK:
             raise Refused("unauthorized", "This is for workers.", mend="Send the worker's token as `x-worker-token`.")
         raise Refused("unauthorized", "You are not logged in.", mend="Send a token as `Authorization: Bearer …`.")
-    raise Refused("forbidden", f"This needs the permission to {permission.value}, which you do not have.")
+    if permission is Permission.WORK:
+        raise Refused(
+            "forbidden", "This is for workers, and you are none.",
+            mend="Send the worker's token as `x-worker-token`, and no `Authorization`.",
+        )  # fmt: skip
+    who_has, mend = "you do", "Ask an admin for a role that has it."
+    if who.kind == "worker":
+        who_has, mend = "a worker does", "Log in as a user: POST /api/auth/login."
+    raise Refused("forbidden", f"This needs the permission to {permission.value}, which {who_has} not have.", mend=mend)
 
 
 def refusal(wrong: CmdexecError) -> Reply:
@@ -165,7 +171,7 @@ class _Decoder:
         about = inspect.type_info(operation.request)
         fields = about.fields if isinstance(about, inspect.StructType) else ()
         self._known = [field.encode_name for field in fields]
-        self._lists = {field.encode_name for field in fields if isinstance(bare(field.type), inspect.VarTupleType)}
+        self._lists = {field.encode_name for field in fields if takes_list(field.type)}
         self._required = sum(field.required for field in fields)
         self._asked_by_people = isinstance(operation.request, type) and issubclass(operation.request, Request)
 

@@ -55,6 +55,11 @@ class _Paths:
                 self._open.append((parts, known))
             known[route.method] = route.operation
 
+    def near(self, path: str) -> str | None:
+        """What to say of a path that is right but for its slashes and capitals."""
+        plain = "/" + "/".join(part for part in path.lower().split("/") if part)
+        return f"Did you mean `{plain}`?" if plain in self._fixed else None
+
     def find(self, path: str) -> _Place | None:
         fixed = self._fixed.get(path)
         if fixed is not None:
@@ -126,7 +131,7 @@ class Rest:
     async def _reply(self, request: web.BaseRequest) -> Reply:
         place = self._paths.find(request.path)
         if place is None:
-            raise Refused("not_found", "There is nothing at this path.")
+            raise Refused("not_found", "There is nothing at this path.", mend=self._paths.near(request.path))
         shown = await self._bearer.presented(request)
         name = place.operations.get("GET" if request.method == "HEAD" else request.method)
         if name is None:
@@ -157,7 +162,7 @@ class Rest:
 
     async def _body(self, request: web.BaseRequest, most: int) -> bytes:
         if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
-            raise Refused("unsupported_type", "The body must not be compressed.")
+            raise Refused("unsupported_type", "The body must not be compressed.", mend="Send it without encoding it.")
         if (request.content_length or 0) > most:
             raise _too_large(most)
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:

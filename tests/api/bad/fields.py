@@ -13,8 +13,8 @@ from cmdexec.protocol.faults import bare
 JOB = "01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f"
 
 KINDS: dict[str, Any] = {
-    "null": None, "true or false": True, "a number": 7, "a number with a fraction": 0.5, "text": "x", "a list": [],
-    "an object": {},
+    "null": None, "true or false": True, "a number": 7, "a number with a fraction or an exponent": 0.5, "text": "x",
+    "a list": [], "an object": {},
 }  # fmt: skip
 """A value of each kind that JSON has, by how a fault calls it."""
 

@@ -37,7 +37,7 @@ CASES: list[tuple[Any, str, str, str | None, str]] = [
     (tuple[NewJob, ...], '[{"command":"x","gpu":1}]', "not_provided", "[0].gpu", "`[0].gpu` is not provided"),
     (Held, '{"jobId":"x","attempt":1}', "invalid_field", "jobId", "an id of 36 characters, such as 01936f0e"),
     (Held, '{"jobId":"01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f","attempt":1.5}', "invalid_field", "attempt",
-     "a whole number from 1 to 2,147,483,647; it is a number with a fraction."),
+     "a whole number from 1 to 2,147,483,647; it is a number with a fraction or an exponent."),
     (Released, '{"jobId":"01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f","attempt":1,"why":"x"}', "invalid_field", "why",
      "`why` must be one of `dead`, `declined`, `handedBack`, "),
     (Done, '{"jobId":"01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f","attempt":1,"inline":{"stdout":"#"}}', "invalid_field",
