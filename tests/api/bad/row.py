@@ -1,7 +1,8 @@
 """The form of the table: what is sent at which door, and all that is answered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as by_default
 from typing import Any
 
 JOB = "01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f"
@@ -28,7 +29,7 @@ class Bad:
     message: str
     mend: str | None
     who: str = "operator"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = by_default(default_factory=dict)
 
     @property
     def error(self) -> dict[str, str]:
