@@ -71,6 +71,7 @@ class ServerSettings:
     output_hashes: int
     max_output_bytes: int
     disk_reserve_bytes: int
+    disk_retry_sec: float
     store_queue_items: int
     store_queue_bytes: int
     store_log_bytes: int

@@ -200,6 +200,10 @@ SERVER: tuple[Setting, ...] = (
         _HERE, unit="bytes", minimum=0, maximum=1024 * GIB,
     ),
     Setting(
+        "DISK_RETRY_SEC", Kind.DURATION, 2.0, "How soon is tried again what found no room on the disk.",
+        _HERE, unit="s", minimum=0.01, maximum=600,
+    ),
+    Setting(
         "STORE_QUEUE_ITEMS", Kind.INTEGER, 10_000, "The most calls that wait for the store before it answers 503.",
         _HERE, minimum=16, maximum=10_000_000,
     ),

@@ -65,14 +65,29 @@ class HealthApi:
             now = self._clock.elapsed()
             if self._checked is not None and now - self._checked < _GOOD_FOR_SEC:
                 return
-            written = self._store.last_write()
-            try:
-                async with asyncio.timeout(_PATIENCE_SEC):
-                    if written is None or now - written >= _GOOD_FOR_SEC:
-                        await self._store.commit()
-                    room = await self._store.room()
-                self._commits = True
-                self._disk = "ok" if room.free_bytes is None or room.free_bytes >= self._reserve else "low"
-            except (CmdexecError, TimeoutError):
-                self._commits = False
+            fault = await self._fault_of_a_write(now)
+            self._commits = fault is None
+            self._disk = "full" if fault == "disk_full" else await self._room()
             self._checked = self._clock.elapsed()
+
+    async def _fault_of_a_write(self, now: float) -> str | None:
+        """The code of what keeps the store from writing; None when it writes."""
+        written = self._store.last_write()
+        if written is not None and now - written < _GOOD_FOR_SEC:
+            return None
+        try:
+            async with asyncio.timeout(_PATIENCE_SEC):
+                await self._store.commit()
+        except CmdexecError as fault:
+            return fault.code
+        except TimeoutError:
+            return "timeout"
+        return None
+
+    async def _room(self) -> str:
+        try:
+            async with asyncio.timeout(_PATIENCE_SEC):
+                room = await self._store.room()
+        except TimeoutError:
+            return "away"
+        return "ok" if room.free_bytes is None or room.free_bytes >= self._reserve else "low"

@@ -55,8 +55,8 @@ class Leases:
         if last is None or self._clock.elapsed() - last > self._gap_sec / 2:
             try:
                 await self._reads.health.commit()
-            except Unavailable as away:
-                self._log.warning("the store takes no writes", code=away.code, why=away.message)
+            except Unavailable as away:  # the store says so itself, once
+                self._log.debug("the store takes no writes", code=away.code, why=away.message)
             last = self._reads.health.last_write()
         return self._started_at if last is None else last
 

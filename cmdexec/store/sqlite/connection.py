@@ -1,5 +1,6 @@
 """One connection to the database file. The only file that names the driver."""
 
+import errno
 import os
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
@@ -15,11 +16,13 @@ PAGE_BYTES = 4096
 
 BUSY_CODES = (apsw.BusyError, apsw.LockedError)
 DAMAGED_CODES = (apsw.NotADBError, apsw.CorruptError)
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Of a write SQLite calls only ENOSPC full, of a flush and of the log's index nothing (sqlite.org, os_unix.c)."""
 
 
 class StorageFault(Exception):
-    """The file could not be read or written. `full`: there was no room; `busy`: another program held it for too long;
-    `damaged`: what is there is not a sound database. The message is for the log, never for a caller."""
+    """The file could not be read or written. `full`: there was no room, or no quota; `busy`: another program held it
+    for too long; `damaged`: what is there is not a sound database. The message is for the log, never for a caller."""
 
     def __init__(self, message: str, *, full: bool = False, busy: bool = False, damaged: bool = False) -> None:
         super().__init__(message)
@@ -32,14 +35,17 @@ class ConstraintBroken(Exception):
     """A row with that unique key is there already."""
 
 
-def _translated(fault: apsw.Error) -> Exception:
+def _translated(fault: apsw.Error, system_errno: int) -> Exception:
+    """The fault of the driver as what this package speaks of. `system_errno`: the connection's, which says of what
+    came from the system why it failed."""
     if isinstance(fault, apsw.ConstraintError):
         return ConstraintBroken(str(fault))
     if isinstance(fault, apsw.SQLError | apsw.BindingsError | apsw.MisuseError | apsw.ThreadingViolationError):
         return fault
     return StorageFault(
         f"{type(fault).__name__}: {fault}",
-        full=isinstance(fault, apsw.FullError),
+        full=isinstance(fault, apsw.FullError)
+        or (isinstance(fault, apsw.IOError | apsw.CantOpenError) and system_errno in _NO_ROOM),
         busy=isinstance(fault, BUSY_CODES),
         damaged=isinstance(fault, DAMAGED_CODES),
     )
@@ -65,7 +71,14 @@ class Connection:
             self._db.pragma("mmap_size", 0)
             self._db.pragma("trusted_schema", 0)
         except apsw.Error as fault:
-            raise _translated(fault) from fault
+            raise _translated(fault, 0) from fault
+
+    def _fault(self, fault: apsw.Error) -> Exception:
+        return _translated(fault, self._db.system_errno)
+
+    def leave_as_it_is(self, really: bool) -> None:
+        """Whether closing may not even move what the log holds into the file: so for one that is only looked at."""
+        self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(really))
 
     def only_read(self) -> None:
         """Refuse every write from here on."""
@@ -90,7 +103,7 @@ class Connection:
         try:
             self._db.execute(sql, bindings)
         except apsw.Error as fault:
-            raise _translated(fault) from fault
+            raise self._fault(fault) from fault
         return self._db.changes()
 
     def run_each(self, sql: str, bindings: Iterable[Sequence[Value]]) -> None:
@@ -98,7 +111,7 @@ class Connection:
         try:
             self._db.executemany(sql, bindings)
         except apsw.Error as fault:
-            raise _translated(fault) from fault
+            raise self._fault(fault) from fault
 
     def row(self, sql: str, bindings: Sequence[Value] = ()) -> Row | None:
         """The first row."""
@@ -110,7 +123,7 @@ class Connection:
         try:
             return self._db.execute(sql, bindings).fetchall()
         except apsw.Error as fault:
-            raise _translated(fault) from fault
+            raise self._fault(fault) from fault
 
     def each(self, sql: str, bindings: Sequence[Value] = ()) -> Generator[Row, None, None]:
         """The rows one by one. The statement ends with the iterator: close it before the transaction ends."""
@@ -121,14 +134,14 @@ class Connection:
             finally:
                 cursor.close(True)
         except apsw.Error as fault:
-            raise _translated(fault) from fault
+            raise self._fault(fault) from fault
 
     def pragma(self, name: str) -> Any:
         """The value of a pragma."""
         try:
             return self._db.pragma(name)
         except apsw.Error as fault:
-            raise _translated(fault) from fault
+            raise self._fault(fault) from fault
 
     @property
     def in_transaction(self) -> bool:
@@ -140,7 +153,7 @@ class Connection:
             try:
                 self._db.execute("ROLLBACK")
             except apsw.Error as fault:
-                raise _translated(fault) from fault
+                raise self._fault(fault) from fault
 
     def checkpoint(self, *, truncate: bool) -> bool:
         """Move what is committed from the log into the file; whether all of it was moved.
@@ -153,7 +166,7 @@ class Connection:
         except BUSY_CODES:
             return False
         except apsw.Error as fault:
-            raise _translated(fault) from fault
+            raise self._fault(fault) from fault
         if truncate:
             self.log_pages = 0
         return bool(pages == moved)
@@ -162,4 +175,4 @@ class Connection:
         try:
             self._db.close()
         except apsw.Error as fault:
-            raise _translated(fault) from fault
+            raise self._fault(fault) from fault

@@ -53,6 +53,7 @@ def open_sqlite(
     idle_sec: float = 5.0,
     busy_sec: float = 5.0,
     seen_save_sec: float = 60.0,
+    full_retry_sec: float = 2.0,
 ) -> SqliteStore:
     """Open the store in `folder`, which one process at a time may do; make it if it is not there.
 
@@ -62,6 +63,7 @@ def open_sqlite(
     idle_sec                   how long nothing is written before the log is emptied
     busy_sec                   how long a program that holds the file is waited for
     seen_save_sec              how often the times at which workers were seen are written
+    full_retry_sec             when whoever needs room on a full disk is told to come again
 
     Blocks for as long as that takes (recovery and migrations read the disk). Raises CmdexecError (`bad_data_dir`,
     `in_use`) with a sentence for a file that is not ours, is damaged, or is of a newer version.
@@ -77,8 +79,9 @@ def open_sqlite(
             runtime.log.error("the store cannot be opened", exc=fault)
         raise schema.refused(path, fault) from fault
     bounds = Bounds(
-        queue_items=queue_items, queue_bytes=queue_bytes, log_pages=log_bytes // PAGE_BYTES, idle_sec=idle_sec
-    )
+        queue_items=queue_items, queue_bytes=queue_bytes, log_pages=log_bytes // PAGE_BYTES, idle_sec=idle_sec,
+        full_retry_sec=full_retry_sec,
+    )  # fmt: skip
     writer = Writer(connection, runtime, bounds)
     readers = Readers(lambda: _connect_reader(path, busy_ms), runtime, queue_items)
     workers = SqliteWorkers(writer, readers, runtime, not_lost, seen_save_sec)

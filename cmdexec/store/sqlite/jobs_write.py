@@ -14,7 +14,7 @@ from cmdexec.store.sqlite.jobs import with_keys
 from cmdexec.store.sqlite.queries import load
 from cmdexec.store.sqlite.rows import avoids, decode, encode, place, state
 from cmdexec.store.sqlite.transaction import Transaction
-from cmdexec.store.sqlite.writer import Writer, disk_full
+from cmdexec.store.sqlite.writer import Writer
 
 _SQL = load("jobs")
 
@@ -38,7 +38,7 @@ class SqliteJobWrites:
                 return _insert(transaction, jobs, rows)
             present = _present(transaction.db, jobs)
             if not present.jobs:
-                raise disk_full()
+                raise self._writer.disk_full()
             return present
 
         return await self._writer.run(write, sum(map(len, docs)))

@@ -29,6 +29,7 @@ class Bounds:
     group_items, group_bytes   the most that one commit takes
     log_pages                  pages (4 KiB) in the log after which it is moved; at four times that, waiting for readers
     idle_sec                   how long nothing is written before the log is emptied
+    full_retry_sec             when whoever needs room on a full disk is told to come again
     """
 
     queue_items: int
@@ -37,6 +38,7 @@ class Bounds:
     group_bytes: int = 4 << 20
     log_pages: int = 2000
     idle_sec: float = 5.0
+    full_retry_sec: float = 2.0
 
 
 @dataclass(slots=True)
@@ -63,7 +65,10 @@ class Writer:
         self._bytes = 0
         self._closed = False
         self._failing = False
+        self._full = False
+        self._stuck = False
         self._tried_at = 0
+        self._tried_full_at = float("-inf")
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._held: _Waiting | None = None
         self._thread: threading.Thread | None = None
@@ -104,6 +109,13 @@ class Writer:
             return
         self._queue.put(None)
         await self._runtime.threads.run(self._thread.join)
+
+    def disk_full(self) -> Unavailable:
+        """No room: what to tell the caller."""
+        return Unavailable(
+            "disk_full", "The server's disk is full.", retry_after=self._bounds.full_retry_sec,
+            mend="Make room on that disk.",
+        )  # fmt: skip
 
     def _started(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -202,14 +214,26 @@ class Writer:
 
     def _fail(self, group: list[_Waiting], fault: Exception) -> None:
         for waiting in group:
-            waiting.result, waiting.fault = None, _unavailable(fault)
-        if not self._failing:
-            self._failing = True
+            waiting.result, waiting.fault = None, self._unavailable(fault)
+        self._full = isinstance(fault, StorageFault) and fault.full
+        if self._failing:
+            return
+        self._failing = True
+        if self._full:
+            self._runtime.log.error("the store's disk is full; nothing is stored until there is room", cause=str(fault))
+        else:
             self._runtime.log.error("the store cannot write", exc=fault)
+
+    def _unavailable(self, fault: Exception) -> Unavailable:
+        if isinstance(fault, StorageFault) and fault.full:
+            return self.disk_full()
+        if isinstance(fault, StorageFault) and fault.busy:
+            return Unavailable("store_away", "The store is held by another program.", mend="End that program.")
+        return Unavailable("store_away", "The store cannot be written.", mend="The server's log says why.")
 
     def _recovered(self) -> None:
         if self._failing:
-            self._failing = False
+            self._failing = self._full = False
             self._runtime.log.info("the store writes again")
 
     def _hand_back(self, group: list[_Waiting]) -> None:
@@ -224,30 +248,24 @@ class Writer:
         if pages >= self._tried_at + bound:
             self._tried_at = pages
             self._checkpoint(truncate=pages >= 4 * bound)
+        if self._full and pages and self._runtime.clock.elapsed() - self._tried_full_at >= self._bounds.idle_sec:
+            # A log that is moved as a whole is written from its beginning again: into room that it has already.
+            self._tried_full_at = self._runtime.clock.elapsed()
+            self._checkpoint(truncate=False)
 
     def _checkpoint(self, *, truncate: bool) -> None:
         """A failing checkpoint loses nothing: the log keeps what is committed, and the next one tries again."""
         try:
             self._db.checkpoint(truncate=truncate)
+            self._stuck = False
         except Exception as fault:
-            self._runtime.log.warning("the store's log cannot be moved into its file", cause=str(fault))
+            if not self._stuck:
+                self._stuck = True
+                self._runtime.log.warning("the store's log cannot be moved into its file", cause=str(fault))
 
     def _end(self) -> None:
         self._checkpoint(truncate=True)
         self._db.close()
-
-
-def disk_full() -> Unavailable:
-    """No room: what to tell the caller."""
-    return Unavailable("disk_full", "The server's disk is full.", retry_after=30, mend="Make room on that disk.")
-
-
-def _unavailable(fault: Exception) -> Unavailable:
-    if isinstance(fault, StorageFault) and fault.full:
-        return disk_full()
-    if isinstance(fault, StorageFault) and fault.busy:
-        return Unavailable("store_away", "The store is held by another program.", mend="End that program.")
-    return Unavailable("store_away", "The store cannot be written.", mend="The server's log says why.")
 
 
 def _apart(transaction: Transaction, call: Call) -> Any:

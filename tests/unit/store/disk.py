@@ -17,6 +17,7 @@ class Disk:
     unflushed   kinds with writes that no flush has followed
     full        writes are refused as on a full disk
     no_flush    flushes fail as on a broken disk
+    errno       writes fail, and the system says this of why
     """
 
     writes: Counter[str] = field(default_factory=Counter)
@@ -24,6 +25,7 @@ class Disk:
     unflushed: set[str] = field(default_factory=set)
     full: bool = False
     no_flush: bool = False
+    errno: int = 0
 
 
 def _kind(name: Any) -> str:
@@ -40,6 +42,8 @@ class _File(apsw.VFSFile):
     def xWrite(self, data: Any, offset: int) -> None:
         if self._disk.full:
             raise apsw.FullError("no room")
+        if self._disk.errno:
+            raise apsw.IOError("the write failed")
         super().xWrite(data, offset)
         self._disk.writes[self._kind] += 1
         self._disk.unflushed.add(self._kind)
@@ -59,6 +63,9 @@ class _Layer(apsw.VFS):
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:
         return _File(self._disk, name, flags)
+
+    def xGetLastError(self) -> tuple[int, str]:
+        return self._disk.errno, ""
 
 
 @contextmanager

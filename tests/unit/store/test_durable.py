@@ -1,6 +1,7 @@
 """An answer comes after the flush of what it answers for, and a disk that fails loses nothing that was answered."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -29,6 +30,7 @@ async def store(disk: Disk, tmp_path: Path) -> AsyncIterator[SqliteStore]:
     store = open_sqlite(tmp_path, runtime_with(HandClock(), threads), queue_items=10_000, disk_reserve_bytes=0)
     yield store
     disk.full = disk.no_flush = False
+    disk.errno = 0
     await store.close()
     threads.close()
 
@@ -95,6 +97,21 @@ async def test_a_full_disk_refuses_stores_nothing_of_it_and_recovers_by_itself(s
     assert outcome.stored == 2 << 20
     assert (await store.reads.jobs.counts())[Status.QUEUED] == 500
     assert await store.reads.jobs.waiting_of("owner") == 500
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(errno.EDQUOT, "disk_full"), (errno.ENOSPC, "disk_full"), (errno.EROFS, "store_away")]
+)  # fmt: skip
+async def test_a_used_up_quota_is_a_full_disk_and_a_read_only_one_is_not(
+    store: SqliteStore, disk: Disk, number: int, code: str
+) -> None:
+    """And both are gone on with when they are mended."""
+    disk.errno = number
+    for _ in range(2):
+        assert (await refused(lambda: store.jobs_write.insert([job(1)]))).code == code
+    disk.errno = 0
+    await inserted(store, job(1))
+    assert (await store.reads.jobs.counts())[Status.QUEUED] == 1
 
 
 async def test_a_failing_flush_is_no_acknowledgement_and_the_call_may_be_made_again(
