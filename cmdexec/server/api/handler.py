@@ -5,13 +5,13 @@ the names of operations to bound methods. `cmdexec.server.perform` refuses to st
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cmdexec.server.identity import Identity
 
-Gone = Callable[[], Awaitable[None]]
+Gone = Callable[[], Coroutine[Any, Any, None]]
 
 
 async def stays() -> None:

@@ -1,11 +1,12 @@
 """Giving jobs to workers that ask for them, call by call."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import msgspec
 
-from cmdexec.errors import Unavailable
+from cmdexec.errors import CmdexecError, Unavailable
 from cmdexec.model.job import Job, Status
 from cmdexec.protocol.messages import AskJobs, Assignment, Held, Released
 from cmdexec.server.workers.assignment import assignment
@@ -18,7 +19,7 @@ from cmdexec.server.workers.turn import Reply, Turn
 _LOOK_SEC = 1.0
 """How long one that does not want to wait waits all the same: until it is known what there is."""
 
-Gone = Callable[[], Awaitable[None]]
+Gone = Callable[[], Coroutine[Any, Any, None]]
 """Returns when whoever asked is gone."""
 
 
@@ -53,36 +54,42 @@ class Polls:
             if repeated:
                 return self._given(member, asked.claim, repeated)
         poll = Poll(asked.claim, asked.max, brief=asked.wait == 0)
-        watch = asyncio.ensure_future(gone())
+        answer: Given | CmdexecError | None
         try:
-            await self._wait(member, poll, asked.wait, watch)
-            if watch.done() or member.mailbox.poll is not poll:
-                return None
-            if poll.why is not None:
-                raise poll.why
-            return await self._answer(member, poll, watch)
+            async with asyncio.TaskGroup() as tasks:
+                watch = tasks.create_task(gone(), name="who asks for jobs")
+                try:
+                    await self._wait(member, poll, asked.wait, watch)
+                    answer = await self._answer(member, poll, watch)
+                except CmdexecError as away:
+                    answer = away
+                watch.cancel()
         finally:
             member.mailbox.leave(poll)
-            watch.cancel()
-            await asyncio.wait((watch,))
+        if isinstance(answer, CmdexecError):
+            raise answer
+        return answer
 
-    async def _wait(self, member: PollingMember, poll: Poll, wait: float, watch: "asyncio.Future[None]") -> None:
+    async def _wait(self, member: PollingMember, poll: Poll, wait: float, watch: "asyncio.Task[None]") -> None:
+        """Until there is something for it, or it is over for another reason."""
         desk = self._desk
         member.dry_since = 0  # this claim was not made yet
         member.mailbox.open(poll)
         if poll.brief and not poll.most:
             return
         desk.capacity.set()
-        over = asyncio.ensure_future(poll.over.wait())
-        try:
+        async with asyncio.TaskGroup() as tasks:
+            over = tasks.create_task(poll.over.wait(), name="something for a poll")
             most = min(wait or _LOOK_SEC, desk.lease.lease_sec / 2)
             await asyncio.wait((over, watch), timeout=most, return_when=asyncio.FIRST_COMPLETED)
-        finally:
             over.cancel()
-            await asyncio.wait((over,))
 
-    async def _answer(self, member: PollingMember, poll: Poll, watch: "asyncio.Future[None]") -> Given | None:
+    async def _answer(self, member: PollingMember, poll: Poll, watch: "asyncio.Task[None]") -> Given | None:
         mailbox = member.mailbox
+        if watch.done() or mailbox.poll is not poll:
+            return None
+        if poll.why is not None:
+            raise poll.why
         taken = mailbox.take(poll.most)
         if poll.claim is None:
             granted = await self._granted(member, taken, watch)
@@ -116,7 +123,7 @@ class Polls:
         return [assignment(job) for job in mine if _waits_with(member, job)]
 
     async def _granted(
-        self, member: PollingMember, jobs: Sequence[Assignment], watch: "asyncio.Future[None]"
+        self, member: PollingMember, jobs: Sequence[Assignment], watch: "asyncio.Task[None]"
     ) -> list[Assignment]:
         """Those of them that may be started at once, and are started by that. If nobody is there to hear it, they are
         given back: they were never made."""
