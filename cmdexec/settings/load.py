@@ -100,9 +100,8 @@ def load(
     others = {name.lower().removeprefix("cmdexec_") for name in _every_name()}
     if config is not None:
         sources.append(from_file(side, declared, config, named=True, elsewhere=others))
-    elif side != "client":
-        path = _data_dir(side, sources) / SETTINGS_FILE
-        sources.append(from_file(side, declared, path, named=False, elsewhere=others))
+    elif side != "client" and (folder := _data_dir(side, sources)) is not None:
+        sources.append(from_file(side, declared, folder / SETTINGS_FILE, named=False, elsewhere=others))
     return _resolve(kind, sources, faults, warnings)
 
 
@@ -127,16 +126,14 @@ def make(kind: type[S], **values: object) -> S:
     return _resolve(kind, [source], faults, []).settings
 
 
-def _data_dir(side: Side, sources: Sequence[Source]) -> Path:
+def _data_dir(side: Side, sources: Sequence[Source]) -> Path | None:
     """Where the settings file is looked for: the data folder as the sources above that file have it."""
     setting = next(setting for setting in DECLARED[side] if setting.name == "DATA_DIR")
-    for source in sources:
-        if setting.field in source.values:
-            try:
-                return cast(Path, parse(setting, source.values[setting.field]))
-            except ValueError:
-                break  # told when everything is resolved
-    return cast(Path, setting.default_for(side))
+    given = next((source.values[setting.field] for source in sources if setting.field in source.values), None)
+    try:
+        return cast(Path, setting.default_for(side) if given is None else parse(setting, given))
+    except ValueError:
+        return None  # told when everything is resolved
 
 
 def _resolve(kind: type[S], sources: Sequence[Source], faults: list[Fault], warnings: list[Fault]) -> Loaded[S]:
@@ -148,13 +145,12 @@ def _resolve(kind: type[S], sources: Sequence[Source], faults: list[Fault], warn
     origins: dict[str, str] = {}
     for setting in declared:
         from_where = next((source for source in sources if setting.field in source.values), None)
-        if from_where is None:
-            origins[setting.field] = _DEFAULT
-            values[setting.field] = setting.default_for(kind.side)
-            continue
-        origins[setting.field] = from_where.origin(setting)
+        origins[setting.field] = _DEFAULT if from_where is None else from_where.origin(setting)
         try:
-            values[setting.field] = parse(setting, from_where.values[setting.field])
+            if from_where is None:
+                values[setting.field] = setting.default_for(kind.side)
+            else:
+                values[setting.field] = parse(setting, from_where.values[setting.field])
         except ValueError as wrong:
             faults.append(Fault(setting.name, str(wrong), wanted(setting), origins[setting.field]))
     faults.extend(_broken_relations(declared, values, origins))

@@ -76,6 +76,7 @@ class ServerSettings:
     store_queue_bytes: int
     store_log_bytes: int
     store_idle_sec: float
+    store_check_bytes: int
     store_busy_sec: float
     seen_save_sec: float
 

@@ -220,6 +220,11 @@ SERVER: tuple[Setting, ...] = (
         _HERE, unit="s", minimum=0.01, maximum=3600,
     ),
     Setting(
+        "STORE_CHECK_BYTES", Kind.SIZE, 64 * MIB,
+        "Up to this size the store's file is looked through from end to end at the start.",
+        _HERE, unit="bytes", minimum=0, maximum=1024 * GIB,
+    ),
+    Setting(
         "STORE_BUSY_SEC", Kind.DURATION, 5.0, "How long the store waits for another program that holds its file.",
         _HERE, unit="s", minimum=0, maximum=60,
     ),

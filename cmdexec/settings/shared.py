@@ -1,5 +1,6 @@
 """Settings that more than one side has, declared once."""
 
+import os
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -18,8 +19,16 @@ _BOTH: frozenset[Side] = frozenset({"server", "worker"})
 
 
 def data_dir(side: Side) -> Path:
-    """The user's own folder for cmdexec; the client looks where a server of the same user keeps `runtime.json`."""
-    return user_data_path("cmdexec") / ("worker" if side == "worker" else "server")
+    """The user's own folder for cmdexec; the client looks where a server of the same user keeps `runtime.json`.
+
+    Raises ValueError where the user has no home: unknown to the system, and HOME not set.
+    """
+    try:
+        return user_data_path("cmdexec") / ("worker" if side == "worker" else "server")
+    except RuntimeError:
+        if side == "client":
+            return Path(os.devnull, "server")  # nothing is there, so a server has to be named
+        raise ValueError("It is not set, and this user has no home folder to put it into.") from None
 
 
 SHARED: tuple[Setting, ...] = (

@@ -72,8 +72,8 @@ WORKER: tuple[Setting, ...] = (
     ),
     Setting(
         "FIT_PATIENCE_SEC", Kind.DURATION, 30.0,
-        "How long others with a part may go before a job whose part does not fit yet; then they wait for it as long, and "
-        "so on by turns, each twice as long as the last.",
+        "How long others with a part may go before a job whose part does not fit yet; then they wait for it, and so on "
+        "by turns, each twice as long as the last.",
         _HERE, unit="s", minimum=0, maximum=DAY,
     ),
     Setting(
@@ -157,6 +157,30 @@ WORKER: tuple[Setting, ...] = (
     Setting(
         "RECONNECT_MAX_SEC", Kind.DURATION, 15.0, "The largest range of that wait; each wait is a random part of it.",
         _HERE, unit="s", minimum=0.01, maximum=3600,
+    ),
+    Setting(
+        "SOCKET_RETRY_SEC", Kind.DURATION, 60.0,
+        "How often a worker that polls over HTTP, since its WebSocket is blocked, tries whether that opens again.",
+        _HERE, unit="s", minimum=0.1, maximum=DAY,
+    ),
+    Setting(
+        "POLL_WAIT_SEC", Kind.DURATION, 30.0,
+        "How long the server may wait before it answers a poll for jobs; less than what proxies bear.", _HERE,
+        unit="s", minimum=0.1, maximum=60,
+    ),
+    Setting(
+        "CALL_TIMEOUT_SEC", Kind.DURATION, 30.0,
+        "How long an HTTP call of a worker that polls may take, beyond what the server waits on purpose.", _HERE,
+        unit="s", minimum=0.1, maximum=3600,
+    ),
+    Setting(
+        "CALL_TRIES", Kind.INTEGER, 4, "How often such a call is made before its connection counts as broken.", _HERE,
+        minimum=1, maximum=1000,
+    ),
+    Setting(
+        "HAND_OVER_SEC", Kind.DURATION, 2.0,
+        "How long a call that is under way may take to end when a worker that polled goes back to its WebSocket.",
+        _HERE, unit="s", minimum=0, maximum=60,
     ),
     Setting(
         "AGAIN_SEC", Kind.DURATION, 1.0, "How long before what the server could not take now is said again.",
@@ -276,6 +300,11 @@ class WorkerSettings:
     warden_look_ms: float
     reconnect_min_sec: float
     reconnect_max_sec: float
+    socket_retry_sec: float
+    poll_wait_sec: float
+    call_timeout_sec: float
+    call_tries: int
+    hand_over_sec: float
     again_sec: float
     lease_margin_sec: float
     lease_look_sec: float

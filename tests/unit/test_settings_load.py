@@ -60,6 +60,22 @@ def test_a_data_folder_that_is_a_file_holds_no_settings(place: Place, tmp_path: 
     assert place.load().data_dir == tmp_path / "file"
 
 
+def test_a_user_without_a_home_has_to_name_the_folder(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    """As in a container that runs as some number: the system knows no such user."""
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
+    monkeypatch.setattr("os.getuid", lambda: 54321)
+    place.environ = {"PORT": "http"}
+    assert [str(fault) for fault in place.faults()] == [
+        "DATA_DIR (from the default): It is not set, and this user has no home folder to put it into. Write a path.",
+        "PORT (from the environment): 'http' is not a whole number. Write a whole number, from 0 to 65535.",
+    ]
+    place.environ = {"DATA_DIR": str(place.data)}
+    assert place.load().data_dir == place.data
+    assert load(ClientSettings, environ={"SERVER_URL": "http://localhost:3000"}).settings.server_url
+
+
 def test_each_value_says_where_it_came_from(place: Place) -> None:
     place.config.write_text("flush_items = 1\n")
     place.dotenv.write_text("LEASE_SEC=90\n")

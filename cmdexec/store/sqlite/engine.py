@@ -54,6 +54,7 @@ def open_sqlite(
     busy_sec: float = 5.0,
     seen_save_sec: float = 60.0,
     full_retry_sec: float = 2.0,
+    check_bytes: int = 64 << 20,
 ) -> SqliteStore:
     """Open the store in `folder`, which one process at a time may do; make it if it is not there.
 
@@ -64,6 +65,7 @@ def open_sqlite(
     busy_sec                   how long a program that holds the file is waited for
     seen_save_sec              how often the times at which workers were seen are written
     full_retry_sec             when whoever needs room on a full disk is told to come again
+    check_bytes                a file up to this size is checked from end to end
 
     Blocks for as long as that takes (recovery and migrations read the disk). Raises CmdexecError (`bad_data_dir`,
     `in_use`) with a sentence for a file that is not ours, is damaged, or is of a newer version.
@@ -72,7 +74,7 @@ def open_sqlite(
     busy_ms = round(busy_sec * 1000)
     schema.make_file(path)
     try:
-        connection = _connect_writer(path, busy_ms, log_bytes)
+        connection = _connect_writer(path, busy_ms, log_bytes, check_bytes)
         not_lost = not_lost_ids(connection)
     except StorageFault as fault:
         if not (fault.damaged or fault.busy or fault.full):  # of these the sentence says all that is known
@@ -102,10 +104,13 @@ def open_sqlite(
     return SqliteStore(reads, SqliteJobWrites(writer, has_room), workers, writer, readers)
 
 
-def _connect_writer(path: Path, busy_ms: int, log_bytes: int) -> Connection:
+def _connect_writer(path: Path, busy_ms: int, log_bytes: int, check_bytes: int) -> Connection:
     connection = Connection(path, cache_kib=_WRITER_CACHE_KIB, busy_ms=busy_ms)
     try:
+        connection.leave_as_it_is(True)
         version = schema.check(connection, path)
+        schema.check_whole(connection, path, check_bytes)
+        connection.leave_as_it_is(False)
         connection.write_durably(log_keep_bytes=log_bytes)
         schema.bring_up_to_date(connection, version)
     except BaseException:
