@@ -8,9 +8,12 @@ How to use it::
         ended = await Socket(ws, limits, runtime).run(handler)
 """
 
+import socket as sockets
 from collections.abc import Mapping
 from contextlib import suppress
+from enum import Enum
 from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -22,6 +25,9 @@ from cmdexec.version import PROTOCOL, __version__
 
 _MAX_LINE = 16 * 1024
 _MAX_ERROR = 64 * 1024
+
+SERVER_NAME = "cmdexec"
+"""The header `Server` of all answers of ours."""
 
 _KNOWN_BY = (
     "WORKER_TOKEN_SECRET has to be the same for server and worker; "
@@ -79,20 +85,69 @@ async def connect(
     Unavailable (`server_away`, `too_many`, `overloaded`) if it cannot be had now. An upgrade without a credential is
     taken and then closed with 4401, as `Ended` tells.
     """
+    return await _upgraded(http, url, headers, limits, heartbeat=limits.ping_sec)
+
+
+async def passes(http: aiohttp.ClientSession, url: str, headers: Mapping[str, str], limits: Limits) -> None:
+    """Whether a socket would carry anything now: open one for a ping (RFC 6455, 5.5.2), and close it when that was
+    answered. A proxy may open sockets and pass nothing on, so give it a deadline. Raises as `connect`."""
+    ws = await _upgraded(http, url, headers, limits, autoping=False)
+    raw: sockets.socket | None = ws.get_extra_info("socket")
     try:
-        return await http.ws_connect(
+        await ws.ping()
+        if (await ws.receive()).type is not aiohttp.WSMsgType.PONG:
+            raise Unavailable("server_away", f"A socket to {url} opened, but carries nothing.")
+        await ws.close()
+    except (aiohttp.ClientError, OSError) as wrong:
+        raise away(url, wrong) from wrong
+    finally:
+        if raw is not None:
+            with suppress(OSError):
+                raw.shutdown(sockets.SHUT_RDWR)
+
+
+async def _upgraded(
+    http: aiohttp.ClientSession, url: str, headers: Mapping[str, str], limits: Limits, **options: Any
+) -> aiohttp.ClientWebSocketResponse:
+    try:
+        ws: aiohttp.ClientWebSocketResponse = await http.ws_connect(
             f"{url.rstrip('/')}/ws",
             headers=dict(headers),
             protocols=(PROTOCOL,),
-            heartbeat=limits.ping_sec,
             max_msg_size=limits.max_message,
             timeout=aiohttp.ClientWSTimeout(ws_receive=None, ws_close=limits.send_timeout_sec),
             compress=0,
+            **options,
         )
+        return ws
     except aiohttp.WSServerHandshakeError as wrong:
         raise _refused(url, wrong) from wrong
     except (aiohttp.ClientError, OSError) as wrong:
         raise away(url, wrong) from wrong
+
+
+class Blocked(Enum):
+    """Whether something between here and the server lets no WebSocket through."""
+
+    NO = "no"
+    PERHAPS = "perhaps"
+    SURELY = "surely"
+
+
+def blocked(wrong: BaseException) -> Blocked:
+    """What a failure of `connect`, or the time-out of one, says of that.
+
+    Where nothing answers, or the server itself does, sockets are not blocked, but for its 400: it got a request without
+    the headers of an upgrade. Overload and broken connections have many reasons. Every other answer is none of ours.
+    """
+    cause = wrong.__cause__ or wrong
+    if isinstance(cause, aiohttp.WSServerHandshakeError):
+        if cause.headers is not None and cause.headers.get("Server") == SERVER_NAME and cause.status != 400:
+            return Blocked.NO
+        return Blocked.PERHAPS if cause.status in (429, 500, 503, 504) else Blocked.SURELY
+    if isinstance(cause, aiohttp.ClientConnectorError):
+        return Blocked.NO
+    return Blocked.PERHAPS if isinstance(cause, aiohttp.ClientError | OSError) else Blocked.NO
 
 
 def _refused(url: str, wrong: aiohttp.WSServerHandshakeError) -> CmdexecError:
@@ -128,15 +183,31 @@ def away(url: str, wrong: BaseException) -> Unavailable:
 
 async def failure(answer: aiohttp.ClientResponse) -> CmdexecError:
     """The error that an answer of 400 or more tells of, with the server's own code, message, field and mend."""
-    told = ErrorBody(
-        "", f"The server answered {answer.status} without saying why.",
-        mend=f"Is {answer.url.origin()} the address of a cmdexec server?",
-    )  # fmt: skip
+    told = await _told(answer)
+    if told is None:
+        told = ErrorBody(
+            "", f"The server answered {answer.status} without saying why.",
+            mend=f"Is {answer.url.origin()} the address of a cmdexec server?",
+        )  # fmt: skip
+    return _error(answer, told)
+
+
+async def own_failure(answer: aiohttp.ClientResponse) -> CmdexecError | None:
+    """As `failure`; None if it is no answer of a server of ours."""
+    told = await _told(answer)
+    return _error(answer, told) if told is not None else None
+
+
+async def _told(answer: aiohttp.ClientResponse) -> ErrorBody | None:
     with suppress(aiohttp.ClientError, msgspec.MsgspecError, UnicodeError, RecursionError):
         body = bytearray()
         while len(body) <= _MAX_ERROR and (piece := await answer.content.read(_MAX_ERROR)):
             body += piece
-        told = msgspec.json.decode(body, type=ErrorView).error
+        return msgspec.json.decode(body, type=ErrorView).error
+    return None
+
+
+def _error(answer: aiohttp.ClientResponse, told: ErrorBody) -> CmdexecError:
     if answer.status in (429, 503, 507):
         code = told.code if told.code in CODES else "overloaded"
         return Unavailable(

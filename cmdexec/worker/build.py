@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from cmdexec.link.socket import Socket
 from cmdexec.protocol.messages import Register
 from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings
@@ -18,7 +17,9 @@ from cmdexec.worker.executors.process_posix import ProcessExecutor
 from cmdexec.worker.folder_posix import DataFolder
 from cmdexec.worker.identity import identify
 from cmdexec.worker.lease import Lease
+from cmdexec.worker.line import Line
 from cmdexec.worker.machine import boot_id, platform_name
+from cmdexec.worker.polling_orders import free_slots
 from cmdexec.worker.runner import Runner
 from cmdexec.worker.sender import Sender
 from cmdexec.worker.slots import Slots
@@ -67,10 +68,11 @@ async def build(url: str, folder: DataFolder, *, settings: WorkerSettings, runti
         version=__version__, protocol=PROTOCOL, platform=platform_name(), slots=settings.slots, executors=("process",),
     )  # fmt: skip
 
-    def converse(socket: Socket) -> Conversation:
+    def converse(line: Line, way: str) -> Conversation:
         return Conversation(
-            socket, me, attempts=attempts, slots=slots, sender=sender, lease=lease, settings=settings, runtime=runtime
-        )
+            line, way, me, attempts=attempts, slots=slots, sender=sender, lease=lease, settings=settings,
+            runtime=runtime,
+        )  # fmt: skip
 
     def disconnected() -> None:
         sender.disconnected()
@@ -78,7 +80,8 @@ async def build(url: str, folder: DataFolder, *, settings: WorkerSettings, runti
         turns.moved.set()
 
     connection = Connection(
-        url, who, converse, lease=lease, holds=lambda: bool(attempts.table), disconnected=disconnected,
+        url, who, converse, lease=lease, holds=lambda: bool(attempts.table),
+        free=partial(free_slots, attempts.table, slots, runtime.clock), disconnected=disconnected,
         settings=settings, runtime=runtime,
     )  # fmt: skip
     services = (spool.run, sender.run, runner.run, lease.run)

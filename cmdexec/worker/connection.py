@@ -1,25 +1,22 @@
-"""Staying connected: one socket after another, until the worker ends."""
+"""Staying connected: one connection after another, over the socket or, while that is blocked, by polling over HTTP."""
 
 import asyncio
 from collections.abc import Callable
 
 import aiohttp
 
-from cmdexec.errors import CmdexecError, Refused, Unavailable
-from cmdexec.link.http import connect, session
-from cmdexec.link.socket import Close, Ended, Limits, Socket
+from cmdexec.errors import CmdexecError
+from cmdexec.link.http import Blocked, session
 from cmdexec.model.backoff import reconnect_wait
 from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings
-from cmdexec.worker.conversation import Conversation
 from cmdexec.worker.identity import WorkerIdentity
 from cmdexec.worker.lease import Lease
+from cmdexec.worker.ways import Converse, Tried, Ways
 
 _REFUSED = frozenset({"unauthorized", "forbidden", "protocol_mismatch", "bad_settings"})
-_REFUSED_CLOSES = frozenset({Close.UNAUTHENTICATED, Close.FORBIDDEN})
-
-Converse = Callable[[Socket], Conversation]
-"""Makes the conversation of a new socket."""
+_DOUBTS = 2
+"""So many sockets in a row that may have been blocked are enough to try HTTP."""
 
 
 class Connection:
@@ -30,85 +27,67 @@ class Connection:
 
     def __init__(
         self, url: str, who: WorkerIdentity, converse: Converse, *, lease: Lease, holds: Callable[[], bool],
-        disconnected: Callable[[], None], settings: WorkerSettings, runtime: Runtime,
+        free: Callable[[], int], disconnected: Callable[[], None], settings: WorkerSettings, runtime: Runtime,
     ) -> None:  # fmt: skip
-        self._url, self._who, self._converse = url, who, converse
-        self._lease, self._holds, self._disconnected = lease, holds, disconnected
-        self._settings, self._runtime = settings, runtime
-        self._conversation: Conversation | None = None
-        self._socket: Socket | None = None
         self._closing = asyncio.Event()
-        self._failures = 0
+        self._ways = Ways(
+            url, who, converse, free=free, disconnected=disconnected, closing=self._closing, settings=settings,
+            runtime=runtime,
+        )  # fmt: skip
+        self._lease, self._holds = lease, holds
+        self._settings, self._runtime = settings, runtime
+        self._failures = self._doubts = 0
+        self._polls = False
+        self._why_polling = ""
         self._said: str | None = None
 
     @property
     def online(self) -> bool:
-        return self._conversation is not None and self._conversation.welcomed
+        return self._ways.online
 
     def close(self) -> None:
         """End it: what waits to be sent is sent."""
         self._closing.set()
-        if self._socket is not None:
-            self._socket.close(Close.NORMAL, "The worker ends.")
+        self._ways.close()
 
     async def run(self) -> None:
         """Connect, and connect again, until `close`. Raises CmdexecError("replaced") when another process of this
         worker has taken its place."""
         async with session(connect_timeout_sec=self._settings.connect_timeout_sec) as http:
             while not self._closing.is_set():
-                hint, wrong = await self._once(http)
+                tried = await self._once(http)
+                lived = tried.lived_sec >= self._settings.reconnect_max_sec
+                self._failures = 0 if lived else self._failures + 1
                 if not self._closing.is_set():
-                    await self._pause(hint, wrong)
+                    await self._pause(tried.hint_sec, tried.why)
 
-    async def _once(self, http: aiohttp.ClientSession) -> tuple[float | None, CmdexecError]:
-        """One connection, from its beginning to its end: the server's wish when to come back, and why it ended."""
-        clock = self._runtime.clock
-        try:
-            headers = await self._runtime.threads.run(lambda: self._who.headers(clock))
-            async with asyncio.timeout(self._settings.connect_timeout_sec):
-                ws = await connect(http, self._url, headers, Limits.of(self._settings))
-        except TimeoutError:
-            self._failures += 1
-            return None, Unavailable("server_away", f"The server at {self._url} did not answer in time.")
-        except CmdexecError as wrong:
-            self._failures += 1
-            asked = isinstance(wrong, Unavailable) and wrong.code != "server_away"
-            return (getattr(wrong, "retry_after", None) if asked else None), wrong
-        self._socket = Socket(ws, Limits.of(self._settings), self._runtime)
-        self._conversation = talk = self._converse(self._socket)
-        since = clock.elapsed()
-        try:
-            ended = await self._talk(self._socket, talk)
-        finally:
-            self._conversation = self._socket = None
-            self._disconnected()
-        lived = talk.welcomed and clock.elapsed() - since >= self._settings.reconnect_max_sec
-        self._failures = 0 if lived else self._failures + 1
-        return talk.come_back_sec, self._why(talk, ended)
+    async def _once(self, http: aiohttp.ClientSession) -> Tried:
+        """One connection, from its beginning to its end: over a socket, or, where none gets through, over HTTP."""
+        tried: Tried | None = None
+        if not self._polls:
+            tried = await self._ways.by_socket(http)
+            if not self._is_blocked(tried):
+                return tried
+            self._why_polling = str(tried.why)
+        while True:
+            polled = await self._ways.by_polling(http, self._why_polling)
+            self._polls = polled.registered or (self._polls and polled.away)
+            if polled.socket is None or self._closing.is_set():
+                return polled if tried is None or polled.registered else tried
+            tried = await self._ways.by_socket(http, polled.socket)
+            if tried.registered or self._closing.is_set():
+                self._polls, self._doubts = False, 0
+                return tried
 
-    async def _talk(self, socket: Socket, talk: Conversation) -> Ended:
-        talk.introduce()
-        async with asyncio.TaskGroup() as tasks:
-            heartbeats = tasks.create_task(talk.heartbeats(), name="heartbeats")
-            if self._closing.is_set():
-                socket.close()
-            ended = await socket.run(talk)
-            heartbeats.cancel()
-        return ended
-
-    def _why(self, talk: Conversation, ended: Ended) -> CmdexecError:
-        if ended.code == Close.REPLACED:
-            raise CmdexecError(
-                "replaced",
-                "Another process of this worker has taken its place, so this one ends.",
-                mend="Run one worker for each data folder, and copy no data folder to another machine.",
-            )
-        failure = talk.failure
-        if failure is not None:
-            return Refused(failure.code, failure.message, field=failure.field, mend=failure.mend)
-        if ended.code in _REFUSED_CLOSES:
-            return Refused("unauthorized", ended.reason or "The server does not accept this worker's credential.")
-        return Unavailable("server_away", f"The connection to {self._url} ended: {ended.reason or 'it broke'}")
+    def _is_blocked(self, tried: Tried) -> bool:
+        """Whether it is time to try HTTP: one failure may have many reasons, and a server that is away is away for all.
+        A socket that worked is tried again first."""
+        if tried.registered:
+            self._doubts = 0
+        elif tried.blocked is not Blocked.NO:
+            self._doubts += 1 if tried.blocked is Blocked.PERHAPS else _DOUBTS
+            return self._doubts >= _DOUBTS
+        return False
 
     async def _pause(self, hint: float | None, wrong: CmdexecError) -> None:
         settings, rng = self._settings, self._runtime.rng

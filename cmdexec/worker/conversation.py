@@ -1,6 +1,6 @@
 """One connection's conversation with a server: register, the complete list, then what there is to say.
 
-It is the socket's `Handler`, the attempts' `Voice` and the sender's line, for as long as the socket lives.
+It is the line's `Handler`, the attempts' `Voice` and the sender's line, for as long as the line lives.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from cmdexec.errors import Refused
-from cmdexec.link.socket import Close, Socket
+from cmdexec.link.socket import Close
 from cmdexec.protocol import messages
 from cmdexec.protocol.codec import Frame, ask, decode_items
 from cmdexec.protocol.messages import Done, Failure, Held, OutputHeader, Told
@@ -19,6 +19,7 @@ from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.attempts import Attempts
 from cmdexec.worker.lease import Lease
+from cmdexec.worker.line import NOT_NOW, Line
 from cmdexec.worker.machine import stats
 from cmdexec.worker.sender import Sender
 from cmdexec.worker.slots import Slots
@@ -28,10 +29,6 @@ _NAMED_BYTES = 100
 
 _RESULT_BYTES = 700
 """A result or a release in a frame, at most, but for what rides in it and what is told in words."""
-
-_NOT_NOW = frozenset(
-    {"store_away", "overloaded", "draining", "too_many", "queue_full", "disk_full", "timeout", "internal"}
-)
 
 
 def _list_of(kind: Any) -> Any:
@@ -53,21 +50,24 @@ _About = Held | Done | messages.Released
 
 
 class Conversation:
-    """What is said over one socket.
+    """What is said over one line. `way` is how it goes, for people.
 
+    registered the server answered who we are
+    heard      the server said something, whatever it was
     welcomed   the server took us: it answered the first complete list
     failure    what the server said last that it could not do, while it has done nothing since
     come_back_sec  when the server, going away, asks us to come back
     """
 
     def __init__(
-        self, socket: Socket, me: messages.Register, *, attempts: Attempts, slots: Slots, sender: Sender, lease: Lease,
-        settings: WorkerSettings, runtime: Runtime,
+        self, line: Line, way: str, me: messages.Register, *, attempts: Attempts, slots: Slots, sender: Sender,
+        lease: Lease, settings: WorkerSettings, runtime: Runtime,
     ) -> None:  # fmt: skip
-        self.welcomed = False
+        self.registered = asyncio.Event()
+        self.heard = self.welcomed = False
         self.failure: Failure | None = None
         self.come_back_sec: float | None = None
-        self._socket, self._me = socket, me
+        self._line, self._way, self._me = line, way, me
         self._attempts, self._slots, self._sender, self._lease = attempts, slots, sender, lease
         self._settings, self._clock, self._log = settings, runtime.clock, runtime.log
         self._numbers = itertools.count(1)
@@ -124,21 +124,19 @@ class Conversation:
     def _ask(self, op: str, items: Sequence[Any], about: Sequence[_About]) -> None:
         number = next(self._numbers)
         self._asked[number] = op, about, self._clock.elapsed()
-        self._socket.put(ask(op, items, number))
+        self._line.put(ask(op, items, number))
 
     async def room(self, size: int) -> None:
-        await self._socket.room(size)
+        await self._line.room(size)
 
     def put_output(self, header: OutputHeader, data: bytes | memoryview) -> None:
-        self._socket.put_output(header, data)
+        self._line.put_output(header, data)
 
     async def heartbeats(self) -> None:
-        """Say regularly that we live and what we hold, until cancelled; where nothing comes back, end the socket."""
+        """Say regularly that we live and what we hold; returns when nothing has come back for too long."""
         while True:
             silent = self._clock.elapsed() - self._heard_at
-            patience = self._lease.lease_sec or 3 * self._settings.connect_timeout_sec
-            if silent > patience:
-                self._socket.close(Close.GOING_AWAY, "Nothing was answered for too long.")
+            if silent > (self._lease.lease_sec or self._settings.connect_timeout_sec):
                 return
             if self._registered is not None:
                 self._say_beat()
@@ -152,7 +150,7 @@ class Conversation:
     # What the server says --------------------------------------------------------------------------------------------
 
     async def frames(self, frames: tuple[Frame, ...]) -> None:
-        self._heard_at = self._clock.elapsed()
+        self.heard, self._heard_at = True, self._clock.elapsed()
         for frame in frames:
             if frame.re is not None:
                 self._answered(frame.re, frame.items)
@@ -206,7 +204,7 @@ class Conversation:
             for named, told in zip(about, _tolds(items), strict=False):
                 if isinstance(told, Failure):
                     self._log.warning("the server refused what was said", op=op, code=told.code, said=told.message)
-                    tell(named, _again(named) if told.code in _NOT_NOW else None)
+                    tell(named, _again(named) if told.code in NOT_NOW else None)
                 else:
                     if told.code == "output_differs":
                         self._log.error("the server has other output than was sent", job=told.job_id, said=told.message)
@@ -215,11 +213,12 @@ class Conversation:
     def _registration(self, items: msgspec.Raw) -> None:
         self._registered = registered = self._only(items, _REGISTERED)
         if registered is None:
-            self._socket.close(Close.GOING_AWAY, "It will try again.")
+            self._line.close(Close.GOING_AWAY, "It will try again.")
             return
         self._most = min(self._most, registered.max_frame_bytes)
         self._attempts.output_limit = registered.output_limit_bytes
         self._lease.says(registered.lease_sec, registered.heartbeat_sec)
+        self.registered.set()
         self._beat_now.set()
 
     def _beat_answered(self, items: msgspec.Raw, asked_at: float) -> None:
@@ -235,7 +234,7 @@ class Conversation:
         if not self.welcomed and self._registered is not None:
             self.welcomed = True
             about = {"worker": self._registered.worker_id, "server_version": self._registered.server_version}
-            self._log.info("connected", **about)
+            self._log.info("connected", by=self._way, **about)
             self._sender.connected(self, self._most)
             self._attempts.connected(self)
         self._attempts.beaten()

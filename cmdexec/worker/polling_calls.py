@@ -1,0 +1,115 @@
+"""A worker's calls to its server over HTTP: by operation, with its own headers, judged by who answered."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import aiohttp
+
+from cmdexec.errors import Unavailable
+from cmdexec.link.http import away, own_failure
+from cmdexec.model.backoff import reconnect_wait
+from cmdexec.protocol.operations import ROUTES
+from cmdexec.runtime import Runtime
+from cmdexec.settings.worker import WorkerSettings
+
+ANSWER_MAX = 64 * 1024 * 1024
+"""The largest answer that is read, in bytes: as many jobs as one call may give fit well."""
+
+_PATHS = {route.operation: (route.method, route.path) for route in ROUTES}
+_PIECE = 64 * 1024
+
+Headers = Callable[[], Awaitable[Mapping[str, str]]]
+"""What a request has to carry. Raises CmdexecError."""
+
+
+class Lost(Exception):
+    """A call that no server of ours answered: it may have been carried out, so it is to be said again. `away` says it
+    for people."""
+
+    def __init__(self, told: Unavailable) -> None:
+        super().__init__(told.message)
+        self.away = told
+
+
+class Calls:
+    """Calls over one session. `patient`: what is lost is tried again, `call_tries` times in all."""
+
+    def __init__(
+        self, http: aiohttp.ClientSession, url: str, headers: Headers, *, settings: WorkerSettings, runtime: Runtime
+    ) -> None:
+        self.patient = False
+        self._http, self._url, self._headers_now = http, url.rstrip("/"), headers
+        self._settings, self._clock, self._rng = settings, runtime.clock, runtime.rng
+        self._headers: Mapping[str, str] = {}
+        self._renew_at = 0.0
+
+    async def call(
+        self, operation: str, body: bytes | None = None, query: Mapping[str, str] | None = None, *,
+        wait_sec: float = 0.0, until: float | None = None,
+    ) -> bytes:  # fmt: skip
+        """One call, again and again until a server of ours has answered; the body of its answer, empty for 204.
+
+        wait_sec  how long the server may wait before it answers
+        until     the moment (elapsed seconds) after which it is not tried again
+
+        Raises CmdexecError, as the server refused it, and Lost.
+        """
+        tries = 1
+        while True:
+            try:
+                return await self._once(operation, body, query, wait_sec)
+            except Lost:
+                over = until is not None and self._clock.elapsed() > until
+                if not self.patient or tries >= self._settings.call_tries or over:
+                    raise
+            if tries > 1:  # the first time it may be an old connection that was closed just now
+                settings = self._settings
+                least, most = settings.reconnect_min_sec, settings.reconnect_max_sec
+                await self._clock.sleep(reconnect_wait(tries, self._rng.random(), least, most))
+            tries += 1
+
+    async def _once(
+        self, operation: str, body: bytes | None, query: Mapping[str, str] | None, wait_sec: float
+    ) -> bytes:
+        method, path = _PATHS[operation]
+        headers = dict(await self._own_headers())
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            async with (
+                asyncio.timeout(wait_sec + self._settings.call_timeout_sec),
+                self._http.request(method, self._url + path, params=query, data=body, headers=headers) as answer,
+            ):
+                if answer.status >= 300:
+                    await self._failed(answer)
+                return await _read(answer)
+        except (aiohttp.ClientError, OSError) as wrong:
+            raise Lost(away(self._url, wrong)) from wrong
+
+    async def _failed(self, answer: aiohttp.ClientResponse) -> None:
+        own = await own_failure(answer)
+        if own is not None:
+            raise own
+        raise Lost(
+            Unavailable(
+                "server_away", f"{self._url} answered {answer.status}, which is no answer of a cmdexec server.",
+                mend="Is this its address, and does what lies in between let its routes through?",
+            )
+        )  # fmt: skip
+
+    async def _own_headers(self) -> Mapping[str, str]:
+        """They hold a token, so they are made anew long before that is over."""
+        now = self._clock.elapsed()
+        if now >= self._renew_at:
+            self._headers = await self._headers_now()
+            self._renew_at = now + self._settings.worker_token_ttl_sec / 4
+        return self._headers
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for piece in answer.content.iter_chunked(_PIECE):
+        body += piece
+        if len(body) > ANSWER_MAX:
+            raise aiohttp.ClientPayloadError("too large")
+    return bytes(body)

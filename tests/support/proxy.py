@@ -1,0 +1,208 @@
+"""A proxy between a worker and its server that lets no WebSocket through, in the ways that real ones do, or does."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+import threading
+from collections import Counter
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, get_args
+
+Way = Literal["refuse 403", "refuse 502", "strip", "swallow", "freeze", "reset"]
+"""How sockets are blocked. refuse: the upgrade gets that answer. strip: it goes on without the headers of an upgrade.
+swallow: it is passed, and nothing after it. freeze: those that are open carry nothing any more, new ones neither.
+reset: its connection is reset."""
+
+WAYS: tuple[Way, ...] = get_args(Way)
+
+_HEAD_END = b"\r\n\r\n"
+_PIECE = 64 * 1024
+_PAGE = b"<html>The proxy says no.</html>"
+
+
+class Proxy:
+    """Listens on a port of its own, in a thread of its own.
+
+    upgrades  WebSockets that were let through
+    turned_away  WebSockets that were not, by the way
+    asked     HTTP requests, by path
+    """
+
+    def __init__(self, port: int) -> None:
+        self.upgrades = 0
+        self.turned_away: Counter[str] = Counter()
+        self.asked: Counter[str] = Counter()
+        self.port = 0
+        self._to = port
+        self._way: Way | None = None
+        self._sockets: set[_Pair] = set()
+        self._pairs: set[_Pair] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self._thread.start()
+        self._server = self._do(asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 20))
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def stop(self) -> None:
+        self._do(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def block(self, way: Way) -> None:
+        """From now on no WebSocket goes through; those that are open are cut, or frozen."""
+        self._do(self._set(way))
+
+    def free(self) -> None:
+        """From now on all goes through."""
+        self._do(self._set(None))
+
+    def cut(self) -> None:
+        """Reset all connections, those of HTTP as well."""
+        self._do(self._cut(self._pairs))
+
+    def polls(self) -> int:
+        """How often a job was asked for."""
+        return self.asked["/api/jobs/get-job"]
+
+    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _set(self, way: Way | None) -> None:
+        self._way = way
+        if way == "freeze":
+            for pair in self._sockets:
+                pair.frozen = True
+        else:
+            await self._cut(self._sockets)
+
+    async def _cut(self, pairs: "set[_Pair]") -> None:
+        for pair in list(pairs):
+            pair.reset()
+
+    async def _stop(self) -> None:
+        self._server.close()
+        await self._cut(self._pairs)
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._to)
+        except OSError:
+            _reset(writer)
+            return
+        pair = _Pair(writer, to_writer)
+        self._pairs.add(pair)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(pair.back(to_reader))
+                with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                    await self._requests(reader, pair)
+                pair.close()
+        finally:
+            pair.close()
+            self._pairs.discard(pair)
+            self._sockets.discard(pair)
+
+    async def _requests(self, reader: asyncio.StreamReader, pair: "_Pair") -> None:
+        while True:
+            head = await reader.readuntil(_HEAD_END)
+            lines = head[: -len(_HEAD_END)].split(b"\r\n")
+            parted = (line.partition(b":") for line in lines)
+            headers = {name.strip().lower(): value.strip() for name, _, value in parted}
+            if headers.get(b"upgrade", b"").lower() == b"websocket":
+                if await self._upgrade(lines, head, pair):
+                    break
+                continue
+            self.asked[lines[0].split(b" ")[1].split(b"?")[0].decode()] += 1
+            body = await reader.readexactly(int(headers.get(b"content-length", b"0")))
+            pair.there.write(head + body)
+            await pair.there.drain()
+        while data := await reader.read(_PIECE):
+            if not pair.frozen:
+                pair.there.write(data)
+                await pair.there.drain()
+
+    async def _upgrade(self, lines: list[bytes], head: bytes, pair: "_Pair") -> bool:
+        """Whether the connection is a WebSocket's now, as far as the client knows."""
+        way = self._way
+        if way is None:
+            self.upgrades += 1
+            self._sockets.add(pair)
+            pair.there.write(head)
+            return True
+        self.turned_away[way] += 1
+        if way in ("swallow", "freeze"):
+            pair.freeze_after_head = True
+            pair.there.write(head)
+            return True
+        if way == "reset":
+            pair.reset()
+            raise ConnectionResetError
+        if way == "strip":
+            kept = [line for line in lines if line.split(b":")[0].lower() not in (b"upgrade", b"connection")]
+            pair.there.write(b"\r\n".join(kept) + _HEAD_END)
+            return False
+        status = way.removeprefix("refuse ").encode()
+        pair.here.write(
+            b"HTTP/1.1 %b No\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%b" % (status, len(_PAGE), _PAGE)
+        )
+        return False
+
+
+class _Pair:
+    """Both connections of one client; `here` leads to it, `there` to the server."""
+
+    def __init__(self, here: asyncio.StreamWriter, there: asyncio.StreamWriter) -> None:
+        self.here, self.there = here, there
+        self.frozen = self.freeze_after_head = False
+
+    async def back(self, reader: asyncio.StreamReader) -> None:
+        """What the server says, to the client."""
+        with contextlib.suppress(OSError):
+            while data := await reader.read(_PIECE):
+                if self.frozen:
+                    continue
+                if self.freeze_after_head and _HEAD_END in data:
+                    data, self.frozen = data[: data.index(_HEAD_END) + len(_HEAD_END)], True
+                self.here.write(data)
+                await self.here.drain()
+            self.here.close()
+
+    def reset(self) -> None:
+        _reset(self.here)
+        _reset(self.there)
+
+    def close(self) -> None:
+        self.here.close()
+        self.there.close()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Close it as a crash does: with RST."""
+    raw = writer.get_extra_info("socket")
+    with contextlib.suppress(OSError):
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+@contextmanager
+def proxying(port: int) -> Iterator[Proxy]:
+    """A proxy to that port of this machine, until the end of the block."""
+    proxy = Proxy(port)
+    proxy.start()
+    try:
+        yield proxy
+    finally:
+        proxy.stop()
