@@ -7,6 +7,7 @@ from typing import TypeVar
 from cmdexec.errors import Unavailable
 from cmdexec.runtime import Runtime
 from cmdexec.store.sqlite.connection import Connection, StorageFault
+from cmdexec.store.sqlite.writer import damaged
 
 T = TypeVar("T")
 
@@ -34,6 +35,9 @@ class Readers:
         try:
             return await self._runtime.threads.run(lambda: self._read(call))
         except StorageFault as fault:
+            if fault.damaged:
+                self._runtime.log.error("the store's file is damaged", cause=str(fault))
+                raise damaged() from fault
             self._runtime.log.error("the store cannot be read", exc=fault)
             raise Unavailable("store_away", "The store cannot be read.", mend="The server's log says why.") from fault
         finally:

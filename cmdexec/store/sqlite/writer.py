@@ -221,6 +221,8 @@ class Writer:
         self._failing = True
         if self._full:
             self._runtime.log.error("the store's disk is full; nothing is stored until there is room", cause=str(fault))
+        elif isinstance(fault, StorageFault) and fault.damaged:
+            self._runtime.log.error("the store's file is damaged", cause=str(fault))
         else:
             self._runtime.log.error("the store cannot write", exc=fault)
 
@@ -229,6 +231,8 @@ class Writer:
             return self.disk_full()
         if isinstance(fault, StorageFault) and fault.busy:
             return Unavailable("store_away", "The store is held by another program.", mend="End that program.")
+        if isinstance(fault, StorageFault) and fault.damaged:
+            return damaged()
         return Unavailable("store_away", "The store cannot be written.", mend="The server's log says why.")
 
     def _recovered(self) -> None:
@@ -266,6 +270,12 @@ class Writer:
     def _end(self) -> None:
         self._checkpoint(truncate=True)
         self._db.close()
+
+
+def damaged() -> Unavailable:
+    """A part of the file has gone bad: what to tell the caller."""
+    mend = "Stop the server and put a backup of its store in place."
+    return Unavailable("store_away", "A part of the store's file is damaged.", mend=mend)
 
 
 def _apart(transaction: Transaction, call: Call) -> Any:

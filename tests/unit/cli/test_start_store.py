@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cmdexec.errors import CmdexecError
+from cmdexec.errors import CmdexecError, Unavailable
 from cmdexec.runtime import system_runtime
 from cmdexec.store.sqlite import schema
 from cmdexec.store.sqlite.engine import FILE, open_sqlite
@@ -148,18 +148,23 @@ def _leave_as_a_kill_does(live: Path, left: Path) -> None:
     asyncio.run(run())
 
 
-def test_a_large_store_is_not_looked_through_at_each_start(tmp_path: Path) -> None:
+def test_a_large_store_is_not_looked_through_at_each_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """STORE_CHECK_BYTES is where that ends: then a bad page is found by whoever reads it."""
     folder = seeded(tmp_path / "d")
     flipped(0.5)(folder / FILE)
-    runtime = system_runtime("test", 1)
+    runtime, said = system_runtime("test", 1), list[str]()
     size = (folder / FILE).stat().st_size
 
     async def opened(check_bytes: int) -> None:
         store = open_sqlite(folder, runtime, queue_items=10, disk_reserve_bytes=0, check_bytes=check_bytes)
+        with pytest.raises(Unavailable) as caught:
+            await store.reads.jobs.get([one.job_id for one in jobs(JOBS)])
+        said.append(str(caught.value))
         await store.close()
 
     asyncio.run(opened(size - 1))
+    assert said == ["A part of the store's file is damaged. Stop the server and put a backup of its store in place."]
+    assert [one for one in caplog.records if one.exc_info] == [], "no trace: it is no fault of the program"
     with pytest.raises(CmdexecError, match="is damaged"):
         asyncio.run(opened(size))
     runtime.threads.close()
