@@ -143,8 +143,12 @@ class Member:
 
     def has(self, job_id: str, attempt: int) -> bool:
         """Whether it is known to have that attempt."""
+        return self.find(job_id, attempt) is not None
+
+    def find(self, job_id: str, attempt: int) -> Given | None:
+        """That attempt, if it has it."""
         given = self._given.get(job_id)
-        return given is not None and given.attempt == attempt
+        return given if given is not None and given.attempt == attempt else None
 
     def attempt_of(self, job_id: str) -> int:
         """Which attempt of the job it has; 0 for none."""
@@ -169,8 +173,8 @@ class Member:
 
     def take(self, job_id: str, attempt: int) -> Given | None:
         """It has that attempt no more."""
-        given = self._given.get(job_id)
-        if given is None or given.attempt != attempt:
+        given = self.find(job_id, attempt)
+        if given is None:
             return None
         del self._given[job_id]
         self._running -= given.started_at is not None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from cmdexec.model.job import Job, Status
 from cmdexec.protocol.messages import Held, Register
 from cmdexec.server.jobs import Holder
 from cmdexec.server.workers.mailbox import Mailbox
@@ -61,11 +62,23 @@ class PollingMember(Member):
                 missing.append((job_id, given.attempt))
         return again, missing
 
-    def heard_of(self, named: Iterable[Named], now: float) -> None:
-        """It said something of these."""
+    def give(self, jobs: Iterable[Job], now: float) -> None:
+        held = tuple(jobs)
+        super().give(held, now)
+        self._word.update((job.job_id, float("-inf")) for job in held if job.status is Status.UNKNOWN)
+
+    def heard_of(self, named: Iterable[Named], now: float, patience: float = 0.0) -> bool:
+        """It said something of these. Returns whether one of them was not spoken of for so long before, or not at all:
+        then its lease may be over."""
+        doubtful = False
         for item in named:
-            if self.has(item.job_id, item.attempt):
-                self._word[item.job_id] = now
+            given = self.find(item.job_id, item.attempt)
+            if given is None:
+                doubtful = True
+                continue
+            doubtful |= now - self._word.get(item.job_id, given.given_at) >= patience
+            self._word[item.job_id] = now
+        return doubtful
 
     def silent(self, now: float, patience: float) -> list[tuple[str, int]]:
         """Running attempts of which it has said nothing for so long."""

@@ -9,12 +9,13 @@ output, a question or a result, its lease is over, though that of the worker is 
 that never arrived does not run for ever, even with a worker that sends no lists; and any word of it takes it up again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from cmdexec.clock import Clock
 from cmdexec.errors import CmdexecError, Conflict, Unavailable
 from cmdexec.link.socket import Close
+from cmdexec.model.job import Status
 from cmdexec.protocol.messages import (
     Beat,
     Chunks,
@@ -32,7 +33,7 @@ from cmdexec.server.jobs import Holder
 from cmdexec.server.workers.carry import carry_out, listen
 from cmdexec.server.workers.desk import Desk, Make
 from cmdexec.server.workers.mailbox import Key, Mailbox
-from cmdexec.server.workers.member import Member, Named
+from cmdexec.server.workers.member import Member
 from cmdexec.server.workers.outbox import Outbox
 from cmdexec.server.workers.polling import PollingMember
 from cmdexec.server.workers.turn import Reply, Turn
@@ -89,7 +90,7 @@ class Said:
 
     async def stops(self, member: Member, job_id: str, attempt: int) -> Literal["cancelled", "stale"] | None:
         """Why the attempt is to be ended; None: it is not. What nobody knows is stale."""
-        self._word(member, [Held(job_id=job_id, attempt=attempt)])
+        await self._word(member, Held(job_id=job_id, attempt=attempt))
         job = await self._desk.job(job_id)
         if job is None or job.attempt != attempt or job.session != member.holder.session or job.ended:
             return "stale"
@@ -99,7 +100,8 @@ class Said:
         """May it make the processes of these?"""
         turn, reply = self._turn(member), Reply(None, len(items))
         member.wants_start(items)
-        self._word(member, items)
+        if isinstance(member, PollingMember):
+            member.heard_of(items, self._desk.now())
         turn.start(items, reply)
         await carry_out(self._desk, member, turn)
         return reply.items
@@ -124,16 +126,14 @@ class Said:
         return reply.items
 
     async def output(self, member: Member, said: Chunks) -> OutputAck:
-        """Bytes of its streams; without any, how far they are stored. Bringing some proves that the worker has it, so
-        an attempt that was given up is taken up."""
+        """Bytes of its streams; without any, how far they are stored."""
         held = Held(job_id=said.job_id, attempt=said.attempt)
-        self._word(member, [held])
+        await self._word(member, held)
         pieces = [(chunk.stream, chunk.offset, chunk.data) for chunk in said.chunks]
         ack = await self._desk.store(member.holder, said.job_id, said.attempt, pieces)
         if ack.code != "resume_first":
             return ack
-        (outcome,) = await self._desk.jobs.turn([jobs.resume(member.holder, held)])
-        member.stands(said.job_id, said.attempt, outcome.job, self._desk.now())
+        await self._resume(member, held)
         return await self._desk.store(member.holder, said.job_id, said.attempt, pieces)
 
     def _turn(self, member: Member) -> Turn:
@@ -143,9 +143,19 @@ class Said:
         if away is not None:
             raise away
 
-    def _word(self, member: Member, items: Iterable[Named]) -> None:
-        if isinstance(member, PollingMember):
-            member.heard_of(items, self._desk.now())
+    async def _word(self, member: Member, held: Held) -> None:
+        """It speaks of an attempt, which proves that it has it: one that was given up is taken up."""
+        desk = self._desk
+        if not isinstance(member, PollingMember):
+            return
+        if member.heard_of([held], desk.now(), desk.lease.lease_sec / 2):
+            job = await desk.job(held.job_id)
+            if job is not None and job.status is Status.UNKNOWN and job.session == member.holder.session:
+                await self._resume(member, held)
+
+    async def _resume(self, member: Member, held: Held) -> None:
+        (outcome,) = await self._desk.jobs.turn([jobs.resume(member.holder, held)])
+        member.stands(held.job_id, held.attempt, outcome.job, self._desk.now())
 
     def _connection(self) -> tuple[Mailbox, Make]:
         mailbox = self._desk.mailbox()
