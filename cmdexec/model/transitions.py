@@ -136,9 +136,12 @@ def stale(job: Job, event: on.FromWorker, now: int, _jitter: float) -> Refusal |
         also = rules_worker.kept(job, event, now, rules_worker.told_how(event))
     elif isinstance(event, on.Resume):
         also = rules_worker.kept(job, event, now, "still held")
+    message = f"Attempt {event.attempt} does not hold this job; attempt {job.attempt} is its last."
+    if event.attempt == job.attempt:
+        message = f"Attempt {event.attempt} of this job is not this worker's."
     return Refusal(
         "stale_attempt",
-        f"Attempt {event.attempt} does not hold this job; attempt {job.attempt} is its last.",
+        message,
         {"status": str(job.status), "attempt": job.attempt},
         Tell.DROP if isinstance(event, on.Ended) else Tell.STOP,
         also,

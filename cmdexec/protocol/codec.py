@@ -26,6 +26,8 @@ ITEMS_MAX = 10_000
 HEADER_MAX = 4096
 """The largest header of a binary message, in bytes."""
 
+_FORM = "Send the length of the header in 4 bytes, big-endian, then the header as JSON, then the output itself."
+
 _LENGTH = struct.Struct(">I")
 _LIST = re.compile(rb"[ \t\n\r]*\[")
 _LIST_AS_TEXT = re.compile(r"[ \t\n\r]*\[")
@@ -80,7 +82,8 @@ def decode_frames(text: bytes | str) -> tuple[Frame, ...]:
             return _frames_decoder.decode(text)
         return (_frame_decoder.decode(text),)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
-        raise explain(wrong, Frame, text if isinstance(text, bytes) else text.encode(errors="replace")) from wrong
+        kind = _frames_decoder.type if is_list(text) else Frame
+        raise explain(wrong, kind, text if isinstance(text, bytes) else text.encode(errors="replace")) from wrong
 
 
 def list_decoder(kind: Any) -> "msgspec.json.Decoder[tuple[Any, ...]]":
@@ -94,7 +97,12 @@ def decode_items(raw: msgspec.Raw, decoder: "msgspec.json.Decoder[T]") -> T:
     try:
         return decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
-        raise explain(wrong, decoder.type, bytes(raw)) from wrong
+        refused = explain(wrong, decoder.type, bytes(raw))
+        if refused.field is None and isinstance(wrong, msgspec.ValidationError):
+            message = f"`items` {refused.message.removeprefix('This ')}"
+            mend = refused.mend and "Send several frames."
+            refused = Refused("invalid_field", message, field="items", mend=mend)
+        raise refused from wrong
 
 
 def pack_output(header: OutputHeader, data: bytes | memoryview) -> bytes:
@@ -106,10 +114,13 @@ def pack_output(header: OutputHeader, data: bytes | memoryview) -> bytes:
 def unpack_output(message: bytes) -> tuple[OutputHeader, memoryview]:
     """Header and bytes of a binary message. Raises Refused."""
     if len(message) < _LENGTH.size:
-        raise Refused("bad_request", "This binary frame is shorter than its own length field.")
+        raise Refused("bad_request", "This binary message is shorter than the length that it begins with.", mend=_FORM)
     (size,) = _LENGTH.unpack_from(message)
     if size > HEADER_MAX or _LENGTH.size + size > len(message):
-        raise Refused("bad_request", "The header of this binary frame is longer than allowed, or than the frame.")
+        raise Refused(
+            "bad_request", mend=_FORM,
+            message=f"The header of this binary message is longer than {HEADER_MAX:,} bytes, or than the message.",
+        )  # fmt: skip
     body = memoryview(message)[_LENGTH.size :]
     try:
         return _header_decoder.decode(body[:size]), body[size:]

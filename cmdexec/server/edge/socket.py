@@ -130,7 +130,7 @@ class _Said:
             op = frame.op or ""
             decoder = _DECODERS.get(op)
             if decoder is None:
-                raise Refused("bad_request", f"No frame of a worker is called {op[:_SHOWN]!r}.", field="op")
+                raise _no_such_frame(op)
             said.append((op, frame.id, decode_items(frame.items, decoder)))
         for answer in await self._link.frames(said):
             self._socket.put(answer)
@@ -143,6 +143,19 @@ class _Said:
         """Its time for a first frame is over."""
         if self._silent:
             self._socket.close(Close.TOO_SLOW, "The first frame did not come in time.")
+
+
+def _no_such_frame(op: str) -> Refused:
+    one_of = f"Send one of {', '.join(f'`{known}`' for known in _DECODERS)}."
+    if op == "output":
+        return Refused(
+            "bad_request", "Output comes in binary messages.", field="op",
+            mend="Send it so, or up to 4 KiB of it in `inline` of `done`.",
+        )  # fmt: skip
+    if not op:
+        return Refused("bad_request", "This frame does not say what it is.", field="op", mend=one_of)
+    shown = op if len(op) <= _SHOWN else f"{op[:_SHOWN]}…"
+    return Refused("bad_request", f"No frame of a worker is called `{shown}`.", field="op", mend=one_of)
 
 
 class _Deaf:
