@@ -1,16 +1,44 @@
 """The server's data folder while it is open, and `runtime.json` in it, by which one's own programs find the server that
 runs."""
 
+import errno
 import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from cmdexec.errors import CmdexecError
 from cmdexec.version import __version__
 
 RUNTIME = "runtime.json"
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read: whole, or not at all, and on disk when this returns.
+
+    Raises CmdexecError(`bad_data_dir`).
+    """
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        beside.unlink(missing_ok=True)
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as wrong:
+        raise file_fault(path, wrong) from wrong
+
+
+def file_fault(path: Path, wrong: OSError) -> CmdexecError:
+    """What to say of a file of the data folder that the system does not let us read or write."""
+    if wrong.errno in (errno.ENOSPC, errno.EDQUOT):
+        message, mend = f"There is no room left on the disk for {path}.", "Make room there, and start again."
+    else:
+        message, mend = f"{path} cannot be read or written: {wrong.strerror}.", "See to its owner and its mode."
+    return CmdexecError("bad_data_dir", message, field="DATA_DIR", mend=mend)
 
 
 class Folder:
@@ -36,18 +64,14 @@ class Folder:
             )
 
     def write_runtime(self, url: str, sockets_url: str | None, token: str | None) -> None:
-        """Write `runtime.json` (0600), whole or not at all. Raises OSError."""
+        """Write `runtime.json` (0600), whole or not at all. Raises CmdexecError."""
         about = {"url": url, "socketsUrl": sockets_url, "pid": os.getpid(), "token": token, "version": __version__}
-        text = json.dumps(about)
-        beside = self.path / f".{RUNTIME}.new"
-        beside.unlink(missing_ok=True)
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(f"{text}\n")
-        beside.replace(self.path / RUNTIME)
+        write_private(self.path / RUNTIME, json.dumps(about))
 
     def remove_runtime(self) -> None:
-        """The server can be found no more."""
-        (self.path / RUNTIME).unlink(missing_ok=True)
+        """The server can be found no more; where that cannot be done, the process that it names is gone."""
+        with suppress(OSError):
+            (self.path / RUNTIME).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of it; twice is fine."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cmdexec.runtime import Runtime
-from cmdexec.server.identity.keys import write_secret
+from cmdexec.server.folder import write_private
 from cmdexec.server.identity.passwords import Passwords
 from cmdexec.store.contract.identity import UserRow, Users
 
@@ -38,7 +38,7 @@ async def ensure_admin(
     )
     if not await users.insert(user):
         return None
-    await runtime.threads.run(lambda: write_secret(folder / FILE, user.user_id))
+    await runtime.threads.run(lambda: write_private(folder / FILE, user.user_id))
     return MadeAdmin(email, made)
 
 

@@ -1,13 +1,13 @@
 """The key that signs login tokens: from the settings, or made at the first start and kept in the data folder."""
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cmdexec.errors import CmdexecError
 from cmdexec.ids import RandomBytes
+from cmdexec.server.folder import file_fault, write_private
 
 FILE = "jwt_secret"
 _BYTES = 32
@@ -41,25 +41,13 @@ def _kept(path: Path, secret_bytes: RandomBytes) -> str:
     try:
         made = secret_bytes(_BYTES).hex()
         if not path.exists():
-            write_secret(path, made)
+            write_private(path, made)
         secret = path.read_text("ascii").strip()
-    except (OSError, ValueError) as wrong:
-        raise CmdexecError(
-            "bad_data_dir", f"{path} cannot be read or written.", mend="See to its owner and its mode."
-        ) from wrong
+    except OSError as wrong:
+        raise file_fault(path, wrong) from wrong
+    except ValueError:  # it is not text
+        secret = ""
     if len(secret) < _BYTES:
-        raise CmdexecError(
-            "bad_data_dir", f"{path} holds no key.", mend="Delete it: a new one is made, and all logins end."
-        )
+        mend = "Delete it: a new one is made, and all logins end."
+        raise CmdexecError("bad_data_dir", f"{path} holds no key.", field="DATA_DIR", mend=mend)
     return secret
-
-
-def write_secret(path: Path, secret: str) -> None:
-    """Write a file that only its owner can read: whole, or not at all. Raises OSError."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(f"{secret}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)

@@ -27,7 +27,7 @@ class OwnToken:
         self._write: Callable[[str | None], None] | None = None
 
     async def begin(self, write: Callable[[str | None], None]) -> None:
-        """Make and write the first one. Raises CmdexecError, OSError."""
+        """Make and write the first one. Raises CmdexecError."""
         self._write = write
         await self._renew()
 
@@ -39,7 +39,7 @@ class OwnToken:
             try:
                 await self._renew()
                 wait = self._ttl_sec / 2
-            except (CmdexecError, OSError) as wrong:
+            except CmdexecError as wrong:
                 self._runtime.log.warning("the server's own token could not be renewed", why=str(wrong))
                 wait = min(_RETRY_SEC, self._ttl_sec / 4)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from cmdexec.errors import Refused
 from cmdexec.notify.contract import Notify, Revoked
 from cmdexec.runtime import Runtime
-from cmdexec.server.identity.keys import write_secret
+from cmdexec.server.folder import write_private
 from cmdexec.server.identity.tokens import bad_worker_token, worker_id_in
 from cmdexec.server.identity.who import Identity, worker
 from cmdexec.store.contract.identity import CredentialRow, Credentials
@@ -91,4 +91,4 @@ class WorkerIdentities:
         made = PREFIX + base64.urlsafe_b64encode(self._runtime.secret_bytes(32)).decode().rstrip("=")
         now = self._runtime.clock.now()
         await self._credentials.insert(CredentialRow(hash_of(made), self._runtime.ids.new(), now))
-        await self._runtime.threads.run(lambda: write_secret(path, made))
+        await self._runtime.threads.run(lambda: write_private(path, made))

@@ -47,7 +47,7 @@ class Served:
             assert await self.task == 0
 
 
-@pytest.mark.parametrize("host", ["a..b", f"{'x' * 64}.example", "192.0.2.1", "no such host"])
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
 async def test_a_host_that_is_not_here_is_told(tmp_path: Path, host: str) -> None:
     with pytest.raises(CmdexecError, match="is not an address of this machine") as wrong:
         await asyncio.wait_for(serve(settings(tmp_path, host=host, insecure_http=True)), 20)

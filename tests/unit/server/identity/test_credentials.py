@@ -7,7 +7,8 @@ import pytest
 
 from cmdexec.errors import CmdexecError, Refused
 from cmdexec.notify.contract import Revoked
-from cmdexec.server.identity.keys import key_ring, write_secret
+from cmdexec.server.folder import write_private
+from cmdexec.server.identity.keys import key_ring
 from cmdexec.server.identity.workers import WorkerIdentities, hash_of
 from cmdexec.store.contract.identity import CredentialRow
 from cmdexec.store.contract.workers import WorkerRow
@@ -54,7 +55,7 @@ def test_a_secret_replaces_an_older_one_whole(tmp_path: Path) -> None:
     path.write_text("older and readable by all")
     path.chmod(0o644)
     (tmp_path / ".secret.new").write_text("left by a crash")
-    write_secret(path, "newer")
+    write_private(path, "newer")
     assert (path.read_text(), mode(path)) == ("newer\n", 0o600)
     assert [one.name for one in tmp_path.iterdir()] == ["secret"]
 
