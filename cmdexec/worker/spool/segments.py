@@ -15,6 +15,9 @@ from cmdexec.protocol.messages import Stream
 SEGMENT_BYTES = 4 * 1024 * 1024
 """A new file is begun when the last has this many bytes."""
 
+PROBE_BYTES = 64 * 1024
+"""So much has to fit for a folder to count as one that can be written to."""
+
 _NAME = re.compile(r"(?P<key>[0-9a-f-]{36}\.[0-9]+)\.(?P<stream>stdout|stderr)\.(?P<offset>[0-9]+)")
 
 
@@ -136,6 +139,18 @@ def remove_all(paths: Iterable[Path]) -> list[tuple[Path, OSError]]:
         except OSError as fault:
             kept.append((path, fault))
     return kept
+
+
+def probe(folder: str) -> OSError | None:
+    """Blocking: why nothing can be written to the folder; None when something can."""
+    path = Path(folder, "probe")
+    try:
+        write_all([Write(path, 0, memoryview(bytes(PROBE_BYTES)))])
+    except OSError as fault:
+        return fault
+    finally:
+        remove_all([path])
+    return None
 
 
 def left_behind(folder: Path) -> dict[str, dict[str, list[tuple[Path, int, int]]]]:

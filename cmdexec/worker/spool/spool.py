@@ -17,7 +17,7 @@ from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.spool.journal import Journal
 from cmdexec.worker.spool.output import AttemptOutput
 from cmdexec.worker.spool.records import Record
-from cmdexec.worker.spool.segments import Write, read_one, remove_all, write_all
+from cmdexec.worker.spool.segments import Write, probe, read_one, remove_all, write_all
 from cmdexec.worker.spool.stream import StreamSpool
 
 SPILL_BYTES = 1024 * 1024
@@ -187,16 +187,18 @@ class Spool:
                 self._work.set()
             if self._failing:
                 await self._runtime.clock.sleep(self._settings.spool_write_sec)
+                self._work.set()
 
     async def turn(self) -> None:
-        """One turn of the writer: what has waited since the turn before goes to disk."""
+        """One turn of the writer: what has waited since the turn before goes to disk. With nothing to do it tries
+        whether a folder that could not be changed can be changed again."""
         planned = self._plan()
         doomed, self._doomed = self._doomed, []
         if not planned and not doomed:
+            if self._failing:
+                self._told(await self._runtime.threads.run(lambda: probe(self._folder)))
             return
-        faults, kept = await self._runtime.threads.run(
-            lambda: _carry_out([writes for _, _, writes in planned], doomed)
-        )
+        faults, kept = await self._runtime.threads.run(lambda: _carry_out([writes for _, _, writes in planned], doomed))
         self._doomed.extend(path for path, _ in kept)
         self._told(next((fault for fault in (*faults, *(fault for _, fault in kept)) if fault is not None), None))
         for (output, stream, writes), fault in zip(planned, faults, strict=True):
@@ -266,4 +268,5 @@ def _carry_out(
             faults.append(None)
         except OSError as fault:
             faults.append(fault)
+            remove_all(write.path for write in writes if write.position == 0)  # nobody knows of files begun here
     return faults, kept

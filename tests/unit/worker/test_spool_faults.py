@@ -21,6 +21,10 @@ def fails(*_: object, **__: object) -> bytes:
     raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
+def no_room(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 async def test_files_that_cannot_be_deleted_are_kept_in_mind_until_they_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -39,6 +43,30 @@ async def test_files_that_cannot_be_deleted_are_kept_in_mind_until_they_can(
     assert list(folder.iterdir())
     await spool.turn()
     assert list(folder.iterdir()) == []
+    spool.shut()
+
+
+async def test_a_full_disk_is_said_once_and_once_that_it_has_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also when nothing is left to be written, since the server has all."""
+    caplog.set_level("INFO")
+    spool, _ = spool_in(tmp_path)
+    output = spool.begin(f"{job_id(1)}.1")
+    spool.write(output, "stdout", b"x" * 9_000)
+    spool.settle(output, recorded([], "settled"))
+    with monkeypatch.context() as full:
+        full.setattr(os, "pwrite", no_room)
+        await spool.turn()
+        spool.ack(output, 9_000, 0)
+        spool.drop(output)
+        for _ in range(3):
+            await spool.turn()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    for _ in range(3):
+        await spool.turn()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert list((tmp_path / "spool" / "output").iterdir()) == []
     spool.shut()
 
 
