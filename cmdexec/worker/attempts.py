@@ -84,8 +84,11 @@ class Attempts:
             requeue = assignment.on_lost == "requeue"
             step = model.received(assignment.job_id, assignment.attempt, requeue=requeue)
             held = self._hold(HeldAttempt(step.record, self._spool.begin(key, self.output_limit), assignment))
+            refusal = self._slots.parts.capacity.refusal(assignment.cpu, assignment.ram_mb)
             if self.draining:
                 self._turns.apply(held, model.HandBack())
+            elif refusal is not None:
+                self._turns.apply(held, model.Decline(refusal))
             else:
                 self._turns.carry_out(held, step.do)
 

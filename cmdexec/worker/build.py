@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from msgspec import structs
+
 from cmdexec.protocol.messages import Register
 from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings
@@ -19,6 +21,7 @@ from cmdexec.worker.identity import identify
 from cmdexec.worker.lease import Lease
 from cmdexec.worker.line import Line
 from cmdexec.worker.machine import boot_id, platform_name
+from cmdexec.worker.parts import Parts
 from cmdexec.worker.polling_orders import free_slots
 from cmdexec.worker.runner import Runner
 from cmdexec.worker.sender import Sender
@@ -53,8 +56,9 @@ async def build(url: str, folder: DataFolder, *, settings: WorkerSettings, runti
     work = await call(partial(work_dir, settings.work_dir, settings.data_dir))
     runner = Runner(executor, work, settings=settings, runtime=runtime)
     sender = Sender(spool, settings=settings, runtime=runtime)
+    parts = Parts(executor.capacity, settings.fit_patience_sec)
     slots = Slots(
-        settings.slots, ahead_max=settings.start_ahead_max, patience_sec=settings.start_ahead_patience_ms / 1000
+        settings.slots, parts, ahead_max=settings.start_ahead_max, patience_sec=settings.start_ahead_patience_ms / 1000
     )
     lease = Lease(settings=settings, runtime=runtime)
     turns = Turns(spool, slots, sender, runner, lease, settings=settings, runtime=runtime)
@@ -66,12 +70,13 @@ async def build(url: str, folder: DataFolder, *, settings: WorkerSettings, runti
     me = Register(
         worker_id=who.worker_id, session=spool.session, instance_id=runtime.ids.new(), name=settings.worker_name,
         version=__version__, protocol=PROTOCOL, platform=platform_name(), slots=settings.slots, executors=("process",),
+        cpu=executor.capacity.cpu_limit, ram_mb=executor.capacity.ram_limit_mb,
     )  # fmt: skip
 
     def converse(line: Line, way: str) -> Conversation:
         return Conversation(
-            line, way, me, attempts=attempts, slots=slots, sender=sender, lease=lease, settings=settings,
-            runtime=runtime,
+            line, way, structs.replace(me, limits=executor.limits), attempts=attempts, slots=slots, sender=sender,
+            lease=lease, settings=settings, runtime=runtime,
         )  # fmt: skip
 
     def disconnected() -> None:

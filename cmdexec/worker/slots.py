@@ -5,6 +5,7 @@
 
 from cmdexec.model.pace import Pace, start_ahead
 from cmdexec.worker.held import HeldAttempt
+from cmdexec.worker.parts import Parts
 
 
 class Slots:
@@ -14,14 +15,16 @@ class Slots:
     asked     its start was asked, the answer has not come
     granted   may start, but started ahead: no slot is free yet
     running   has a slot: its process exists, or is about to
+    parts     what of the machine each takes
     closed    no more is asked: the worker drains
     paused_until  no more is asked before: this machine had no room for another process
     round_trip_sec  from asking a start to its answer, recently
     patience_sec    what was started ahead is given back when no slot came free for so long
     """
 
-    def __init__(self, size: int, *, ahead_max: int, patience_sec: float) -> None:
+    def __init__(self, size: int, parts: Parts, *, ahead_max: int, patience_sec: float) -> None:
         self.size = size
+        self.parts = parts
         self.waiting: dict[str, HeldAttempt] = {}
         self.asked: dict[str, HeldAttempt] = {}
         self.granted: dict[str, HeldAttempt] = {}
@@ -39,31 +42,33 @@ class Slots:
     def wait(self, held: HeldAttempt) -> None:
         """It is journaled."""
         self.waiting[held.key] = held
+        self.parts.wait(held)
 
     def to_ask(self, now: float) -> list[HeldAttempt]:
         """The attempts whose start is to be asked now: one for each free slot, and some ahead while jobs are brief."""
         if self.closed or not self.waiting or now < self.paused_until:
             return []
         if self._trying:
-            return self._try_one()
+            return self._try_one(now)
         most = self.size
         if not self._stalled(now):
             most += start_ahead(self.size, self.pace, now, self.round_trip_sec, self._ahead_max)
         count = most - len(self.asked) - len(self.granted) - len(self.running)
         if count <= 0:
             return []
-        keys = list(self.waiting)[:count] if count < len(self.waiting) else list(self.waiting)
+        keys = self.parts.choose(self.waiting, count, now)
         chosen = [self.waiting.pop(key) for key in keys]
         self.asked.update((held.key, held) for held in chosen)
         return chosen
 
-    def _try_one(self) -> list[HeldAttempt]:
+    def _try_one(self, now: float) -> list[HeldAttempt]:
         """After a pause one attempt finds out whether there is room again."""
         if self._tried is not None or self.asked:
             return []
-        key = next(iter(self.waiting))
-        self._tried = self.asked[key] = self.waiting.pop(key)
-        return [self._tried]
+        for key in self.parts.choose(self.waiting, 1, now):
+            self._tried = self.asked[key] = self.waiting.pop(key)
+            return [self._tried]
+        return []
 
     def pause(self, until: float) -> None:
         """No process could be made: nothing more is asked until then, and then one alone."""
@@ -95,6 +100,7 @@ class Slots:
 
     def ended(self, held: HeldAttempt, now: float) -> None:
         """Its process is gone: the slot is free, and the pace is known better."""
+        self.parts.leave(held.key)
         if self.running.pop(held.key, None) is not None:
             self._moved_at = now
             self.pace.ended(now, now - held.started_at)
@@ -114,6 +120,7 @@ class Slots:
         """It will not run, or not any more."""
         if self._tried is held:
             self._tried = None
+        self.parts.leave(held.key)
         for place in (self.waiting, self.asked, self.granted, self.running):
             place.pop(held.key, None)
 

@@ -70,6 +70,7 @@ class Turns:
         self._scheduled = self._failing = False
         self._timer: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
+        self._fitting: asyncio.TimerHandle | None = None
         self._records: list[Record] = []
         self._received: list[HeldAttempt] = []
         self._settled: list[HeldAttempt] = []
@@ -249,6 +250,11 @@ class Turns:
             self.apply(held, model.Stalled())
         self.soon()
 
+    def _next_turn(self) -> None:
+        """It is another one's turn to start: of those whose part fits, or of the one whose part does not fit yet."""
+        self._fitting = None
+        self.soon()
+
     def _written(self) -> bool:
         """Whether all that goes before the effects of this turn is in the journal."""
         if not self._records:
@@ -290,6 +296,9 @@ class Turns:
                 self._slots.wait(held)
         for held in self._slots.to_ask(self._clock.elapsed()):
             self.apply(held, model.SlotFree())
+        if self._slots.parts.turn_at is not None and self._fitting is None:
+            wait = max(0.0, self._slots.parts.turn_at - self._clock.elapsed())
+            self._fitting = self._loop.call_later(wait, self._next_turn)
 
     def _say(self) -> None:
         voice = self.voice

@@ -20,6 +20,8 @@ from cmdexec.worker.warden.limits import (
     over_the_totals,
 )
 
+_LAST_BYTES = 1 << 20
+"""Memory is given in pieces; where the next does not fit any more, that much of the limit may be unused."""
 _NEEDED = {"memory": "memory.limit_in_bytes", "cpu": "cpu.cfs_quota_us"}
 
 
@@ -33,7 +35,6 @@ class HierarchyShare(Share):
         in_order = dict.fromkeys(folder for _, folder in sorted(folders.items(), reverse=True))
         self.joins = tuple(f"{folder}/tasks" for folder in in_order)
         self._all = of
-        self._fails_before = of.fails()
 
     def used(self, cpu_sec: float, ram: int) -> tuple[float, int]:
         peak = _number(f"{self.folders['memory']}/memory.max_usage_in_bytes")
@@ -51,9 +52,9 @@ class HierarchyShare(Share):
     def verdict(self) -> str:
         if not self.killed():
             return ""
-        if self.part.ram and _fails(self.folders["memory"]):
+        if _reached(self.folders["memory"], self.part.ram):
             return over_its_part(self.part)
-        return over_the_totals(self._all.totals) if self._all.fails() > self._fails_before else MACHINE_FULL
+        return over_the_totals(self._all.totals) if self._all.reached() else MACHINE_FULL
 
 
 class Hierarchies(Limits):
@@ -108,9 +109,9 @@ class Hierarchies(Limits):
             (share, share.verdict()) for share, _ in running if isinstance(share, HierarchyShare) and share.killed()
         ]
 
-    def fails(self) -> int:
-        """How often the limit of all was reached."""
-        return _fails(self._places["memory"]) if self.totals.ram else 0
+    def reached(self) -> bool:
+        """Whether the jobs together came to their limit."""
+        return _reached(self._places["memory"], self.totals.ram)
 
     def close(self) -> None:
         for place in dict.fromkeys(self._places.values()):
@@ -129,9 +130,9 @@ class Hierarchies(Limits):
             cgroup.write(f"{cpu}/cpu.cfs_quota_us", b"%d" % quota)
 
 
-def _fails(folder: str) -> int:
-    """How often the limit of that folder was reached."""
-    return _number(f"{folder}/memory.failcnt") + _number(f"{folder}/memory.memsw.failcnt")
+def _reached(folder: str, ram: int) -> bool:
+    """Whether it came to its limit (`memory.failcnt` should say so, and stays 0 in Linux 6.18)."""
+    return 0 < ram <= _number(f"{folder}/memory.max_usage_in_bytes") + min(_LAST_BYTES, ram // 8)
 
 
 def _number(path: str) -> int:

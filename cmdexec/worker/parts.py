@@ -1,0 +1,98 @@
+"""Which of the waiting jobs may start beside those that run, by their parts of the machine.
+
+A job that names no part always may. One whose part does not fit yet is passed by smaller ones for a while, then they
+wait for it, and so on by turns that get longer: so it starts when all that run beside it end some time, and while one
+of those never ends, the others get their turns too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cmdexec.worker.capacity import Capacity
+from cmdexec.worker.held import HeldAttempt
+
+_SLACK = 1e-6
+"""Ten tenths of a core are one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Cores and MB; 0: not named."""
+
+    cpu: float
+    ram_mb: int
+
+
+def part_of(held: HeldAttempt) -> Part | None:
+    """What the job names; None: nothing."""
+    assignment = held.assignment
+    if assignment is None or (assignment.cpu is None and assignment.ram_mb is None):
+        return None
+    return Part(assignment.cpu or 0.0, assignment.ram_mb or 0)
+
+
+class Parts:
+    """The parts of the jobs that run or are about to, within `capacity`.
+
+    patience_sec  how long the first turn is, in which smaller ones pass
+    turn_at       when the next turn begins; None: nobody waits for room
+    """
+
+    def __init__(self, capacity: Capacity, patience_sec: float) -> None:
+        self.capacity = capacity
+        self.turn_at: float | None = None
+        self._patience_sec = patience_sec
+        self._taken: dict[str, Part] = {}
+        self._wanted: dict[str, Part] = {}
+        self._first: str | None = None
+        self._passing = True
+        self._turn_sec = patience_sec
+
+    def wait(self, held: HeldAttempt) -> None:
+        """It waits to start."""
+        if (part := part_of(held)) is not None:
+            self._wanted[held.key] = part
+
+    def leave(self, key: str) -> None:
+        """It neither runs nor waits any more."""
+        self._taken.pop(key, None)
+        self._wanted.pop(key, None)
+
+    def choose(self, waiting: Mapping[str, HeldAttempt], count: int, now: float) -> list[str]:
+        """The keys of at most so many that may start now; they have their parts from now on."""
+        if not self._wanted:
+            return list(waiting)[:count] if count < len(waiting) else list(waiting)
+        chosen: list[str] = []
+        first = None
+        for key in waiting:
+            if len(chosen) >= count:
+                break
+            part = self._wanted.get(key)
+            if part is None:
+                chosen.append(key)
+            elif first is None and not self._fits(part):
+                first = key
+                self._take_turns(key, now)
+            elif (first is None or self._passing) and self._fits(part):
+                self._taken[key] = self._wanted.pop(key)
+                chosen.append(key)
+        if first is None:
+            self._first = self.turn_at = None
+        return chosen
+
+    def _fits(self, part: Part) -> bool:
+        cpu = sum(one.cpu for one in self._taken.values()) + part.cpu
+        ram = sum(one.ram_mb for one in self._taken.values()) + part.ram_mb
+        return cpu <= self.capacity.cpu + _SLACK and ram <= self.capacity.ram_mb
+
+    def _take_turns(self, key: str, now: float) -> None:
+        """Whether others may pass the first that does not fit."""
+        if key != self._first or self.turn_at is None:
+            self._first = key
+            self._turn_sec = self._patience_sec
+            self._passing = self._turn_sec > 0
+            self.turn_at = now + self._turn_sec
+        while self._turn_sec > 0 and now >= self.turn_at:
+            self._turn_sec *= 2
+            self._passing = not self._passing
+            self.turn_at += self._turn_sec
