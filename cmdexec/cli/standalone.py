@@ -35,8 +35,14 @@ class Standalone:
     """The private server. Made (and so started) without a loop; then used in one."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._base = _base(environment)
-        self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._base))
+        try:
+            self._base = _base(environment)
+            self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._base))
+        except OSError as wrong:
+            raise CmdexecError(
+                "bad_data_dir", f"There is no folder for temporary files that can be used: {wrong.strerror}.",
+                field="TMPDIR", mend="Set TMPDIR to a folder that this user may write to, on a disk with room.",
+            ) from wrong  # fmt: skip
         try:
             self._lifeline = Lifeline(self.folder)
             self._log = self.folder / "server.log"

@@ -10,6 +10,8 @@ import signal
 from cmdexec.errors import CmdexecError
 from cmdexec.link.memory_posix import give_back_large_blocks
 from cmdexec.runtime import Runtime, system_runtime
+from cmdexec.settings.declare import Fault
+from cmdexec.settings.load import SettingsError
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.build import Worker, build
 from cmdexec.worker.folder_posix import DataFolder
@@ -64,18 +66,21 @@ async def run_worker(
 
 
 def _checked(settings: WorkerSettings) -> str:
+    """The server's address. Raises SettingsError with all that a worker cannot be without."""
+    faults = []
     if settings.server_url is None:
-        raise CmdexecError(
-            "bad_settings", "This worker does not know its server.", field="SERVER_URL",
-            mend="Name it with --server URL.",
-        )  # fmt: skip
+        mend = "Name it as SERVER_URL (--server)."
+        faults.append(Fault("SERVER_URL", "This worker does not know its server.", mend))
     if not settings.allow_host:
-        raise CmdexecError(
-            "bad_settings",
-            "This worker has no way to run jobs: it may not run them as processes of this machine.",
-            field="ALLOW_HOST",
-            mend="Start it with --allow-host, if whoever may submit jobs may do what this user may do here.",
+        faults.append(
+            Fault(
+                "ALLOW_HOST",
+                "This worker has no way to run jobs: it may not run them as processes of this machine.",
+                "Start it with --allow-host, if whoever may submit jobs may do what this user may do here.",
+            )
         )
+    if settings.server_url is None or faults:
+        raise SettingsError(faults)
     return settings.server_url
 
 

@@ -51,6 +51,7 @@ def open_spool(
         raise CmdexecError(
             "bad_data_dir",
             f"The spool in {folder} cannot be read or written: {wrong.strerror}.",
+            field="DATA_DIR",
             mend="Make room on that disk or give the folder to this user, or name another with --data-dir.",
         ) from wrong
     return spool, found

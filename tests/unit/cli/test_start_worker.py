@@ -1,0 +1,197 @@
+"""A worker that cannot start: each mistake told in one sentence, with what to do; nothing that it keeps is touched."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import pytest
+
+from cmdexec.worker import workdir_posix
+from cmdexec.worker.folder_posix import DataFolder
+from tests.support.small_disk import small_disk
+from tests.support.starting import Starting, content, given_away, read_only
+
+ANOTHER = "Name another folder as DATA_DIR (--data-dir)."
+NOWHERE = "http://127.0.0.1:9"
+
+
+def worker(folder: Path, *more: str) -> list[str]:
+    return ["worker", "--headless", "--allow-host", "--server", NOWHERE, "--data-dir", str(folder), *more]
+
+
+def used(folder: Path) -> Path:
+    """A data folder as a worker leaves it."""
+    (folder / "spool" / "output").mkdir(mode=0o700, parents=True)
+    folder.chmod(0o700)
+    (folder / "worker.lock").touch(0o600)
+    (folder / "worker-id").write_text("w-1\n")
+    (folder / "spool" / "output" / "left").write_bytes(os.urandom(1000))
+    return folder
+
+
+@contextmanager
+def in_use(folder: Path) -> Iterator[None]:
+    mine = DataFolder(folder)
+    mine.take()
+    yield
+    mine.release()
+
+
+FOLDERS = [
+    pytest.param(
+        in_use,
+        f"A worker (process {os.getpid()}) runs in the data folder {{}} already. "
+        "Use that one, stop it, or give this one a folder of its own with --data-dir.",
+        id="a second worker",
+    ),
+    pytest.param(
+        read_only, f"The data folder {{}} is on a file system that can only be read. {ANOTHER}", id="read-only"
+    ),
+    pytest.param(
+        lambda folder: nullcontext(given_away(folder)),
+        "The data folder {} belongs to another user. Name a folder of this user's own, or run as its owner.",
+        id="another user's",
+    ),
+]
+
+
+@pytest.mark.parametrize(("spoilt", "said"), FOLDERS)
+def test_a_folder_that_cannot_be_used_stays_as_it_is(
+    start: Starting, tmp_path: Path, spoilt: Callable[[Path], object], said: str
+) -> None:
+    folder = used(tmp_path / "w")
+    before = content(folder)
+    with spoilt(folder):  # type: ignore[attr-defined]
+        assert start(*worker(folder)) == (1, [f"cmdexec: DATA_DIR: {said.format(folder)}"])
+    assert content(folder) == before
+
+
+def test_a_folder_that_is_none(start: Starting, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        said = f"The data folder {folder} is not a folder. Name a folder as DATA_DIR (--data-dir)."
+        assert start(*worker(folder)) == (1, [f"cmdexec: DATA_DIR: {said}"])
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_full_disk(start: Starting, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 1 << 20) as disk:
+        folder = disk.path / "w"
+        folder.mkdir(mode=0o700)
+        disk.fill()
+        code, (line,) = start(*worker(folder))
+        assert code == 1
+        assert line.startswith(f"cmdexec: DATA_DIR: The worker's id cannot be kept in {folder / 'worker-id'}: No space")
+        assert line.endswith("Make room on that disk or give the folder to this user, or set WORKER_ID.")
+        code, (line,) = start(*worker(folder), WORKER_ID="w-1")
+        assert line.startswith(
+            f"cmdexec: DATA_DIR: The spool in {folder / 'spool'} cannot be read or written: No space"
+        )
+        assert line.endswith("Make room on that disk or give the folder to this user, or name another with --data-dir.")
+
+
+def test_all_that_it_cannot_be_without_is_one_list(start: Starting, tmp_path: Path) -> None:
+    code, lines = start("worker", "--headless", "--data-dir", str(tmp_path / "w"))
+    assert (code, lines) == (
+        1,
+        [
+            "cmdexec: SERVER_URL: This worker does not know its server. Name it as SERVER_URL (--server).",
+            "cmdexec: ALLOW_HOST: This worker has no way to run jobs: it may not run them as processes of this machine."
+            " Start it with --allow-host, if whoever may submit jobs may do what this user may do here.",
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "localhost:3000", "ftp://host", "ws://host/ws", "http://", "http://host:99999", "https://a b"]
+)
+def test_what_is_no_address_of_a_server(start: Starting, tmp_path: Path, url: str) -> None:
+    code, lines = start("worker", "--headless", "--allow-host", "--server", url, "--data-dir", str(tmp_path / "w"))
+    said = f"{url!r} is not the address of a server. Write an address such as https://cmdexec.example.com."
+    assert (code, lines) == (1, [f"cmdexec: SERVER_URL (from the command line): {said}"])
+
+
+def test_an_address_with_a_password_in_it_is_not_shown(start: Starting, tmp_path: Path) -> None:
+    code, (line,) = start(*worker(tmp_path / "w", "--server", "http://me:hunter22@host"))
+    assert (code, "hunter22" in line, "An address holds no password here." in line) == (1, False, True)
+
+
+def test_nothing_to_show_to_a_server(start: Starting, tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    said = (
+        f"cmdexec: WORKER_CREDENTIAL_FILE: This worker has nothing to show to a server: {folder / 'credential'} is not "
+        "there, and no shared secret is set. Put the worker's credential into that file (mode 0600), or set "
+        "WORKER_TOKEN_SECRET."
+    )
+    assert start(*worker(folder), WORKER_TOKEN_SECRET="") == (1, [said])
+
+
+@pytest.mark.parametrize(
+    ("kept", "mode", "what"),
+    [
+        (b"wc_secret", 0o644, "may be read by other users. Run chmod 600 {}."),
+        (b"", 0o600, "holds no credential. Put the worker's credential into it, on one line."),
+        (b"two words", 0o600, "holds no credential. Put the worker's credential into it, on one line."),
+        (b"\xff\xfe", 0o600, "cannot be read: it is not text. Put the worker's credential into it."),
+        (None, 0o600, "cannot be read: No such file or directory. Put the worker's credential into it."),
+    ],
+)
+def test_a_credential_that_cannot_be_used(
+    start: Starting, tmp_path: Path, kept: bytes | None, mode: int, what: str
+) -> None:
+    file = tmp_path / "credential"
+    if kept is not None:
+        file.write_bytes(kept)
+        file.chmod(mode)
+    code, (line,) = start(*worker(tmp_path / "w"), WORKER_CREDENTIAL_FILE=str(file))
+    assert code == 1
+    assert line == f"cmdexec: WORKER_CREDENTIAL_FILE: The credential file {file} {what.format(file)}"
+
+
+def test_a_folder_for_jobs_that_cannot_be_used(start: Starting, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, (line,) = start(*worker(tmp_path / "w", "--work-dir", str(tmp_path / "file")))
+    assert code == 1
+    assert line.startswith(f"cmdexec: WORK_DIR: The folder {tmp_path / 'file'}")
+    assert line.endswith(
+        "for the jobs' folders cannot be used: Not a directory. Name a folder of this user with --work-dir."
+    )
+
+
+def test_without_a_file_system_in_memory_jobs_have_their_folders_in_the_data_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No mistake: it works, a little slower."""
+    mounts = tmp_path / "mounts"
+    for table in ("/dev/sda1 / ext4 rw 0 0\n", "", None):
+        if table is not None:
+            mounts.write_text(table)
+        else:
+            mounts.unlink()
+        monkeypatch.setattr(workdir_posix, "_MOUNTS", mounts)
+        assert workdir_posix.work_dir(None, tmp_path / "w") == tmp_path / "w" / "work"
+
+
+def test_without_a_folder_for_temporary_files_a_command_of_its_own_says_so(
+    start: Starting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", none)
+    monkeypatch.setattr("cmdexec.cli.standalone._MEMORY_ROOM", 1 << 62)
+    said = (
+        "cmdexec: TMPDIR: There is no folder for temporary files that can be used: No usable temporary directory found."
+        " Set TMPDIR to a folder that this user may write to, on a disk with room."
+    )
+    assert start("run", "--standalone", "--", "true") == (125, [said])
+
+
+def test_a_second_start_after_a_refused_one_finds_nothing_in_its_way(start: Starting, tmp_path: Path) -> None:
+    """The lock of a worker that did not start is free again."""
+    folder = used(tmp_path / "w")
+    assert start(*worker(folder), WORKER_TOKEN_SECRET="")[0] == 1
+    mine = DataFolder(folder)
+    mine.take()
+    mine.release()
