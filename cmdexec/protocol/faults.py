@@ -133,6 +133,11 @@ def takes_list(kind: inspect.Type | None) -> bool:
     return any(isinstance(one, inspect.VarTupleType) for one in _choices(kind))
 
 
+def takes_number(kind: inspect.Type | None) -> bool:
+    """Whether it may be a number."""
+    return any(isinstance(one, inspect.IntType | inspect.FloatType) for one in _choices(kind))
+
+
 def _struct_of(kind: inspect.Type | None) -> inspect.StructType | None:
     return next((one for one in _choices(kind) if isinstance(one, inspect.StructType)), None)
 

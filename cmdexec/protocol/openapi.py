@@ -14,11 +14,12 @@ from msgspec import inspect
 
 from cmdexec.errors import CODES
 from cmdexec.protocol.meanings import meaning
+from cmdexec.protocol.messages import Register
 from cmdexec.protocol.operations import BY_NAME, KIB, MIB, ROUTES, Operation, Permission, Route
 from cmdexec.protocol.refusals import ANY, MEANINGS, WITH_BODY, WITH_FIELDS
 from cmdexec.protocol.requests import NOT_PROVIDED_YET, ErrorView, FollowAttempt, FollowEnd, FollowOutput, NewJob
 from cmdexec.protocol.samples import ANSWERS, REQUESTS
-from cmdexec.version import __version__
+from cmdexec.version import PROTOCOL, __version__
 
 Schema = dict[str, Any]
 
@@ -34,6 +35,8 @@ TAGS: dict[str, str] = {
     "What workers say": "Workers send a token as `x-worker-token`: their credential, or a JWT (HS256) that they signed"
                         " with WORKER_TOKEN_SECRET, with the claims `workerId`, `iat` and `exp` (at most 24 h later).",
 }  # fmt: skip
+
+BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
 _TAG_OF = {"auth": "Sign in", "health": "Health", "live": "Health", "ready": "Health", "api": "About", "jobs": "Jobs"}
 
@@ -74,10 +77,11 @@ def document() -> dict[str, Any]:
         paths[route.path][route.method.lower()] = _operation(route, BY_NAME[route.operation], schemas)
     asked = {BY_NAME[route.operation].request.__name__ for route in ROUTES if route.method == "GET"}
     about = (
-        "Keys are in camelCase, times RFC 3339 in UTC, sizes in bytes unless a name says MB. A POST takes one JSON"
-        " object; without a body it is taken for `{}`. Every refusal has the same shape, `ErrorView`; a code may be"
-        " new to you, its HTTP status says of which kind it is. Objects may get more fields: ignore what you do not"
-        " know. A path that is known answers another method with 405, and HEAD as GET without the body."
+        "Keys are in camelCase, times RFC 3339 in UTC, sizes in bytes unless a name says MB. Whole numbers have neither"
+        " fraction nor exponent. A POST takes one JSON object; without a body it is taken for `{}`. Every refusal has"
+        " the same shape, `ErrorView`; a code may be new to you, its HTTP status says of which kind it is. Objects may"
+        " get more fields: ignore what you do not know. A path that is known answers another method with 405, and HEAD"
+        " as GET without the body."
     )
     return {
         "openapi": "3.1.0",
@@ -165,6 +169,10 @@ def _schemas() -> dict[str, Schema]:
         for name, field in schema.get("properties", {}).items():
             if text := meaning(kind, name):
                 field["description"] = text
+        for field in schema.get("properties", {}).values():
+            if field.get("contentEncoding") == "base64":
+                field["pattern"] = BASE64
+    schemas[Register.__name__]["properties"]["protocol"]["enum"] = [PROTOCOL]
     job = schemas[NewJob.__name__]
     words = job["properties"]["command"]["anyOf"][1]
     words["prefixItems"] = [{**words["items"], "minLength": 1}]
@@ -248,7 +256,8 @@ def _headers(name: str) -> Iterator[dict[str, Any]]:
 def _body(operation: Operation) -> dict[str, Any]:
     schema = _schema_of(operation.request)
     if operation.many:
-        several = {"type": "array", "items": schema, "minItems": 1, "maxItems": operation.many_max}
+        least, most = operation.many_range
+        several = {"type": "array", "items": schema, "minItems": least, "maxItems": most}
         schema = {"oneOf": [schema, several]}
     needed = any(field.required for field in msgspec.structs.fields(operation.request))
     content: dict[str, Any] = {"schema": schema}

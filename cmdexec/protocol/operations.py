@@ -44,7 +44,7 @@ class Operation:
     codes               the refusals (`errors.CODES`) of its own, beside those that any request can meet
     media               the types of content that it answers with
     effect              it changes something: cookies need Origin and `X-Csrf` for it
-    many_max            the most in a list, where no setting says less
+    many_range          the least and the most in a list, where no setting says less
     max_body            bytes; a request with a larger body is refused before it is read
     """
 
@@ -55,7 +55,7 @@ class Operation:
     summary: str
     effect: bool = False
     many: bool = False
-    many_max: int = 10_000
+    many_range: tuple[int, int] = (0, 10_000)
     max_body: int = 64 * KIB
     listed: Any = None
     codes: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "jobs.create", Permission.RUN_JOBS, requests.NewJob, requests.JobView,
         "Submit one job, or a list of up to 1,000, all or none. Answered when on disk; `Idempotency-Key` makes it safe"
-        " to repeat for 72 hours.", effect=True, many=True, many_max=1000, max_body=8 * MIB,
+        " to repeat for 72 hours.", effect=True, many=True, many_range=(1, 1000), max_body=8 * MIB,
         listed=requests.JobsView,
         codes=("not_provided", "key_reused", "queue_full", "draining", "disk_full"),
     ),
@@ -111,7 +111,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "workers.register", Permission.WORK, messages.Register, messages.Registered,
         "A worker says what it is and learns how it shall run.", effect=True,
-        codes=("replaced", "draining", "disk_full"),
+        codes=("protocol_mismatch", "replaced", "draining", "disk_full"),
     ),
     Operation(
         "workers.heartbeat", Permission.WORK, messages.Heartbeat, requests.BeatView,

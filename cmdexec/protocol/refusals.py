@@ -26,6 +26,7 @@ MEANINGS: dict[str, str] = {
     "output_missing": "Output before the result is missing; `expected` says from where to send it again.",
     "output_gap": "Output before this piece is missing; `expected` says from where to send it again.",
     "output_differs": "The output that is stored is not the one that the result was made of.",
+    "protocol_mismatch": "The two speak different protocols: update whichever is older.",
     "replaced": "A newer process of the same worker is connected.",
     "too_many": "Too often; `Retry-After` says in how many seconds to come again.",
     "queue_full": "As many jobs of this user wait as may.",

@@ -14,7 +14,7 @@ from msgspec import Meta, inspect
 
 from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.protocol.codec import encode, is_list
-from cmdexec.protocol.faults import explain, takes_list, unknown_field
+from cmdexec.protocol.faults import explain, takes_list, takes_number, unknown_field
 from cmdexec.protocol.operations import BY_NAME, Operation, Permission
 from cmdexec.protocol.repeats import refuse_repeats
 from cmdexec.protocol.requests import Request
@@ -172,6 +172,7 @@ class _Decoder:
         fields = about.fields if isinstance(about, inspect.StructType) else ()
         self._known = [field.encode_name for field in fields]
         self._lists = {field.encode_name for field in fields if takes_list(field.type)}
+        self._numbers = {field.encode_name for field in fields if takes_number(field.type)}
         self._required = sum(field.required for field in fields)
         self._asked_by_people = isinstance(operation.request, type) and issubclass(operation.request, Request)
 
@@ -192,8 +193,8 @@ class _Decoder:
                 values.setdefault(name, []).append(value)
             elif name in values:
                 raise Refused("invalid_field", f"`{name}` is given more than once.", field=name)
-            else:
-                values[name] = value
+            else:  # who means nothing leaves a field out: the conversion would take this word for it
+                values[name] = "" if value.lower() == "null" and name in self._numbers else value
         try:
             return msgspec.convert(values, self._kind, strict=False)
         except msgspec.ValidationError as wrong:
