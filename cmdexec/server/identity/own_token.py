@@ -9,11 +9,13 @@ from cmdexec.server.identity.first_admin import first_admin
 from cmdexec.server.identity.logins import Logins
 from cmdexec.store.contract.identity import Users
 
-_RETRY_SEC = 5.0
+_LOOK_SEC = 5.0
+"""How often it is looked whether the token is still good: the wall clock, by which it ends, may have jumped."""
 
 
 class OwnToken:
-    """A Service: makes the token anew at half its life, and hands each to `write` (which runs in a thread)."""
+    """A Service: makes the token anew at half its life, or when the wall clock jumps out of that, and hands each to
+    `write` (which runs in a thread)."""
 
     def __init__(
         self, logins: Logins, users: Users, runtime: Runtime, *, folder: Path, email: str, ttl_sec: float
@@ -25,6 +27,7 @@ class OwnToken:
         self._email = email
         self._ttl_sec = ttl_sec
         self._write: Callable[[str | None], None] | None = None
+        self._made_at: int | None = None
 
     async def begin(self, write: Callable[[str | None], None]) -> None:
         """Make and write the first one. Raises CmdexecError."""
@@ -33,21 +36,31 @@ class OwnToken:
 
     async def run(self) -> None:
         """Renew until cancelled."""
-        wait = self._ttl_sec / 2
+        told = False
         while True:
-            await self._runtime.clock.sleep(wait)
+            await self._runtime.clock.sleep(min(_LOOK_SEC, self._ttl_sec / 4))
+            if self._good():
+                continue
             try:
                 await self._renew()
-                wait = self._ttl_sec / 2
+                told = False
             except CmdexecError as wrong:
-                self._runtime.log.warning("the server's own token could not be renewed", why=str(wrong))
-                wait = min(_RETRY_SEC, self._ttl_sec / 4)
+                if not told:
+                    self._runtime.log.warning("the server's own token could not be renewed", why=str(wrong))
+                told = True
+
+    def _good(self) -> bool:
+        """Whether it is in the first half of its life; one of a time to come is taken by nobody."""
+        now, made_at = self._runtime.clock.now(), self._made_at
+        return made_at is not None and made_at - _LOOK_SEC * 1000 <= now < made_at + self._ttl_sec * 500
 
     async def _renew(self) -> None:
         """Without an admin there is no token: then programs of this user have to log in like any other."""
         write = self._write
         if write is None:
             return
+        now = self._runtime.clock.now()
         user = await first_admin(self._users, self._runtime, self._folder, self._email)
         token = (await self._logins.open(user)).token if user is not None else None
         await self._runtime.threads.run(lambda: write(token))
+        self._made_at = now

@@ -16,12 +16,13 @@ class HandClock:
 
     def __init__(self) -> None:
         self.seconds = 1_764_000_000.0
+        self.ahead_ms = 0
 
     def elapsed(self) -> float:
         return self.seconds
 
     def now(self) -> int:
-        return int(self.seconds * 1000)
+        return int(self.seconds * 1000) + self.ahead_ms
 
     async def sleep(self, seconds: float) -> None:
         self.seconds += seconds

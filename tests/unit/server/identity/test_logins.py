@@ -1,6 +1,7 @@
 """From a password to a session; and sessions that end."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -186,3 +187,27 @@ async def test_the_servers_own_token_is_good_and_is_renewed_before_it_ends(aroun
     assert around.clock.seconds - began == 150
     assert len(set(written)) == 4
     assert None not in written
+
+
+async def test_the_servers_own_token_is_made_anew_when_the_wall_clock_jumps(around: Around) -> None:
+    """As when a machine starts in 1970 and learns the time later: else nobody here could call it for half a day."""
+    users, jumps = around.store.reads.users, [0, 56 * 365 * 86_400_000, -3_600_000]
+    await ensure_admin(
+        users, Passwords(around.runtime.threads), around.runtime, around.folder, email="r@test", password="configured-1"
+    )
+    own = OwnToken(logins(around), users, around.runtime, folder=around.folder, email="r@test", ttl_sec=86_400)
+    written: list[float] = []
+
+    class Enough(Exception):
+        pass
+
+    def write(_token: str | None) -> None:
+        written.append(around.clock.elapsed())
+        if len(written) == len(jumps):
+            raise Enough
+        around.clock.ahead_ms += jumps[len(written)]
+
+    await own.begin(write)
+    with pytest.raises(Enough):
+        await own.run()
+    assert [after - before for before, after in itertools.pairwise(written)] == [5, 5]

@@ -55,6 +55,27 @@ async def test_a_job_that_was_unknown_for_a_day_is_given_up_but_not_right_after_
         assert (ended.status, ended.reason) == (Status.FAILED, Reason.LOST)
 
 
+async def test_a_job_is_not_given_up_because_the_wall_clock_jumps(tmp_path: Path) -> None:
+    """As when a machine without a clock of its own starts in 1970 and learns the time later."""
+    async with core(tmp_path) as server:
+        (job,) = await server.submit()
+        worker = await server.connect()
+        await worker.beat()
+        await server.dispatch.give_out()
+        await worker.start((job.job_id, 1))
+        loop = overdue(server)
+        server.clock.go_on(61)
+        await server.jobs.turn(lease_over([job.job_id], "s1"))
+        server.clock.wall += 56 * 365 * 24 * 3600 * 1000
+        for hours in (0, 23):
+            server.clock.go_on(hours * 3600)
+            await loop.sweep()
+            assert (await server.job(job.job_id)).status is Status.UNKNOWN
+        server.clock.go_on(3600)
+        await loop.sweep()
+        assert (await server.job(job.job_id)).reason is Reason.LOST, "and that is the whole of it"
+
+
 async def test_many_due_jobs_are_taken_in_bounded_batches_until_none_is_left(tmp_path: Path) -> None:
     async with core(tmp_path, sweep_items=4) as server:
         await server.submit(10, run_at=server.clock.now() + 1000)
