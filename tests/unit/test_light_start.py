@@ -15,6 +15,9 @@ main()
 print("\\n".join(sys.modules))
 """
 
+MORE_MODULES = 20
+"""click alone is 60, asyncio 100."""
+
 
 @pytest.fixture(scope="module")
 def printed() -> list[str]:
@@ -31,3 +34,18 @@ def test_version_loads_nothing_heavy(printed: list[str]) -> None:
     assert "cmdexec" in loaded
     assert not loaded & {"click", "aiohttp", "asyncio", "msgspec", "apsw", "jwt", "cryptography", "importlib_metadata"}
     assert {name for name in printed if name.startswith("cmdexec.")} == {"cmdexec.__main__", "cmdexec.version"}
+
+
+def test_version_loads_hardly_more_than_the_interpreter_itself() -> None:
+    """So it takes hardly longer than `python -c pass`, on every machine: the number of modules is what its time is."""
+    bare = subprocess.run(
+        [sys.executable, "-c", "import sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    ).stdout.split()
+    version = subprocess.run(
+        [sys.executable, "-c", LIST_MODULES], capture_output=True, text=True, check=True, timeout=30
+    ).stdout.splitlines()[1:]
+    assert len(set(version) - set(bare)) <= MORE_MODULES, sorted(set(version) - set(bare))
