@@ -19,7 +19,7 @@ from cmdexec.settings.declare import Check, Fault, Given, Setting, Side, Value
 from cmdexec.settings.parse import parse, shown, wanted
 from cmdexec.settings.refused import NOT_PROVIDED
 from cmdexec.settings.server import ServerSettings
-from cmdexec.settings.server_checks import SERVER_CHECKS
+from cmdexec.settings.server_checks import SERVER_CHECKS, SERVER_WARNINGS
 from cmdexec.settings.server_declared import SERVER
 from cmdexec.settings.shared_checks import placeholders
 from cmdexec.settings.sources import Source, from_environment, from_file, from_flags, misspelt, read_dotenv
@@ -28,7 +28,7 @@ from cmdexec.settings.worker_checks import WORKER_WARNINGS
 
 DECLARED: dict[Side, tuple[Setting, ...]] = {"server": SERVER, "worker": WORKER, "client": CLIENT}
 _CHECKS: dict[Side, tuple[Check, ...]] = {"server": SERVER_CHECKS, "worker": WORKER_CHECKS, "client": CLIENT_CHECKS}
-_WARNINGS: dict[Side, tuple[Check, ...]] = {"server": (), "worker": WORKER_WARNINGS, "client": ()}
+_WARNINGS: dict[Side, tuple[Check, ...]] = {"server": SERVER_WARNINGS, "worker": WORKER_WARNINGS, "client": ()}
 
 SETTINGS_FILE = "cmdexec.toml"
 """The settings file that is read from the data folder when no other is named."""

@@ -103,3 +103,25 @@ SERVER_CHECKS: tuple[Check, ...] = (
     _hosts_are_names,
     _admin_is_an_address,
 )
+
+
+def _names_no_host_behind_a_proxy(values: Given) -> Iterable[Fault]:
+    if values.get("behind_tls_proxy") and not values.get("allowed_hosts"):
+        yield Fault(
+            "ALLOWED_HOSTS",
+            "Requests that a proxy passes on with its own host name are refused: only this machine's names are known.",
+            "Name the proxy's host, as people type it.",
+        )
+
+
+def _passwords_in_clear_in_production(values: Given) -> Iterable[Fault]:
+    if values.get("env") == "production" and values.get("insecure_http"):
+        yield Fault(
+            "INSECURE_HTTP",
+            "In production passwords, tokens and output go in clear.",
+            "Put a proxy with TLS in front and set BEHIND_TLS_PROXY instead.",
+        )
+
+
+SERVER_WARNINGS: tuple[Check, ...] = (_names_no_host_behind_a_proxy, _passwords_in_clear_in_production)
+"""What is warned of: it may be meant so."""

@@ -60,7 +60,7 @@ SHARED: tuple[Setting, ...] = (
     ),
     Setting(
         "FLUSH_ITEMS", Kind.INTEGER, 64, "A frame is sent at once when this many messages wait for it.",
-        _BOTH, minimum=1, maximum=1000,
+        _BOTH, minimum=1, maximum=1000, relation=Relation("SOCKET_QUEUE_ITEMS"),
     ),
     Setting(
         "SOCKET_QUEUE_ITEMS", Kind.INTEGER, 1024, "The most messages that wait for one slow reader.",

@@ -53,7 +53,7 @@ async def build(url: str, folder: DataFolder, *, settings: WorkerSettings, runti
         partial(open_spool, folder.path / "spool", boot_id(), settings=settings, runtime=runtime)
     )
     executor = ProcessExecutor(settings=settings, lock_fd=folder.warden_lock, log=runtime.log)
-    work = await call(partial(work_dir, settings.work_dir, settings.data_dir))
+    work = await call(partial(work_dir, settings.work_dir, settings.data_dir, runtime.log))
     runner = Runner(executor, work, settings=settings, runtime=runtime)
     sender = Sender(spool, settings=settings, runtime=runtime)
     parts = Parts(executor.capacity, settings.fit_patience_sec)

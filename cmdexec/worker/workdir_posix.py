@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from cmdexec.errors import CmdexecError
+from cmdexec.log import Log
 from cmdexec.settings.shared import GIB
 from cmdexec.worker.tidying import remove_folders
 
@@ -17,13 +18,15 @@ ROOM_BYTES = GIB
 _MOUNTS = Path("/proc/self/mounts")
 
 
-def work_dir(named: Path | None, data_dir: Path) -> Path:
+def work_dir(named: Path | None, data_dir: Path, log: Log) -> Path:
     """Blocking: the folder of the jobs' folders, made with mode 0700 and emptied of what an earlier process left.
 
     In the folder that was named; else in a tmpfs with 1 GiB of room; else in the data folder. Raises CmdexecError.
     """
     folder = _in_memory(data_dir) if named is None else named / _own_name(data_dir)
-    folder = folder or data_dir / "work"
+    if folder is None:
+        folder = data_dir / "work"
+        log.info("no tmpfs of this user has room, so jobs have their folders on disk", folder=folder)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _ours(folder.lstat()):

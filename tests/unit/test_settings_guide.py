@@ -182,6 +182,23 @@ def test_a_credential_that_would_go_in_clear_is_warned_of(env: Env) -> None:
         assert [one.partition(" ")[0] for one in warnings] == (["SERVER_URL"] if warned else [])
 
 
+def test_a_proxy_whose_host_nobody_named_is_warned_of(env: Env) -> None:
+    behind = {"CMDEXEC_HOST": "0.0.0.0", "BEHIND_TLS_PROXY": "true"}
+    (said,) = env.load(ServerSettings, behind)[1]
+    assert said == (
+        "ALLOWED_HOSTS (from the default): Requests that a proxy passes on with its own host name are refused: only "
+        "this machine's names are known. Name the proxy's host, as people type it."
+    )
+    assert env.load(ServerSettings, behind | {"ALLOWED_HOSTS": "cmdexec.example.com"})[1] == []
+
+
+def test_passwords_in_clear_are_warned_of_in_production(env: Env) -> None:
+    clear = {"CMDEXEC_HOST": "0.0.0.0", "INSECURE_HTTP": "true"}
+    assert env.load(ServerSettings, clear)[1] == []
+    (said,) = env.load(ServerSettings, clear | {"NODE_ENV": "production"})[1]
+    assert said.startswith("INSECURE_HTTP (from .env): In production passwords, tokens and output go in clear.")
+
+
 def test_one_settings_file_serves_both_too(env: Env, tmp_path: Path) -> None:
     file = tmp_path / "both.toml"
     file.write_text("port = 4000\nslots = 3\nauto_start = true\nprot = 1\n")

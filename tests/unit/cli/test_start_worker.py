@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cmdexec.log import Log
 from cmdexec.worker import workdir_posix
 from cmdexec.worker.folder_posix import DataFolder
 from tests.support.small_disk import small_disk
@@ -160,9 +161,10 @@ def test_a_folder_for_jobs_that_cannot_be_used(start: Starting, tmp_path: Path) 
 
 
 def test_without_a_file_system_in_memory_jobs_have_their_folders_in_the_data_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No mistake: it works, a little slower."""
+    """No mistake, and yet worth a line."""
+    caplog.set_level("INFO")
     mounts = tmp_path / "mounts"
     for table in ("/dev/sda1 / ext4 rw 0 0\n", "", None):
         if table is not None:
@@ -170,7 +172,11 @@ def test_without_a_file_system_in_memory_jobs_have_their_folders_in_the_data_fol
         else:
             mounts.unlink()
         monkeypatch.setattr(workdir_posix, "_MOUNTS", mounts)
-        assert workdir_posix.work_dir(None, tmp_path / "w") == tmp_path / "w" / "work"
+        caplog.clear()
+        assert workdir_posix.work_dir(None, tmp_path / "w", Log("cmdexec.test")) == tmp_path / "w" / "work"
+        assert [one.getMessage() for one in caplog.records] == [
+            "no tmpfs of this user has room, so jobs have their folders on disk"
+        ]
 
 
 def test_without_a_folder_for_temporary_files_a_command_of_its_own_says_so(
