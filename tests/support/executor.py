@@ -3,10 +3,11 @@
 import asyncio
 import itertools
 import os
+import resource
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,17 @@ async def held_by(limits: str, **more: object) -> AsyncIterator[ProcessExecutor]
         if limits == "cgroup" and executor.limits == "watched":
             pytest.skip("NO CGROUPS OF `cpu` AND `memory` CAN BE MADE HERE: limits by cgroups stay untested")
         yield executor
+
+
+@contextmanager
+def files_limit(soft: int) -> Iterator[None]:
+    """This process may have so many files open, unless it asks for more."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def open_descriptors() -> int:

@@ -66,8 +66,9 @@ class Containment(ABC):
         self.oom_score = OomScore()
 
     @abstractmethod
-    def take(self, alone: bool = False) -> Tree:
-        """An empty tree; `alone`: what holds it held no other before, and will hold no other. Raises OSError."""
+    def take(self, alone: bool = False, spared: bool = False) -> Tree:
+        """An empty tree; `alone`: what holds it held no other before, and will hold no other; `spared`: when memory
+        runs out, it goes after those that are not. Raises OSError."""
 
     @abstractmethod
     def give_back(self, tree: Tree, clean: bool) -> None:

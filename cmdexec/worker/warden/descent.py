@@ -25,6 +25,9 @@ from cmdexec.worker.warden.proc import Process
 
 TAGS = range(JOB_OOM_SCORE + 1, 1000)
 """The OOM scores that tell jobs apart; jobs beyond their number have none of their own."""
+_SPARED = 100
+"""So many, the lowest, are for jobs that are held to a part of the memory: where all together take too much, the kernel
+takes first one that named none."""
 
 _ROUNDS = 16
 
@@ -142,19 +145,21 @@ class DescentContainment(Containment):
         self._trees: dict[int, DescentTree] = {}
         self._mains: set[int] = set()
         self._children = proc.Children()
-        self._tags = list(reversed(TAGS))
+        self._tags = list(TAGS[_SPARED:])
+        self._spared_tags = list(reversed(TAGS[:_SPARED]))
         self._noted: dict[tuple[int, int], DescentTree] = {}
         self._strays: dict[int, DescentTree] = {}
         self._doubts = False
 
-    def take(self, alone: bool = False) -> Tree:
+    def take(self, alone: bool = False, spared: bool = False) -> Tree:
         tree = DescentTree(self)
-        tree.tag = self.take_tag()
+        tree.tag = self.take_tag(spared)
         return tree
 
-    def take_tag(self) -> int | None:
+    def take_tag(self, spared: bool) -> int | None:
         """An OOM score that no running job has."""
-        return self._tags.pop() if self._tags else None
+        tags = self._spared_tags if spared else self._tags
+        return tags.pop() if tags else None
 
     def give_back(self, tree: Tree, clean: bool) -> None:
         if not isinstance(tree, DescentTree):
@@ -165,7 +170,7 @@ class DescentContainment(Containment):
         self._trees.pop(tree.pid, None)
         tree.pid = 0
         if tree.tag is not None:
-            self._tags.append(tree.tag)
+            (self._tags if tree.tag in TAGS[_SPARED:] else self._spared_tags).append(tree.tag)
         for key in tree.noted:
             self._noted.pop(key, None)
         tree.noted.clear()

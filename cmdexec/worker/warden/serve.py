@@ -153,7 +153,7 @@ class Warden:
             if ends[1] < 0:
                 raise CannotStartError(NO_FILES, machine=True)
             held = self._holds.limits.holds(part)
-            tree = self._containment.take(alone=held)
+            tree = self._containment.take(alone=held, spared=part.ram > 0)
             if held:
                 self._containment.leave()  # a copy of this process would be where this one is
                 tree.prepare()

@@ -90,9 +90,9 @@ class CgroupContainment(DescentContainment):
         tree = self._slots[b"%d" % number] = CgroupTree(self, cgroup, alone)
         return tree
 
-    def take(self, alone: bool = False) -> Tree:
+    def take(self, alone: bool = False, spared: bool = False) -> Tree:
         tree = self._free.pop() if self._free and not alone else self._make(alone)
-        tree.tag = self.take_tag()
+        tree.tag = self.take_tag(spared)
         return tree
 
     def give_back(self, tree: Tree, clean: bool) -> None:

@@ -70,7 +70,7 @@ class Unified(Limits):
             _limit(self._place, totals)
             self._switch(self._place)
         except OSError:
-            self.close()
+            self._give_up()
             raise
 
     def take(self, part: Part, tree: Tree) -> Share:
@@ -114,8 +114,15 @@ class Unified(Limits):
                     cgroup.write(f"{leaf}/cgroup.procs", b"%d" % pid)
             self._containment.move_home(leaf)
         except OSError:
-            self.close()
+            self._give_up()
             raise
+
+    def _give_up(self) -> None:
+        """Everything is where it was."""
+        moved = bool(self._leaf)
+        self.close()
+        if moved:
+            self._containment.move_home(self._parent)
 
     def _switch(self, folder: str) -> None:
         """What is below this folder gets the controllers. Raises OSError."""

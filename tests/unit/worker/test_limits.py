@@ -12,7 +12,7 @@ from cmdexec.worker.executors import process_posix
 from cmdexec.worker.executors.process_posix import ProcessExecutor
 from cmdexec.worker.warden import cgroup
 from cmdexec.worker.warden.command import Totals
-from tests.support.executor import ENV, PYTHON, begin, held_by
+from tests.support.executor import ENV, PYTHON, begin, files_limit, held_by
 from tests.support.proc import alive
 from tests.support.waiting import becomes, until
 from tests.support.worker import worker_settings
@@ -108,20 +108,27 @@ async def test_watched_memory_that_processes_share_is_counted_once() -> None:
 
 
 async def test_the_jobs_together_have_the_memory_of_the_worker(how: str) -> None:
+    """Who named a part and keeps to it stays, though it is the larger one."""
     async with held_by(how, ram_limit=200, limits_look_ms=20.0) as executor:
-        within = begin(executor, *PYTHON, GROW.format(60), ram_mb=100)
+        within = begin(executor, *PYTHON, GROW.format(120), ram_mb=150)
         await within.says(b"grown")
-        end = await begin(executor, *PYTHON, GROW.format(400)).end(within=20)
+        end = await begin(executor, *PYTHON, GROW.format(90)).end(within=20)
         assert end.oom is not None
         assert "more than the worker's 200 MB of memory (RAM_LIMIT)" in end.oom
         assert not within.ends
 
 
 async def test_a_held_job_sees_what_any_job_sees(how: str) -> None:
-    async with held_by(how) as executor:
+    with files_limit(700):  # less than the worker takes for itself
+        await _see(how)
+
+
+async def _see(how: str) -> None:
+    async with held_by(how, slots=100) as executor:
         free, held = begin(executor, *PYTHON, SIGHT), begin(executor, *PYTHON, SIGHT, cpu=1, ram_mb=100)
         assert (await free.end()).exit_code == (await held.end()).exit_code == 0
     assert held.stdout == free.stdout
+    assert b"(700, " in held.stdout
     assert held.stdout
 
 
@@ -182,7 +189,13 @@ async def test_no_folder_is_left_at_the_end(places: list[Path]) -> None:
     async with held_by("cgroup") as executor:
         warden = executor.warden_pid
         await begin(executor, "true", cpu=1).end()
-        begin(executor, "sleep", "600", ram_mb=10)
+        job = begin(executor, "sleep", "600", ram_mb=10)
+        await becomes(lambda: bool(job.pid), "it runs")
+        if executor.limits == "cgroup1":
+            [limit] = Path(f"{cgroup.own_folder('memory')}").glob(f"cmdexec-*-{warden}-*/*/memory.limit_in_bytes")
+            assert int(limit.read_text()) == 10 * MB
+            with_swap = limit.with_name("memory.memsw.limit_in_bytes")
+            assert not with_swap.exists() or int(with_swap.read_text()) == 10 * MB
     assert ours(places, warden) == []
 
 

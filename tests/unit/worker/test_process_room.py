@@ -4,27 +4,13 @@ import os
 import resource
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from cmdexec.worker.executors.contract import Order
 from cmdexec.worker.executors.process_posix import ProcessExecutor
-from tests.support.executor import ENV, Recorder, begin, opened, run
-
-FILES = resource.RLIMIT_NOFILE
-
-
-@contextmanager
-def files_limit(soft: int) -> Iterator[None]:
-    """This process may have so many files open, unless it asks for more."""
-    before = resource.getrlimit(FILES)
-    resource.setrlimit(FILES, (soft, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(FILES, before)
+from tests.support.executor import ENV, Recorder, begin, files_limit, opened, run
 
 
 def begin_together(executor: ProcessExecutor, count: int, *argv: str) -> list[Recorder]:
@@ -49,7 +35,7 @@ async def test_slots_need_no_files_of_the_limit_that_jobs_get() -> None:
 async def test_orders_whose_pipes_the_warden_has_no_room_for_may_go_elsewhere() -> None:
     async with opened() as executor:
         warden = executor.warden_pid
-        resource.prlimit(warden, FILES, (40, 40))
+        resource.prlimit(warden, resource.RLIMIT_NOFILE, (40, 40))
         jobs = begin_together(executor, 60, "echo", "x")
         jobs.append(begin(executor, "echo", *["x" * 50_000] * 3))
         for job in jobs:
