@@ -161,7 +161,8 @@ async def test_one_that_polls_is_hungry_only_while_it_does(server: Core, asker: 
     asker.member.heard_at = server.clock.elapsed()
     asker.member.ready = True
     await server.dispatch.give_out()
-    assert (await server.job(job.job_id)).worker_id == "w2", "it leaves it unstarted, but nobody else asks"
+    stands = await server.job(job.job_id)
+    assert (stands.status, stands.worker_id) == (Status.ASSIGNED, "w2"), "it leaves it unstarted, but nobody else asks"
 
     async def look() -> None:
         await server.dispatch.give_out()
