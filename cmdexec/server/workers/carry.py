@@ -8,10 +8,14 @@ from cmdexec.server.workers.turn import Turn
 
 
 async def listen(desk: Desk, member: Member, beat: Heartbeat) -> list[tuple[str, int]]:
-    """What a heartbeat says of the worker itself; returns the attempts that its list lacks."""
+    """What a heartbeat says of the worker itself; returns the attempts that its list lacks.
+
+    One that only asks to start, or gives back, says nothing of whether the worker drains.
+    """
     if beat.stats is not None:
         member.stats = beat.stats
-    member.draining = beat.draining
+    if beat.draining or beat.jobs is not None or not (beat.start or beat.released):
+        member.draining = beat.draining
     if beat.start:
         member.wants_start(beat.start)
     missing: list[tuple[str, int]] = []

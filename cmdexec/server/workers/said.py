@@ -174,11 +174,12 @@ class Said:
             member.mailbox.close(Close.GOING_AWAY, "The worker is silent.")
             return
         silent = member.silent(now, patience)
+        if not silent:
+            return
         try:
             await desk.jobs.turn(jobs.lease_over([job_id for job_id, _ in silent], member.holder.session))
         except Unavailable:
             return  # the next look finds them again
         for job_id, attempt in silent:
             member.take(job_id, attempt)
-        if silent:
-            desk.capacity.set()
+        desk.capacity.set()

@@ -81,6 +81,14 @@ async def test_a_heartbeat_answers_all_that_it_says(server: Core, caller: Caller
     assert beat.held == ()
 
 
+async def test_asking_to_start_says_nothing_of_draining(server: Core, caller: Caller) -> None:
+    member = await caller.member()
+    unknown = Held(job_id="01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f", attempt=1)
+    for more, draining in (({"draining": True}, True), ({"start": (unknown,)}, True), ({"jobs": ()}, False)):
+        await caller.heartbeat(**more)
+        assert member.draining == draining, more
+
+
 async def test_what_two_lists_lack_is_given_to_others(server: Core, caller: Caller) -> None:
     await server.submit()
     (job,) = await server.claim(ME)
