@@ -28,8 +28,8 @@ _PATTERNS = {
     r"^[0-9a-f-]{36}$": "an id of 36 characters, such as 01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f",
     r"^[^\x00]*$": "without NUL characters",
     r"^[^=\x00]+$": "without = and NUL characters",
-    r"^[A-Za-z0-9_.:-]+$": "letters, digits or _ . : -",
-    r"^[0-9a-f]{64}$": "64 hexadecimal digits in lower case",
+    r"^[A-Za-z0-9_.:-]+\Z": "letters, digits or _ . : -",
+    r"^[0-9a-f]{64}\Z": "64 hexadecimal digits in lower case",
 }
 
 _MAX_SHOWN = 100

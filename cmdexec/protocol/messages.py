@@ -15,8 +15,8 @@ Seconds = Annotated[float, Meta(ge=0, le=366 * 86400)]
 Stream = Literal["stdout", "stderr"]
 ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
 LongText = Annotated[str, Meta(max_length=2000)]
-Key = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.:-]+$")]
-Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Key = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.:-]+\Z")]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 INLINE_MAX = 4096
 """Output of up to this many bytes a stream rides in its job's `done`; more goes in frames of its own before it."""

@@ -163,6 +163,7 @@ def _schemas() -> dict[str, Schema]:
     """Every struct's schema by name, with the meaning of each field."""
     kinds = spoken()
     _, schemas = msgspec.json.schema_components(kinds, ref_template=f"{REF}{{name}}")
+    schemas = {name: _elsewhere(schema) for name, schema in schemas.items()}
     for kind in structs(*kinds):
         schema = schemas[kind.__name__]
         schema["description"] = told(kind)
@@ -178,6 +179,18 @@ def _schemas() -> dict[str, Schema]:
     words["prefixItems"] = [{**words["items"], "minLength": 1}]
     job["description"] += f" Not provided yet and refused by name: {', '.join(sorted(NOT_PROVIDED_YET))}."
     return schemas
+
+
+def _elsewhere(schema: Any) -> Any:
+    """With patterns as other languages write them: their `$` is the end alone, ours would let a line break follow."""
+    if isinstance(schema, list):
+        return [_elsewhere(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: one.replace(r"\Z", "$") if name == "pattern" and isinstance(one, str) else _elsewhere(one)
+        for name, one in schema.items()
+    }
 
 
 def _schema_of(*kinds: Any) -> Schema:

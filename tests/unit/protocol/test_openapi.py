@@ -11,6 +11,7 @@ import pytest
 from cmdexec.errors import CODES
 from cmdexec.protocol.document import api_page
 from cmdexec.protocol.meanings import ANYWHERE, FIELDS, meaning
+from cmdexec.protocol.messages import Held, Register, StreamDone
 from cmdexec.protocol.openapi import document, refusals, spoken, structs
 from cmdexec.protocol.operations import BY_NAME, OPERATIONS, ROUTES, Permission
 from cmdexec.protocol.reading import entries, shapes
@@ -135,3 +136,17 @@ def test_it_is_laid_out_whole() -> None:
 def test_only_what_is_declared_can_be_answered() -> None:
     for one in OPERATIONS:
         assert set(one.codes) <= CODES.keys(), one.name
+
+
+def test_a_line_break_at_the_end_fits_no_pattern_here_nor_there() -> None:
+    for kind, name, good in ((Register, "session", "abc"), (StreamDone, "digest", "0" * 64), (Held, "jobId", "0" * 36)):
+        field = document()["components"]["schemas"][kind.__name__]["properties"][name]
+        whole = {"jobId": "0" * 36, "attempt": 1}
+        for value, fits in ((good, True), (f"{good}\n", False)):
+            assert validator(field).is_valid(value) == fits
+            try:
+                msgspec.convert({**whole, name: value}, kind)
+            except msgspec.ValidationError:
+                assert not fits, (kind, value)
+            else:
+                assert fits, (kind, value)
