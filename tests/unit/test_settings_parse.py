@@ -24,6 +24,7 @@ SECONDS = setting(Kind.DURATION, unit="s", minimum=0.5, maximum=100_000)
 MILLIS = setting(Kind.DURATION, unit="ms", minimum=0, maximum=100_000)
 BYTES = setting(Kind.SIZE, unit="bytes", minimum=1, maximum=1 << 40)
 NUMBER = setting(Kind.INTEGER, minimum=-5, maximum=10)
+CORES = setting(Kind.NUMBER, minimum=0.01, maximum=100)
 BOOLEAN = setting(Kind.BOOLEAN)
 TEXT = setting(Kind.TEXT, minimum=2, maximum=5)
 CHOICE = setting(Kind.TEXT, choices=("text", "json"))
@@ -57,6 +58,10 @@ GOOD = [
     (BOOLEAN, "true", True),
     (BOOLEAN, "Yes", True),
     (BOOLEAN, "1", True),
+    (CORES, "2", 2.0),
+    (CORES, " 0.5 ", 0.5),
+    (CORES, 4, 4.0),
+    (CORES, 0.25, 0.25),
     (BOOLEAN, "on", True),
     (BOOLEAN, "FALSE", False),
     (BOOLEAN, "no", False),
@@ -83,6 +88,7 @@ BAD = [
     *((MILLIS, raw) for raw in ("101s", "-1ms", "1e3", float("-inf"))),
     *((BYTES, raw) for raw in ("", "1.5MiB", "1kb", "1MB", "-1", "0", "2TiB", "9" * 19, True, None, 1.0, HUGE)),
     *((NUMBER, raw) for raw in ("", "1.0", "0x1", "1_0", "11", "-6", "½", "1 0", True, None, 1.0, HUGE)),
+    *((CORES, raw) for raw in ("", "0", "1,5", "1e1", "½", ".5", "101", "-1", "nan", True, None, [], float("nan"), HUGE)),
     *((BOOLEAN, raw) for raw in ("", "maybe", "2", "tru", None, 1, 0, [])),
     *((TEXT, raw) for raw in ("a", "äöü", "abcdef", "a\nb", "a\x00b", "a\x1b[", "\udc80a", None, 7, ["ab"])),
     *((CHOICE, raw) for raw in ("xml", "", "text,json", None, True)),
