@@ -62,6 +62,8 @@ class HttpLine:
 
     def put(self, frame: Any) -> None:
         if self._end is None:
+            if frame.op == "register":
+                self._calls.instance_id = frame.items[0].instance_id
             self._speech.put(frame, self._clock.elapsed())
             self._put()
 

@@ -17,6 +17,7 @@ ANSWER_MAX = 64 * 1024 * 1024
 
 _PATHS = {route.operation: (route.method, route.path) for route in ROUTES}
 _PIECE = 64 * 1024
+_INSTANCE = "x-worker-instance"
 
 Headers = Callable[[], Awaitable[Mapping[str, str]]]
 """What a request has to carry. Raises CmdexecError."""
@@ -32,12 +33,17 @@ class Lost(Exception):
 
 
 class Calls:
-    """Calls over one session. `patient`: what is lost is tried again, `call_tries` times in all."""
+    """Calls over one session.
+
+    patient      what is lost is tried again, `call_tries` times in all
+    instance_id  the process that calls, so that it is told when another one has taken its place
+    """
 
     def __init__(
         self, http: aiohttp.ClientSession, url: str, headers: Headers, *, settings: WorkerSettings, runtime: Runtime
     ) -> None:
         self.patient = False
+        self.instance_id: str | None = None
         self._http, self._url, self._headers_now = http, url.rstrip("/"), headers
         self._settings, self._clock, self._rng = settings, runtime.clock, runtime.rng
         self._headers: Mapping[str, str] = {}
@@ -73,12 +79,16 @@ class Calls:
     ) -> bytes:
         method, path = _PATHS[operation]
         headers = dict(await self._own_headers())
+        if self.instance_id is not None:
+            headers[_INSTANCE] = self.instance_id
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
             async with (
                 asyncio.timeout(wait_sec + self._settings.call_timeout_sec),
-                self._http.request(method, self._url + path, params=query, data=body, headers=headers) as answer,
+                self._http.request(
+                    method, self._url + path, params=query, data=body, headers=headers, allow_redirects=False
+                ) as answer,
             ):
                 if answer.status >= 300:
                     await self._failed(answer)

@@ -76,14 +76,14 @@ class Orders:
 
     async def _poll(self, claim: str, most: int) -> None:
         """Ask with this claim until it is answered, or until there is another."""
-        wait = self._settings.poll_wait_sec
+        wait, again = self._settings.poll_wait_sec, self._settings.again_sec
         query = {"claim": claim, "wait": f"{wait:g}", "max": str(most)}
         asked_at = self._clock.elapsed()
         given = await self._given(claim, query)
         if given is not None and self._some(given):
             await self._hear(_frames(given))
-        elif claim == self._current and self._clock.elapsed() - asked_at < wait / 2:
-            await self._clock.sleep(self._settings.again_sec)  # it was sent away, by a server that has a reason for it
+        elif claim == self._current and self._clock.elapsed() - asked_at < min(again, wait) / 2:
+            await self._clock.sleep(again)  # it was sent away, by a server that has a reason for it
 
     async def _given(self, claim: str, query: Mapping[str, str]) -> _Given | None:
         while True:

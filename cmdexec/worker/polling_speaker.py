@@ -134,9 +134,7 @@ def _not_taken(job_id: str, attempt: int, wrong: CmdexecError) -> OutputAck:
 def _failures(said: Sequence[Said], failure: Failure) -> list[Frame]:
     """The answers to frames, each item of which failed."""
     one = encode(failure)
-    return [
-        Frame(re=frame.number, items=msgspec.Raw(b"[%b]" % b",".join([one] * len(frame.items)))) for frame in said
-    ]
+    return [Frame(re=frame.number, items=msgspec.Raw(b"[%b]" % b",".join([one] * len(frame.items)))) for frame in said]
 
 
 def _split(said: Sequence[Said], answers: Sequence[msgspec.Raw]) -> list[Frame]:
