@@ -177,7 +177,8 @@ def _schemas() -> dict[str, Schema]:
     job = schemas[NewJob.__name__]
     words = job["properties"]["command"]["anyOf"][1]
     words["prefixItems"] = [{**words["items"], "minLength": 1}]
-    job["description"] += f" Not provided yet and refused by name: {', '.join(sorted(NOT_PROVIDED_YET))}."
+    missing = ", ".join(f"`{name}`" for name in sorted(NOT_PROVIDED_YET))
+    job["description"] += f" Not provided yet and refused by name: {missing}."
     return schemas
 
 

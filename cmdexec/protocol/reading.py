@@ -148,14 +148,15 @@ def _entry(document: Schema, method: str, path: str, operation: Schema) -> Entry
         )
         for one in operation.get("parameters", ())
     ]
-    body = _body(operation)
+    body, about = _body(operation), operation["description"]
     if body is not None:
         shape = document["components"]["schemas"][_name(_single(body))]
         fields += _fields(shape, "body")
+        about += f" {shape['description']}"
     good = operation["responses"]["200"].get("content", {})
     example = good.get("application/json", {}).get("example")
     return Entry(
-        operation["operationId"], method, path, operation["tags"][0], operation["summary"], operation["description"],
+        operation["operationId"], method, path, operation["tags"][0], operation["summary"], about,
         fields, body is not None and "oneOf" in body, _curl(method, path, operation),
         [*_answers(operation)],
         json.dumps(example, ensure_ascii=False, indent=2) if example is not None else None,

@@ -98,7 +98,8 @@ def _operation(entry: Entry) -> Iterator[str]:
         yield f'<h4>{also}</h4>\n<table>\n<thead><tr><th scope="col">Field<th scope="col">What it is</thead>\n<tbody>\n'
         yield from map(_field, entry.fields)
         yield "</tbody></table>\n"
-    yield '<h4>Answers</h4>\n<table>\n<thead><tr><th scope="col">Status<th scope="col">When</thead>\n<tbody>\n'
+    yield '<h4>Answers, beside <a href="#refusals">those of every request</a></h4>\n<table>\n'
+    yield '<thead><tr><th scope="col">Status<th scope="col">When</thead>\n<tbody>\n'
     yield from map(_answer, entry.answers)
     yield "</tbody></table>\n"
     if entry.example is not None:
