@@ -35,12 +35,11 @@ class Parts:
     """The parts of the jobs that run or are about to, within `capacity`.
 
     patience_sec  how long the first turn is, in which smaller ones pass
-    turn_at       when the next turn begins; None: nobody waits for room
     """
 
     def __init__(self, capacity: Capacity, patience_sec: float) -> None:
         self.capacity = capacity
-        self.turn_at: float | None = None
+        self._turn_at: float | None = None
         self._patience_sec = patience_sec
         self._taken: dict[str, Part] = {}
         self._wanted: dict[str, Part] = {}
@@ -58,41 +57,44 @@ class Parts:
         self._taken.pop(key, None)
         self._wanted.pop(key, None)
 
+    def next_turn(self, now: float) -> float | None:
+        """When the next turn begins, if somebody waits for room; one that is over begins when a slot is free."""
+        return self._turn_at if self._turn_at is not None and self._turn_at > now else None
+
     def choose(self, waiting: Mapping[str, HeldAttempt], count: int, now: float) -> list[str]:
         """The keys of at most so many that may start now; they have their parts from now on."""
         if not self._wanted:
             return list(waiting)[:count] if count < len(waiting) else list(waiting)
         chosen: list[str] = []
         first = None
+        cpu = self.capacity.cpu - sum(one.cpu for one in self._taken.values()) + _SLACK
+        ram_mb = self.capacity.ram_mb - sum(one.ram_mb for one in self._taken.values())
         for key in waiting:
             if len(chosen) >= count:
                 break
             part = self._wanted.get(key)
             if part is None:
                 chosen.append(key)
-            elif first is None and not self._fits(part):
-                first = key
-                self._take_turns(key, now)
-            elif (first is None or self._passing) and self._fits(part):
+            elif part.cpu > cpu or part.ram_mb > ram_mb:
+                if first is None:
+                    first = key
+                    self._take_turns(key, now)
+            elif first is None or self._passing:
                 self._taken[key] = self._wanted.pop(key)
+                cpu, ram_mb = cpu - part.cpu, ram_mb - part.ram_mb
                 chosen.append(key)
         if first is None:
-            self._first = self.turn_at = None
+            self._first = self._turn_at = None
         return chosen
-
-    def _fits(self, part: Part) -> bool:
-        cpu = sum(one.cpu for one in self._taken.values()) + part.cpu
-        ram = sum(one.ram_mb for one in self._taken.values()) + part.ram_mb
-        return cpu <= self.capacity.cpu + _SLACK and ram <= self.capacity.ram_mb
 
     def _take_turns(self, key: str, now: float) -> None:
         """Whether others may pass the first that does not fit."""
-        if key != self._first or self.turn_at is None:
+        if key != self._first or self._turn_at is None:
             self._first = key
             self._turn_sec = self._patience_sec
             self._passing = self._turn_sec > 0
-            self.turn_at = now + self._turn_sec
-        while self._turn_sec > 0 and now >= self.turn_at:
+            self._turn_at = now + self._turn_sec
+        while self._turn_sec > 0 and now >= self._turn_at:
             self._turn_sec *= 2
             self._passing = not self._passing
-            self.turn_at += self._turn_sec
+            self._turn_at += self._turn_sec

@@ -71,6 +71,7 @@ class Turns:
         self._timer: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._fitting: asyncio.TimerHandle | None = None
+        self._fitting_at: float | None = None
         self._records: list[Record] = []
         self._received: list[HeldAttempt] = []
         self._settled: list[HeldAttempt] = []
@@ -250,9 +251,19 @@ class Turns:
             self.apply(held, model.Stalled())
         self.soon()
 
-    def _next_turn(self) -> None:
-        """It is another one's turn to start: of those whose part fits, or of the one whose part does not fit yet."""
-        self._fitting = None
+    def _wait_for_a_turn(self) -> None:
+        """Look again when it is another one's turn: of those whose part fits, or of the one whose part does not yet."""
+        now = self._clock.elapsed()
+        at = self._slots.parts.next_turn(now)
+        if at == self._fitting_at:
+            return
+        if self._fitting is not None:
+            self._fitting.cancel()
+        self._fitting_at = at
+        self._fitting = None if at is None else self._loop.call_later(at - now, self._turn_begins)
+
+    def _turn_begins(self) -> None:
+        self._fitting = self._fitting_at = None
         self.soon()
 
     def _written(self) -> bool:
@@ -296,9 +307,7 @@ class Turns:
                 self._slots.wait(held)
         for held in self._slots.to_ask(self._clock.elapsed()):
             self.apply(held, model.SlotFree())
-        if self._slots.parts.turn_at is not None and self._fitting is None:
-            wait = max(0.0, self._slots.parts.turn_at - self._clock.elapsed())
-            self._fitting = self._loop.call_later(wait, self._next_turn)
+        self._wait_for_a_turn()
 
     def _say(self) -> None:
         voice = self.voice

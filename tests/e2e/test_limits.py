@@ -165,6 +165,21 @@ def test_jobs_start_one_after_the_other_where_they_do_not_fit_together(start: St
     assert second["startedAt"] >= first["finishedAt"] > small["startedAt"]
 
 
+def test_neither_a_large_job_nor_the_small_ones_that_pass_it_wait_for_ever(start: Start) -> None:
+    """While one job does not end, a large one waits beside it, and small ones get their turns with nothing else to wake
+    the worker; then the large one starts."""
+    place = start("watched", CPU_LIMIT="1", FIT_PATIENCE_SEC="200ms")
+    [endless] = place.api.create_many([{"command": "sleep 600", "cpu": 0.5}])
+    place.api.wait_status(endless, "running")
+    [large] = place.api.create_many([{"command": "true", "cpu": 1}])
+    for _ in range(5):
+        [small] = place.run({"command": "sleep 0.2", "cpu": 0.5})
+        assert small["status"] == "completed"
+    assert place.api.job(large)["status"] == "assigned"
+    place.api.cancel(endless)
+    assert place.api.wait_ended([large], 20)[0]["status"] == "completed"
+
+
 def test_what_can_never_fit_is_declined_with_limit_and_demand(start: Start) -> None:
     place = start("watched", CPU_LIMIT="1", RAM_LIMIT="512")
     wide, large = place.run({"command": "true", "cpu": 1.5}, {"command": "true", "ramMb": 513})

@@ -108,7 +108,7 @@ class ProcessExecutor:
                 "LIMITS at auto.",
             )
         if self.capacity.cpu_set or self.capacity.ram_set:
-            self._log.warning("limits are watched here, not enforced", why=self._why_watched or "LIMITS=watched")
+            self._log.warning("CPU_LIMIT and RAM_LIMIT are watched here, not enforced")
 
     def start(self, orders: Sequence[tuple[Order, Sink]]) -> None:
         """Make a process for each order. While a dead warden's jobs are being ended, they wait for the next one."""
@@ -192,7 +192,8 @@ class ProcessExecutor:
         self._own_orphans(True)
         self._warden_began = lifeline.began
         self._ready = True
-        self._log.info("ready to run jobs", mode=self._mode, limits=self._limits, warden=lifeline.pid)
+        why = {"no_cgroups": self._why_watched} if self._why_watched else {}
+        self._log.info("ready to run jobs", mode=self._mode, limits=self._limits, **why, warden=lifeline.pid)
 
     def _command(self) -> Callable[[int], Sequence[str]]:
         settings = self._settings

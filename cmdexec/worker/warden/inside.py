@@ -46,8 +46,8 @@ def _become(
     """The job's program, in this process; it does not return."""
     said = spawn.CannotStartError("this machine could not make it ready", machine=True)
     try:
-        _hold(share, joins)
         os.setsid()
+        _hold(share, joins)
         for number, end in zip((1, 2), ends, strict=True):
             os.dup2(end, number)
         for ignored in spawn.IGNORED:

@@ -131,12 +131,16 @@ def test_jobs_that_name_no_part_are_held_up_by_nobody(waiting: Waiting) -> None:
 
 
 def test_it_is_known_when_the_next_turn_begins(waiting: Waiting) -> None:
+    next_turn = waiting.slots.parts.next_turn
     waiting.wait(1, cpu=3)
     waiting.start()
-    assert waiting.slots.parts.turn_at is None
+    assert next_turn(0.0) is None
     waiting.wait(2, cpu=4)
     waiting.start(1.0)
-    assert waiting.slots.parts.turn_at == 1.0 + PATIENCE
+    assert next_turn(1.0) == 1.0 + PATIENCE
+    assert next_turn(1.0 + PATIENCE) is None, "nobody is to look for a turn that is over again and again"
+    waiting.start(1.0 + PATIENCE)
+    assert next_turn(1.0 + PATIENCE) == 1.0 + 3 * PATIENCE
     waiting.end(1)
     waiting.start(2.0)
-    assert waiting.slots.parts.turn_at is None
+    assert next_turn(2.0) is None
