@@ -72,6 +72,18 @@ async def test_a_claim_that_comes_back_when_its_poll_is_over_goes_to_the_next(se
     assert (await server.job(job.job_id)).attempt == 1
 
 
+async def test_a_job_that_comes_as_its_asker_leaves_goes_to_the_next(server: Core, asker: Asker) -> None:
+    (job,) = await server.submit()
+    (claimed,) = await server.claim(asker.member.holder)
+
+    async def both() -> None:
+        asker.gone.set()
+        server.presence.desk.assign(asker.member, [claimed])
+
+    assert await asker.besides(both, claim="a") is None
+    assert asker.member.mailbox.has(job.job_id, 1)
+
+
 async def test_a_claim_whose_outcome_is_not_known_is_made_once(server: Core, asker: Asker) -> None:
     jobs = await server.submit(2)
     claim = server.jobs.claim

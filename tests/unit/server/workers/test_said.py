@@ -1,5 +1,6 @@
 """A worker without a socket gets the same answers, a call at a time."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -95,10 +96,11 @@ async def test_what_two_lists_lack_is_given_to_others(server: Core, caller: Call
     member = await caller.member()
     member.give([job], server.clock.elapsed())
     member.sent([job], server.clock.elapsed())
-    await caller.heartbeat(jobs=())
-    server.clock.go_on(9)
-    await caller.heartbeat(jobs=())
-    assert (await server.job(job.job_id)).missing == 0, "the list may have been made before it was given"
+    for seconds in (0, 9):
+        server.clock.go_on(seconds)
+        await caller.heartbeat(jobs=())
+        assert (await server.job(job.job_id)).missing == 0, "the list may have been made before it was given"
+        assert (await server.job(job.job_id)).status is Status.ASSIGNED
     server.clock.go_on(2)
     await caller.heartbeat(jobs=())
     await caller.heartbeat(jobs=())
@@ -111,11 +113,28 @@ async def test_what_waits_to_be_asked_for_is_not_missing(server: Core, caller: C
     member = await caller.member()
     server.presence.desk.assign(member, [job])
     assert member.mailbox.has(job.job_id, 1)
-    server.clock.go_on(30)
-    await caller.heartbeat(jobs=())
-    server.clock.go_on(30)
-    await caller.heartbeat(jobs=())
-    assert (await server.job(job.job_id)).missing == 0
+    for _ in range(3):
+        server.clock.go_on(30)
+        await caller.heartbeat(jobs=())
+        stands = await server.job(job.job_id)
+        assert (stands.missing, stands.status) == (0, Status.ASSIGNED)
+
+
+async def test_calls_that_come_together_make_one_member_and_replace_none(server: Core, caller: Caller) -> None:
+    server.presence.desk.leave(await caller.member())
+    members = await asyncio.gather(*(caller.member() for _ in range(5)))
+    assert {id(member) for member in members} == {id(server.presence.desk.members["w1"])}
+    server.presence.desk.leave(members[0])
+    row = server.presence.desk.row
+
+    async def while_a_socket_comes(worker_id: str) -> Any:
+        found = await row(worker_id)
+        await asyncio.sleep(0)
+        return found
+
+    server.presence.desk.row = while_a_socket_comes  # type: ignore[method-assign]
+    socket, member = await asyncio.gather(server.connect(instance="i1"), caller.said.heard("w1"))
+    assert (member.transport, socket.sent.ended) == ("socket", None)
 
 
 async def test_registering_takes_the_place_of_the_socket_and_a_socket_that_of_the_mailbox(
