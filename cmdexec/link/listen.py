@@ -22,6 +22,7 @@ Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Malformed = Callable[[int], web.StreamResponse]
 """The answer to what the parser refused: 431 for a line longer than allowed, 400 for what is no HTTP request."""
 
+
 @dataclass(frozen=True, slots=True)
 class Entrance:
     """A port with what answers there. `setting`: what it is called in the settings."""
@@ -33,6 +34,12 @@ class Entrance:
 
 _CUT_SEC = 0.01
 """What a handler has to end by itself when it is cut; the library takes 0 for no bound at all."""
+
+_AT_ONCE = 8
+"""How many connections are accepted before those accepted are looked at: so no burst of them takes all descriptors."""
+
+_BACKLOG = 1024
+"""How many may wait to be accepted; beyond, the kernel lets them try again."""
 
 _SILENT = logging.getLogger("cmdexec.http")
 
@@ -63,7 +70,7 @@ class Bounds:
 
 class _Connection(web.RequestHandler):
     """A connection with deadlines for its first request and for each answer to be taken, and a moment at which it is
-    known to be lost."""
+    known to be lost. While no request of it is carried out it is idle, and gives way to others."""
 
     __slots__ = ("_bounds", "_deadline", "_leaving", "_malformed", "_unread", "_wire", "lost")
 
@@ -92,11 +99,13 @@ class _Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         server = self._manager
-        if server is not None and len(server.connections) >= self._bounds.connections:
+        if isinstance(server, _Server) and isinstance(transport, asyncio.Transport) and not server.has_room():
+            transport.write(server.full)
             transport.close()
             return
         super().connection_made(transport)
         self._wire = self.transport
+        self.idle()
         self._deadline = self._loop.call_later(self._bounds.first_request_sec, self._never_asked)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -106,6 +115,7 @@ class _Connection(web.RequestHandler):
         if not self.lost.done():
             self.lost.set_result(None)
         self._wire = None
+        self.busy()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -139,6 +149,16 @@ class _Connection(web.RequestHandler):
         if self._wire is not None and not is_socket:
             self._wire.abort()
 
+    def idle(self) -> None:
+        """No request is under way."""
+        if isinstance(self._manager, _Server) and self._wire is not None:
+            self._manager.idle[self] = None
+
+    def busy(self) -> None:
+        """A request is under way, or it is gone."""
+        if isinstance(self._manager, _Server):
+            self._manager.idle.pop(self, None)
+
     def leave(self) -> None:
         """End when the request that is under way is answered; at once if there is none."""
         self._leaving = True
@@ -151,6 +171,7 @@ class _Connection(web.RequestHandler):
         if self._leaving and not resp.prepared:
             resp.force_close()
         finished = await super().finish_response(request, resp, start_time)
+        self.idle()
         if self._leaving:
             self.close()
         return finished
@@ -170,10 +191,27 @@ class _Connection(web.RequestHandler):
 
 
 class _Server(web.Server):
-    def __init__(self, handle: Handle, bounds: Bounds, malformed: Malformed) -> None:
-        super().__init__(handle, handler_cancellation=False)
+    """All connections. `idle`: those without a request under way, the longest first. `full`: what one is told that
+    cannot be taken."""
+
+    def __init__(self, handle: Handle, bounds: Bounds, malformed: Malformed, full: bytes) -> None:
+        super().__init__(_busy_during(handle), handler_cancellation=False)
         self._bounds = bounds
         self._malformed = malformed
+        self.idle: dict[_Connection, None] = {}
+        self.full = full
+
+    def has_room(self) -> bool:
+        """Whether one more may be open. If need be, the one that has been idle longest is ended for it: who only
+        holds connections keeps nobody out."""
+        if len(self.connections) < self._bounds.connections:
+            return True
+        if not self.idle:
+            return False
+        oldest = next(iter(self.idle))
+        del self.idle[oldest]
+        oldest.force_close()
+        return True
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, self._loop, self._bounds, self._malformed)
@@ -237,26 +275,39 @@ class Listener:
 
 
 async def listen(
-    *entrances: Entrance, host: str, bounds: Bounds, malformed: Malformed, drain_sec: float
+    *entrances: Entrance, host: str, bounds: Bounds, malformed: Malformed, drain_sec: float, full: bytes = b""
 ) -> Listener:
     """Open the ports of `entrances` (0: any free one) at `host`. They share all bounds and end together. `127.0.0.1`
-    and `localhost` are opened for IPv6's loopback as well, where there is one.
+    and `localhost` are opened for IPv6's loopback as well, where there is one. `full` is the whole answer to those for
+    whom there is no room.
 
     Raises CmdexecError(`in_use` | `bad_settings`); then none of them is open.
     """
     handles: dict[int, Handle] = {}
-    server = _Server(_by_port(handles), bounds, malformed)
+    server = _Server(_by_port(handles), bounds, malformed, full)
     runner = web.ServerRunner(server, shutdown_timeout=_CUT_SEC)
     await runner.setup()
     for entrance in entrances:
         try:
             for one in _open(host, entrance.port):
                 handles[one.getsockname()[1]] = entrance.handle
-                await web.SockSite(runner, one, backlog=1024).start()
+                await web.SockSite(runner, one, backlog=_AT_ONCE).start()
+                one.listen(_BACKLOG)
         except (OSError, UnicodeError) as wrong:  # the latter for what can be no host name at all
             await runner.cleanup()
             raise _cannot(host, entrance, wrong) from wrong
     return Listener(runner, server, host, tuple(handles), drain_sec)
+
+
+def _busy_during(handle: Handle) -> Handle:
+    """`handle`, and the connection counts as busy from then on."""
+
+    async def counted(request: web.BaseRequest) -> web.StreamResponse:
+        if isinstance(request.protocol, _Connection):
+            request.protocol.busy()
+        return await handle(request)
+
+    return counted
 
 
 def _by_port(handles: Mapping[int, Handle]) -> Handle:

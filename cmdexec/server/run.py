@@ -7,7 +7,7 @@ folder let go. A second signal skips the waiting.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from cmdexec.errors import CmdexecError
 from cmdexec.link.listen import Bounds, Entrance, Listener, listen
 from cmdexec.runtime import Runtime, system_runtime
 from cmdexec.server.build import Parts, build
-from cmdexec.server.edge.answer import malformed
+from cmdexec.server.edge.answer import FULL, malformed
 from cmdexec.server.folder import Folder
 from cmdexec.server.identity.first_admin import MadeAdmin
 from cmdexec.server.signals import ending
@@ -23,9 +23,6 @@ from cmdexec.settings.server import ServerSettings
 
 if TYPE_CHECKING:
     from cmdexec.server.workers.local_posix import LocalWorker
-
-_OWN_DESCRIPTORS = 200
-"""What a server has open beside connections: its store, its log, its listening sockets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +59,7 @@ async def serve(
 
     Raises CmdexecError if it cannot start: `in_use`, `bad_data_dir`, `bad_settings`, …
     """
+    from cmdexec.link.descriptors_posix import room
     from cmdexec.link.memory_posix import give_back_large_blocks
     from cmdexec.server.folder_posix import open_folder
 
@@ -72,6 +70,7 @@ async def serve(
     hurry = asyncio.Event()
     try:
         with ending(stop, hurry):
+            settings = replace(settings, max_connections=room(settings.max_connections, runtime.log))
             folder = await runtime.threads.run(partial(open_folder, settings.data_dir))
             try:
                 parts = await build(settings, runtime, folder)
@@ -100,11 +99,6 @@ class _Server:
         ready: Callable[[Listening], None] | None,
         with_worker: WithWorker | None,
     ) -> int:
-        from cmdexec.link.descriptors_posix import allow
-
-        fit = allow(self._settings.max_connections + _OWN_DESCRIPTORS)
-        if fit < self._settings.max_connections:
-            self._runtime.log.info("the system lets fewer connections be open than MAX_CONNECTIONS", files=fit)
         try:
             async with asyncio.TaskGroup() as tasks:
                 services = [tasks.create_task(one.run(), name=type(one).__name__) for one in self._parts.services]
@@ -123,7 +117,7 @@ class _Server:
         if self._settings.ws_port is not None:
             entrances.append(Entrance(self._settings.ws_port, self._parts.rest.handle_socket, "WS_PORT"))
         return await listen(
-            *entrances, host=self._settings.host, bounds=Bounds.of(self._settings), malformed=malformed,
+            *entrances, host=self._settings.host, bounds=Bounds.of(self._settings), malformed=malformed, full=FULL,
             drain_sec=self._settings.server_drain_sec,
         )  # fmt: skip
 

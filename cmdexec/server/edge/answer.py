@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
-from cmdexec.errors import Refused
+from cmdexec.errors import Refused, Unavailable
 from cmdexec.link.listen import disconnected
 from cmdexec.log import Log
 from cmdexec.protocol.codec import encode
@@ -34,6 +35,12 @@ _TOO_LONG = Refused(
 )  # fmt: skip
 
 
+_FULL = Unavailable(
+    "overloaded", "This server has as many connections open as it may have.",
+    mend="Try again in a moment; MAX_CONNECTIONS of the server is the bound.",
+)  # fmt: skip
+
+
 class _Over(Exception):
     """The reader is gone, or the server goes."""
 
@@ -54,6 +61,20 @@ def whole(reply: Reply) -> web.Response:
         body=body if is_bytes else encode(body), status=reply.status,
         headers={**_ALWAYS, "Content-Type": kind, **reply.headers},
     )  # fmt: skip
+
+
+def _written(reply: Reply) -> bytes:
+    """An answer as it is sent on a connection that is not even listened to."""
+    body = encode(reply.body) if not isinstance(reply.body, bytes) else reply.body
+    headers = {
+        **_ALWAYS, "Content-Type": JSON, "Content-Length": str(len(body)), "Connection": "close", **reply.headers,
+    }  # fmt: skip
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}\r\n{lines}\r\n".encode() + body
+
+
+FULL = _written(refusal(_FULL))
+"""What a connection is told for which there is no room."""
 
 
 class Answers:

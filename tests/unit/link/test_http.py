@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -14,10 +14,11 @@ from aiohttp import web
 
 from cmdexec.errors import CmdexecError, Conflict, Refused, Unavailable
 from cmdexec.link.http import away, connect, failure, session
-from cmdexec.link.listen import Bounds, Listener, listen
+from cmdexec.link.listen import Bounds, Entrance, Listener, listen
 from cmdexec.link.socket import Limits
 
 LIMITS = Limits(65536, 0.003, 64, 100, 1_000_000, 2.0, 15.0)
+FULL = b"HTTP/1.1 503 Full\r\n\r\n"
 BOUNDS = Bounds(first_request_sec=5, keepalive_sec=5, linger_sec=1, send_sec=5, header_bytes=8192, connections=10)
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -27,7 +28,9 @@ async def serving(handle: Handle, bounds: Bounds = BOUNDS) -> AsyncIterator[List
     def malformed(status: int) -> web.Response:
         return web.Response(status=status, text="malformed")
 
-    door = await listen(handle, host="127.0.0.1", port=0, bounds=bounds, malformed=malformed, drain_sec=1)
+    door = await listen(
+        Entrance(0, handle), host="127.0.0.1", bounds=bounds, malformed=malformed, drain_sec=1, full=FULL
+    )
     try:
         yield door
     finally:
@@ -130,17 +133,48 @@ async def test_a_refusal_keeps_the_servers_own_words(
         assert wrong.expected == {"attempt": 2}
 
 
-async def test_more_connections_than_may_be_open_are_turned_away_and_room_comes_back() -> None:
+async def test_who_only_holds_connections_keeps_nobody_out() -> None:
+    """The one that is idle longest gives way; one that just has asked is idle for a shorter time."""
     async with serving(answering(200), replace(BOUNDS, connections=2)) as door:
-        held = [socket.create_connection(("127.0.0.1", door.port)) for _ in range(2)]
-        async with session(connect_timeout_sec=2) as http:
-            with pytest.raises(aiohttp.ClientError):
-                await http.get(door.url)
-            for one in held:
-                one.close()
-            async with asyncio.timeout(10):
-                while not await answers(http, door.url):
-                    await asyncio.sleep(0)
+        with closing(connected(door)) as first, closing(connected(door)) as second:
+            first.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert (await received(first)).startswith(b"HTTP/1.1 200 ")
+            async with session(connect_timeout_sec=2) as http:
+                assert await answers(http, door.url)
+            assert await received(second) == b""
+            first.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert (await received(first)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_where_all_are_busy_one_more_is_told_so_and_room_comes_back() -> None:
+    asked, release = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow(_request: web.BaseRequest) -> web.StreamResponse:
+        asked.release()
+        await release.wait()
+        return web.Response()
+
+    async with serving(slow, replace(BOUNDS, connections=2)) as door, session(connect_timeout_sec=2) as http:
+        held = [asyncio.create_task(answers(http, door.url)) for _ in range(2)]
+        for _ in held:
+            await asked.acquire()
+        with closing(connected(door)) as third:
+            assert await received(third) == FULL
+            assert await received(third) == b""
+        release.set()
+        assert await asyncio.gather(*held) == [True, True]
+        assert await answers(http, door.url)
+
+
+def connected(door: Listener) -> socket.socket:
+    one = socket.create_connection(("127.0.0.1", door.port))
+    one.setblocking(False)
+    return one
+
+
+async def received(one: socket.socket) -> bytes:
+    async with asyncio.timeout(10):
+        return await asyncio.get_running_loop().sock_recv(one, 65536)
 
 
 async def answers(http: aiohttp.ClientSession, url: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession, ClientWSTimeout, web
 
 from cmdexec.errors import Refused, Unavailable
-from cmdexec.link.listen import Bounds, listen
+from cmdexec.link.listen import Bounds, Entrance, listen
 from cmdexec.link.socket import Close, Ended, Limits, Socket
 from cmdexec.protocol.codec import Frame, ask, encode
 from cmdexec.protocol.messages import OutputHeader
@@ -102,7 +102,7 @@ async def pair(
     def malformed(status: int) -> web.Response:
         return web.Response(status=status)
 
-    door = await listen(serve, host="127.0.0.1", port=0, bounds=bounds, malformed=malformed, drain_sec=2)
+    door = await listen(Entrance(0, serve), host="127.0.0.1", bounds=bounds, malformed=malformed, drain_sec=2)
     async with ClientSession() as http:
         ws = await http.ws_connect(
             door.url, max_msg_size=limits.max_message, timeout=ClientWSTimeout(ws_close=2.0), heartbeat=None
