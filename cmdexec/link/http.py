@@ -92,7 +92,6 @@ async def passes(http: aiohttp.ClientSession, url: str, headers: Mapping[str, st
     """Whether a socket would carry anything now: open one for a ping (RFC 6455, 5.5.2), and close it when that was
     answered. A proxy may open sockets and pass nothing on, so give it a deadline. Raises as `connect`."""
     ws = await _upgraded(http, url, headers, limits, autoping=False)
-    raw: sockets.socket | None = ws.get_extra_info("socket")
     try:
         await ws.ping()
         if (await ws.receive()).type is not aiohttp.WSMsgType.PONG:
@@ -101,9 +100,17 @@ async def passes(http: aiohttp.ClientSession, url: str, headers: Mapping[str, st
     except (aiohttp.ClientError, OSError) as wrong:
         raise away(url, wrong) from wrong
     finally:
-        if raw is not None:
-            with suppress(OSError):
-                raw.shutdown(sockets.SHUT_RDWR)
+        await hang_up(ws)
+
+
+async def hang_up(ws: aiohttp.ClientWebSocketResponse) -> None:
+    """Cut what is still open of a socket, and free what the library holds for it. It waits for nobody."""
+    raw: sockets.socket | None = ws.get_extra_info("socket")
+    if raw is not None:
+        with suppress(OSError):
+            raw.shutdown(sockets.SHUT_RDWR)
+    with suppress(aiohttp.ClientError, OSError, RuntimeError):
+        await ws.close()
 
 
 async def _upgraded(

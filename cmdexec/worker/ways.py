@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from cmdexec.errors import CmdexecError, Refused, Unavailable
-from cmdexec.link.http import Blocked, blocked, connect, passes
+from cmdexec.link.http import Blocked, blocked, connect, hang_up, passes
 from cmdexec.link.socket import Close, Ended, Limits, Socket
 from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings
@@ -84,8 +84,11 @@ class Ways:
             asked = isinstance(wrong, Unavailable) and wrong.code != "server_away"
             hint = wrong.retry_after if asked and isinstance(wrong, Unavailable) else None
             return Tried(wrong, hint_sec=hint, blocked=blocked(wrong))
-        line = Socket(ws, self._limits, self._runtime)
-        talk, ended, lived = await self._converse_over(line, "WebSocket")
+        try:
+            line = Socket(ws, self._limits, self._runtime)
+            talk, ended, lived = await self._converse_over(line, "WebSocket")
+        finally:
+            await hang_up(ws)
         silent = not talk.heard and ended.code < _OWN_CLOSES
         self._polled = self._polled and not talk.registered.is_set()
         state = Blocked.PERHAPS if silent else Blocked.NO
