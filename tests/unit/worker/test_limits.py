@@ -12,7 +12,7 @@ from cmdexec.worker.executors import process_posix
 from cmdexec.worker.executors.process_posix import ProcessExecutor
 from cmdexec.worker.warden import cgroup
 from cmdexec.worker.warden.command import Totals
-from tests.support.executor import ENV, PYTHON, begin, files_limit, held_by
+from tests.support.executor import ENV, MODES, PYTHON, begin, files_limit, held_by, opened
 from tests.support.proc import alive
 from tests.support.waiting import becomes, until
 from tests.support.worker import worker_settings
@@ -84,6 +84,21 @@ async def test_a_job_over_its_memory_is_ended_whole_and_the_next_one_is_not(how:
         assert not free.ends
         executor.stop(within.key, 0)
         assert (await within.end()).oom is None
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("limits", ["auto", "watched"])
+async def test_a_held_tree_ends_as_any_other_whatever_holds_it_together(mode: str, limits: str) -> None:
+    async with opened(mode, limits=limits, limits_look_ms=20.0) as executor:
+        over = begin(executor, *PYTHON, DETACHED, ram_mb=80)
+        stopped = begin(executor, *PYTHON, GROW.format(20), ram_mb=80, cpu=1)
+        await stopped.says(b"grown")
+        end = await over.end(within=20)
+        assert (bool(end.oom), end.left) == (True, 0)
+        executor.stop(stopped.key, 0)
+        end = await stopped.end()
+        assert (end.signal, end.oom, end.left) == (9, None, 0)
+        assert (await begin(executor, "true").end()).exit_code == 0
 
 
 async def test_a_kill_from_elsewhere_is_no_want_of_memory(how: str) -> None:

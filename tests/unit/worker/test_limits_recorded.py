@@ -1,7 +1,8 @@
 """Limits by cgroups of version 2, against a recorded tree: plain files in a temporary folder stand for the kernel's.
 
 What is held here is which files are written with what, in which order, and what is made of what the kernel says in
-them. That a real kernel then does as it says is not shown by these tests.
+them. That a real kernel then does as it says is not shown by these tests. At the end: what is taken where cgroups lack
+something.
 """
 
 import errno
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cmdexec.worker.warden import cgroup, holds
+from cmdexec.worker.warden.descent import DescentContainment
 from cmdexec.worker.warden.limits import Part
 from cmdexec.worker.warden.slots import CgroupContainment
 from cmdexec.worker.warden.unified import Unified
@@ -232,3 +234,45 @@ def test_recorded_leaf_that_somebody_lives_in_is_not_swept(recorded: RecordedTre
     cgroup.sweep(2, str(recorded.parent), 0)
     assert (lived_in.exists(), empty.exists()) == (True, False)
     assert (lived_in / "cgroup.kill").read_text() == ""
+
+
+def test_hierarchies_of_version_1_that_lack_something_are_not_used_and_nothing_is_left_in_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders: dict[str, str | None] = {"memory": str(tmp_path / "memory"), "cpu": None, "cpuacct": None}
+    (tmp_path / "memory").mkdir()
+    monkeypatch.setattr(cgroup, "own_folder", folders.__getitem__)
+    limits, why = holds.choose("auto", Part(), DescentContainment(), 0)
+    assert (limits.kind, why) == ("watched", "there are no cgroups for cpu")
+    folders["cpu"] = str(tmp_path / "cpu")
+    assert holds.choose("auto", Part(), DescentContainment(), 0)[1] == "No such file or directory"
+    (tmp_path / "cpu").mkdir()
+    assert holds.choose("auto", Part(), DescentContainment(), 0)[1] == "limits of memory cannot be set"
+    assert not list(tmp_path.glob("*/*"))
+
+
+def test_watching_is_all_there_is_where_nothing_better_is_wanted() -> None:
+    limits, why = holds.choose("watched", Part(), DescentContainment(), 0)
+    assert (limits.kind, why) == ("watched", "")
+
+
+def test_watched_jobs_are_spread_over_the_cores_of_the_worker() -> None:
+    limits = Watched(Part(), [0, 1, 2, 3])
+    tree = DescentContainment().take()
+    shares = [limits.take(Part(cpu), tree) for cpu in (1, 0.5, 2, 1)]
+    assert [share.cores for share in shares] == [{0}, {1}, {2, 3}, {1}]
+    assert [share.nice for share in shares] == [0, 5, 0, 0]
+    limits.give_back(shares[0])
+    assert limits.take(Part(1), tree).cores == {0}
+    assert limits.take(Part(64), tree).cores == {0, 1, 2, 3}
+
+
+def test_watched_jobs_together_get_as_many_cores_as_the_worker_may_use() -> None:
+    limits = Watched(Part(1.5), [0, 1, 2, 3])
+    tree = DescentContainment().take()
+    cores = limits.take(Part(), tree).cores
+    assert cores is not None
+    assert len(cores) == 2
+    one = limits.take(Part(0.5), tree).cores
+    assert one is not None
+    assert one < cores
