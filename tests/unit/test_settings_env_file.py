@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from cmdexec.settings.declare import Kind, Setting
 from cmdexec.settings.env_file import env_example, written
 from cmdexec.settings.load import DECLARED, load
+from cmdexec.settings.parse import parse
 from cmdexec.settings.refused import NOT_PROVIDED
 from cmdexec.settings.server import ServerSettings
 from cmdexec.settings.worker import WorkerSettings
@@ -56,3 +58,19 @@ def test_it_changes_nothing(kind: type[ServerSettings | WorkerSettings], taken: 
 
 def test_it_holds_no_value_of_the_machine_it_was_made_on() -> None:
     assert str(Path.home()) not in env_example()
+
+
+@pytest.mark.parametrize(
+    ("kind", "unit", "default", "text"),
+    [
+        (Kind.SIZE, "bytes", 100, "100"),
+        (Kind.SIZE, "bytes", 65536, "64KiB"),
+        (Kind.DURATION, "s", 0.25, "0.25s"),
+        (Kind.DURATION, "ms", 1500.0, "1500ms"),
+        (Kind.TEXT, None, "two words", "two words"),
+    ],
+)
+def test_a_default_is_written_as_it_can_be_read(kind: Kind, unit: str | None, default: object, text: str) -> None:
+    one = Setting("A_SETTING", kind, default, "It sets a thing.", frozenset({"server"}), unit=unit)
+    assert written(one, "server") == text
+    assert parse(one, text) == default

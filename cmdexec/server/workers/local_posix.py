@@ -79,8 +79,11 @@ class LocalWorker:
             began = self._clock.elapsed()
             try:
                 await self._one()
-            except (OSError, CmdexecError) as fault:
-                self._log.error("the server's own worker cannot be started", exc=fault)
+            except CmdexecError as fault:
+                self._log.error("the server's own worker cannot be started", why=str(fault))
+            except OSError as fault:
+                of = fault.filename or self._command[0]
+                self._log.error("the server's own worker cannot be started", why=fault.strerror, of=of)
             if self._stopping.is_set():
                 return
             lived = self._clock.elapsed() - began

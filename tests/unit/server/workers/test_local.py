@@ -96,6 +96,18 @@ async def test_a_command_that_does_not_exist_is_tried_again_and_hurts_nobody(pla
         await place.wait(lambda: (place.folder / "credential").exists(), "it did not try")
 
 
+async def test_what_keeps_it_from_being_started_is_told_without_a_trace(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.folder.write_text("something else")
+    local = place.local()
+    async with kept(local):
+        await place.wait(lambda: caplog.records, "it did not say so")
+    said = caplog.records[0]
+    assert (said.getMessage(), said.exc_info) == ("the server's own worker cannot be started", None)
+    assert said.__dict__["about"] == {"why": "File exists", "of": str(place.folder)}
+
+
 async def test_a_second_signal_comes_after_the_drain_time(place: Place) -> None:
     local = place.local(terms=2)
     async with kept(local):
