@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from functools import partial
+from functools import lru_cache, partial
 from typing import Protocol
 
 Millis = int
@@ -47,8 +47,14 @@ def rfc3339(moment: Millis | None) -> str | None:
     if moment is None:
         return None
     seconds, millis = divmod(moment, 1000)
+    return f"{_second(seconds)}.{millis:03d}Z"
+
+
+@lru_cache(maxsize=256)
+def _second(seconds: int) -> str:
+    """Remembered: the dozen times in a job's view, and those of the jobs beside it, share few seconds."""
     parts = time.gmtime(seconds)
     return (
         f"{parts.tm_year:04d}-{parts.tm_mon:02d}-{parts.tm_mday:02d}T"
-        f"{parts.tm_hour:02d}:{parts.tm_min:02d}:{parts.tm_sec:02d}.{millis:03d}Z"
+        f"{parts.tm_hour:02d}:{parts.tm_min:02d}:{parts.tm_sec:02d}"
     )
