@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -12,6 +13,7 @@ from cmdexec.errors import CmdexecError
 from cmdexec.server.run import serve
 from cmdexec.settings.load import SettingsError, make
 from cmdexec.settings.server import ServerSettings
+from tests.support.server import Running, mint
 from tests.unit.server.test_run import Served, settings
 
 
@@ -35,6 +37,22 @@ async def test_a_socket_there_is_the_same_as_at_ws_of_the_first(tmp_path: Path, 
         assert code == 4401
 
 
+async def test_a_worker_may_use_it(tmp_path: Path) -> None:
+    secret = "a-secret-that-only-this-test-has-0123456789"
+    made = settings(tmp_path, ws_port=0, worker_token_secret=secret)
+    async with Served(made) as here, aiohttp.ClientSession() as http:
+        assert here.sockets_url is not None
+        now = Running.now()
+        token = mint(secret, {"workerId": "desk", "iat": now, "exp": now + 600})
+        headers = {"x-worker-token": token}
+        async with http.ws_connect(here.sockets_url, headers=headers, protocols=("cmdexec.v1",)) as ws:
+            assert ws.protocol == "cmdexec.v1"
+            await ws.send_json({"op": "register", "id": 1, "items": [{"slots": 1}]})
+            told = await ws.receive_json(timeout=10)
+            (answer,) = told if isinstance(told, list) else (told,)
+            assert (answer["re"], answer["items"][0]["workerId"]) == (1, "desk")
+
+
 async def test_nothing_else_is_there_and_the_first_has_no_socket_at_its_root(tmp_path: Path) -> None:
     async with Served(settings(tmp_path, ws_port=0)) as here, aiohttp.ClientSession() as http:
         assert here.sockets_url is not None
@@ -55,12 +73,14 @@ async def test_both_ports_close_together_and_count_as_one(tmp_path: Path) -> Non
         assert here.sockets_url is not None
         ports = [here.port, int(here.sockets_url.rpartition(":")[2])]
         open_ = [await asyncio.open_connection("127.0.0.1", ports[number % 2]) for number in range(10)]
-        for port in ports:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for number in range(2):  # one more at the other port: the oldest idle one gives way to it
+            open_.append(await asyncio.open_connection("127.0.0.1", ports[1 - number]))
+            reader, _ = open_[number]
             assert await asyncio.wait_for(reader.read(), 5) == b""
-            writer.close()
         for _, writer in open_:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
     for port in ports:
         with pytest.raises(OSError, match="Connect call failed"):
             await asyncio.open_connection("127.0.0.1", port)
