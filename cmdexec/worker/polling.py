@@ -17,7 +17,6 @@ from cmdexec.errors import CmdexecError, Unavailable
 from cmdexec.link.socket import Close, Ended, Handler
 from cmdexec.protocol.codec import Frame, encode
 from cmdexec.protocol.messages import Drain, Failure, OutputHeader
-from cmdexec.protocol.operations import BY_NAME
 from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.polling_calls import Calls, Headers, Lost
@@ -43,9 +42,8 @@ class HttpLine:
         self._settings, self._clock, self._log = settings, runtime.clock, runtime.log
         self._calls = Calls(http, url, headers, settings=settings, runtime=runtime)
         self._speech = Speech(
-            min(BY_NAME["attempts.output"].max_body, settings.max_frame_bytes),
-            queue_items=settings.socket_queue_items, queue_bytes=settings.socket_queue_bytes,
-        )  # fmt: skip
+            settings.max_frame_bytes, queue_items=settings.socket_queue_items, queue_bytes=settings.socket_queue_bytes
+        )
         self._speaker = Speaker(self._calls, self._speech, self._hear, settings=settings, clock=runtime.clock)
         self._orders = Orders(
             self._calls, self._hear, free, settings=settings, clock=runtime.clock, ids=runtime.ids

@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, TypeVar
 
 import msgspec
+from msgspec import structs
 
 from cmdexec.clock import Clock
 from cmdexec.errors import CmdexecError, Conflict, Unavailable
 from cmdexec.protocol.codec import Frame, encode
-from cmdexec.protocol.messages import Failure, OutputAck
-from cmdexec.protocol.operations import FRAMES
+from cmdexec.protocol.messages import Failure, OutputAck, Registered
+from cmdexec.protocol.operations import BY_NAME, FRAMES
 from cmdexec.protocol.requests import TakenView
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.line import NOT_NOW
@@ -36,6 +37,7 @@ class _BeatParts(msgspec.Struct, frozen=True):
 _PARTS = msgspec.json.Decoder(_BeatParts)
 _TOLDS = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_REGISTERED = msgspec.json.Decoder(Registered)
 _TAKEN = msgspec.json.Decoder(TakenView)
 
 
@@ -95,7 +97,17 @@ class Speaker:
                 self._lost_beats, self._calls.patient = 0, True
                 if op == "heartbeat":
                     self.listed.set()
+                else:
+                    body = self._bounded(body)
                 return [Frame(re=said[0].number, items=msgspec.Raw(b"[%b]" % body))]
+
+    def _bounded(self, body: bytes) -> bytes:
+        """The answer to `register`, with what a message may have on this way: no request may be larger than its route
+        takes."""
+        registered = _read(body, _REGISTERED)
+        most = min(registered.max_frame_bytes, BY_NAME[FRAMES["done"]].max_body)
+        self._speech.bound(most)
+        return encode(structs.replace(registered, max_frame_bytes=most))
 
     # Output ----------------------------------------------------------------------------------------------------------
 

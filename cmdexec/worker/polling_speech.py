@@ -7,10 +7,8 @@ from typing import Any
 
 from cmdexec.protocol.codec import encode
 from cmdexec.protocol.messages import Chunk, Chunks, OutputHeader
-from cmdexec.protocol.operations import BY_NAME
 
 _ITEMS_AT_ONCE = 500
-_BYTES_AT_ONCE = BY_NAME["attempts.done"].max_body // 2
 _CHUNKS_AT_ONCE = 100
 _AROUND_BYTES = 150
 """What a chunk in a body has besides its bytes in base64, at most."""
@@ -42,13 +40,20 @@ class Piece:
 
 
 class Speech:
-    """The queue. `body_max`: the largest body of a request with output, in bytes."""
+    """The queue. `body_max`: the largest body of a request, in bytes."""
 
     def __init__(self, body_max: int, *, queue_items: int, queue_bytes: int) -> None:
-        self._output_max = (body_max - (_CHUNKS_AT_ONCE + 2) * _AROUND_BYTES) * 3 // 4
+        self._body_max = self._output_max = self._frames_max = body_max
+        self.bound(body_max)
         self._queue_items, self._queue_bytes = queue_items, queue_bytes
         self._waiting: deque[Said | Piece] = deque()
         self._bytes = 0
+
+    def bound(self, body_max: int) -> None:
+        """No body may be larger than this, either."""
+        self._body_max = min(self._body_max, body_max)
+        self._output_max = (self._body_max - (_CHUNKS_AT_ONCE + 2) * _AROUND_BYTES) * 3 // 4
+        self._frames_max = self._body_max // 2
 
     def __bool__(self) -> bool:
         """Whether something waits."""
@@ -116,7 +121,7 @@ class Speech:
             if isinstance(after, Piece) or after.op != first.op:
                 break
             items, size = items + len(after.items), size + after.size
-            if items > _ITEMS_AT_ONCE or size > _BYTES_AT_ONCE:
+            if items > _ITEMS_AT_ONCE or size > self._frames_max:
                 break
             self._pop()
             taken.append(after)

@@ -19,7 +19,8 @@ from tests.support.waiting import becomes
 from tests.support.worker import inline_runtime, job_id, worker_settings
 
 REGISTERED = {
-    "workerId": "w", "session": "s", "leaseSec": 30, "heartbeatSec": 10, "maxFrameBytes": 1, "outputLimitBytes": 1,
+    "workerId": "w", "session": "s", "leaseSec": 30, "heartbeatSec": 10, "maxFrameBytes": 99_000,
+    "outputLimitBytes": 1, "serverVersion": "1",
 }  # fmt: skip
 NAMED = {"jobId": job_id(1), "attempt": 1}
 OK = {**NAMED, "tell": "ok"}

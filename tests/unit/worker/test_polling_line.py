@@ -1,6 +1,7 @@
 """A line without a socket, against HTTP that is scripted: what is lost is said again, what is refused is told so."""
 
 import asyncio
+import base64
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -231,3 +232,20 @@ async def test_closing_says_what_waits_and_handing_over_does_not(tmp_path: Path)
             assert (4 in line.heard.answers) is not hand_over
             assert 5 not in line.heard.answers
             assert Counter(what for what, _ in line.script.asked)["heartbeat"] == (1 if hand_over else 2)
+
+
+@pytest.mark.parametrize(("servers", "wanted"), [(99_000, 99_000), (64 * 2**20, 2**20)])
+async def test_no_message_is_larger_than_the_server_or_a_route_takes(tmp_path: Path, servers: int, wanted: int) -> None:
+    async with lined(tmp_path, max_frame_bytes=64 * 2**20) as line:
+        line.script.answers["register"] = [says(REGISTERED | {"maxFrameBytes": servers})]
+        await line.open()
+        assert line.heard.answers[1] == [REGISTERED | {"maxFrameBytes": wanted}]
+        line.line.put_output(OutputHeader(job_id=job_id(1), attempt=1, stream="stdout", offset=0), bytes(3 * wanted))
+        line.line.put(ask("start", [Held(job_id=job_id(1), attempt=1)], 3))
+        await becomes(lambda: 3 in line.heard.answers, "all is said")
+        bodies = [int(one["content-length"]) for one in line.script.headers if "content-length" in one]
+        assert max(bodies) <= wanted
+        sent = [
+            len(base64.b64decode(one["data"])) for body in line.script.of("stream-output") for one in body["chunks"]
+        ]
+        assert sum(sent) == 3 * wanted
