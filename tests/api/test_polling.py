@@ -108,6 +108,7 @@ def test_nobody_has_a_job_that_nobody_asked_for_and_nobody_more_than_it_has_slot
 ) -> None:
     ids = new(polled, 5)
     holds(lambda: polled.api().job(ids[0])["status"] == "queued", "there is no poll", 0.3)
+    until(lambda: "when it asks" in polled.api().job(ids[0])["waitingFor"], "it is said what it waits for")
     assert len(worker.take(claim="g", max=8)) == 2
     assert worker.poll(claim="h", max=8) == (204, None)
     assert shown(polled, worker)["transport"] == "polling"

@@ -37,7 +37,7 @@ def get(name: str, path: str, status: int, *has: str, **more: Any) -> Scenario:
 
 SCENARIOS = (
     # creating
-    post("a line for the shell", CREATE, {"command": "echo hi"}, 200, '"jobId"', '"status":"queued"', "no worker is"),
+    post("a line for the shell", CREATE, {"command": "echo hi"}, 200, '"jobId"', '"status":"queued"', '"waitingFor":"'),
     post("a list of arguments", CREATE, {"command": ["echo", "hi"]}, 200, '"command":["echo","hi"]'),
     post("all fields", CREATE, {
         "command": "x", "env": {"A": "ü"}, "name": "n", "timeoutSec": 1.5, "killGraceSec": 0,

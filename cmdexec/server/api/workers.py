@@ -112,6 +112,8 @@ class Fleet:
         taking = [member for member in members if not member.draining]
         if not taking:
             return "all connected workers are draining"
-        if any(member.free_slots for member in taking):
+        if any(member.open_slots for member in taking):
             return "a worker has room for it and is about to get it"
+        if any(member.free_slots for member in taking):
+            return "a worker has room for it and gets it when it asks for jobs again"
         return "the one worker is busy" if len(taking) == 1 else f"all {len(taking)} workers are busy"

@@ -280,7 +280,7 @@ class Desk:
                 f"This server speaks {', '.join(sorted(PROTOCOLS))}, the worker {message.protocol}.",
                 mend="Update whichever of the two is older.",
             )
-        if (worker_id, instance) in self._replaced:
+        if message.instance_id is not None and (worker_id, instance) in self._replaced:
             raise Conflict("replaced", "Another process of this worker has taken its place.")
         before = await self.row(worker_id)
         if before is not None and before.revoked:

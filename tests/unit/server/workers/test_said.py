@@ -174,6 +174,15 @@ async def test_another_process_is_told_that_it_was_replaced_if_it_says_who_it_is
         await caller.said.heard("w1", "i1")
 
 
+async def test_one_that_names_no_process_may_always_come_back(server: Core) -> None:
+    """It cannot be told apart from the one that was replaced, so the newest wins."""
+    said = server.presence.said
+    for instance in (None, "i2", None):
+        await said.register("w1", Register(session="s1", instance_id=instance))
+    with pytest.raises(Conflict, match="Another process"):
+        await said.register("w1", Register(session="s1", instance_id="i2"))
+
+
 async def test_releasing_a_job_by_policy_asks_whether_others_are_there(server: Core, caller: Caller) -> None:
     await server.submit(2)
     jobs = await server.claim(ME, limit=2)
