@@ -164,7 +164,8 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
     messages.AskJobs: {
         "claim": "Made up anew for each request but for repeats: the same claim gives the same jobs again. Without one"
                  " the jobs come already granted, so they may be started at once.",
-        "wait": "Seconds to wait for a job when there is none.",
+        "wait": "Seconds to wait for a job when there is none, half of `leaseSec` at most; with 0 it is looked once,"
+                " for a second at most.",
         "max": "The most jobs to give; 0 asks for orders alone.",
     },
     requests.GivenJobs: {"jobs": "Jobs to run.", "stop": "Attempts to end and forget."},

@@ -209,7 +209,7 @@ def _operation(route: Route, operation: Operation, schemas: dict[str, Schema]) -
         "description": _description(route, operation),
         "security": _security(operation.permission),
     }
-    parameters = [*(_query(route, operation, schemas) if route.method == "GET" else ()), *_headers(operation.name)]
+    parameters = [*(_query(route, operation, schemas) if route.method == "GET" else ()), *_headers(operation)]
     if parameters:
         made["parameters"] = parameters
     if route.method != "GET":
@@ -259,8 +259,11 @@ def _query(route: Route, operation: Operation, schemas: dict[str, Schema]) -> It
         }  # fmt: skip
 
 
-def _headers(name: str) -> Iterator[dict[str, Any]]:
-    for header, text in _HEADERS.get(name, ()):
+def _headers(operation: Operation) -> Iterator[dict[str, Any]]:
+    own = _HEADERS.get(operation.name, ())
+    if operation.permission is Permission.WORK and operation.request is not Register:
+        own = (*own, ("x-worker-instance", "The `instanceId` that it registered: so one that was replaced is told so."))
+    for header, text in own:
         schema: Schema = {"type": "string"}
         if header == "Idempotency-Key":
             schema |= {"minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"}

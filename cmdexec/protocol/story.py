@@ -35,7 +35,7 @@ SOCKETS = (
 REFUSALS = (
     "What is not done is answered with `{error: {code, message, field?, mend?, expected?}}` and nothing else: `code` is"
     " for programs, `message` and `mend` are for people. Any operation can meet the codes of the statuses 400, 401,"
-    " 403, 408, 413, 415, 421, 422, 431 and 503; those that only some can meet are told there as well. Only on 429, 503"
-    " and 507 does the same request make sense again, after `Retry-After` seconds."
+    " 403, 408, 413, 415, 421, 422, 431 and 503; those that only some can meet are told there as well. An answer with"
+    " `Retry-After` asks to send the same request again after so many seconds; else that would change nothing."
 )
 """What holds for every refusal."""
