@@ -112,7 +112,7 @@ SERVER: tuple[Setting, ...] = (
         _HERE, unit="s", minimum=0, maximum=3600,
     ),
     Setting(
-        "MAX_CONNECTIONS", Kind.INTEGER, 20_000, "The most connections that may be open at once.",
+        "MAX_CONNECTIONS", Kind.INTEGER, 10_000, "The most connections that may be open at once.",
         _HERE, minimum=10, maximum=10_000_000,
     ),
     Setting(
