@@ -1,5 +1,6 @@
 """`cmdexec serve`: the server, with a worker of its own if wanted."""
 
+import gc
 import os
 import shutil
 from collections.abc import Mapping
@@ -79,6 +80,7 @@ def _serve(settings: ServerSettings, with_worker: "WithWorker | None", lifeline:
     log.set_up(runtime.clock, settings.log_level, settings.log_format)
 
     def ready(listening: "Listening") -> None:
+        gc.freeze()  # what was made until now stays: to go through all of it now and then stops everything for 30 ms
         if lifeline is None:
             _tell_people(listening, settings.data_dir)
 

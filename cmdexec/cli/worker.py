@@ -1,5 +1,6 @@
 """`cmdexec worker`: a worker of some server."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -48,6 +49,8 @@ def _work(settings: WorkerSettings, lifeline: Path | None) -> int:
 
     runtime = system_runtime("worker")
     log.set_up(runtime.clock, settings.log_level, settings.log_format)
+
+    gc.freeze()  # what was loaded until now stays: to go through it again and again would only take time
 
     async def until_stopped() -> int:
         with hanging_on(lifeline, _vanish):
