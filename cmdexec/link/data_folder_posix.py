@@ -47,7 +47,8 @@ def unusable(path: Path, wrong: OSError) -> CmdexecError:
     if wrong.errno in _NO_ROOM:
         return bad(path, "is on a full disk", "Make room there, or name another folder as DATA_DIR (--data-dir).")
     mend = "See to its owner and its mode, or name another folder as DATA_DIR (--data-dir)."
-    return bad(path, f"cannot be used: {wrong.strerror}", mend)
+    of = "" if wrong.filename is None or Path(wrong.filename) == path else f"{wrong.filename}: "
+    return bad(path, f"cannot be used: {of}{wrong.strerror}", mend)
 
 
 def bad(path: Path, what: str, mend: str) -> CmdexecError:

@@ -64,12 +64,12 @@ def test_a_folder_that_is_none_or_cannot_be_made(start: Starting, tmp_path: Path
         said = f"cmdexec: DATA_DIR: The data folder {folder} is not a folder. Name a folder as DATA_DIR (--data-dir)."
         assert start(*serve(folder)) == (1, [said])
     assert (tmp_path / "file").read_text() == "mine"
-    nowhere = Path("/proc/cmdexec/server")
-    said = (
-        f"cmdexec: DATA_DIR: The data folder {nowhere} cannot be used: No such file or directory. See to its owner and "
-        "its mode, or name another folder as DATA_DIR (--data-dir)."
-    )
-    assert start(*serve(nowhere)) == (1, [said])
+    see = "See to its owner and its mode, or name another folder as DATA_DIR (--data-dir)."
+    said = f"The data folder /proc/cmdexec/d cannot be used: /proc/cmdexec: No such file or directory. {see}"
+    assert start(*serve(Path("/proc/cmdexec/d"))) == (1, [f"cmdexec: DATA_DIR: {said}"])
+    (tmp_path / "d" / "server.lock").mkdir(parents=True)
+    said = f"The data folder {tmp_path}/d cannot be used: {tmp_path}/d/server.lock: Is a directory. {see}"
+    assert start(*serve(tmp_path / "d")) == (1, [f"cmdexec: DATA_DIR: {said}"])
 
 
 def test_a_folder_of_others_is_not_closed_to_them(start: Starting, tmp_path: Path) -> None:
