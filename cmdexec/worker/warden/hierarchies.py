@@ -41,6 +41,10 @@ class HierarchyShare(Share):
         cpu_ns = _number(f"{self.folders['cpuacct']}/cpuacct.usage") if "cpuacct" in self.folders else 0
         return cpu_ns / 1e9 if cpu_ns else cpu_sec, peak or ram
 
+    def loosen(self) -> None:
+        if self.part.cpu:
+            cgroup.attempt(f"{self.folders['cpu']}/cpu.cfs_quota_us", b"-1")
+
     def killed(self) -> bool:
         """Whether the kernel killed a process of it for memory."""
         try:

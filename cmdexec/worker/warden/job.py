@@ -73,8 +73,14 @@ class Job:
             self.killed_at = now
             self.kill_at = self.drain_at = NEVER
             self.wait_sec = _CHECK_FIRST_SEC
+            self.loosen()
         self.tree.kill()
         self.look_again(now)
+
+    def loosen(self) -> None:
+        """From now on it is killed."""
+        if self.share is not None:
+            self.share.loosen()
 
     def ended(self, survivors: list[str]) -> wire.Message:
         """The answer that closes it."""

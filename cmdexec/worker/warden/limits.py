@@ -55,6 +55,10 @@ class Share(ABC):
     def used(self, cpu_sec: float, ram: int) -> tuple[float, int]:
         """CPU seconds and peak bytes of the whole tree, given what those that were reaped say."""
 
+    def loosen(self) -> None:
+        """It is being killed: dying takes CPU time too, and shall not wait for its part of it."""
+        return
+
     @abstractmethod
     def verdict(self) -> str:
         """Why the kernel killed a process of it, if that was for memory; empty: it did not."""

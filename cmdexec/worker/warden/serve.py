@@ -338,6 +338,8 @@ class Warden:
         """Kill every tree and whatever else descends from this process."""
         deadline = time.monotonic() + self._durations.kill
         self._poll.unregister(self._lifeline)
+        for job in self._jobs.values():
+            job.loosen()
         while time.monotonic() < deadline:
             self._reap()
             for job in list(self._jobs.values()):

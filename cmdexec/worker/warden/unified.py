@@ -40,6 +40,10 @@ class UnifiedShare(Share):
         peak = _content(f"{self._folder}/memory.peak")  # since Linux 5.19
         return cpu_us / 1e6 if cpu_us else cpu_sec, int(peak) if peak else ram
 
+    def loosen(self) -> None:
+        if self.part.cpu:
+            cgroup.attempt(f"{self._folder}/cpu.max", b"max")
+
     def verdict(self) -> str:
         events = _content(f"{self._folder}/memory.events")
         if not number_in(events, b"oom_kill"):

@@ -10,8 +10,11 @@ from cmdexec.errors import CmdexecError
 from cmdexec.log import Log
 from cmdexec.worker.executors import process_posix
 from cmdexec.worker.executors.process_posix import ProcessExecutor
-from cmdexec.worker.warden import cgroup
+from cmdexec.worker.warden import cgroup, holds
 from cmdexec.worker.warden.command import Totals
+from cmdexec.worker.warden.descent import DescentContainment
+from cmdexec.worker.warden.hierarchies import Hierarchies, HierarchyShare
+from cmdexec.worker.warden.limits import Part
 from tests.support.executor import ENV, MODES, PYTHON, begin, files_limit, held_by, opened
 from tests.support.proc import alive
 from tests.support.waiting import becomes, until
@@ -198,6 +201,23 @@ def places() -> list[Path]:
 
 def ours(places: list[Path], pid: int) -> list[Path]:
     return [path for place in places for path in place.glob(f"cmdexec-*-{pid}-*")]
+
+
+def test_who_is_killed_does_not_wait_for_its_part_of_the_cpu() -> None:
+    """Before Linux 6.18 a process that has no time left in its group cannot even die."""
+    limits, why = holds.choose("auto", Part(), DescentContainment(), 0)
+    try:
+        if not isinstance(limits, Hierarchies):
+            pytest.skip(f"NO LIMITS BY CGROUPS OF VERSION 1 HERE: {why}")
+        share = limits.take(Part(0.5), DescentContainment().take())
+        assert isinstance(share, HierarchyShare)
+        quota = Path(share.folders["cpu"]) / "cpu.cfs_quota_us"
+        assert quota.read_text() == "50000\n"
+        share.loosen()
+        assert quota.read_text() == "-1\n"
+    finally:
+        limits.close()
+    assert not quota.parent.parent.exists()
 
 
 async def test_no_folder_is_left_at_the_end(places: list[Path]) -> None:

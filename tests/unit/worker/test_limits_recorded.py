@@ -101,7 +101,7 @@ def test_recorded_job_has_a_group_made_for_it_and_ends_as_a_whole(recorded: Reco
     limits = Unified(containment, Part())
     tree = containment.take(alone=True)
     recorded.written.clear()
-    limits.take(Part(0.5, 64 * MB), tree)
+    share = limits.take(Part(0.5, 64 * MB), tree)
     assert recorded.written == [
         ("warden/1/memory.max", str(64 * MB)),
         ("warden/1/memory.swap.max", "0"),
@@ -109,6 +109,8 @@ def test_recorded_job_has_a_group_made_for_it_and_ends_as_a_whole(recorded: Reco
         ("warden/1/memory.oom.group", "1"),
     ]
     assert [recorded.name(Path(path)) for path in tree.joins] == ["warden/1/cgroup.procs"]
+    share.loosen()
+    assert recorded.written[-1] == ("warden/1/cpu.max", "max"), "who is killed dies without waiting for CPU time"
     containment.give_back(tree, clean=True)
     assert not (Path(containment.place) / "1").exists()
     assert (Path(containment.place) / "0").exists(), "that of jobs without limits is kept"
