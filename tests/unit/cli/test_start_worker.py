@@ -201,3 +201,15 @@ def test_a_second_start_after_a_refused_one_finds_nothing_in_its_way(start: Star
     mine = DataFolder(folder)
     mine.take()
     mine.release()
+
+
+def test_a_warning_is_said_once_also_where_a_server_starts_it(start: Starting, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    secret = {"WORKER_TOKEN_SECRET": "dev-worker-token-secret"}
+    code, lines = start(*worker(tmp_path / "file"), **secret)
+    assert (code, [line.split()[1] for line in lines]) == (1, ["Warning:", "DATA_DIR:"])
+    code, lines = start(*worker(tmp_path / "file", "--warned"), **secret)
+    assert (code, [line.split()[1] for line in lines]) == (1, ["DATA_DIR:"])
+    code, lines = start(*worker(tmp_path / "file"), **secret, NODE_ENV="production")
+    assert (code, [line.split()[1] for line in lines]) == (1, ["WORKER_TOKEN_SECRET"])
+    assert "dev-worker" not in str(lines)
