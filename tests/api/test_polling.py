@@ -1,8 +1,11 @@
 """A worker without a socket asks for jobs: what it is given, when, and that the same claim gives the same again."""
 
 import itertools
+import json
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -113,6 +116,32 @@ def test_nobody_has_a_job_that_nobody_asked_for_and_nobody_more_than_it_has_slot
     assert worker.poll(claim="h", max=8) == (204, None)
     assert shown(polled, worker)["transport"] == "polling"
     assert shown(polled, worker)["freeSlots"] == 0
+
+
+@pytest.mark.usefixtures("worker")
+def test_each_of_many_that_wait_gets_its_job(polled: Running) -> None:
+    waiting = []
+    with ExitStack() as stack:
+        for number in range(48):
+            one = Poller(polled, f"one-of-many-{number}")
+            one.register()
+            waiting.append(stack.enter_context(one.open_poll(wait=25, **({"claim": "x"} if number % 2 else {}))))
+        assert polled.api().ask("GET", "/api/health")["status"] == "healthy"
+        ids = new(polled, 48)
+        answers = [read_answer(connection) for connection in waiting]
+    given = [job["jobId"] for answer in answers for job in answer["jobs"]]
+    assert sorted(given) == sorted(ids)
+    assert {len(answer["jobs"]) for answer in answers} == {1}
+
+
+def read_answer(connection: socket.socket) -> dict[str, list[dict[str, object]]]:
+    got = b""
+    while not got.endswith(b"}"):
+        piece = connection.recv(65536)
+        assert piece, got
+        got += piece
+    answer: dict[str, list[dict[str, object]]] = json.loads(got.partition(b"\r\n\r\n")[2])
+    return answer
 
 
 def test_a_head_takes_nothing(polled: Running, worker: Poller) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from cmdexec.errors import Unavailable
+from cmdexec.errors import Refused, Unavailable
 from cmdexec.model.job import Job, Status
+from cmdexec.notify.contract import Revoked
 from cmdexec.protocol.messages import AskJobs, Register
 from cmdexec.server.workers import PollingMember
 from cmdexec.server.workers.polls import Given
@@ -156,6 +157,15 @@ async def test_what_is_cancelled_before_it_is_granted_is_left_out(server: Core, 
 
     assert ids(await asker.besides(cancels, max=2)) == [second.job_id]
     assert (await server.job(first.job_id)).status is Status.CANCELLED
+
+
+async def test_one_that_is_revoked_while_it_waits_is_told_so(server: Core, asker: Asker) -> None:
+    async def revoke() -> None:
+        server.notify.publish(Revoked(worker_id="w1"))
+
+    with pytest.raises(Refused, match="revoked"):
+        await asker.besides(revoke)
+    assert "w1" not in server.presence.desk.members
 
 
 async def test_a_draining_server_takes_no_poll(server: Core, asker: Asker) -> None:
