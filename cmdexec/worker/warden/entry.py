@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import time
 
 from cmdexec.worker.warden import cgroup, kernel, spawn, wire
 from cmdexec.worker.warden.command import AUTO, Durations
@@ -30,8 +31,10 @@ def main(arguments: list[str]) -> int:
             os.set_inheritable(descriptor, False)
     kernel.set_subreaper(True)
     files = spawn.FilesLimit(int(files_limit))
+    sweep_until = time.monotonic() + durations.sweep
     containment = contain(mode, durations.sweep, files.own)
-    limits, why = choose(wanted, Part(float(cpu), int(ram)), containment, durations.sweep)
+    left = max(0.0, sweep_until - time.monotonic())
+    limits, why = choose(wanted, Part(float(cpu), int(ram)), containment, left)
     warden = Warden(
         socket.socket(fileno=int(lifeline)),
         kernel.child_signal_descriptor(),

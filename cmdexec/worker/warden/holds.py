@@ -1,6 +1,7 @@
 """Which jobs are held to limits, by what, and whom a limit ends."""
 
 import os
+import time
 
 from cmdexec.worker.warden import cgroup
 from cmdexec.worker.warden.containment import Containment, Tree
@@ -38,8 +39,9 @@ def _hierarchies(totals: Part, sweep_sec: float) -> Hierarchies:
         if folder := cgroup.own_folder(controller):
             parents[controller] = folder
     limits = Hierarchies(parents, totals)
+    deadline = time.monotonic() + sweep_sec
     for folder in dict.fromkeys(parents.values()):
-        cgroup.sweep(1, folder, sweep_sec)
+        cgroup.sweep(1, folder, max(0.0, deadline - time.monotonic()))
     return limits
 
 
