@@ -71,6 +71,23 @@ def test_a_running_job_of_which_nothing_is_said_has_its_lease_over_alone(polled:
     assert worker.result(second)[1]["status"] == "completed"
 
 
+def test_a_job_that_was_given_and_is_not_begun_is_queued_again(polled: Running, worker: Poller) -> None:
+    """As if the answer had been lost, and the worker asked under another claim, without lists."""
+    job_id = polled.api().create({"command": "true"})["jobId"]
+    worker.take(claim="a")
+    numbers = itertools.count()
+
+    def again() -> object:
+        status, answer = worker.poll(claim=f"b{next(numbers)}", wait=0.4)
+        return answer["jobs"] if status == 200 and answer["jobs"] else None
+
+    (job,) = until(again, "it is given again", 10)  # type: ignore[misc]
+    assert (job["jobId"], job["attempt"]) == (job_id, 2)
+    assert state(worker) == ("online", "polling")
+    worker.beat(job, start=[ref(job)])
+    assert worker.result(job)[1]["status"] == "completed"
+
+
 def test_a_word_of_it_now_and_then_is_enough(polled: Running, worker: Poller) -> None:
     polled.api().create({"command": "true"})
     (job,) = worker.take()

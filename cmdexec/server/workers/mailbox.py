@@ -141,6 +141,10 @@ class Mailbox:
             size += more
         return taken
 
+    def forget(self, job_id: str, attempt: int) -> None:
+        """The worker has this attempt no more."""
+        self._drop((job_id, attempt))
+
     def put_back(self, items: Sequence[Assignment]) -> None:
         """These could not be given: they come first next time."""
         if self._closed:

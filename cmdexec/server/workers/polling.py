@@ -81,12 +81,11 @@ class PollingMember(Member):
         return doubtful
 
     def silent(self, now: float, patience: float) -> list[tuple[str, int]]:
-        """Running attempts of which it has said nothing for so long."""
+        """Attempts of which it has said nothing for so long, begun or not."""
         has = dict(self.given())
         self._word = {job_id: at for job_id, at in self._word.items() if job_id in has}
         return [
             (job_id, given.attempt)
             for job_id, given in has.items()
-            if given.started_at is not None
-            and now - max(self._word.get(job_id, given.started_at), given.given_at) >= patience
+            if now - max(self._word.get(job_id, given.started_at or 0.0), given.given_at) >= patience
         ]

@@ -4,9 +4,9 @@ Such a worker is a member like the others, with a mailbox in place of a socket. 
 lease; any call makes it again, as it registered last, so a server that was started again needs no new `register`. While
 a socket of the worker lives, calls that come late are carried out in its name and change nothing else.
 
-An attempt that runs has a lease of its own here: if for so long the worker has said nothing of it, in a list, with
-output, a question or a result, its lease is over, though that of the worker is not. So what was granted in an answer
-that never arrived does not run for ever, even with a worker that sends no lists; and any word of it takes it up again.
+Each attempt has a lease of its own here: if for so long the worker has said nothing of it, in a list, with output, a
+question or a result, its lease is over, though that of the worker is not. So what was given in an answer that never
+arrived is not held for ever, even by a worker that sends no lists; and any word of one that runs takes it up again.
 """
 
 from collections.abc import Sequence
@@ -182,4 +182,5 @@ class Said:
             return  # the next look finds them again
         for job_id, attempt in silent:
             member.take(job_id, attempt)
+            member.mailbox.forget(job_id, attempt)
         desk.capacity.set()
