@@ -112,8 +112,8 @@ SERVER: tuple[Setting, ...] = (
         _HERE, unit="s", minimum=0, maximum=3600,
     ),
     Setting(
-        "MAX_CONNECTIONS", Kind.INTEGER, 10_000, "The most connections that may be open at once.",
-        _HERE, minimum=10, maximum=10_000_000,
+        "MAX_CONNECTIONS", Kind.INTEGER, 10_000,
+        "The most connections that may be open at once; at that, an idle one gives way to a new one.", _HERE, minimum=10, maximum=10_000_000,
     ),
     Setting(
         "STREAM_PING_SEC", Kind.DURATION, 15.0, "How often a silent stream of events says that it is alive.",
@@ -216,7 +216,7 @@ SERVER: tuple[Setting, ...] = (
         _HERE, unit="bytes", minimum=256 * KIB, maximum=GIB,
     ),
     Setting(
-        "STORE_IDLE_SEC", Kind.DURATION, 5.0, "How long nothing is stored before the store's log is emptied.",
+        "STORE_IDLE_SEC", Kind.DURATION, 5.0, "How long nothing is stored before its log is moved into its file.",
         _HERE, unit="s", minimum=0.01, maximum=3600,
     ),
     Setting(
