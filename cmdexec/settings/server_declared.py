@@ -113,7 +113,8 @@ SERVER: tuple[Setting, ...] = (
     ),
     Setting(
         "MAX_CONNECTIONS", Kind.INTEGER, 10_000,
-        "The most connections that may be open at once; at that, an idle one gives way to a new one.", _HERE, minimum=10, maximum=10_000_000,
+        "The most connections that may be open at once; at that, an idle one gives way to a new one.",
+        _HERE, minimum=10, maximum=10_000_000,
     ),
     Setting(
         "STREAM_PING_SEC", Kind.DURATION, 15.0, "How often a silent stream of events says that it is alive.",
