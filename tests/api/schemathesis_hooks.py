@@ -24,6 +24,9 @@ CREDENTIALS = {
 }  # fmt: skip
 WAIT_MAX_SEC = 0.05
 SHELL_MAX = 131_072
+REAL_MAX = 3
+"""Of a list of results, so many are of attempts that are there: it may have thousands."""
+ROUNDS = 20
 
 _turns: dict[str, int] = {}
 _attempts: list[dict[str, Any]] = []
@@ -57,7 +60,9 @@ def ended_job() -> str:
 
 def attempt() -> dict[str, Any]:
     """An attempt that schemathesis' worker holds and may speak of."""
-    while not _attempts:
+    for _ in range(ROUNDS):
+        if _attempts:
+            break
         name = uuid.uuid4().hex
         ask("worker", "POST", "/api/workers/register", {"slots": 100, "session": name, "instanceId": name})
         ask("user", "POST", "/api/jobs/create", [{"command": "true"}] * 20)
@@ -124,7 +129,7 @@ def stream(case: Any) -> None:
 
 
 def done(case: Any) -> None:
-    for one in case.body if isinstance(case.body, list) else [case.body]:
+    for one in case.body[:REAL_MAX] if isinstance(case.body, list) else [case.body]:
         held = attempt()
         one |= {"jobId": held["jobId"], "attempt": held["attempt"]}
         if turn("done", 2):
