@@ -61,7 +61,7 @@ def open_sqlite(
     queue_items, queue_bytes   calls and bytes that may wait; more is answered `overloaded`
     disk_reserve_bytes         with less free than this, new jobs are refused as `disk_full`
     log_bytes                  how long the log may grow before it is moved into the file
-    idle_sec                   how long nothing is written before the log is emptied
+    idle_sec                   how long nothing is written before the log is moved into the file
     busy_sec                   how long a program that holds the file is waited for
     seen_save_sec              how often the times at which workers were seen are written
     full_retry_sec             when whoever needs room on a full disk is told to come again

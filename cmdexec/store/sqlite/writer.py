@@ -28,7 +28,7 @@ class Bounds:
     queue_items, queue_bytes   calls, and bytes of output in them, that may wait; more is refused
     group_items, group_bytes   the most that one commit takes
     log_pages                  pages (4 KiB) in the log after which it is moved; at four times that, waiting for readers
-    idle_sec                   how long nothing is written before the log is emptied
+    idle_sec                   how long nothing is written before the log is moved
     full_retry_sec             when whoever needs room on a full disk is told to come again
     """
 
@@ -163,7 +163,7 @@ class Writer:
                         waiting = self._queue.get(timeout=self._bounds.idle_sec if self._db.log_pages else None)
                 except queue.Empty:
                     if not group:
-                        self._checkpoint(truncate=True)
+                        self._checkpoint(truncate=False)
                     return group, False
                 if waiting is None:
                     return group, True
@@ -238,6 +238,7 @@ class Writer:
     def _recovered(self) -> None:
         if self._failing:
             self._failing = self._full = False
+            self._tried_full_at = float("-inf")
             self._runtime.log.info("the store writes again")
 
     def _hand_back(self, group: list[_Waiting]) -> None:

@@ -182,10 +182,15 @@ async def test_the_log_is_moved_into_the_file_and_stays_short(make: Make, path: 
     assert path.stat().st_size > 200 * 8000 / 2
 
 
-async def test_the_log_is_emptied_when_nothing_is_written_for_a_while(make: Make, path: Path) -> None:
+async def test_the_log_is_moved_when_nothing_is_written_for_a_while_and_begun_anew(make: Make, path: Path) -> None:
+    """Its file stays as it is: what is there already is written sooner than what makes it longer."""
     writer = make(Bounds(queue_items=100, queue_bytes=1 << 20, idle_sec=0.02))
     log = path.with_name(path.name + "-wal")
-    await writer.run(note("a" * 20_000))
-    await asyncio.to_thread(until, lambda: log.stat().st_size == 0, "the log is empty")
-    assert await writer.run(note("b")) == "b"
-    assert len(stored(path)) == 2
+    sizes = []
+    for letter in "abcd":
+        before = path.stat().st_size
+        await writer.run(note(letter * 20_000))
+        sizes.append(log.stat().st_size)
+        await asyncio.to_thread(until, lambda before=before: path.stat().st_size > before, "the log is moved")
+    assert max(sizes) == sizes[0] == log.stat().st_size
+    assert len(stored(path)) == 4
