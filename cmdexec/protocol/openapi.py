@@ -310,7 +310,7 @@ def _content(operation: Operation) -> dict[str, Any]:
 def _refusal(status: str, codes: Iterable[str]) -> dict[str, Any]:
     made: dict[str, Any] = {
         "description": " ".join(f"`{code}`: {MEANINGS[code]}" for code in codes),
-        "content": {"application/json": {"schema": _schema_of(ErrorView)}},
+        "content": {"application/json": {"schema": {"$ref": f"{REF}{ErrorView.__name__}"}}},
     }
     if status in _ANSWER_HEADERS:
         name, text = _ANSWER_HEADERS[status]

@@ -171,7 +171,7 @@ def _handlers(
         max_batch=settings.max_batch_jobs, max_spec_bytes=settings.max_frame_bytes // 2,
     )  # fmt: skip
     return (
-        AboutApi().handlers(),
+        AboutApi(runtime.threads).handlers(),
         AuthApi(logins).handlers(),
         health.handlers(),
         jobs_api.handlers(),
