@@ -26,8 +26,8 @@ POLLING = FAST | {"SOCKET_RETRY_SEC": "200ms", "CONNECT_TIMEOUT_SEC": "500ms", "
 
 @contextmanager
 def behind(folder: Path, way: Way | None, *, slots: int = 4, **settings: str) -> Iterator[tuple[Server, Proxy, Worker]]:
-    """A server, and a worker behind a proxy that blocks sockets in that way."""
-    server = Server(folder, **FAST).start()
+    """A server, and a worker behind a proxy that blocks sockets in that way; `settings` are for both."""
+    server = Server(folder, **(FAST | settings)).start()
     with proxying(server.port) as proxy:
         worker = Worker(server, "w", slots=slots, **(POLLING | settings))
         worker.arguments[worker.arguments.index(server.url)] = proxy.url
@@ -115,7 +115,8 @@ def test_a_worker_whose_socket_never_opens_does_all_that_others_do(tmp_path: Pat
 
 
 def test_a_cancel_reaches_a_polling_worker_at_once_also_when_all_its_slots_are_taken(tmp_path: Path) -> None:
-    with behind(tmp_path, "refuse 403", slots=2, HEARTBEAT_SEC="60s") as (server, _, _worker):
+    """Through the poll that is open: no heartbeat is due for long."""
+    with behind(tmp_path, "refuse 403", slots=2, HEARTBEAT_SEC="60s", LEASE_SEC="180s") as (server, _, _worker):
         api = server.api()
         job_ids = api.create_many([{"command": "echo runs; sleep 60"}] * 3)
         until(lambda: [api.output(one) for one in job_ids[:2]] == [b"runs\n"] * 2, "two are running")
