@@ -10,6 +10,7 @@ from cmdexec.settings.declare import Kind, Setting
 from cmdexec.settings.parse import parse, wanted
 
 _DAY = 86400.0
+_MB = 1 << 20
 
 
 def _duration(option: str, minimum: float, maximum: float) -> Setting:
@@ -18,19 +19,24 @@ def _duration(option: str, minimum: float, maximum: float) -> Setting:
 
 _TIMEOUT = _duration("--timeout", 0.001, 366 * _DAY)
 _KILL_GRACE = _duration("--kill-grace", 0, _DAY)
+_CPU = Setting("--cpu", Kind.NUMBER, None, "", frozenset(), unit="cores", minimum=0.01, maximum=10_000)
+_RAM = Setting("--ram", Kind.SIZE, None, "", frozenset(), unit="bytes", minimum=_MB, maximum=(2**31 - 1) * _MB)
 
 
 def asked_job(
     words: Sequence[str], *, environment: Mapping[str, str], env: Sequence[str] = (), timeout: str | None = None,
-    kill_grace: str | None = None, name: str | None = None,
+    kill_grace: str | None = None, cpu: str | None = None, ram: str | None = None, name: str | None = None,
 ) -> NewJob:  # fmt: skip
     """The job. Raises click.BadParameter, which names the option. `environment`: that of this process."""
+    ram_bytes = _number(_RAM, ram)
     return NewJob(
         command=command(words),
         env=dict(_variable(one, environment) for one in env),
         name=name,
-        timeout_sec=_seconds(_TIMEOUT, timeout),
-        kill_grace_sec=_seconds(_KILL_GRACE, kill_grace),
+        timeout_sec=_number(_TIMEOUT, timeout),
+        kill_grace_sec=_number(_KILL_GRACE, kill_grace),
+        cpu=_number(_CPU, cpu),
+        ram_mb=None if ram_bytes is None else -int(-ram_bytes // _MB),
     )
 
 
@@ -56,7 +62,7 @@ def _variable(text: str, environment: Mapping[str, str]) -> tuple[str, str]:
     return name, environment[name]
 
 
-def _seconds(setting: Setting, text: str | None) -> float | None:
+def _number(setting: Setting, text: str | None) -> float | None:
     if text is None:
         return None
     try:

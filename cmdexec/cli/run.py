@@ -31,14 +31,16 @@ _TELL_AFTER_SEC = 30.0
 @click.option("--standalone", is_flag=True, help="Use a server and a worker of its own, gone afterwards.")
 @click.option("--timeout", metavar="DURATION", help="End the command after so long: 10, 90s, 5m. [default: never]")
 @click.option("--kill-grace", metavar="DURATION", help="How long it has to end when it is told to. [default: 10s]")
+@click.option("--cpu", metavar="CORES", help="The part of the worker that it gets: 2, 0.5. [default: what is free]")
+@click.option("--ram", metavar="SIZE", help="The memory that it gets: 512MiB, 2GiB. [default: what is free]")
 @click.option("--env", "-e", metavar="NAME[=VALUE]", multiple=True, help="A variable of it; without VALUE, as here.")
 @click.option("--name", metavar="TEXT", help="A name that people see.")
 @settings_options("client", data_dir="The data folder of a server of yours, which tells where it is. [DATA_DIR]")
 @click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="A file with settings of the client.")
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] COMMAND...")
 def run(
-    words: tuple[str, ...], standalone: bool, timeout: str | None, kill_grace: str | None, env: tuple[str, ...],
-    name: str | None, config: Path | None, **flags: str | None,
+    words: tuple[str, ...], standalone: bool, timeout: str | None, kill_grace: str | None, cpu: str | None,
+    ram: str | None, env: tuple[str, ...], name: str | None, config: Path | None, **flags: str | None,
 ) -> int:  # fmt: skip
     """Run a command, with its output and exit code.
 
@@ -63,7 +65,9 @@ def run(
             settings = load(ClientSettings, flags=flags, config=config).settings
         from cmdexec.cli.asked import asked_job
 
-        job = asked_job(words, environment=os.environ, env=env, timeout=timeout, kill_grace=kill_grace, name=name)
+        job = asked_job(
+            words, environment=os.environ, env=env, timeout=timeout, kill_grace=kill_grace, cpu=cpu, ram=ram, name=name
+        )
         return _run(settings, job, private)
     except BaseException:
         if private is not None:

@@ -36,12 +36,22 @@ def test_everything_that_can_be_asked_for() -> None:
     assert job == NewJob(command=("true",), env=env, name="n", timeout_sec=300.0, kill_grace_sec=0.0)
 
 
+def test_the_part_of_the_worker_is_told_in_cores_and_whole_mb() -> None:
+    assert asked_job(["true"], environment={}, cpu="0.5", ram="512MiB") == NewJob(
+        command=("true",), cpu=0.5, ram_mb=512
+    )
+    assert asked_job(["true"], environment={}, ram="1048577").ram_mb == 2
+
+
 @pytest.mark.parametrize(
     ("wrong", "option", "said"),
     [
         ({"timeout": "soon"}, "--timeout", "is not a duration"),
         ({"timeout": "0"}, "--timeout", "too small"),
         ({"kill_grace": "2d"}, "--kill-grace", "too large"),
+        ({"cpu": "many"}, "--cpu", "is not a number"),
+        ({"cpu": "0"}, "--cpu", "too small"),
+        ({"ram": "512"}, "--ram", "too small"),
         ({"env": ["=x"]}, "--env", "names no variable"),
         ({"env": ["MISSING"]}, "--env", "MISSING is not set here"),
     ],
