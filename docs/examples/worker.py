@@ -2,7 +2,7 @@
 import base64, concurrent.futures, contextlib, hmac, json, os, signal, subprocess, sys, threading, time, urllib.request
 
 SERVER, NAME, SLOTS = sys.argv[1], sys.argv[2], int((sys.argv[3:] or ["2"])[0])
-RUNNING, FREE = {}, threading.Semaphore(SLOTS)  # (job id, attempt): what ends it
+RUNNING, FREE, CLEAN = {}, threading.Semaphore(SLOTS), {name: os.environ[name] for name in ("PATH", "HOME")}
 
 def token():
     parts = {"alg": "HS256", "typ": "JWT"}, {"workerId": NAME, "iat": int(time.time()), "exp": int(time.time()) + 3600}
@@ -23,27 +23,27 @@ def call(method, path, body=None):  # None: nothing came (204), or the server wa
                 return None
 
 def run(job):
-    key, sizes, ended = (job["jobId"], job["attempt"]), {"stdout": 0, "stderr": 0}, []
+    key, sizes, ended = (job["jobId"], job["attempt"]), {"stdout": 0, "stderr": 0}, {}
     command = ["-c", job["command"]] if isinstance(job["command"], str) else ["-c", 'exec "$@"', "sh", *job["command"]]
-    process = subprocess.Popen(["sh", *command], env=os.environ | job["env"], start_new_session=True,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    env = CLEAN | job["env"] | {"CMDEXEC_JOB_ID": key[0], "CMDEXEC_ATTEMPT": str(key[1])}
+    process = subprocess.Popen(["sh", *command], env=env, start_new_session=True, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     def end(reason, how):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL if ended else how)
-        ended.append(reason)
+        ended.setdefault("reason", reason)
     def send(stream):
         while data := getattr(process, stream).read1(65536):
             piece = {"stream": stream, "offset": sizes[stream], "data": base64.b64encode(data).decode()}
             call("POST", "/api/jobs/stream-output", {"jobId": key[0], "attempt": key[1], "chunks": [piece]})
             sizes[stream] += len(data)
-    RUNNING[key] = end
-    timer = threading.Timer(job["timeoutSec"] or threading.TIMEOUT_MAX, end, ["timeout", signal.SIGKILL])
-    timer.start()
+    RUNNING[key] = end  # by (job id, attempt)
+    (timer := threading.Timer(job["timeoutSec"] or threading.TIMEOUT_MAX, end, ["timeout", signal.SIGKILL])).start()
     list(concurrent.futures.ThreadPoolExecutor(2).map(send, sizes))
-    how = {"exitCode": code} if (code := process.wait()) >= 0 else {"signal": -code, "reason": (ended or ["signal"])[0]}
+    how = {"exitCode": code} if (code := process.wait()) >= 0 else {"signal": -code}
     timer.cancel()
     output = {stream: {"bytes": size} for stream, size in sizes.items()}
-    call("POST", "/api/jobs/submit-result", {"jobId": key[0], "attempt": key[1], "output": output} | how)
+    call("POST", "/api/jobs/submit-result", {"jobId": key[0], "attempt": key[1], "output": output} | how | ended)
     del RUNNING[key]
     FREE.release()
 

@@ -72,6 +72,15 @@ def test_two_run_at_a_time_and_their_output_is_there_while_they_run(server: Serv
     assert {job["status"] for job in api.wait_ended([first, second, third])} == {"completed"}
 
 
+def test_a_job_is_told_which_it_is_and_none_of_the_workers_secrets(server: Server) -> None:
+    job_id = server.api().create({"command": "env", "env": {"GREETING": "hello"}})["jobId"]
+    server.api().wait_ended([job_id], 20)
+    told = dict(line.partition("=")[::2] for line in server.api().output(job_id).decode().splitlines())
+    assert (told["CMDEXEC_JOB_ID"], told["CMDEXEC_ATTEMPT"], told["GREETING"]) == (job_id, "1", "hello")
+    shells_own = {"PWD", "OLDPWD", "SHLVL", "_"}
+    assert told.keys() - shells_own == {"PATH", "HOME", "GREETING", "CMDEXEC_JOB_ID", "CMDEXEC_ATTEMPT"}
+
+
 def cancelled(api: Api, command: str) -> dict[str, object]:
     job_id = api.create({"command": command})["jobId"]
     until(lambda: api.output(job_id) == b"here\n", "it has written", 10)
@@ -87,6 +96,8 @@ def test_a_cancelled_one_ends_also_if_it_will_not(server: Server) -> None:
     assert (job["status"], job["signal"], job["confirmed"]) == ("cancelled", 15, True)
     job = cancelled(server.api(), "trap '' TERM; echo here; while :; do sleep 0.1; done")
     assert (job["status"], job["signal"], job["confirmed"]) == ("cancelled", 9, True)
+    job = cancelled(server.api(), "trap 'exit 143' TERM; echo here; while :; do sleep 0.1; done")
+    assert (job["status"], job["exitCode"], job["confirmed"]) == ("cancelled", 143, True)
 
 
 def test_one_that_takes_too_long_is_ended(server: Server) -> None:
