@@ -17,11 +17,13 @@ class Room:
     before     what this process started with, which jobs get: a program that closes or selects over all it may open
                breaks with a high limit
     for_pipes  ends of pipes have numbers below this
+    needed     how many all slots in use take
     enough     whether all slots can be in use at once
     """
 
     before: int
     for_pipes: int
+    needed: int
     enough: bool
 
 
@@ -33,7 +35,7 @@ def make_room(slots: int) -> Room:
     if now < needed:
         now = min(needed, _number(hard))
         resource.setrlimit(resource.RLIMIT_NOFILE, (now, hard))
-    return Room(before=soft, for_pipes=now - RESERVED, enough=now >= needed)
+    return Room(before=soft, for_pipes=now - RESERVED, needed=needed, enough=now >= needed)
 
 
 def _number(limit: int) -> int:

@@ -6,6 +6,7 @@ a process the warden does, and tells. So a job costs the worker two pipes, its p
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal, cast
@@ -15,7 +16,7 @@ from cmdexec.log import Log
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.capacity import above_the_machine, capacity_of, machine_capacity
 from cmdexec.worker.executors.contract import End, Order, Sink
-from cmdexec.worker.executors.process_files import make_room
+from cmdexec.worker.executors.process_files import RESERVED, make_room
 from cmdexec.worker.executors.process_jobs import Job, Jobs
 from cmdexec.worker.executors.process_lifeline import Lifeline
 from cmdexec.worker.warden import wire
@@ -79,22 +80,36 @@ class ProcessExecutor:
         room = make_room(self._settings.slots)
         self._files_limit = room.before
         if not room.enough:
-            self._log.warning("too few files may be open for so many slots", slots=self._settings.slots)
+            self._log.warning(
+                "too few files may be open for so many slots: lower SLOTS, or allow more (ulimit -n, LimitNOFILE=)",
+                slots=self._settings.slots, files=room.for_pipes + RESERVED, needed=room.needed,
+            )  # fmt: skip
         self._jobs = Jobs(self._settings.drain_sec, room.for_pipes, self._drained)
         try:
             await self._launch()
         except (OSError, TimeoutError) as error:
             self._jobs.close()
             self._jobs = None
-            raise CmdexecError(
-                "no_executor",
-                "The process that starts and ends jobs could not be started.",
-                mend="Look for its last words above, and at the limits on processes and open files.",
-            ) from error
+            raise self._no_warden(error) from error
         for sentence in above_the_machine(self._settings, self._machine):
             self._log.warning(sentence)
         if self._limits == "watched":
             await self._only_watched()
+
+    def _no_warden(self, error: OSError | TimeoutError) -> CmdexecError:
+        """What is said when the warden cannot be had: what stood in its way, and where more is to be seen."""
+        mend = "Look at the limits on processes and open files, and whether this user may run that program."
+        if isinstance(error, TimeoutError):
+            why = f"it was not ready within {self._settings.warden_start_sec:g} s ({sys.executable})"
+            mend = "See whether this machine is overloaded, or raise WARDEN_START_SEC."
+        elif isinstance(error, ConnectionError):
+            why = f"it ended at once ({sys.executable})"
+            mend = "Look for its last words above, and at the limits on processes and open files."
+        else:
+            why = error.strerror or type(error).__name__
+            why += f": {error.filename}" if isinstance(error.filename, str) else ""
+        sentence = f"The process that starts and ends jobs could not be started: {why}."
+        return CmdexecError("no_executor", sentence, mend=mend)
 
     async def _only_watched(self) -> None:
         """Say so, where somebody expects more. Raises CmdexecError when that was asked for."""
@@ -193,6 +208,8 @@ class ProcessExecutor:
         self._warden_began = lifeline.began
         self._ready = True
         why = {"no_cgroups": self._why_watched} if self._why_watched else {}
+        if self._settings.limits == "cgroup" and self._limits == "watched":
+            return  # that is refused, which says why
         self._log.info("ready to run jobs", mode=self._mode, limits=self._limits, **why, warden=lifeline.pid)
 
     def _command(self) -> Callable[[int], Sequence[str]]:

@@ -7,6 +7,8 @@ from cmdexec.worker.warden.proc import Process
 
 JOB_OOM_SCORE = 500
 """Jobs go first when memory runs out: the worker must live to report it."""
+SPARED_OOM_SCORE = 150
+"""Of them, those last that are held to a part of the memory."""
 
 
 class Tree(ABC):

@@ -18,16 +18,18 @@ A stray that can be of no job that runs is killed at sight.
 import os
 import time
 from collections.abc import Mapping
+from heapq import heappop, heappush
 
 from cmdexec.worker.warden import proc
-from cmdexec.worker.warden.containment import JOB_OOM_SCORE, Containment, Tree
+from cmdexec.worker.warden.containment import JOB_OOM_SCORE, SPARED_OOM_SCORE, Containment, Tree
 from cmdexec.worker.warden.proc import Process
 
 TAGS = range(JOB_OOM_SCORE + 1, 1000)
-"""The OOM scores that tell jobs apart; jobs beyond their number have none of their own."""
-_SPARED = 100
-"""So many, the lowest, are for jobs that are held to a part of the memory: where all together take too much, the kernel
-takes first one that named none."""
+"""The OOM scores that tell jobs apart, the highest first; jobs beyond their number have none of their own."""
+SPARED_TAGS = range(SPARED_OOM_SCORE - 100, SPARED_OOM_SCORE)
+"""The same, the lowest first, for jobs that are held to a part of the memory. A score of 1000 counts as much as all the
+memory that there is to share (`oom_badness`), so where all together take too much, the kernel takes first one that
+named none, unless the other alone has nearly all."""
 
 _ROUNDS = 16
 
@@ -41,7 +43,7 @@ def tag_of(pid: int) -> int | None:
         score = int(proc.read_start(f"/proc/{pid}/oom_score_adj"))
     except (OSError, ValueError):
         return None
-    return score if score in TAGS else None
+    return score if score in TAGS or score in SPARED_TAGS else None
 
 
 def marks_of(pid: int) -> Marks | None:
@@ -75,12 +77,14 @@ class DescentTree(Tree):
     """One job's processes.
 
     `noted` are the keys of those that were seen in it, `strays` the numbers of those that are the warden's children.
-    `retired`: the job has ended, not all of it did.
+    `retired`: the job has ended, not all of it did. `tag` is an OOM score that no other job has, `oom_score` the one
+    that it has in any case.
     """
 
     def __init__(self, containment: "DescentContainment") -> None:
         self._containment = containment
         self.tag: int | None = None
+        self.oom_score = JOB_OOM_SCORE
         self.main_lives = False
         self.retired = False
         self.marks: Marks | None = None
@@ -89,8 +93,8 @@ class DescentTree(Tree):
         self.strays: set[int] = set()
 
     def prepare(self) -> None:
-        if not self._containment.oom_score.set(self.tag or JOB_OOM_SCORE):
-            self.tag = None
+        if not self._containment.oom_score.set(self.oom_score):
+            self._containment.free_tag(self)
         self.began = int(time.clock_gettime(time.CLOCK_BOOTTIME) * proc.JIFFIES_PER_SEC)
 
     def enter(self) -> None:
@@ -145,21 +149,31 @@ class DescentContainment(Containment):
         self._trees: dict[int, DescentTree] = {}
         self._mains: set[int] = set()
         self._children = proc.Children()
-        self._tags = list(TAGS[_SPARED:])
-        self._spared_tags = list(reversed(TAGS[:_SPARED]))
+        self._tags = [-tag for tag in reversed(TAGS)]
+        self._spared_tags = list(SPARED_TAGS)
         self._noted: dict[tuple[int, int], DescentTree] = {}
         self._strays: dict[int, DescentTree] = {}
         self._doubts = False
 
     def take(self, alone: bool = False, spared: bool = False) -> Tree:
         tree = DescentTree(self)
-        tree.tag = self.take_tag(spared)
+        self.give_tag(tree, spared)
         return tree
 
-    def take_tag(self, spared: bool) -> int | None:
-        """An OOM score that no running job has."""
+    def give_tag(self, tree: "DescentTree", spared: bool) -> None:
+        """An OOM score that no running job has, if there is one left."""
         tags = self._spared_tags if spared else self._tags
-        return tags.pop() if tags else None
+        tree.tag = abs(heappop(tags)) if tags else None
+        tree.oom_score = tree.tag or (SPARED_OOM_SCORE if spared else JOB_OOM_SCORE)
+
+    def free_tag(self, tree: "DescentTree") -> None:
+        """It has none any more."""
+        if tree.tag is not None:
+            if tree.tag in TAGS:
+                heappush(self._tags, -tree.tag)
+            else:
+                heappush(self._spared_tags, tree.tag)
+            tree.tag = None
 
     def give_back(self, tree: Tree, clean: bool) -> None:
         if not isinstance(tree, DescentTree):
@@ -169,8 +183,7 @@ class DescentContainment(Containment):
             return
         self._trees.pop(tree.pid, None)
         tree.pid = 0
-        if tree.tag is not None:
-            (self._tags if tree.tag in TAGS[_SPARED:] else self._spared_tags).append(tree.tag)
+        self.free_tag(tree)
         for key in tree.noted:
             self._noted.pop(key, None)
         tree.noted.clear()

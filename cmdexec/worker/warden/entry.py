@@ -44,6 +44,7 @@ def main(arguments: list[str]) -> int:
         durations,
         why,
     )
+    limits.begin()
     kernel.hide_memory()  # last, as the OOM score could not be opened any more
     warden.serve()
     return 0

@@ -3,6 +3,10 @@ job that is held, made anew, so that what is counted there is this job's alone.
 
 Where there is `cpuacct`, often the same hierarchy as `cpu`, it counts CPU time. A process that the kernel killed for
 memory is its job's end: version 2 kills the whole group (`memory.oom.group`), here it is done when it is seen.
+
+Whose limit it was an event tells (`cgroup.event_control`): the folder of all gets one when the jobs together, or what
+is around them, came to a limit, and none when a job came to its own. What a group used at most tells less, as file
+cache counts in it too; it must do where the kernel has no such events (PREEMPT_RT).
 """
 
 import errno
@@ -35,6 +39,7 @@ class HierarchyShare(Share):
         in_order = dict.fromkeys(folder for _, folder in sorted(folders.items(), reverse=True))
         self.joins = tuple(f"{folder}/tasks" for folder in in_order)
         self._all = of
+        self._above = of.above()
 
     def used(self, cpu_sec: float, ram: int) -> tuple[float, int]:
         peak = _number(f"{self.folders['memory']}/memory.max_usage_in_bytes")
@@ -47,18 +52,25 @@ class HierarchyShare(Share):
 
     def killed(self) -> bool:
         """Whether the kernel killed a process of it for memory."""
+        above = self._all.above()  # before it is looked whether it was killed: what comes between is seen as its cause
         try:
             control = proc.read_start(f"{self.folders['memory']}/memory.oom_control")
         except OSError:
             return False
-        return number_in(control, b"oom_kill") > 0
+        if number_in(control, b"oom_kill"):
+            return True
+        self._above = above
+        return False
 
     def verdict(self) -> str:
         if not self.killed():
             return ""
-        if _reached(self.folders["memory"], self.part.ram):
-            return over_its_part(self.part)
-        return over_the_totals(self._all.totals) if self._all.reached() else MACHINE_FULL
+        if self._all.above() > self._above:
+            return self._all.verdict()
+        folder = self.folders["memory"]
+        if _reached(folder, self.part.ram):
+            return over_its_part(self.part, _files(folder))
+        return MACHINE_FULL if self._all.hears else self._all.verdict()
 
 
 class Hierarchies(Limits):
@@ -76,6 +88,8 @@ class Hierarchies(Limits):
         name = cgroup.name_of(os.getpid())
         self._places = {controller: f"{folder}/{name}" for controller, folder in parents.items()}
         self._counter = 0
+        self._above = 0
+        self._events = -1
         made: list[str] = []
         try:
             for place in dict.fromkeys(self._places.values()):
@@ -84,7 +98,9 @@ class Hierarchies(Limits):
             for controller, file in _NEEDED.items():
                 if not os.access(f"{self._places[controller]}/{file}", os.W_OK):
                     raise OSError(errno.EACCES, f"limits of {controller} cannot be set")
+            self._count_all()
             self._limit(self._places, totals)
+            self._events = _events_of(self._places["memory"])
         except OSError:
             for place in made:
                 os.rmdir(place)
@@ -113,13 +129,38 @@ class Hierarchies(Limits):
             (share, share.verdict()) for share, _ in running if isinstance(share, HierarchyShare) and share.killed()
         ]
 
-    def reached(self) -> bool:
-        """Whether the jobs together came to their limit."""
-        return _reached(self._places["memory"], self.totals.ram)
+    @property
+    def hears(self) -> bool:
+        """Whether the kernel tells `above`."""
+        return self._events >= 0
+
+    def above(self) -> int:
+        """How often the jobs together, or what is around them, came to a limit."""
+        if self._events >= 0:
+            try:
+                self._above += os.eventfd_read(self._events)
+            except BlockingIOError:
+                pass
+        return self._above
+
+    def verdict(self) -> str:
+        """The sentence for a job that was killed for one of those limits."""
+        place = self._places["memory"]
+        return over_the_totals(self.totals, _files(place)) if _reached(place, self.totals.ram) else MACHINE_FULL
 
     def close(self) -> None:
+        if self._events >= 0:
+            os.close(self._events)
+            self._events = -1
         for place in dict.fromkeys(self._places.values()):
             cgroup.Cgroup(1, place).remove()
+
+    def _count_all(self) -> None:
+        """What is used in the folders of jobs counts in that of all (before Linux 5.11 only if that is asked for).
+        Raises OSError."""
+        hierarchy = f"{self._places['memory']}/memory.use_hierarchy"
+        if os.path.exists(hierarchy) and not _number(hierarchy):
+            cgroup.write(hierarchy, b"1")
 
     def _limit(self, folders: dict[str, str], part: Part) -> None:
         memory, cpu = folders["memory"], folders["cpu"]
@@ -137,6 +178,29 @@ class Hierarchies(Limits):
 def _reached(folder: str, ram: int) -> bool:
     """Whether it came to its limit (`memory.failcnt` should say so, and stays 0 in Linux 6.18)."""
     return 0 < ram <= _number(f"{folder}/memory.max_usage_in_bytes") + min(_LAST_BYTES, ram // 8)
+
+
+def _files(folder: str) -> int:
+    """Bytes of it that are files in memory, with those that its processes left."""
+    try:
+        return number_in(proc.read_start(f"{folder}/memory.stat"), b"total_shmem")
+    except OSError:
+        return 0
+
+
+def _events_of(folder: str) -> int:
+    """A descriptor that counts how often a limit of the group or around it was reached; -1 where that is not told."""
+    events = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+    try:
+        control = os.open(f"{folder}/memory.oom_control", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            cgroup.write(f"{folder}/cgroup.event_control", b"%d %d" % (events, control))
+        finally:
+            os.close(control)
+    except OSError:
+        os.close(events)
+        return -1
+    return events
 
 
 def _number(path: str) -> int:

@@ -6,6 +6,7 @@ import time
 from cmdexec.worker.warden import cgroup
 from cmdexec.worker.warden.containment import Containment, Tree
 from cmdexec.worker.warden.hierarchies import Hierarchies
+from cmdexec.worker.warden.inside import cannot_hold
 from cmdexec.worker.warden.job import NEVER, Job
 from cmdexec.worker.warden.limits import Limits, Part, Share
 from cmdexec.worker.warden.slots import CgroupContainment
@@ -55,8 +56,11 @@ class Holds:
         self._running: dict[int, tuple[Job, Share]] = {}
 
     def take(self, part: Part, tree: Tree) -> Share:
-        """What holds a job that is about to be born. Raises OSError."""
-        return self.limits.take(part, tree)
+        """What holds a job that is about to be born. Raises CannotStartError."""
+        try:
+            return self.limits.take(part, tree)
+        except OSError as error:
+            raise cannot_hold(error) from error
 
     def add(self, job: Job, share: Share, now: float) -> None:
         """It was born."""

@@ -22,19 +22,23 @@ def spawn_held(
     """As `spawn.spawn`, in the cgroups of `joins` and `share`: the number of the new process, and a pipe that tells
     `last_words` why it could not become the program, if so; that is not waited for here."""
     spawn.enter(cwd)
-    program = spawn.find(argv[0], env.get("PATH", os.defpath))
+    program = spawn.program(argv, env)
     try:
         words, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise spawn.CannotStartError(spawn.NO_FILES, machine=True) from error
+    # What is sent to the copy while it ignores it as this process does would be lost: blocked, it waits.
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, spawn.IGNORED)
     try:
         pid = os.fork()
     except OSError as error:
+        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
         os.close(words)
         os.close(theirs)
         raise spawn.CannotStartError(spawn.NO_ROOM, machine=True) from error
     if pid == 0:
         _become(program, argv, env, (out, err), files, share, joins, theirs)
+    signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
     os.close(theirs)
     return pid, words
 
@@ -71,8 +75,13 @@ def _hold(share: Share, joins: tuple[str, ...]) -> None:
         for path in (*joins, *share.joins):
             cgroup.write(path, b"0")
     except OSError as error:
-        sentence = f"it cannot be held to its part of the machine: {os.strerror(error.errno or 0)}"
-        raise spawn.CannotStartError(sentence, machine=True) from error
+        raise cannot_hold(error) from error
+
+
+def cannot_hold(error: OSError) -> spawn.CannotStartError:
+    """What is said when the kernel refuses limits. Mostly it is this job's limits that it refuses, and others start."""
+    sentence = f"it cannot be held to its part of the machine: {os.strerror(error.errno or 0)}"
+    return spawn.CannotStartError(sentence, spawn.is_of_the_machine(error))
 
 
 def last_words(pipe: int) -> tuple[str, bool]:

@@ -14,6 +14,10 @@ CPU_PERIOD_US = 100_000
 _QUOTA_MIN_US = 1000
 """The least that the kernel takes (sched-bwc)."""
 _PERIOD_MAX_US = 1_000_000
+_ROUNDING_US = 0.001
+"""0.29 cores are 28999.999… microseconds in a period."""
+_FILES_SHARE = 8
+"""What files take of a limit is worth a word from an eighth of it on."""
 
 
 class Part:
@@ -29,21 +33,24 @@ class Part:
         return bool(self.cpu or self.ram)
 
     def quota_us(self) -> tuple[int, int]:
-        """So many microseconds of CPU time in each period of so many, as near as the kernel takes it."""
+        """So many microseconds of CPU time in each period of so many, as near as the kernel takes it and never more: it
+        refuses a group more than the group around has."""
         period = CPU_PERIOD_US
         if self.cpu * period < _QUOTA_MIN_US:
             period = _PERIOD_MAX_US
-        return max(_QUOTA_MIN_US, round(self.cpu * period)), period
+        return max(_QUOTA_MIN_US, int(self.cpu * period + _ROUNDING_US)), period
 
 
 class Share(ABC):
     """What holds one job.
 
+    inside  it takes a process that holds itself before it is the job's program; else any way of making it will do
     joins   files of cgroups; who writes 0 there is in them, before it is the job's program
     cores   the only ones that the job may run on; None: all
     nice    so much more willingly than others it lets go of the CPU
     """
 
+    inside = True
     joins: tuple[str, ...] = ()
     cores: frozenset[int] | None = None
     nice = 0
@@ -66,10 +73,11 @@ class Share(ABC):
 
 class Limits(ABC):
     """What holds all jobs, each to its part and together to the worker's. `looks`: it must be asked now and then whom
-    to end."""
+    to end. `alone`: a job's tree must be held by what held no other, since its limits are set and counted there."""
 
     kind = ""
     looks = False
+    alone = False
 
     def __init__(self, totals: Part) -> None:
         self.totals = totals
@@ -77,6 +85,10 @@ class Limits(ABC):
     def holds(self, part: Part) -> bool:
         """Whether a job with this part is held to anything."""
         return bool(part) or bool(self.totals)
+
+    def begin(self) -> None:
+        """This process will make the jobs: whatever holds all of them alike is done now."""
+        return
 
     @abstractmethod
     def take(self, part: Part, tree: Tree) -> Share:
@@ -95,14 +107,21 @@ class Limits(ABC):
         """Take down what was set up; all trees are empty."""
 
 
-def over_its_part(part: Part) -> str:
-    """The sentence for a job that is killed for its own limit."""
-    return f"it used more than its {part.ram // MIB} MB of memory"
+def over_its_part(part: Part, files: int = 0) -> str:
+    """The sentence for a job that is killed for its own limit; `files`: bytes of it that are files in memory."""
+    return f"it used more than its {part.ram // MIB} MB of memory" + _with_files(part, files)
 
 
-def over_the_totals(totals: Part) -> str:
+def over_the_totals(totals: Part, files: int = 0) -> str:
     """The sentence for a job that is killed for the limit of all."""
-    return f"the jobs of its worker together used more than the worker's {totals.ram // MIB} MB of memory (RAM_LIMIT)"
+    limit = f"{totals.ram // MIB} MB of memory (RAM_LIMIT)"
+    return f"the jobs of its worker together used more than the worker's {limit}" + _with_files(totals, files)
+
+
+def _with_files(part: Part, files: int) -> str:
+    if files * _FILES_SHARE < part.ram:
+        return ""
+    return f"; {files // MIB} MB of it are files that were written into memory: the working folder or /dev/shm"
 
 
 MACHINE_FULL = "its machine ran out of memory"

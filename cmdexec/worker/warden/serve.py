@@ -153,11 +153,12 @@ class Warden:
             if ends[1] < 0:
                 raise CannotStartError(NO_FILES, machine=True)
             held = self._holds.limits.holds(part)
-            tree = self._containment.take(alone=held, spared=part.ram > 0)
+            tree = self._containment.take(alone=held and self._holds.limits.alone, spared=part.ram > 0)
             if held:
+                share = self._holds.take(part, tree)
+            if share is not None and share.inside:
                 self._containment.leave()  # a copy of this process would be where this one is
                 tree.prepare()
-                share = self._holds.take(part, tree)
                 pid, words = spawn_held(argv, env, cwd, *ends, self._files, share, tree.joins)
             else:
                 tree.enter()

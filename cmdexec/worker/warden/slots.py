@@ -92,7 +92,7 @@ class CgroupContainment(DescentContainment):
 
     def take(self, alone: bool = False, spared: bool = False) -> Tree:
         tree = self._free.pop() if self._free and not alone else self._make(alone)
-        tree.tag = self.take_tag(spared)
+        self.give_tag(tree, spared)
         return tree
 
     def give_back(self, tree: Tree, clean: bool) -> None:

@@ -86,12 +86,12 @@ def spawn(argv: list[str], env: dict[str, str], cwd: str, out: int, err: int, fi
     it has open is closed on exec.
     """
     enter(cwd)
+    path = program(argv, env)
     try:
-        program = find(argv[0], env.get("PATH", os.defpath))
         out, err = files.lower(out, err)
         try:
             return os.posix_spawn(
-                program,
+                path,
                 argv,
                 env,
                 file_actions=((os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, err, 2)),
@@ -107,10 +107,18 @@ def spawn(argv: list[str], env: dict[str, str], cwd: str, out: int, err: int, fi
         raise CannotStartError(_bad_text(argv, env)) from error
 
 
-def execute(program: str, argv: list[str], env: dict[str, str]) -> None:
+def program(argv: list[str], env: dict[str, str]) -> str:
+    """The program that an order names. Raises CannotStartError."""
+    try:
+        return find(argv[0], env.get("PATH", os.defpath))
+    except ValueError as error:
+        raise CannotStartError(_bad_text(argv, env)) from error
+
+
+def execute(path: str, argv: list[str], env: dict[str, str]) -> None:
     """Become the program. Raises CannotStartError when that does not go."""
     try:
-        os.execve(program, argv, env)  # noqa: S606 - a job is whatever program its owner names
+        os.execve(path, argv, env)  # noqa: S606 - a job is whatever program its owner names
     except OSError as error:
         raise CannotStartError(_sentence(error, argv[0]), is_of_the_machine(error)) from error
     except ValueError as error:

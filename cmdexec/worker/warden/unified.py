@@ -27,7 +27,7 @@ _OFF = b"-cpu -memory"
 
 
 class UnifiedShare(Share):
-    """One job's group, which counts from its making."""
+    """One job's group, which counts from its making. Its warden must not go in itself, so `inside`."""
 
     def __init__(self, part: Part, folder: str, of: "Unified") -> None:
         super().__init__(part)
@@ -49,14 +49,15 @@ class UnifiedShare(Share):
         if not number_in(events, b"oom_kill"):
             return ""
         if number_in(events, b"oom"):
-            return over_its_part(self.part) if self.part.ram else MACHINE_FULL
-        return over_the_totals(self._all.totals) if self._all.reached() > self._reached_before else MACHINE_FULL
+            return over_its_part(self.part, _files(self._folder)) if self.part.ram else MACHINE_FULL
+        return self._all.verdict() if self._all.reached() > self._reached_before else MACHINE_FULL
 
 
 class Unified(Limits):
     """`containment` is of version 2; its warden's parent is the worker."""
 
     kind = "cgroup2"
+    alone = True
 
     def __init__(self, containment: CgroupContainment, totals: Part) -> None:
         """Raises OSError, with a sentence, when limits cannot be set here."""
@@ -89,11 +90,15 @@ class Unified(Limits):
         """Its group goes with its tree."""
 
     def reached(self) -> int:
-        """How often the limit of all was reached."""
-        return number_in(_content(f"{self._place}/memory.events"), b"oom") if self.totals.ram else 0
+        """How often the limit of all was reached; `memory.events` would count each job's own limit too."""
+        return number_in(_content(f"{self._place}/memory.events.local"), b"oom") if self.totals.ram else 0
+
+    def verdict(self) -> str:
+        """The sentence for a job that was killed for the limit of all."""
+        return over_the_totals(self.totals, _files(self._place))
 
     def close(self) -> None:
-        """The parent as it was found, if the leaf is this warden's."""
+        """The parent as it was before the first warden, if there is a leaf."""
         if not self._leaf:
             return
         cgroup.attempt(f"{self._parent}/cgroup.subtree_control", _OFF)
@@ -102,7 +107,12 @@ class Unified(Limits):
         cgroup.Cgroup(2, self._leaf).remove()
 
     def _make_room(self) -> None:
-        """Nobody is in the parent itself any more. Raises OSError."""
+        """Nobody is in the parent itself any more. Raises OSError.
+
+        The worker of a warden that died alone lives on in that one's leaf, which is this one's from now on."""
+        if (home := cgroup.own_folder("")) and cgroup.is_leaf(home) and os.path.dirname(home) == self._parent:
+            self._leaf = home
+            return
         inside = set(map(int, _content(f"{self._parent}/cgroup.procs").split()))
         if not inside or not os.path.exists(f"{self._parent}/cgroup.type"):  # the root of all may hold processes
             return
@@ -141,6 +151,11 @@ def _limit(folder: str, part: Part) -> None:
         cgroup.attempt(f"{folder}/memory.swap.max", b"0")  # missing where swap is not counted
     if part.cpu:
         cgroup.write(f"{folder}/cpu.max", b"%d %d" % part.quota_us())
+
+
+def _files(folder: str) -> int:
+    """Bytes of it that are files in memory, with those that its processes left."""
+    return number_in(_content(f"{folder}/memory.stat"), b"shmem")
 
 
 def _content(path: str) -> bytes:

@@ -26,6 +26,7 @@ class WatchedShare(Share):
         super().__init__(part)
         self.cores = cores
         self.nice = _NICE if part.cpu % 1 else 0
+        self.inside = cores is not None or self.nice > 0
         self.peak = 0
 
     def used(self, cpu_sec: float, ram: int) -> tuple[float, int]:
@@ -49,14 +50,17 @@ class Watched(Limits):
             cores = [*cores[first:], *cores[:first]][: math.ceil(totals.cpu)]
         self._taken = dict.fromkeys(cores, 0.0)
 
+    def begin(self) -> None:
+        """This process keeps to the cores of all jobs, so that each of them is born on these."""
+        if self.totals.cpu:
+            os.sched_setaffinity(0, self._taken)
+
     def take(self, part: Part, tree: Tree) -> Share:
         cores = None
         if part.cpu:
             count = min(math.ceil(part.cpu), len(self._taken))
             cores = frozenset(sorted(self._taken, key=self._taken.__getitem__)[:count])
             self._charge(cores, part.cpu)
-        elif self.totals.cpu:
-            cores = frozenset(self._taken)
         return WatchedShare(part, cores)
 
     def give_back(self, share: Share) -> None:

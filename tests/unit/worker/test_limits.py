@@ -57,7 +57,7 @@ status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 print([int(status[name], 16) & 0x7FFFFFFF for name in ("SigBlk", "SigIgn", "SigCgt")])  # 32 and 33 are the C library's
 print(sorted(os.listdir("/proc/self/fd")), os.readlink("/proc/self/fd/0"), resource.getrlimit(resource.RLIMIT_NOFILE))
 print(os.getsid(0) == os.getpid(), os.getcwd(), sorted(os.environ.items()))
-print(500 < int(open("/proc/self/oom_score_adj").read()) < 1000)
+print(0 < int(open("/proc/self/oom_score_adj").read()) < 1000)
 """
 
 

@@ -22,7 +22,8 @@ MB = 1 << 20
 OF_A_GROUP = {
     "cgroup.controllers": "", "cgroup.events": "populated 0\nfrozen 0\n", "cgroup.kill": "", "cgroup.procs": "",
     "cgroup.subtree_control": "", "cgroup.type": "domain\n", "cpu.max": "max 100000\n", "memory.events": "",
-    "cpu.stat": "usage_usec 0\n", "memory.max": "max\n", "memory.oom.group": "0\n", "memory.swap.max": "max\n",
+    "memory.events.local": "", "cpu.stat": "usage_usec 0\n", "memory.max": "max\n", "memory.oom.group": "0\n",
+    "memory.swap.max": "max\n",
 }  # fmt: skip
 """Files of each group below the root (Linux 6.1, with cpu and memory delegated)."""
 EVENTS = "low 0\nhigh 0\nmax 21\noom {}\noom_kill {}\noom_group_kill 0\n"
@@ -121,6 +122,8 @@ def test_recorded_smallest_parts_are_what_the_kernel_takes() -> None:
     assert Part(0.005).quota_us() == (5000, 1_000_000)
     assert Part(0.0001).quota_us() == (1000, 1_000_000)
     assert Part(2).quota_us() == (200_000, 100_000)
+    assert Part(0.29).quota_us() == (29_000, 100_000)
+    assert Part(0.666666).quota_us() == (66_666, 100_000), "more than two thirds, which may be all there is"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +144,8 @@ def test_recorded_events_tell_whose_limit_it_was(
     share = limits.take(Part(0, 64 * MB), tree)
     place = Path(containment.place)
     (place / "1" / "memory.events").write_text(EVENTS.format(oom, killed))
-    (place / "memory.events").write_text(EVENTS.format(above, killed))
+    (place / "memory.events").write_text(EVENTS.format(above + oom, killed))
+    (place / "memory.events.local").write_text(EVENTS.format(above, 0))
     assert share.verdict() == says
 
 
@@ -216,16 +220,27 @@ def test_recorded_refusal_by_the_kernel_puts_everything_back(
 def test_recorded_leaf_of_a_dead_warden_is_home_to_the_next(
     recorded: RecordedTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its worker lives on in the leaf; the new warden is born there, and makes its groups beside it."""
+    """Its worker lives on in the leaf; the new warden is born there, and makes its groups beside it. At its end
+    the group is as it was found by the first."""
     leaf = recorded.parent / f"{cgroup.name_of(2**22)}-leaf"
     os.mkdir(leaf)
     monkeypatch.setattr(cgroup, "own_folder", lambda _controller: str(leaf))
     assert cgroup.parent_folder(2) == str(recorded.parent)
     containment = CgroupContainment(2, str(recorded.parent), 10, str(leaf))
     recorded.set("cgroup.procs", "")
-    Unified(containment, Part())
+    limits = Unified(containment, Part())
     assert (leaf / "cgroup.procs").read_text() == "0"
     assert [name for name, _ in recorded.written] == ["cgroup.subtree_control", "warden/cgroup.subtree_control"]
+    (leaf / "cgroup.procs").write_text("7\n8\n")
+    containment.close()
+    recorded.written.clear()
+    limits.close()
+    assert recorded.written == [
+        ("cgroup.subtree_control", "-cpu -memory"),
+        ("cgroup.procs", "7"),
+        ("cgroup.procs", "8"),
+    ]
+    assert not leaf.exists()
 
 
 def test_recorded_leaf_that_somebody_lives_in_is_not_swept(recorded: RecordedTree) -> None:
@@ -270,11 +285,24 @@ def test_watched_jobs_are_spread_over_the_cores_of_the_worker() -> None:
 
 
 def test_watched_jobs_together_get_as_many_cores_as_the_worker_may_use() -> None:
-    limits = Watched(Part(1.5), [0, 1, 2, 3])
+    """The warden keeps to them; who names a part gets its own of these."""
+    before = os.sched_getaffinity(0)
+    limits = Watched(Part(0.5), sorted(before))
     tree = DescentContainment().take()
-    cores = limits.take(Part(), tree).cores
-    assert cores is not None
-    assert len(cores) == 2
-    one = limits.take(Part(0.5), tree).cores
-    assert one is not None
-    assert one < cores
+    try:
+        limits.begin()
+        kept = os.sched_getaffinity(0)
+    finally:
+        os.sched_setaffinity(0, before)
+    assert len(kept) == 1
+    assert limits.take(Part(), tree).cores is None
+    assert limits.take(Part(0.5), tree).cores == kept
+
+
+def test_watching_takes_no_process_that_holds_itself_but_for_cores() -> None:
+    """Such a process is a copy of the warden, which costs more than all the rest of a brief job."""
+    limits = Watched(Part(0, 512 * MB), [0, 1])
+    tree = DescentContainment().take()
+    assert [limits.take(part, tree).inside for part in (Part(), Part(0, MB), Part(1), Part(0.5, MB))] == [
+        False, False, True, True,
+    ]  # fmt: skip
