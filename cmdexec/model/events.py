@@ -41,12 +41,18 @@ class Expired(Event, frozen=True):
 
 
 class Claim(Event, frozen=True):
-    """A worker takes it; only from queued."""
+    """A worker takes it; only from queued. `known_as`: what a job that it declined calls it, if that is not its id."""
 
     name: ClassVar[str] = "claim"
     worker_id: str
     session: str
     claim_id: str
+    known_as: str = ""
+
+    @property
+    def avoided_as(self) -> str:
+        """What stands in `Job.avoid`, if it declined the job."""
+        return self.known_as or self.worker_id
 
     @property
     def who(self) -> str:
@@ -147,11 +153,14 @@ class NeverSpawned(FromWorker, frozen=True):
 
 
 class Declined(FromWorker, frozen=True):
-    """W's own policy forbids n. `others_match`: another worker might take it."""
+    """W's own policy forbids n, or n asks for more than W has. `others_match`: another worker might take it; `lacking`:
+    what n asks for that no worker has, if that is so; `known_as`: what the job shall call W, if not by its id."""
 
     name: ClassVar[str] = "declined"
     message: str
     others_match: bool = False
+    lacking: str | None = None
+    known_as: str = ""
 
 
 class HandedBack(FromWorker, frozen=True):

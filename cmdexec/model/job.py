@@ -177,7 +177,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     due_at         when a scheduled job becomes queued
     missing        how often in a row the holder's complete list lacked the attempt
     never_spawned  how often a worker gave it back unborn
-    avoid          workers that declined it
+    avoid          workers that declined it, each as it had registered
     retries_used   retries granted because an attempt ran and failed; never over `max_retries`
     lost_used      retries granted because a lease ran out; never over `max_lost`
     dropped        attempts no longer kept in `attempts`

@@ -36,7 +36,7 @@ def claim(job: Job, event: Claim, now: int, jitter: float) -> Change | Refusal:
     """assigned, attempt + 1 (from queued only, and by no worker that declined it)"""
     if job.status is not Status.QUEUED:
         return refused(job, event, now, jitter)
-    if event.worker_id in job.avoid:
+    if event.avoided_as in job.avoid:
         return Refusal("conflict", f"Worker {event.worker_id} declined this job.", {"status": str(job.status)})
     return Change(claimed(job, event, now), job.rev, Tell.OK)
 

@@ -216,10 +216,11 @@ def result_ended(job: Job, event: Ended, now: int, _jitter: float) -> Refusal:
 
 def declined(job: Job, event: Declined, now: int, _jitter: float) -> Change:
     """queued, W avoided, no retry used; nobody else matches: failed `rejected`"""
-    avoid = (*(name for name in job.avoid if name != event.worker_id), event.worker_id)[-AVOID_MAX:]
+    known_as = event.known_as or event.worker_id
+    avoid = (*(name for name in job.avoid if name != known_as), known_as)[-AVOID_MAX:]
     if event.others_match:
         return requeued(job, event, now, tell=Tell.OK, note=clipped(event.message), avoid=avoid)
-    message = sentence(job, Reason.REJECTED, detail=event.message)
+    message = clipped(event.lacking) if event.lacking else sentence(job, Reason.REJECTED, detail=event.message)
     return finished(job, event, now, Status.FAILED, Reason.REJECTED, message=message, tell=Tell.OK, avoid=avoid)
 
 

@@ -127,8 +127,10 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "protocol": "The protocol it speaks.",
         "frames": "Frames from the server that it understands beyond those of the first version.",
         "labels": "Names and values that jobs may require.",
-        "cpu": "Cores that all its jobs may use together; all of the machine when left out.",
-        "ramMb": "Memory in MB of 2^20 bytes that all its jobs may use together; all when left out.",
+        "cpu": "Cores that all its jobs may use together; it gets no job that asks for more.",
+        "ramMb": "Memory in MB of 2^20 bytes that all its jobs may use together; it gets no job that asks for more.",
+        "limits": "What holds a job to its part: cgroups of version 2 or 1, or `watched`: seen to, not enforced."
+        " A worker that leaves it out gets no job with `cpu` or `ramMb`.",
     },
     messages.Registered: {
         "session": "The session, its own or the one made for it.",

@@ -49,8 +49,9 @@ class Register(Message, frozen=True):
     session      the life of its spool; without one, its id stands for it
     instance_id  made afresh by each process: the newest owns the session
     frames       the frames from the server that it understands beyond those of the first version
-    cpu, ram_mb  what all its jobs may use together; None: all that the machine has
-    limits       what holds a job to its part: cgroups of version 2 or 1, or `watched`: seen to, not enforced
+    cpu, ram_mb  what all its jobs may use together; None: not said, so no job is held back for it
+    limits       what holds a job to its part: cgroups of version 2 or 1, or `watched`: seen to, not enforced; None:
+                 nothing, so it is given no job that names a part
     """
 
     worker_id: Key | None = None

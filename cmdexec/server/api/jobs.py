@@ -30,10 +30,11 @@ _Outcome = Literal["cancelled", "asked", "too_late", "not_found"]
 
 
 class JobsApi:
-    """`jobs.create`, `jobs.status`, `jobs.cancel`. `fleet` says in words why a queued job waits."""
+    """`jobs.create`, `jobs.status`, `jobs.cancel`. `fleet` says in words why a job waits for a worker, or with
+    one."""
 
     def __init__(
-        self, jobs: Jobs, reads: Reads, *, fleet: Callable[[], str], max_batch: int, max_spec_bytes: int
+        self, jobs: Jobs, reads: Reads, *, fleet: Callable[[Job], str], max_batch: int, max_spec_bytes: int
     ) -> None:
         self._jobs = jobs
         self._reads = reads
@@ -115,8 +116,7 @@ class JobsApi:
         wanted = needs_row(jobs)
         found = await self._reads.output.rows(wanted) if wanted else []
         rows = {key: row for key, row in zip(wanted, found, strict=True) if row is not None}
-        fleet = self._fleet()
-        return JobsView(jobs=tuple(job_view(job, waiting_for(job, fleet), rows) for job in jobs))
+        return JobsView(jobs=tuple(job_view(job, waiting_for(job, self._fleet), rows) for job in jobs))
 
 
 def _owner(call: Call) -> str:

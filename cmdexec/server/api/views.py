@@ -1,6 +1,6 @@
 """What is stored, as the API shows it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cmdexec.clock import rfc3339
 from cmdexec.model.job import Attempt, Job, Result, Status, StreamEnd
@@ -78,12 +78,11 @@ def job_view(job: Job, waiting_for: str | None, rows: Rows = NO_ROWS) -> JobView
     )  # fmt: skip
 
 
-def waiting_for(job: Job, fleet: str) -> str | None:
-    """Why the job does not run yet; `fleet` says how the workers are (`no worker is connected`). None if it does."""
-    if job.status is Status.QUEUED:
-        return fleet
-    if job.status is Status.ASSIGNED:
-        return f"next on worker {job.worker_id}"
+def waiting_for(job: Job, fleet: Callable[[Job], str]) -> str | None:
+    """Why the job does not run yet; `fleet` says how the workers are, if it is for one of them or has one (`no worker
+    is connected`). None if it runs."""
+    if job.status in (Status.QUEUED, Status.ASSIGNED):
+        return fleet(job)
     if job.status is Status.SCHEDULED:
         return f"its time, {rfc3339(job.due_at)}" if job.due_at is not None else "its time"
     if job.status is Status.UNKNOWN:

@@ -1,20 +1,22 @@
 """Listing workers, and how the fleet stands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
 
 from cmdexec.clock import Clock, rfc3339
+from cmdexec.model.job import Job, Status
 from cmdexec.protocol.requests import RunningView, WorkersView, WorkerView
 from cmdexec.server.api.handler import Call, Handlers, Reply
-from cmdexec.server.workers import LiveWorker, Presence
+from cmdexec.server.workers import LiveWorker, Member, Part, Presence, lacking, part_of
 from cmdexec.store.contract.reads import Reads
 from cmdexec.store.contract.workers import WorkerRow
 
 _PAGE = 1000
 _SHOWN_JOBS = 1000
-_FLEET_GOOD_FOR_SEC = 0.2
+_GOOD_FOR_SEC = 0.2
+_KEPT_MAX = 1000
 
 _State = Literal["online", "offline", "lost", "draining", "revoked"]
 
@@ -87,33 +89,57 @@ def _state(row: WorkerRow, live: LiveWorker | None) -> _State:
 
 
 class Fleet:
-    """Why a queued job waits, in words; worked out anew a few times a second at most, since many may ask."""
+    """Why a job waits for a worker, or with one, in words; worked out anew a few times a second at most for all
+    that ask the same of a machine, since many may ask."""
 
     def __init__(self, presence: Presence, clock: Clock, draining: Callable[[], bool]) -> None:
-        self._presence = presence
+        self._members = presence.desk.members
         self._clock = clock
         self._draining = draining
-        self._words = ""
+        self._words: dict[tuple[Part | None, tuple[str, ...]], str] = {}
         self._until = -1.0
 
-    def __call__(self) -> str:
+    def __call__(self, job: Job) -> str:
+        """Of a job that is queued or assigned."""
+        if job.status is Status.ASSIGNED:
+            return self._with_one(job)
         now = self._clock.elapsed()
-        if now >= self._until:
-            self._words = self._look()
-            self._until = now + _FLEET_GOOD_FOR_SEC
-        return self._words
+        if now >= self._until or len(self._words) >= _KEPT_MAX:
+            self._words.clear()
+            self._until = now + _GOOD_FOR_SEC
+        asks = part_of(job.spec), job.avoid
+        if asks not in self._words:
+            self._words[asks] = self._look(*asks)
+        return self._words[asks]
 
-    def _look(self) -> str:
+    def _with_one(self, job: Job) -> str:
+        member = self._members.get(job.worker_id or "")
+        why = member.crowded.get(job.job_id) if member is not None and member.has(job.job_id, job.attempt) else None
+        return f"next on worker {job.worker_id}" if why is None else f"room on worker {job.worker_id}: {why}"
+
+    def _look(self, part: Part | None, avoid: tuple[str, ...]) -> str:
         if self._draining():
             return "the server is stopping; it goes on when the server is back"
-        members = list(self._presence.desk.members.values())
+        members = list(self._members.values())
         if not members:
             return "no worker is connected"
-        taking = [member for member in members if not member.draining]
+        taking = [member for member in members if member.takes]
         if not taking:
             return "all connected workers are draining"
-        if any(member.open_slots for member in taking):
-            return "a worker has room for it and is about to get it"
-        if any(member.free_slots for member in taking):
-            return "a worker has room for it and gets it when it asks for jobs again"
-        return "the one worker is busy" if len(taking) == 1 else f"all {len(taking)} workers are busy"
+        nobody = None if part is None else lacking(part, [member.capacity for member in taking])
+        if nobody is not None:
+            return f"{nobody} (of those that are connected)"
+        able = [one for one in taking if one.holder.avoided_as not in avoid and one.capacity.refusal(part) is None]
+        return _state_of(able, part) if able else "every connected worker that could run it has declined it"
+
+
+def _state_of(able: Sequence[Member], part: Part | None) -> str:
+    """Of those that might run it."""
+    if any(member.open_slots for member in able):
+        return "a worker has room for it and is about to get it"
+    if any(member.free_slots for member in able):
+        return "a worker has room for it and gets it when it asks for jobs again"
+    if part is None:
+        return "the one worker is busy" if len(able) == 1 else f"all {len(able)} workers are busy"
+    which = f"that could let it use {part}"
+    return f"the one worker {which} is busy" if len(able) == 1 else f"all {len(able)} workers {which} are busy"

@@ -7,13 +7,13 @@ from cmdexec.server.jobs.held import missing, output, resume, resumed
 from cmdexec.server.jobs.holder import Holder, again, told
 from cmdexec.server.jobs.jobs import Jobs
 from cmdexec.server.jobs.measure import Measure, StoredOutput
-from cmdexec.server.jobs.release import dead, release, released
+from cmdexec.server.jobs.release import Fleet, dead, release, released
 from cmdexec.server.jobs.report import report, reported
 from cmdexec.server.jobs.requeue import recall, requeue
 from cmdexec.server.jobs.start import cannot_start, start, started
 
 __all__ = [
-    "Ask", "Holder", "Jobs", "Measure", "Outcome", "StoredOutput", "again", "cannot_start", "dead", "due", "expired",
-    "lease_over", "lost", "missing", "output", "recall", "release", "released", "report", "reported", "requeue",
-    "resume", "resumed", "start", "started", "told",
+    "Ask", "Fleet", "Holder", "Jobs", "Measure", "Outcome", "StoredOutput", "again", "cannot_start", "dead", "due",
+    "expired", "lease_over", "lost", "missing", "output", "recall", "release", "released", "report", "reported",
+    "requeue", "resume", "resumed", "start", "started", "told",
 ]  # fmt: skip

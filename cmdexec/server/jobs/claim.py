@@ -17,7 +17,7 @@ async def claim(
     The same `claim_id` gives the same jobs again, as long as one of them is held: so after an outcome that is not known
     it is asked again with it.
     """
-    event = Claim(holder.worker_id, holder.session, claim_id)
+    event = Claim(holder.worker_id, holder.session, claim_id, holder.known_as)
     jobs = await shell.writes.claim(Wanted(event, tuple(klasses), limit, shell.runtime.clock.now(), most))
     shell.memory.remember(jobs)
     shell.changed(jobs)

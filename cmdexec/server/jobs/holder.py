@@ -11,10 +11,17 @@ from cmdexec.server.jobs.ask import Outcome
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """A worker, and the life of its spool."""
+    """A worker, and the life of its spool. `known_as`: what a job remembers of it when it declines, if that is more
+    than its id."""
 
     worker_id: str
     session: str
+    known_as: str = ""
+
+    @property
+    def avoided_as(self) -> str:
+        """What stands in `Job.avoid`, if it declined the job."""
+        return self.known_as or self.worker_id
 
 
 Word = Literal["go", "stop", "ok", "resend", "again"]

@@ -1,6 +1,7 @@
 """A worker has an attempt no more: never made, declined, handed back, or dead."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+from typing import Protocol
 
 from cmdexec.model.events import Dead, Declined, FromWorker, HandedBack, NeverSpawned
 from cmdexec.model.job import Job
@@ -11,28 +12,42 @@ from cmdexec.server.jobs.holder import Holder, told
 _NO_WORD = "the worker's policy does not allow it"
 
 
+class Fleet(Protocol):
+    """The workers that there are, as far as a declined job is concerned."""
+
+    def others(self, job: Job, but: str) -> bool:
+        """Whether a worker other than the one of this id might run the job: none that declined it before."""
+        ...
+
+    def lacking(self, job: Job) -> str | None:
+        """What the job asks for that no worker has; None: that is not why nobody runs it."""
+        ...
+
+
 class _Declining:
-    """It depends on the job whether another worker might take it: none that declined it before."""
+    """It depends on the job whether another worker might take it."""
 
-    __slots__ = ("_holder", "_item", "_workers")
+    __slots__ = ("_fleet", "_holder", "_item")
 
-    def __init__(self, holder: Holder, item: Released, workers: Collection[str]) -> None:
+    def __init__(self, holder: Holder, item: Released, fleet: Fleet) -> None:
         self._holder = holder
         self._item = item
-        self._workers = workers
+        self._fleet = fleet
 
     def against(self, job: Job) -> Judged:
         holder, item = self._holder, self._item
-        others = any(name != holder.worker_id and name not in job.avoid for name in self._workers)
-        return Judged(
-            (Declined(holder.worker_id, holder.session, item.attempt, item.message or _NO_WORD, others_match=others),)
-        )
+        others = self._fleet.others(job, holder.worker_id)
+        declined = Declined(
+            holder.worker_id, holder.session, item.attempt, item.message or _NO_WORD, others_match=others,
+            lacking=None if others else self._fleet.lacking(job), known_as=holder.known_as,
+        )  # fmt: skip
+        return Judged((declined,))
 
 
-def release(holder: Holder, item: Released, *, workers: Collection[str]) -> Ask:
-    """`workers`: the ids of all that are connected; another one might take a job that this one declines."""
+def release(holder: Holder, item: Released, *, fleet: Fleet) -> Ask:
+    """`fleet` says whether another worker might take a job that this one declines."""
     if item.why == "declined":
-        return Ask(item.job_id, judge=_Declining(holder, item, workers))
+        return Ask(item.job_id, judge=_Declining(holder, item, fleet))
     return Ask(item.job_id, _EVENTS[item.why](holder, item))
 
 

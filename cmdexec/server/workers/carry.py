@@ -38,6 +38,8 @@ async def carry_out(desk: Desk, member: Member, turn: Turn) -> CmdexecError | No
     try:
         if turn.beats:
             await desk.renew(member.worker_id)
+        if turn.declines:
+            await desk.offers.look()
         while asks:
             turn.answered(await desk.jobs.turn(asks), desk.now())
             asks = turn.next_asks()

@@ -1,7 +1,8 @@
 """Sending assignments: as many as a worker's socket has room for, the others when it has.
 
 Of those that have to wait only the names are kept, and the jobs are read again when their turn comes: a hundred of them
-may be larger than what may wait for one socket.
+may be larger than what may wait for one socket. A job that asks for more of the machine than its worker lets jobs use
+is not sent at all: it is declined in the worker's name.
 """
 
 from collections.abc import Callable, Coroutine, Sequence
@@ -12,10 +13,13 @@ from cmdexec.clock import Clock
 from cmdexec.errors import Refused, Unavailable
 from cmdexec.model.job import Job, Status
 from cmdexec.protocol.codec import ask, encode
-from cmdexec.server.jobs import Jobs, cannot_start
+from cmdexec.protocol.messages import Released
+from cmdexec.server.jobs import Jobs, cannot_start, release
 from cmdexec.server.workers.assignment import assignment
 from cmdexec.server.workers.member import Member
+from cmdexec.server.workers.offers import Offers
 from cmdexec.server.workers.outbox import Outbox
+from cmdexec.server.workers.parts import part_of
 from cmdexec.store.contract.reads import JobReads
 
 _SMALL_BYTES = 8 * 1024
@@ -40,19 +44,21 @@ Spawn = Callable[[Coroutine[Any, Any, None], Outbox], None]
 
 
 class Courier:
-    """For all workers. `sent_all` is called when a worker has got all that had to wait."""
+    """For all workers. `sent_all` is called when a worker has got all that had to wait, or may be given other jobs."""
 
     def __init__(
-        self, reads: JobReads, jobs: Jobs, clock: Clock, *, spawn: Spawn, sent_all: Callable[[], None]
+        self, reads: JobReads, jobs: Jobs, offers: Offers, clock: Clock, *, spawn: Spawn, sent_all: Callable[[], None]
     ) -> None:
         self._reads = reads
         self._jobs = jobs
+        self._offers = offers
         self._clock = clock
         self._spawn = spawn
         self._sent_all = sent_all
 
     def send(self, member: Member, jobs: Sequence[Job]) -> None:
         """Send these after those that wait."""
+        jobs = self.decline(member, jobs)
         sent = 0 if member.unsent else self._put(member, jobs)
         self.send_later(member, [(job.job_id, job.attempt) for job in jobs[sent:]])
 
@@ -62,6 +68,33 @@ class Courier:
         member.unsent.update(dict.fromkeys(attempts))
         if idle and member.unsent:
             self._spawn(self._work(member), member.outbox)
+
+    def decline(self, member: Member, jobs: Sequence[Job]) -> Sequence[Job]:
+        """See that those which have not begun, and never can there, go to another worker; returns the rest."""
+        declined = [
+            Released(job_id=job.job_id, attempt=job.attempt, why="declined", message=why)
+            for job in jobs
+            if job.status is Status.ASSIGNED and (why := member.capacity.refusal(part_of(job.spec))) is not None
+        ]
+        if not declined:
+            return jobs
+        self._spawn(self._declined(member, declined), member.outbox)
+        names = {item.job_id for item in declined}
+        return [job for job in jobs if job.job_id not in names]
+
+    async def _declined(self, member: Member, items: Sequence[Released]) -> None:
+        """If the worker leaves meanwhile, it is done when it comes again."""
+        while not member.gone:
+            try:
+                await self._offers.look()
+                outcomes = await self._jobs.turn([release(member.holder, item, fleet=self._offers) for item in items])
+            except Unavailable as away:
+                await self._clock.sleep(away.retry_after)
+                continue
+            for item, outcome in zip(items, outcomes, strict=True):
+                member.stands(item.job_id, item.attempt, outcome.job, self._clock.elapsed())
+            self._sent_all()
+            return
 
     async def _work(self, member: Member) -> None:
         page = _PAGE
@@ -74,7 +107,7 @@ class Courier:
                     for name, job in zip(names, found, strict=True)
                     if self._stands(member, name, job) and job is not None
                 ]
-                await self._send_when_possible(member, ready)
+                await self._send_when_possible(member, self.decline(member, ready))
             except Unavailable as away:  # the store, or the socket has ended
                 await self._clock.sleep(away.retry_after)
                 continue

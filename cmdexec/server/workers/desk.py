@@ -21,7 +21,9 @@ from cmdexec.server.workers.courier import Courier
 from cmdexec.server.workers.intake import Budget, Intake, acknowledged, joined_pieces
 from cmdexec.server.workers.mailbox import Mailbox
 from cmdexec.server.workers.member import Member
+from cmdexec.server.workers.offers import Offers
 from cmdexec.server.workers.outbox import Outbox
+from cmdexec.server.workers.parts import known_as
 from cmdexec.server.workers.places import Places
 from cmdexec.server.workers.renewals import Renewals
 from cmdexec.server.workers.rows import instance_of, registered, worker_row
@@ -42,7 +44,7 @@ _PAGE = 1000
 
 
 class Desk:
-    """`members`: the connected workers, by id."""
+    """`members`: the connected workers, by id; `offers`: those that might run a job that one declines."""
 
     def __init__(
         self,
@@ -66,7 +68,10 @@ class Desk:
         self._settings = settings
         self.budget = Budget(settings.output_queue_bytes)
         self._renewals = Renewals(reads.workers)
-        self._courier = Courier(reads.jobs, jobs, runtime.clock, spawn=self.spawn, sent_all=self.capacity.set)
+        self.offers = Offers(self.members, reads.workers, runtime.clock)
+        self._courier = Courier(
+            reads.jobs, jobs, self.offers, runtime.clock, spawn=self.spawn, sent_all=self.capacity.set
+        )
         self._joining = Places()
         self._storing: dict[str, int] = {}
         self._replaced: OrderedDict[tuple[str, str], None] = OrderedDict()
@@ -255,8 +260,10 @@ class Desk:
         older = self.members.get(worker_id)
         if older is not None:
             self._replace(older, member.instance_id)
-        member.give([job for job in held if job.session == holder.session], self.now())
+        mine = [job for job in held if job.session == holder.session]
+        member.give(mine, self.now())
         self.members[worker_id] = member
+        self._courier.decline(member, mine)
         return member
 
     def leave(self, member: Member) -> None:
@@ -264,10 +271,11 @@ class Desk:
         member.gone = True
         if self.members.get(member.worker_id) is member:
             del self.members[member.worker_id]
+            self.offers.changed()
 
     async def _admit(self, worker_id: str, message: Register) -> tuple[Holder, list[Job]]:
         """Write the worker down; what its spool is, and what the store says that the worker holds."""
-        holder = Holder(worker_id, message.session or worker_id)
+        holder = Holder(worker_id, message.session or worker_id, known_as(worker_id, message))
         instance = instance_of(holder, message)
         if message.worker_id not in (None, worker_id):
             raise Refused(

@@ -90,10 +90,23 @@ class Dispatch:
         if not hungry:
             return failed
         members = tuple(self._desk.members.values())
-        soon = await self._recalls.among(members, hungry, self._desk.now())
+        soon = await self._move(members, hungry)
+        hungry = [member for member in hungry if member.open_slots]
+        if not hungry:
+            return failed or soon
+        soon |= await self._recalls.among(members, hungry, self._desk.now())
         if look_elsewhere:
             await self._recalls.elsewhere(members, hungry, KLASSES, self._runtime.clock.now())
         return soon or failed
+
+    async def _move(self, members: Sequence[Member], hungry: Sequence[Member]) -> bool:
+        """Give what waits for its part with one worker to those where it could start now: each claims at once, before
+        the one that had it could claim it again. Returns whether to look again soon."""
+        moves, soon = self._recalls.moves(members, hungry, self._desk.now())
+        for job_id, target in moves:
+            if await self._recalls.move(job_id, target) and await self._claim(target, 1) is _Found.UNKNOWN:
+                soon = True
+        return soon
 
     async def _claims(self) -> bool:
         """Claim for all who have room, until nothing is left that waits for any of them. Returns whether one failed."""
@@ -161,7 +174,7 @@ class Dispatch:
         able = [
             member
             for member in self._desk.members.values()
-            if member.ready and not member.draining and member.register.executors
+            if member.ready and member.takes
             and member.heard_at >= heard_after and member.paused_until <= now
         ]  # fmt: skip
         if len(able) > 1:

@@ -131,7 +131,7 @@ class WorkerLink:
 
     async def _turn(self, said: Sequence[Said]) -> None:
         desk, member = self._desk, self._registered()
-        turn = Turn(member, desk.members.keys())
+        turn = Turn(member, desk.offers)
         replies: list[Reply] = []
         for op, number, items in said:
             reply = Reply(number, len(items))
@@ -173,7 +173,7 @@ class WorkerLink:
             while self._late and not self._gone:
                 late, self._late = self._late, []
                 self._room.set()
-                turn = Turn(member, desk.members.keys())
+                turn = Turn(member, desk.offers)
                 unread: list[tuple[Done, Reply, int]] = []
                 for item, reply, index in late:
                     if self._intake is not None:
@@ -193,7 +193,7 @@ class WorkerLink:
 
     async def _read_and_judge(self, item: Done, reply: Reply, index: int) -> None:
         """A result whose output has to be read for its digest."""
-        turn = Turn(self._registered(), self._desk.members.keys())
+        turn = Turn(self._registered(), self._desk.offers)
         try:
             measured = await self._desk.measured(item.job_id, item.attempt)
         except Unavailable:

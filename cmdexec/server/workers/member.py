@@ -1,6 +1,6 @@
 """One connected worker, as this server knows it. The store has the truth about jobs; this is what saves asking it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -10,11 +10,15 @@ from cmdexec.model.pace import Pace, prefetch
 from cmdexec.protocol.messages import Held, Register, Stats
 from cmdexec.server.jobs import Holder
 from cmdexec.server.workers.outbox import Outbox
+from cmdexec.server.workers.parts import Capacity, Free, Part, part_of
 
 _KEPT = frozenset({Status.ASSIGNED, Status.RUNNING, Status.UNKNOWN})
 _ROUND_TRIP_WEIGHT = 0.1
 _REFILL_BELOW = 2
 """What is held ahead is filled up when half of it is gone: few large claims cost less than many small ones."""
+
+
+_NOBODY: Mapping[str, str] = {}
 
 
 class Named(Protocol):
@@ -34,15 +38,17 @@ class Given:
                 time)
     started_at  when its start was granted, None before
     batch       in which batch of this connection it was sent; 0: not on this connection
+    part        what its job asks for of the machine, None: nothing
     """
 
-    __slots__ = ("attempt", "batch", "given_at", "started_at")
+    __slots__ = ("attempt", "batch", "given_at", "part", "started_at")
 
-    def __init__(self, attempt: int, given_at: float, started_at: float | None) -> None:
+    def __init__(self, attempt: int, given_at: float, started_at: float | None, part: Part | None) -> None:
         self.attempt = attempt
         self.given_at = given_at
         self.started_at = started_at
         self.batch = 0
+        self.part = part
 
 
 class Claiming(msgspec.Struct, frozen=True):
@@ -61,6 +67,10 @@ class Member:
     dry_since     which announcement of waiting jobs had been made when nothing was left for it
     paused_until  it left jobs unstarted until they were taken back, so until then, or until it asks for a start, it
                   gets no more
+    capacity      what it lets its jobs use together
+
+    A job whose part of the machine is not free there yet waits for that, not for a slot: it takes none, as long as no
+    more wait so than the worker has slots.
     """
 
     transport: Literal["socket", "polling"] = "socket"
@@ -81,8 +91,11 @@ class Member:
         self.unsent: dict[tuple[str, int], None] = {}
         self.dry_since = 0
         self.paused_until = now
+        self.capacity = Capacity.of(register)
         self._given: dict[str, Given] = {}
         self._running = 0
+        self._parts = 0
+        self._crowded: tuple[Free, dict[str, str]] | None = None
         self._batch = 0
         self._reached = 0
 
@@ -105,9 +118,24 @@ class Member:
         return len(self._given) - self._running
 
     @property
+    def takes(self) -> bool:
+        """Whether it runs jobs, and may be given more."""
+        return not self.draining and bool(self.register.executors)
+
+    @property
+    def crowded(self) -> Mapping[str, str]:
+        """The jobs that wait with it until their part is free, or behind such a one for their turn: why, by job id."""
+        return self._look()[1] if self._parts else _NOBODY
+
+    @property
+    def _busy(self) -> int:
+        """How many of its attempts have a slot, or wait for one."""
+        return len(self._given) - min(len(self.crowded), self.slots)
+
+    @property
     def free_slots(self) -> int:
         """Slots for which it has nothing."""
-        return max(0, self.slots - len(self._given))
+        return max(0, self.slots - self._busy)
 
     @property
     def open_slots(self) -> int:
@@ -117,7 +145,14 @@ class Member:
     @property
     def surplus(self) -> int:
         """How many attempts wait with it although it has no slot for them."""
-        return min(self.waiting, max(0, len(self._given) - self.slots))
+        return min(self.waiting - len(self.crowded), max(0, self._busy - self.slots))
+
+    def fits(self, part: Part | None) -> bool:
+        """Whether a job with this part could start beside all that it has."""
+        if part is None:
+            return True
+        free, crowded = self._look()
+        return not crowded and self.capacity.refusal(part) is None and part.within(free)
 
     def room(self, now: float, most: int) -> int:
         """How many more it may be given: for its free slots, and ahead of them as its pace allows; none while some have
@@ -127,7 +162,7 @@ class Member:
         ahead = prefetch(self.slots, self.pace, now, self.round_trip or 0.0, most) if most else 0
         if ahead and self.surplus * _REFILL_BELOW > ahead:
             return 0
-        return max(0, self.slots + ahead - len(self._given))
+        return max(0, self.slots + ahead - self._busy)
 
     def next_claim(self) -> str | None:
         """What its next claim has to be called; None: whatever was not used yet."""
@@ -160,8 +195,10 @@ class Member:
         for job in jobs:
             self.take(job.job_id, job.attempt)
             started = None if job.status is Status.ASSIGNED else now
-            self._given[job.job_id] = Given(job.attempt, now, started)
+            given = self._given[job.job_id] = Given(job.attempt, now, started, part_of(job.spec))
             self._running += started is not None
+            self._parts += given.part is not None
+        self._crowded = None
 
     def sent(self, jobs: Iterable[Named], now: float) -> None:
         """These were sent to it in one frame."""
@@ -178,6 +215,8 @@ class Member:
             return None
         del self._given[job_id]
         self._running -= given.started_at is not None
+        self._parts -= given.part is not None
+        self._crowded = None
         return given
 
     def stands(self, job_id: str, attempt: int, job: Job | None, now: float) -> None:
@@ -200,6 +239,7 @@ class Member:
         elif given is not None and job is not None and given.started_at is None and job.status is not Status.ASSIGNED:
             given.started_at = now
             self._running += 1
+            self._crowded = None
             self._trip(now - given.given_at)
 
     def spoke_of(self, named: Iterable[Named]) -> None:
@@ -233,6 +273,27 @@ class Member:
             elif given.started_at is not None or given.batch <= self._reached or now - given.given_at >= patience:
                 missing.append((job_id, given.attempt))
         return again, missing
+
+    def _look(self) -> tuple[Free, dict[str, str]]:
+        """What is free beside those that run and those that are about to; and who waits for more than that. The worker
+        lets others pass by turns, so those behind may have to wait as well."""
+        if self._crowded is not None:
+            return self._crowded
+        free, crowded = Free(self.capacity), dict[str, str]()
+        for given in self._given.values():
+            if given.part is not None and given.started_at is not None:
+                free.take(given.part)
+        for job_id, given in self._given.items():
+            if given.part is None or given.started_at is not None:
+                continue
+            if not given.part.within(free):
+                crowded[job_id] = free.lack(given.part)
+            elif crowded:
+                crowded[job_id] = "its turn comes after that of one that waits for more"
+            else:
+                free.take(given.part)
+        self._crowded = free, crowded
+        return self._crowded
 
     def _trip(self, sample: float) -> None:
         """From an assignment to its start takes a round trip at the least: the short ones tell how long that is."""

@@ -131,7 +131,7 @@ class Polls:
             return []
         desk = self._desk
         held = [Held(job_id=job.job_id, attempt=job.attempt) for job in jobs]
-        turn, reply = Turn(member, desk.members.keys()), Reply(None, len(jobs))
+        turn, reply = Turn(member, desk.offers), Reply(None, len(jobs))
         member.sent(jobs, desk.now())
         member.wants_start(held)
         turn.start(held, reply)
@@ -148,7 +148,7 @@ class Polls:
 
     async def _give_back(self, member: PollingMember, jobs: Sequence[Assignment]) -> None:
         items = [Released(job_id=job.job_id, attempt=job.attempt, why="startedAhead") for job in jobs]
-        turn, reply = Turn(member, self._desk.members.keys()), Reply(None, len(items))
+        turn, reply = Turn(member, self._desk.offers), Reply(None, len(items))
         turn.released(items, reply)
         await carry_out(self._desk, member, turn)
 

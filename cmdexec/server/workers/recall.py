@@ -1,11 +1,13 @@
 """Taking back what one worker does not begin and another one could."""
 
 from collections.abc import Iterable, Sequence
+from math import inf
 
 from cmdexec.model.job import Job
 from cmdexec.server import jobs
 from cmdexec.server.jobs import Jobs
 from cmdexec.server.workers.member import Member
+from cmdexec.server.workers.parts import Part, part_of
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.reads import JobReads
 
@@ -15,6 +17,9 @@ class Recalls:
 
     A worker that does not use its slots, because its disk is full, say, gets nothing for a heartbeat, or until it asks
     for a start: so nothing goes to and fro between two of that kind.
+
+    A job that waits with its worker for its part of the machine is no sign of that. It is moved only to a worker where
+    it could start now.
     """
 
     def __init__(self, reads: JobReads, jobs_: Jobs, settings: ServerSettings) -> None:
@@ -23,7 +28,7 @@ class Recalls:
         self._after_sec = settings.recall_after_sec
         self._stall_sec = settings.stall_after_sec
         self._pause_sec = settings.heartbeat_sec
-        self._looked_at = float("-inf")
+        self._looked_at = self._moved_at = -inf
 
     async def among(self, members: Iterable[Member], hungry: Sequence[Member], now: float) -> bool:
         """Take back what members do not begin, for the free slots of `hungry`. Returns whether something may be taken
@@ -36,17 +41,22 @@ class Recalls:
         stalled: dict[str, Member] = {}
         soon = False
         for member in sorted(members, key=lambda member: -member.surplus):
-            if not member.waiting or all(other is member for other in hungry):
+            if member.waiting <= len(member.crowded) or all(other is member for other in hungry):
                 continue
             if not (look or member.surplus):
                 soon = True  # its slots are looked at now and then
                 continue
-            waiting = [(job_id, given) for job_id, given in member.given() if given.started_at is None]
+            crowded = member.crowded
+            waiting = [
+                (job_id, one) for job_id, one in member.given() if one.started_at is None and job_id not in crowded
+            ]
             fit = len(waiting) - member.surplus
             for place in reversed(range(len(waiting))):
                 job_id, given = waiting[place]
                 if now - given.given_at < (self._stall_sec if place < fit else self._after_sec):
                     soon = True
+                    continue
+                if given.part is not None and not any(one.fits(given.part) for one in hungry if one is not member):
                     continue
                 old.append(job_id)
                 if place < fit:
@@ -56,6 +66,39 @@ class Recalls:
                 if job_id in stalled:
                     stalled[job_id].paused_until = now + self._pause_sec
         return soon or len(old) > need
+
+    def moves(
+        self, members: Iterable[Member], hungry: Sequence[Member], now: float
+    ) -> tuple[list[tuple[str, Member]], bool]:
+        """Jobs that wait for their part with one worker, each with another one where they could start now, one for
+        each of those; and whether to look again soon."""
+        targets = [member for member in hungry if not member.crowded]
+        waiting = [member for member in members if member.crowded]
+        if not targets or not waiting:
+            return [], False
+        if now - self._moved_at < self._after_sec:
+            return [], True
+        self._moved_at = now
+        moves: list[tuple[str, Member]] = []
+        nowhere: set[Part | None] = set()
+        soon = False
+        for job_id, given in [one for member in waiting for one in member.given() if one[0] in member.crowded]:
+            if now - given.given_at < self._after_sec:
+                soon = True
+                continue
+            if given.part in nowhere:
+                continue
+            target = next((one for one in targets if one.fits(given.part)), None)
+            if target is None:
+                nowhere.add(given.part)
+                continue
+            moves.append((job_id, target))
+            targets.remove(target)
+        return moves, soon
+
+    async def move(self, job_id: str, target: Member) -> bool:
+        """Take it back for `target`, if it has not begun and was not declined there."""
+        return bool(await self._take_back(await self._reads.get([job_id]), [target]))
 
     async def elsewhere(
         self, members: Iterable[Member], hungry: Sequence[Member], klasses: Sequence[str], wall: int
@@ -78,4 +121,9 @@ class Recalls:
 
 
 def _could(member: Member, job: Job) -> bool:
-    return member.worker_id not in job.avoid and member.worker_id != job.worker_id
+    """Whether it might run it, sooner or later."""
+    return (
+        member.holder.avoided_as not in job.avoid
+        and member.worker_id != job.worker_id
+        and member.capacity.refusal(part_of(job.spec)) is None
+    )

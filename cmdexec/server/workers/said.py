@@ -137,7 +137,7 @@ class Said:
         return await self._desk.store(member.holder, said.job_id, said.attempt, pieces)
 
     def _turn(self, member: Member) -> Turn:
-        return Turn(member, self._desk.members.keys())
+        return Turn(member, self._desk.offers)
 
     def _done(self, away: CmdexecError | None) -> None:
         if away is not None:

@@ -3,7 +3,7 @@
 All that can be judged at once is one list of asks, so one write to the store and one message back.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cmdexec.protocol.messages import (
@@ -18,7 +18,7 @@ from cmdexec.protocol.messages import (
     Told,
 )
 from cmdexec.server import jobs
-from cmdexec.server.jobs import Ask, Holder, Outcome
+from cmdexec.server.jobs import Ask, Fleet, Holder, Outcome
 from cmdexec.server.workers.member import Member
 
 Say = Callable[[Any, Ask, Outcome], Any]
@@ -99,12 +99,13 @@ _HELD, _START, _RELEASED = range(3)
 
 
 class Turn:
-    """What one turn of `member` asks. `workers`: the ids of all that are connected."""
+    """What one turn of `member` asks. `fleet`: who else might take what it declines, looked up if `declines`."""
 
-    def __init__(self, member: Member, workers: Collection[str]) -> None:
+    def __init__(self, member: Member, fleet: Fleet) -> None:
         self._member = member
         self._holder: Holder = member.holder
-        self._workers = workers
+        self._fleet = fleet
+        self.declines = False
         self._asks: list[Ask] = []
         self._uses: list[_Use] = []
         self._begun = self._done = 0
@@ -118,8 +119,7 @@ class Turn:
     def released(self, items: Sequence[Released], reply: Reply) -> None:
         """A frame `released`."""
         for index, item in enumerate(items):
-            ask = jobs.release(self._holder, item, workers=self._workers)
-            self._add(ask, _Use(item, _released, reply, index))
+            self._release(item, reply, index)
 
     def done(self, item: Done, reply: Reply, index: int, measure: jobs.Measure, limit: int) -> None:
         """One item of a frame `done`; `measure`: the output that is stored."""
@@ -130,8 +130,7 @@ class Turn:
         parts = Parts(beat)
         self.beats.append((reply, index, parts))
         for place, item in enumerate(beat.released):
-            ask = jobs.release(self._holder, item, workers=self._workers)
-            self._add(ask, _Use(item, _released, parts, _RELEASED * _PLACES + place))
+            self._release(item, parts, _RELEASED * _PLACES + place)
         for held in beat.jobs or ():
             self._add(jobs.resume(self._holder, held), _Use(held, _resumed, parts, _HELD * _PLACES))
         for place, asked in enumerate(beat.start):
@@ -161,6 +160,10 @@ class Turn:
             use.reply.set(use.index, jobs.again(use.job_id, use.attempt))
         for reply, index, _ in self.beats:
             reply.set(index, failure)
+
+    def _release(self, item: Released, reply: Reply | Parts, index: int) -> None:
+        self.declines |= item.why == "declined"
+        self._add(jobs.release(self._holder, item, fleet=self._fleet), _Use(item, _released, reply, index))
 
     def _add(self, ask: Ask, use: _Use) -> None:
         self._asks.append(ask)

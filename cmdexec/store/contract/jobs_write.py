@@ -66,8 +66,8 @@ class Present(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """A claim. Of `klasses`, take the `limit` queued jobs of the lowest rank that do not avoid the worker; but no more
-    once those taken weigh (`Spec.weight`) `most` together.
+    """A claim. Of `klasses`, take the `limit` queued jobs of the lowest rank that do not avoid the worker
+    (`Claim.avoided_as`); but no more once those taken weigh (`Spec.weight`) `most` together.
 
     What is written to each is exactly `cmdexec.model.birth.claimed(job, claim, now)`.
     """

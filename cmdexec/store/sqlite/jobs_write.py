@@ -110,7 +110,7 @@ def _claimable(db: Connection, wanted: Wanted) -> Generator[int, None, None]:
     classes = [db.each(_SQL["claimable"], (klass,)) for klass in dict.fromkeys(wanted.klasses)]
     try:
         for _, seq, avoid in heapq.merge(*classes):
-            if not avoids(avoid, wanted.claim.worker_id):
+            if not avoids(avoid, wanted.claim.avoided_as):
                 yield seq
     finally:
         for rows in classes:

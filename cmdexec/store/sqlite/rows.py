@@ -31,6 +31,6 @@ def expires_at(job: Job) -> int | None:
     return job.created_at + round(ttl_sec * 1000)
 
 
-def avoids(avoid: str | None, worker_id: str) -> bool:
-    """Whether the column `avoid` names the worker."""
-    return avoid is not None and worker_id in msgspec.json.decode(avoid, type=tuple[str, ...])
+def avoids(avoid: str | None, known_as: str) -> bool:
+    """Whether the column `avoid` names the worker, as it has registered."""
+    return avoid is not None and known_as in msgspec.json.decode(avoid, type=tuple[str, ...])

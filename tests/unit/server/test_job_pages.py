@@ -20,7 +20,7 @@ LARGE = ("true", "x" * 100_000, "y" * 100_000)
 
 
 def api(server: Core) -> JobsApi:
-    return JobsApi(server.jobs, server.reads, fleet=lambda: "no worker", max_batch=1000, max_spec_bytes=1 << 20)
+    return JobsApi(server.jobs, server.reads, fleet=lambda _job: "no worker", max_batch=1000, max_spec_bytes=1 << 20)
 
 
 async def status(server: Core, job_ids: Sequence[str]) -> Reply:
