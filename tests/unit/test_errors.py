@@ -3,9 +3,10 @@
 import pytest
 
 from cmdexec.errors import CODES, CmdexecError, Conflict, Refused, Unavailable
+from tests.support.each import over
 
 
-@pytest.mark.parametrize("code", CODES)
+@over({code: (code,) for code in CODES})
 def test_every_code_has_an_http_status_for_failures(code: str) -> None:
     assert CmdexecError(code, "It failed.").status == CODES[code]
     assert 400 <= CODES[code] <= 599

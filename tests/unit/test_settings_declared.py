@@ -16,6 +16,7 @@ from cmdexec.settings.parse import parse
 from cmdexec.settings.refused import NOT_PROVIDED
 from cmdexec.settings.server import ServerSettings
 from cmdexec.settings.worker import WorkerSettings
+from tests.support.each import over
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 CLASSES: dict[Side, type] = {"server": ServerSettings, "worker": WorkerSettings, "client": ClientSettings}
@@ -36,7 +37,7 @@ NAMES_OF_THE_GUIDE = {"RAM_LIMIT"}
 """Settings that the deployment guide names, without their unit."""
 UNITS = {Kind.DURATION: {"_SEC": "s", "_MS": "ms"}, Kind.SIZE: {"_BYTES": "bytes"}}
 
-each = pytest.mark.parametrize(("side", "setting"), EVERY, ids=[f"{side}-{setting.name}" for side, setting in EVERY])
+each = over({f"{side}-{setting.name}": (side, setting) for side, setting in EVERY})
 each_side = pytest.mark.parametrize("side", SIDES)
 
 

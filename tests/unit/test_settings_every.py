@@ -11,6 +11,7 @@ from cmdexec.settings.env_file import written
 from cmdexec.settings.load import DECLARED, SettingsError, load
 from cmdexec.settings.server import ServerSettings
 from cmdexec.settings.worker import WorkerSettings
+from tests.support.each import over
 
 KEY = "k8#vTq0zL5!mXw2@Rb9$Yc4%Nd7^Gf1&"
 CLASSES: dict[Side, type[ServerSettings] | type[WorkerSettings]] = {"server": ServerSettings, "worker": WorkerSettings}
@@ -67,11 +68,7 @@ def badly(setting: Setting) -> Iterator[tuple[str, str]]:
 
 
 EVERY = [(side, setting) for side in CLASSES for setting in DECLARED[side]]
-BADLY = [
-    pytest.param(side, setting, raw, id=f"{side}-{setting.name}-{way}")
-    for side, setting in EVERY
-    for way, raw in badly(setting)
-]
+BADLY = {f"{side}-{setting.name}-{way}": (side, setting, raw) for side, setting in EVERY for way, raw in badly(setting)}
 
 
 def faults(side: Side, place: Path, **environ: str) -> list[Fault]:
@@ -80,7 +77,7 @@ def faults(side: Side, place: Path, **environ: str) -> list[Fault]:
     return list(caught.value.faults)
 
 
-@pytest.mark.parametrize(("side", "setting"), EVERY, ids=[f"{side}-{setting.name}" for side, setting in EVERY])
+@over({f"{side}-{setting.name}": (side, setting) for side, setting in EVERY})
 def test_written_well_it_is_taken(side: Side, setting: Setting, tmp_path: Path) -> None:
     dotenv = tmp_path / ".env"
     for name in (setting.name, *setting.aliases):
@@ -90,7 +87,7 @@ def test_written_well_it_is_taken(side: Side, setting: Setting, tmp_path: Path) 
         assert getattr(loaded.settings, setting.field) is not None
 
 
-@pytest.mark.parametrize(("side", "setting", "raw"), BADLY)
+@over(BADLY)
 def test_written_badly_it_is_one_fault(side: Side, setting: Setting, raw: str, tmp_path: Path) -> None:
     (fault,) = faults(side, tmp_path, **{setting.name: raw})
     assert (fault.field, fault.origin) == (setting.name, "the environment")

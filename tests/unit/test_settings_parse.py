@@ -11,6 +11,7 @@ from cmdexec.settings.declare import Kind, Setting, Side
 from cmdexec.settings.examples import EXAMPLE_SECRETS, GUIDE_SECRETS
 from cmdexec.settings.load import DECLARED
 from cmdexec.settings.parse import bounds_of, parse, shown, wanted
+from tests.support.each import over
 
 HERE: frozenset[Side] = frozenset({"server"})
 HUGE = 10**400
@@ -110,14 +111,14 @@ def said_of(declared: Setting, raw: object) -> str:
     return ""
 
 
-@pytest.mark.parametrize(("declared", "raw", "value"), GOOD)
+@over({f"{number} {one.kind} {raw!r}": (one, raw, value) for number, (one, raw, value) in enumerate(GOOD)})
 def test_what_may_be_written(declared: Setting, raw: object, value: object) -> None:
     parsed = parse(declared, raw)
     assert parsed == value
     assert type(parsed) is type(value)
 
 
-@pytest.mark.parametrize(("declared", "raw"), BAD)
+@over({f"{number} {one.kind} {raw!r:.80}": (one, raw) for number, (one, raw) in enumerate(BAD)})
 def test_what_may_not_be_written(declared: Setting, raw: object) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         parse(declared, raw)
@@ -189,11 +190,8 @@ def test_the_mend_says_what_may_be_written(declared: Setting, sentence: str) -> 
     assert wanted(declared) == sentence
 
 
-every_setting = [(side, one) for side, declared in DECLARED.items() for one in declared]
-
-
-@pytest.mark.parametrize(("side", "declared"), every_setting)
-def test_a_bound_as_it_is_shown_can_be_written(side: Side, declared: Setting) -> None:
+@over({f"{side}-{one.name}": (one,) for side, declared in DECLARED.items() for one in declared})
+def test_a_bound_as_it_is_shown_can_be_written(declared: Setting) -> None:
     if declared.kind in (Kind.DURATION, Kind.SIZE) and declared.minimum is not None and declared.maximum is not None:
         low, high = bounds_of(declared).removeprefix("from ").split(" to ")
         assert parse(declared, low.replace("bytes", "b")) == declared.minimum

@@ -5,6 +5,7 @@ import pytest
 from cmdexec.model import attempt as at
 from cmdexec.model.attempt import Do, Ending, Record, Release, State, Step, advance, received, recover
 from cmdexec.model.job import Reason, Result
+from tests.support.each import over
 
 GOOD = Result(exit_code=0)
 BAD = Result(exit_code=3)
@@ -66,8 +67,7 @@ MOVES: dict[tuple[str, str], tuple[str, Release | Ending | None, tuple[Do, ...]]
 }
 
 
-@pytest.mark.parametrize("state", [str(state) for state in State])
-@pytest.mark.parametrize("news", NEWS)
+@over({f"{news} | {state}": (news, str(state)) for news in NEWS for state in State})
 def test_move(news: str, state: str) -> None:
     before = record(state)
     step = advance(before, NEWS[news])

@@ -11,6 +11,7 @@ from cmdexec.model.decision import Change, Decision, NoChange, Refusal, Tell
 from cmdexec.model.document import transitions_page
 from cmdexec.model.job import Attempt, Job, Line, Reason, Status
 from cmdexec.model.transitions import TABLE, decide
+from tests.support.each import over
 from tests.unit.model.cells import CELLS, Becomes, No, Stays
 from tests.unit.model.states import BAD, EVENTS, GOOD, KILLED, NOW, STATES, N, S, W, column, job, run
 
@@ -35,7 +36,7 @@ def assert_written(before: Job, change: Change, called: str, about: int) -> Line
     return line
 
 
-@pytest.mark.parametrize(("event", "state", "outcome"), CASES, ids=[f"{e} | {s}" for e, s, _ in CASES])
+@over({f"{event} | {state}": (event, state, outcome) for event, state, outcome in CASES})
 def test_cell(event: str, state: str, outcome: Becomes | Stays | No) -> None:
     before = STATES[state]
     decision = decide(before, EVENTS[event], NOW, JITTER)

@@ -6,7 +6,6 @@ from typing import Any
 
 import jsonschema_rs
 import msgspec
-import pytest
 
 from cmdexec.errors import CODES
 from cmdexec.protocol.document import api_page
@@ -17,6 +16,7 @@ from cmdexec.protocol.operations import BY_NAME, OPERATIONS, ROUTES, Permission
 from cmdexec.protocol.reading import entries, shapes
 from cmdexec.protocol.refusals import MEANINGS
 from cmdexec.protocol.samples import ANSWERS, REQUESTS
+from tests.support.each import over
 
 PAGE = Path(__file__).parents[3] / "docs" / "api.md"
 KINDS = sorted(structs(*spoken()), key=lambda kind: kind.__name__)
@@ -57,7 +57,7 @@ def test_no_meaning_is_left_over() -> None:
 SENTENCES = [*ANYWHERE.values(), *(text for names in FIELDS.values() for text in names.values()), *MEANINGS.values()]
 
 
-@pytest.mark.parametrize("text", SENTENCES)
+@over({text: (text,) for text in SENTENCES})
 def test_meanings_are_sentences(text: str) -> None:
     assert text.endswith((".", "…"))
     assert text.isprintable()

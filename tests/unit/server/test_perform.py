@@ -15,6 +15,7 @@ from cmdexec.server.api import ranges
 from cmdexec.server.api.handler import Call, Handler, Reply
 from cmdexec.server.identity import NOBODY, Identity
 from cmdexec.server.perform import Asked, Perform, Presented, permit, refusal
+from tests.support.each import over
 
 ADMIN = Identity("user", "a", operations.ROLES["admin"])
 WORKER = Identity("worker", "w", frozenset({Permission.WORK}))
@@ -90,7 +91,7 @@ async def test_a_fault_of_ours_is_a_500_that_says_nothing_but_an_id(caplog: pyte
     assert record.about["ticket"] in error["message"]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("code", sorted(CODES))
+@over({code: (code,) for code in sorted(CODES)})
 def test_every_code_becomes_its_status(code: str) -> None:
     reply = refusal(CmdexecError(code, "A sentence.", field="f", mend="Do this."))
     assert reply.status == CODES[code]

@@ -1,11 +1,13 @@
 """Every named query goes by an index: no walk through a big table, no sorting on the side."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cmdexec.store.sqlite import queries, schema
 from cmdexec.store.sqlite.connection import Connection
+from tests.support.each import over
 
 FOLDER = Path(queries.__file__).parent / "sql"
 QUERIES = {f"{file.stem}.{name}": sql for file in FOLDER.glob("*.sql") for name, sql in queries.load(file.stem).items()}
@@ -15,20 +17,18 @@ SMALL = {"tally", "workers", "users", "pulse"}
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Connection:
+def database(tmp_path: Path) -> Iterator[Connection]:
     path = tmp_path / "jobs.sqlite"
     schema.make_file(path)
     database = Connection(path, cache_kib=1024, busy_ms=1000)
     schema.bring_up_to_date(database, 0)
-    return database
+    yield database
+    database.close()
 
 
 def plan(database: Connection, sql: str) -> list[str]:
     parameters = 6 if "?6" in sql else sql.count("?")
-    try:
-        return [row[3] for row in database.rows(f"EXPLAIN QUERY PLAN {sql}", (None,) * parameters)]
-    finally:
-        database.close()
+    return [row[3] for row in database.rows(f"EXPLAIN QUERY PLAN {sql}", (None,) * parameters)]
 
 
 def faults(steps: list[str]) -> list[str]:
@@ -46,7 +46,7 @@ def test_the_queries_are_there() -> None:
     assert all(sql.endswith(";") for sql in QUERIES.values())
 
 
-@pytest.mark.parametrize("name", sorted(QUERIES))
+@over({name: (name,) for name in sorted(QUERIES)})
 def test_goes_by_an_index(name: str, database: Connection) -> None:
     assert faults(plan(database, QUERIES[name])) == []
 
