@@ -9,7 +9,7 @@ import click
 
 from cmdexec.cli.outcome import CANCELLED, OWN_FAILURE
 from cmdexec.cli.told import tell, tell_error
-from cmdexec.errors import CmdexecError
+from cmdexec.errors import CmdexecError, Refused
 from cmdexec.version import __version__
 
 COMMANDS = {
@@ -18,6 +18,11 @@ COMMANDS = {
     "worker": "cmdexec.cli.worker:worker",
 }
 """Name → where it stands; imported when it is asked for."""
+
+LATER = frozenset(
+    {"submit", "jobs", "show", "logs", "cancel", "rerun", "workers", "login", "bench", "doctor"}
+)  # fmt: skip
+"""Commands that people may know from documents, and that are not provided yet."""
 
 FAILED = {"run": OWN_FAILURE}
 """What a command ends with when cmdexec itself fails; 1 for all others, 2 when it was written wrongly."""
@@ -50,6 +55,11 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS:
+            if name in LATER:
+                raise Refused(
+                    "not_provided", f"The command `{name}` is not provided yet.",
+                    mend=f"There are: {', '.join(COMMANDS)}; a server describes at /api/docs what programs can do.",
+                )  # fmt: skip
             near = get_close_matches(name, COMMANDS, 1)
             meant = f" Did you mean `{near[0]}`?" if near else f" There are: {', '.join(COMMANDS)}."
             raise click.UsageError(f"There is no command `{name}`.{meant}", ctx)

@@ -1,10 +1,12 @@
 """Options made from the declarations of the settings, so that none is missing and every fault reads the same."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from cmdexec.errors import Refused
 from cmdexec.settings.declare import Side
 from cmdexec.settings.flags import flags
 
@@ -28,3 +30,27 @@ def settings_options(side: Side, **means: str) -> Callable[[F], F]:
         return command
 
     return add
+
+
+def config_option(means: str) -> Callable[[F], F]:
+    """`--config`, which gives the parameter `config` an absolute path, or None; an empty text counts as not given."""
+    return click.option("--config", metavar="FILE", callback=lambda _ctx, _option, text: _path(text), help=means)
+
+
+def _path(text: str | None) -> Path | None:
+    if not text:
+        return None
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        return Path(text).absolute()
+
+
+def not_provided(option: str, message: str, mend: str) -> Callable[[F], F]:
+    """An option that people may know from elsewhere and that is refused by name: hidden, and no parameter."""
+
+    def refuse(_ctx: click.Context, _option: click.Parameter, text: str | None) -> None:
+        if text is not None:
+            raise Refused("not_provided", message, field=option, mend=mend)
+
+    return click.option(option, hidden=True, expose_value=False, callback=refuse)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cmdexec.cli.options import settings_options
+from cmdexec.cli.options import config_option, not_provided, settings_options
 from cmdexec.cli.outcome import CODES
+from cmdexec.cli.told import tell, tell_warnings
 from cmdexec.errors import CmdexecError
 from cmdexec.settings.client import ClientSettings
 from cmdexec.settings.load import load, make
@@ -36,7 +37,11 @@ _TELL_AFTER_SEC = 30.0
 @click.option("--env", "-e", metavar="NAME[=VALUE]", multiple=True, help="A variable of it; without VALUE, as here.")
 @click.option("--name", metavar="TEXT", help="A name that people see.")
 @settings_options("client", data_dir="The data folder of a server of yours, which tells where it is. [DATA_DIR]")
-@click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="A file with settings of the client.")
+@config_option("A file with settings of the client.")
+@not_provided(
+    "--image", "Jobs in containers are not provided yet.",
+    "Leave it out: the command runs as a process of the worker's machine.",
+)  # fmt: skip
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] COMMAND...")
 def run(
     words: tuple[str, ...], standalone: bool, timeout: str | None, kill_grace: str | None, cpu: str | None,
@@ -62,7 +67,9 @@ def run(
                 patience_sec=_PATIENCE_SEC, tell_after_sec=_TELL_AFTER_SEC,
             )  # fmt: skip
         else:
-            settings = load(ClientSettings, flags=flags, config=config).settings
+            loaded = load(ClientSettings, flags=flags, config=config)
+            tell_warnings(loaded.warnings)
+            settings = loaded.settings
         from cmdexec.cli.asked import asked_job
 
         job = asked_job(
@@ -80,7 +87,6 @@ def _run(settings: ClientSettings, job: "NewJob", private: "Standalone | None") 
 
     from cmdexec import log
     from cmdexec.cli.foreground import Foreground
-    from cmdexec.cli.told import tell
     from cmdexec.client import Client, find_access
     from cmdexec.runtime import system_runtime
 

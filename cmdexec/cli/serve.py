@@ -3,17 +3,18 @@
 import gc
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cmdexec.cli.myself import myself
-from cmdexec.cli.options import settings_options
+from cmdexec.cli.options import config_option, settings_options
 from cmdexec.cli.told import tell, tell_warnings
-from cmdexec.settings.declare import Fault
-from cmdexec.settings.load import SettingsError, load
+from cmdexec.errors import CmdexecError
+from cmdexec.settings.declare import Fault, Given
+from cmdexec.settings.load import SETTINGS_FILE, Loaded, SettingsError, load
 from cmdexec.settings.server import ServerSettings
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.warden.kernel import hide_memory
@@ -25,50 +26,86 @@ if TYPE_CHECKING:
 @click.command()
 @settings_options("server")
 @click.option("--with-worker", is_flag=True, help="Keep a worker on this machine; it may run any command as this user.")
-@click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="The settings file.")
+@config_option("The settings file.")
 @click.option("--lifeline", hidden=True, type=click.Path(path_type=Path))
 def serve(with_worker: bool, config: Path | None, lifeline: Path | None, **flags: str | bool | None) -> int:
     """Start a server: it takes jobs, gives them to workers, and keeps what comes of them.
 
     It listens on this machine only, at http://127.0.0.1:3000, unless it is told otherwise. Ctrl-C or SIGTERM lets
-    requests end first; a second one stops it at once. Every option is a setting and may also stand in the environment
-    or in the settings file; docs/settings.md lists all of them.
+    requests end first, as SIGHUP does, of a closed terminal; a second one stops it at once.
+
+    Every option is a setting and may also stand in the environment or in the settings file, which the worker of
+    --with-worker reads too; `python -m cmdexec.settings.document` prints all of them.
     """
     hide_memory()
-    settings = _settings(with_worker, config, flags)
-    return _serve(settings, _worker(lifeline) if with_worker else None, lifeline)
+    loaded = _settings(with_worker, config, flags)
+    worker = _worker(lifeline, _file_of_worker(config, loaded.settings.data_dir)) if with_worker else None
+    return _serve(loaded, worker, lifeline)
 
 
-def _settings(with_worker: bool, config: Path | None, flags: Mapping[str, object]) -> ServerSettings:
+def _settings(with_worker: bool, config: Path | None, flags: Mapping[str, object]) -> Loaded[ServerSettings]:
     """The server's settings. Those that its worker will find are looked at too, so that all faults are told at once."""
     faults, warnings = list[Fault](), list[Fault]()
-    settings, data_dir = None, Path(os.devnull)  # a folder in there cannot be, so no file in it counts
+    loaded, data_dir = None, Path(os.devnull)  # a folder in there cannot be, so no file in it counts
     try:
         loaded = load(ServerSettings, flags=flags, config=config)
-        settings, data_dir = loaded.settings, loaded.settings.data_dir
+        data_dir = loaded.settings.data_dir
         warnings += loaded.warnings
     except SettingsError as wrong:
         faults += wrong.faults
     if with_worker:
-        given = {"server_url": "http://localhost", "allow_host": True, "data_dir": data_dir / "worker"}
+        given = {"server_url": "http://localhost", "data_dir": data_dir / "worker"}
+        file = _file_of_worker(config, data_dir)
         try:
-            warnings += load(WorkerSettings, flags=given).warnings
+            warnings += load(WorkerSettings, flags=given, config=file, also=(_may_run_jobs, _has_folders)).warnings
         except SettingsError as wrong:
             faults += wrong.faults
-    if settings is None or faults:
+    if loaded is None or faults:
         raise SettingsError(list(dict.fromkeys(faults)))
     tell_warnings(dict.fromkeys(warnings))
-    return settings
+    return loaded
 
 
-def _worker(lifeline: Path | None) -> "WithWorker":
+def _file_of_worker(config: Path | None, data_dir: Path) -> Path | None:
+    """The settings file of the server's own worker: the server's, unless there is one in the worker's own folder."""
+    own, server = data_dir / "worker" / SETTINGS_FILE, data_dir / SETTINGS_FILE
+    return config if config is not None or os.path.lexists(own) or not os.path.lexists(server) else server
+
+
+def _may_run_jobs(values: Given) -> Iterator[Fault]:
+    if "allow_host" in values.named and values.get("allow_host") is False:
+        yield Fault(
+            "ALLOW_HOST",
+            "It says that jobs may not run as processes of this machine, and --with-worker is there for that.",
+            "Remove it, or leave out --with-worker.",
+        )
+
+
+def _has_folders(values: Given) -> Iterator[Fault]:
+    """What would keep the worker from being started again and again."""
+    from cmdexec.worker.workdir_posix import try_work_dir
+
+    folder, work = values.get("data_dir"), values.get("work_dir")
+    if not isinstance(folder, Path):
+        return
+    if os.path.lexists(folder) and not folder.is_dir():
+        yield Fault("DATA_DIR", f"{folder} is not a folder; the server's own worker needs it.", "Move it away.")
+    if isinstance(work, Path):
+        try:
+            try_work_dir(work, folder)
+        except CmdexecError as wrong:
+            yield Fault(wrong.field or "WORK_DIR", wrong.message, wrong.mend or "")
+
+
+def _worker(lifeline: Path | None, config: Path | None) -> "WithWorker":
     from cmdexec.server.run import WithWorker
 
-    private = [] if lifeline is None else ["--lifeline", str(lifeline)]
-    return WithWorker(command=[*myself("worker", "--headless", "--allow-host", "--warned"), *private])
+    more = [] if lifeline is None else ["--lifeline", str(lifeline)]
+    more += [] if config is None else ["--config", str(config)]
+    return WithWorker(command=[*myself("worker", "--headless", "--allow-host", "--warned"), *more])
 
 
-def _serve(settings: ServerSettings, with_worker: "WithWorker | None", lifeline: Path | None) -> int:
+def _serve(loaded: Loaded[ServerSettings], with_worker: "WithWorker | None", lifeline: Path | None) -> int:
     import asyncio
 
     from cmdexec import log
@@ -76,8 +113,9 @@ def _serve(settings: ServerSettings, with_worker: "WithWorker | None", lifeline:
     from cmdexec.runtime import system_runtime
     from cmdexec.server.run import serve as server
 
-    runtime = system_runtime("server")
+    settings, runtime = loaded.settings, system_runtime("server")
     log.set_up(runtime.clock, settings.log_level, settings.log_format)
+    loaded.log_to(runtime.log)
 
     def ready(listening: "Listening") -> None:
         gc.freeze()  # what was made until now stays: to go through all of it now and then stops everything for 30 ms

@@ -14,7 +14,8 @@ def tell(message: str) -> None:
     mark = "\x1b[1mcmdexec:\x1b[0m" if _in_colour() else "cmdexec:"
     text = "\n".join(f"{mark} {printable(line)}" for line in message.splitlines())
     try:
-        print(text, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{text}\n")  # in one piece: the log writes there as well
+        sys.stderr.flush()
     except (OSError, ValueError):
         return
 

@@ -8,14 +8,21 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
 from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.settings.client import ClientSettings
+from cmdexec.settings.shared_checks import is_loopback
+from cmdexec.settings.sources import read_dotenv
 
 RUNTIME_FILE = "runtime.json"
 _MAX_BYTES = 64 * 1024
+_KNOW_ONE = (
+    "Start one with `cmdexec serve`, name one with --server, or its data folder with --data-dir, or use "
+    "`cmdexec run --standalone`."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +57,37 @@ def find_access(settings: ClientSettings) -> Access:
             raise Unavailable(
                 "server_away",
                 f"No server is known: SERVER_URL is not set, and no server runs on {settings.data_dir}.",
-                mend="Start one with `cmdexec serve`, name one with --server, or use `cmdexec run --standalone`.",
+                mend=_folder_elsewhere() or _KNOW_ONE,
             )
         return Access(running.url, settings.token or running.token)
-    if running is None or running.url != settings.server_url:
+    if running is None or not _same(running.url, settings.server_url):
         raise Refused(
             "unauthorized", f"There is no token for {settings.server_url}.", field="CMDEXEC_TOKEN",
             mend="Set CMDEXEC_TOKEN to a token of that server; its POST /api/auth/login gives one.",
         )  # fmt: skip
     return Access(running.url, running.token)
+
+
+def _same(running: str, named: str) -> bool:
+    """Whether both are the same server: loopback has several names. What is sent goes to `running`."""
+    if running == named:
+        return True
+    one, other = urlsplit(running), urlsplit(named)
+    return (
+        (one.scheme, one.port, one.path) == (other.scheme, other.port, other.path)
+        and is_loopback(one.hostname or "")
+        and is_loopback(other.hostname or "")
+    )
+
+
+def _folder_elsewhere() -> str | None:
+    """What to do if the data folder of a server is named in the `.env` here: only servers and workers read that file,
+    since it may be anybody's."""
+    folder = read_dotenv(Path(".env"), [], []).get("DATA_DIR")
+    if not folder:
+        return None
+    said = f"The .env here names the data folder {folder[:200]}, but is read by servers and workers alone."
+    return f"{said} If that server is yours, name its folder with --data-dir."
 
 
 def read_running(path: Path) -> Running | None:

@@ -158,7 +158,7 @@ def blocked(wrong: BaseException) -> Blocked:
 
 
 def _refused(url: str, wrong: aiohttp.WSServerHandshakeError) -> CmdexecError:
-    by_status = {401: "unauthorized", 403: "forbidden", 421: "bad_host", 426: "protocol_mismatch", 429: "too_many"}
+    by_status = {401: "unauthorized", 403: "forbidden", 426: "protocol_mismatch", 429: "too_many"}
     message = f"The server answered {wrong.status} and opened no socket."
     if wrong.status in (429, 503):
         code = by_status.get(wrong.status, "overloaded")
@@ -167,6 +167,11 @@ def _refused(url: str, wrong: aiohttp.WSServerHandshakeError) -> CmdexecError:
         return Unavailable("server_away", message, mend="Is this the address of a cmdexec server?")
     if wrong.status == 401:
         return Refused("unauthorized", f"The server at {url} does not believe this worker's token.", mend=_KNOWN_BY)
+    if wrong.status == 421:
+        return Refused(
+            "bad_host", f"The server at {url} is not known under that name.",
+            mend="Use its own address, or have its ALLOWED_HOSTS name this one.",
+        )  # fmt: skip
     return Refused(by_status.get(wrong.status, "bad_request"), message)
 
 

@@ -3,6 +3,7 @@ jobs."""
 
 import asyncio
 from dataclasses import dataclass
+from socket import gethostname
 from typing import Protocol
 
 from cmdexec.link.socket import Limits
@@ -19,11 +20,12 @@ from cmdexec.server.api.output import OutputApi
 from cmdexec.server.api.workers import Fleet, WorkersApi
 from cmdexec.server.edge.answer import Answers
 from cmdexec.server.edge.bearer import Bearer
+from cmdexec.server.edge.bodies import Bodies
 from cmdexec.server.edge.hosts import Hosts
 from cmdexec.server.edge.rest import Rest
 from cmdexec.server.edge.socket import Sockets
 from cmdexec.server.folder import Folder
-from cmdexec.server.identity.first_admin import MadeAdmin, ensure_admin
+from cmdexec.server.identity.first_admin import MadeAdmin, ensure_admin, refuse_lost_store
 from cmdexec.server.identity.keys import KeyRing, key_ring
 from cmdexec.server.identity.logins import Logins
 from cmdexec.server.identity.own_token import OwnToken
@@ -38,7 +40,7 @@ from cmdexec.server.perform import Perform
 from cmdexec.server.workers import Dispatch, Presence
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.reads import Reads
-from cmdexec.store.sqlite.engine import SqliteStore, open_sqlite
+from cmdexec.store.sqlite.engine import FILE, SqliteStore, open_sqlite
 
 
 class Service(Protocol):
@@ -67,6 +69,7 @@ async def build(settings: ServerSettings, runtime: Runtime, folder: Folder) -> P
     """Open the store and make the rest. Raises CmdexecError; then nothing is left open."""
     await runtime.threads.run(lambda: folder.must_hold(settings.disk_reserve_bytes))
     keys = await runtime.threads.run(lambda: key_ring(folder.path, settings.jwt_secret, runtime.secret_bytes))
+    await runtime.threads.run(lambda: refuse_lost_store(folder.path, folder.path / FILE))
     store = await runtime.threads.run(
         lambda: open_sqlite(
             folder.path, runtime, queue_items=settings.store_queue_items,
@@ -185,11 +188,13 @@ def _edge(
     settings: ServerSettings, runtime: Runtime, perform: Perform, keys: KeyRing, sockets: Sockets,
     stopping: asyncio.Event,
 ) -> Rest:  # fmt: skip
-    answers = Answers(
-        runtime.log, stopping, send_timeout_sec=settings.socket_send_timeout_sec, ping_sec=settings.stream_ping_sec
-    )
+    answers = Answers(runtime.log, stopping, ping_sec=settings.stream_ping_sec)
+    bodies = Bodies(
+        runtime.clock, each=settings.max_body_bytes, most=settings.max_bodies_bytes,
+        timeout_sec=settings.body_timeout_sec,
+    )  # fmt: skip
     return Rest(
-        perform=perform, bearer=Bearer(keys, runtime.clock), hosts=Hosts(settings.host, settings.allowed_hosts),
-        answers=answers, serve_socket=sockets.serve, clock=runtime.clock,
-        max_body=settings.max_body_bytes, body_timeout_sec=settings.body_timeout_sec,
+        perform=perform, bearer=Bearer(keys, runtime.clock),
+        hosts=Hosts(settings.host, settings.allowed_hosts, gethostname()),
+        answers=answers, serve_socket=sockets.serve, bodies=bodies,
     )  # fmt: skip

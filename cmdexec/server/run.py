@@ -16,7 +16,7 @@ from cmdexec.link.listen import Bounds, Entrance, Listener, listen
 from cmdexec.runtime import Runtime, system_runtime
 from cmdexec.server.build import Parts, build
 from cmdexec.server.edge.answer import FULL, malformed
-from cmdexec.server.folder import Folder
+from cmdexec.server.folder import RUNTIME, Folder
 from cmdexec.server.identity.first_admin import MadeAdmin
 from cmdexec.server.signals import ending
 from cmdexec.settings.server import ServerSettings
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WithWorker:
-    """Keep a worker on this machine. `command` starts one; its folder and the server's URL are added."""
+    """Keep a worker on this machine. `command` starts one; its folder and where the server is are added."""
 
     command: Sequence[str]
 
@@ -153,7 +153,8 @@ class _Server:
 
         return LocalWorker(
             command=with_worker.command, folder=self._folder.path / "worker", url=door.url,
-            ensure_credential=self._parts.workers.ensure_credential, runtime=self._runtime, settings=self._settings,
+            own_server=self._folder.path / RUNTIME, ensure_credential=self._parts.workers.ensure_credential,
+            runtime=self._runtime, settings=self._settings,
         )  # fmt: skip
 
     async def _drain(

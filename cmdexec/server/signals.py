@@ -9,15 +9,22 @@ from contextlib import contextmanager
 @contextmanager
 def ending(stop: asyncio.Event, hurry: asyncio.Event) -> Iterator[None]:
     """While this is open, the first SIGTERM or SIGINT sets `stop`, the next `hurry`. Outside the main thread there are
-    none."""
+    none.
+
+    SIGHUP, of a terminal that is closed, sets `stop` as well, but never `hurry`: it may come twice, from the system and
+    from the shell. A process that was started to ignore it (nohup) goes on doing so.
+    """
 
     def told() -> None:
         (hurry if stop.is_set() else stop).set()
 
-    loop, taken = asyncio.get_running_loop(), []
-    for which in (signal.SIGTERM, signal.SIGINT):
+    loop, taken, heard = asyncio.get_running_loop(), [], {signal.SIGTERM: told, signal.SIGINT: told}
+    hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
+        heard[hang_up] = stop.set
+    for which, means in heard.items():
         try:
-            loop.add_signal_handler(which, told)
+            loop.add_signal_handler(which, means)
             taken.append(which)
         except (ValueError, RuntimeError, NotImplementedError):
             continue

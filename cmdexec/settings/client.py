@@ -14,6 +14,7 @@ CLIENT: tuple[Setting, ...] = (
     Setting(
         "CMDEXEC_TOKEN", Kind.TEXT, None, "The token that calls are made with.", _HERE,
         secret=True, minimum=16, maximum=8 * KIB,
+        mend="Set it to a token of the server; its POST /api/auth/login gives one.",
     ),
     Setting(
         "REQUEST_TIMEOUT_SEC", Kind.DURATION, 60.0, "How long one call may take; following a job has no such end.",

@@ -53,7 +53,8 @@ class Setting:
 
     `name` is the environment variable; the field, the key in the settings file and the click option's parameter are
     `field`. `minimum` and `maximum` are inclusive, in `unit`; of a text they bound the length in UTF-8 bytes, of a list
-    the number of items. `default` may be None: then the setting is optional and `help` says what unset means.
+    the number of items. `default` may be None: then the setting is optional and `help` says what unset means. `mend`
+    says what to write instead of a value that cannot be, where kind and bounds do not.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Setting:
     flag: str | None = None
     relation: Relation | None = None
     aliases: tuple[str, ...] = ()
+    mend: str | None = None
 
     @property
     def field(self) -> str:

@@ -1,10 +1,10 @@
 """From flags, environment, `.env`, settings file and defaults to one frozen object; all faults are told at once.
 
 Precedence: flags > environment > `.env` > settings file (`cmdexec.toml`, keys are the field names) > default.
-An empty text counts as not given. Variables of the environment that nobody declared are none of our business; those of
-`.env` are warned of if they look misspelt; keys of the settings file that nobody declared are faults. What is for other
-sides is passed over: one file may serve server and worker. Each secret may stand in a file of its own, named by
-`…_FILE`.
+An empty text counts as not given. Variables of the environment that nobody declared are none of our business, but what
+is a setting's name behind `CMDEXEC_` is warned of; those of `.env` are warned of if they look misspelt; keys of the
+settings file that nobody declared are faults. What is for other sides is passed over: one file may serve server and
+worker. Each secret may stand in a file of its own, named by `…_FILE`.
 """
 
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Generic, TypeVar, cast
 
 from cmdexec.errors import CmdexecError
+from cmdexec.log import Log
 from cmdexec.settings.client import CLIENT, CLIENT_CHECKS, ClientSettings
 from cmdexec.settings.declare import Check, Fault, Given, Setting, Side, Value
 from cmdexec.settings.parse import parse, shown, wanted
@@ -22,9 +23,9 @@ from cmdexec.settings.server import ServerSettings
 from cmdexec.settings.server_checks import SERVER_CHECKS, SERVER_WARNINGS
 from cmdexec.settings.server_declared import SERVER
 from cmdexec.settings.shared_checks import placeholders
-from cmdexec.settings.sources import Source, from_environment, from_file, from_flags, misspelt, read_dotenv
-from cmdexec.settings.worker import WORKER, WORKER_CHECKS, WorkerSettings
-from cmdexec.settings.worker_checks import WORKER_WARNINGS
+from cmdexec.settings.sources import Source, from_environment, from_file, from_flags, misspelt, prefixed, read_dotenv
+from cmdexec.settings.worker import WORKER, WorkerSettings
+from cmdexec.settings.worker_checks import WORKER_CHECKS, WORKER_WARNINGS
 
 DECLARED: dict[Side, tuple[Setting, ...]] = {"server": SERVER, "worker": WORKER, "client": CLIENT}
 _CHECKS: dict[Side, tuple[Check, ...]] = {"server": SERVER_CHECKS, "worker": WORKER_CHECKS, "client": CLIENT_CHECKS}
@@ -63,6 +64,11 @@ class Loaded(Generic[S]):
     origins: Mapping[str, str]
     warnings: tuple[Fault, ...] = ()
 
+    def log_to(self, log: Log) -> None:
+        """Say it all to those who look closely."""
+        for row in self.describe():
+            log.debug("setting", name=row.name, value=row.shown, origin=row.origin)
+
     def describe(self) -> list[Row]:
         """A row for each setting, in the order of the declarations; no row holds a secret."""
         return [
@@ -78,6 +84,7 @@ def load(
     environ: Mapping[str, str] | None = None,
     dotenv: Path | None = Path(".env"),
     config: Path | None = None,
+    also: Sequence[Check] = (),
 ) -> Loaded[S]:
     """The settings of one side: `load(ServerSettings, flags={"port": 0})`.
 
@@ -86,15 +93,18 @@ def load(
     dotenv   need not exist; the client reads none
     config   must exist; when None, `cmdexec.toml` in the data folder is read if it is there, but not by the client: a
              folder that somebody else filled must not decide where its token is sent
+    also     rules of the caller's own, so that what they find is told together with the rest
 
     Raises SettingsError with every fault.
     """
     side, faults, warnings = kind.side, list[Fault](), list[Fault]()
     declared = DECLARED[side]
     sources = [from_flags(declared, flags or {})]
-    sources.append(from_environment(side, declared, os.environ if environ is None else environ, "the environment"))
+    variables = os.environ if environ is None else environ
+    sources.append(from_environment(side, declared, variables, "the environment"))
+    warnings += prefixed(variables, [setting.name for setting in declared], "the environment")
     if dotenv is not None and side != "client":
-        written = read_dotenv(dotenv, faults)
+        written = read_dotenv(dotenv, faults, warnings)
         sources.append(from_environment(side, declared, written, str(dotenv)))
         warnings += misspelt(written, _every_name(), str(dotenv))
     others = {name.lower().removeprefix("cmdexec_") for name in _every_name()}
@@ -102,7 +112,7 @@ def load(
         sources.append(from_file(side, declared, config, named=True, elsewhere=others))
     elif side != "client" and (folder := _data_dir(side, sources)) is not None:
         sources.append(from_file(side, declared, folder / SETTINGS_FILE, named=False, elsewhere=others))
-    return _resolve(kind, sources, faults, warnings)
+    return _resolve(kind, sources, faults, warnings, also)
 
 
 def _every_name() -> list[str]:
@@ -136,7 +146,9 @@ def _data_dir(side: Side, sources: Sequence[Source]) -> Path | None:
         return None  # told when everything is resolved
 
 
-def _resolve(kind: type[S], sources: Sequence[Source], faults: list[Fault], warnings: list[Fault]) -> Loaded[S]:
+def _resolve(
+    kind: type[S], sources: Sequence[Source], faults: list[Fault], warnings: list[Fault], also: Sequence[Check] = ()
+) -> Loaded[S]:
     """The settings from `sources`, the first that has a value wins; `faults` and `warnings`: those found so far."""
     declared = DECLARED[kind.side]
     for source in sources:
@@ -162,6 +174,9 @@ def _resolve(kind: type[S], sources: Sequence[Source], faults: list[Fault], warn
     placed, severe = placeholders(declared, values)
     known = [fault.found_in(origins[fields[fault.field]]) for fault in placed]
     faults += found(_CHECKS[kind.side]) + (known if severe else [])
+    for fault in (fault for check in also for fault in check(values)):
+        origin = origins.get(fields.get(fault.field, ""), _DEFAULT)
+        faults.append(fault if origin == _DEFAULT else fault.found_in(origin))
     if faults:
         order = {setting.name: place for place, setting in enumerate(declared)}
         raise SettingsError(sorted(faults, key=lambda fault: order.get(fault.field, -1)))

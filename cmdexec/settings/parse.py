@@ -12,6 +12,8 @@ _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*(ms|s|m|h|d)?", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE = re.compile(r"(\d{1,18})\s*(b|kib|mib|gib|tib)?", re.ASCII | re.IGNORECASE)
 _BYTES = {"b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
+_MB = {"mb": 1, "mib": 1, "gb": 1 << 10, "gib": 1 << 10}
+"""What may be written behind a number of MB of 2^20 bytes."""
 _LARGER = {
     "s": (("d", 86400), ("h", 3600)),
     "bytes": (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)),
@@ -44,6 +46,8 @@ def parse(setting: Setting, raw: object) -> Value:
 
 def wanted(setting: Setting) -> str:
     """What may be written, as a sentence: made from the declaration."""
+    if setting.mend is not None:
+        return setting.mend
     if setting.choices:
         return f"Write one of: {', '.join(setting.choices)}."
     if setting.secret:
@@ -121,9 +125,13 @@ def _boolean(_setting: Setting, raw: object) -> bool:
     raise ValueError(f"{_quoted(raw)} is neither true nor false.")
 
 
-def _integer(_setting: Setting, raw: object) -> int:
+def _integer(setting: Setting, raw: object) -> int:
     if isinstance(raw, int) and not isinstance(raw, bool):
         return raw
+    if setting.unit == "MB" and isinstance(raw, str):
+        match = re.fullmatch(r"(\d{1,12})\s*(mb|mib|gb|gib)", raw.strip().lower(), re.ASCII)
+        if match is not None:
+            return int(match[1]) * _MB[match[2]]
     if isinstance(raw, str) and re.fullmatch(r"-?\d{1,18}", raw.strip(), re.ASCII):
         return int(raw)
     raise ValueError(f"{_quoted(raw)} is not a whole number.")

@@ -45,6 +45,7 @@ class ServerSettings:
     lost_timeout_sec: float
     server_drain_sec: float
     max_body_bytes: int
+    max_bodies_bytes: int
     max_header_bytes: int
     max_batch_jobs: int
     max_queued_per_user: int

@@ -9,6 +9,7 @@ from cmdexec.settings.shared_checks import is_loopback
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII | re.IGNORECASE)
 _NAME_MAX = 253
+_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104
 
 
 def _could_be_a_host(host: str) -> bool:
@@ -114,6 +115,21 @@ def _names_no_host_behind_a_proxy(values: Given) -> Iterable[Fault]:
         )
 
 
+def _names_no_host_in_clear(values: Given) -> Iterable[Fault]:
+    host = values.get("host")
+    if (
+        values.get("insecure_http")
+        and host in _WILDCARDS
+        and not values.get("allowed_hosts")
+        and not values.get("behind_tls_proxy")
+    ):
+        yield Fault(
+            "ALLOWED_HOSTS",
+            "Only this machine's own addresses and its host name are known: requests under any other name are refused.",
+            "Name the others by which people and workers reach this server, if there are any.",
+        )
+
+
 def _passwords_in_clear_in_production(values: Given) -> Iterable[Fault]:
     if values.get("env") == "production" and values.get("insecure_http"):
         yield Fault(
@@ -123,5 +139,9 @@ def _passwords_in_clear_in_production(values: Given) -> Iterable[Fault]:
         )
 
 
-SERVER_WARNINGS: tuple[Check, ...] = (_names_no_host_behind_a_proxy, _passwords_in_clear_in_production)
+SERVER_WARNINGS: tuple[Check, ...] = (
+    _names_no_host_behind_a_proxy,
+    _names_no_host_in_clear,
+    _passwords_in_clear_in_production,
+)
 """What is warned of: it may be meant so."""

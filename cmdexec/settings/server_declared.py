@@ -5,6 +5,9 @@ from cmdexec.settings.shared import DAY, GIB, KIB, MIB, SECRET_MIN_BYTES, shared
 
 _HERE: frozenset[Side] = frozenset({"server"})
 
+ADMIN_EMAIL = "admin@localhost"
+"""The first admin where nobody says otherwise."""
+
 SERVER: tuple[Setting, ...] = (
     *shared("server"),
     # Where it listens and to whom
@@ -43,11 +46,13 @@ SERVER: tuple[Setting, ...] = (
         "Lets workers sign their own tokens with WORKER_TOKEN_SECRET in production too.", _HERE,
     ),
     Setting(
-        "CMDEXEC_ADMIN_EMAIL", Kind.TEXT, "admin@localhost", "The first admin, made when there is no user yet.",
+        "CMDEXEC_ADMIN_EMAIL", Kind.TEXT, ADMIN_EMAIL, "The first admin, made when there is no user yet.",
         _HERE, minimum=3, maximum=254,
     ),
     Setting(
-        "CMDEXEC_ADMIN_PASSWORD", Kind.TEXT, None, "The first admin's password; made and printed once when unset.",
+        "CMDEXEC_ADMIN_PASSWORD", Kind.TEXT, None,
+        "The first admin's password; made and printed once when unset. Later it counts only where the file first_admin "
+        "in the data folder was deleted while the server was stopped: then that admin gets it.",
         _HERE, secret=True, minimum=12, maximum=1024,
     ),
     Setting(
@@ -86,7 +91,12 @@ SERVER: tuple[Setting, ...] = (
     # Bounds on requests
     Setting(
         "MAX_BODY_BYTES", Kind.SIZE, 8 * MIB, "The largest request body.", _HERE,
-        unit="bytes", minimum=KIB, maximum=GIB,
+        unit="bytes", minimum=KIB, maximum=GIB, relation=Relation("MAX_BODIES_BYTES"),
+    ),
+    Setting(
+        "MAX_BODIES_BYTES", Kind.SIZE, 64 * MIB,
+        "How many bytes of all request bodies together are read at once; beyond 16 KiB, a body that finds no room is"
+        " refused with 503.", _HERE, unit="bytes", minimum=KIB, maximum=16 * GIB,
     ),
     Setting(
         "MAX_HEADER_BYTES", Kind.SIZE, 16 * KIB, "The largest header line of a request.",

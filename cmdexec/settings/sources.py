@@ -1,5 +1,8 @@
 """Where values come from: each source read into one mapping field → raw value, with the faults of the source itself."""
 
+import os
+import select
+import stat
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +13,11 @@ from cmdexec.settings.declare import Fault, Setting, Side
 from cmdexec.settings.refused import NOT_PROVIDED, refused
 
 _MAX_FILE_BYTES = 1024 * 1024
+_PIPE_SEC = 5.0
+"""How long a pipe may give nothing, in seconds: what writes into it may be a program that asks for a password store."""
+
+_PREFIX = "CMDEXEC_"
+_PREFIXES = (_PREFIX, "SERVER_", "WORKER_")
 
 
 @dataclass(slots=True)
@@ -29,9 +37,9 @@ class Source:
 
 
 def from_flags(declared: Sequence[Setting], flags: Mapping[str, object], label: str = "the command line") -> Source:
-    """Values that the caller hands in by field; None stands for a flag that was not given."""
+    """Values that the caller hands in by field; None and "" stand for a flag that was not given."""
     given = {setting.field: flags.get(setting.field) for setting in declared}
-    return Source(label, {name: raw for name, raw in given.items() if raw is not None})
+    return Source(label, {name: raw for name, raw in given.items() if raw is not None and raw != ""})
 
 
 def from_environment(side: Side, declared: Sequence[Setting], environ: Mapping[str, str], label: str) -> Source:
@@ -95,11 +103,34 @@ def misspelt(names: Collection[str], known: Collection[str], label: str) -> list
     for name in names:
         if name in known:
             continue
-        prefixed = f"CMDEXEC_{name}"
-        near = [prefixed] if prefixed in known else get_close_matches(name, known, 1, cutoff=0.75)
+        near = [other for other in _nearly(name) if other in known][:1] or get_close_matches(
+            name, known, 1, cutoff=0.75
+        )
         if near or name.startswith("CMDEXEC_"):
             mend = f"Did you mean {near[0]}?" if near else "Remove it, or correct its name."
             found.append(Fault(_printable(name), "There is no such setting, so it counts for nothing.", mend, label))
+    return found
+
+
+def _nearly(name: str) -> list[str]:
+    """The same with another prefix, or with none."""
+    found = [f"{_PREFIX}{name}"]
+    for before in _PREFIXES:
+        if name.startswith(before):
+            bare = name.removeprefix(before)
+            found += [bare, f"{_PREFIX}{bare}"]
+    return found
+
+
+def prefixed(names: Collection[str], known: Collection[str], label: str) -> list[Fault]:
+    """What to warn of: names that are those of settings but for our prefix, which these do not have. All others of the
+    environment are somebody else's, or for jobs."""
+    found = []
+    for name in sorted(names):
+        bare = name.removeprefix(_PREFIX)
+        if name.startswith(_PREFIX) and name not in known and bare in known:
+            message = "There is no such setting, so it counts for nothing."
+            found.append(Fault(_printable(name), message, f"Did you mean {bare}?", label))
     return found
 
 
@@ -107,9 +138,10 @@ def _printable(key: str) -> str:
     return key[:80] if key.isprintable() else repr(key[:80])
 
 
-def read_dotenv(path: Path, faults: list[Fault]) -> Mapping[str, str]:
+def read_dotenv(path: Path, faults: list[Fault], warnings: list[Fault]) -> Mapping[str, str]:
     """The variables of a `.env` file, as written: nothing is interpolated, and the process's environment, which jobs
-    could come to see, is left alone. Empty when there is no such file; a line that says nothing sensible is a fault."""
+    could come to see, is left alone. Empty when there is no such file; a line that says nothing sensible is a fault; of
+    a name that stands there twice the last counts, which is warned of."""
     content = _read(path, faults, must_exist=False)
     if content is None:
         return {}
@@ -118,11 +150,18 @@ def read_dotenv(path: Path, faults: list[Fault]) -> Mapping[str, str]:
     from dotenv.parser import parse_stream
 
     values: dict[str, str] = {}
+    lines: dict[str, int] = {}
     for binding in parse_stream(StringIO(content)):
+        said = binding.original.string
+        line = binding.original.line + said[: len(said) - len(said.lstrip())].count("\n")  # blank ones before it
         if binding.error or (binding.key is not None and binding.value is None):
-            message = f"Line {binding.original.line} is not of the form NAME=value."  # the line may hold a secret
-            faults.append(Fault(path.name, message, "Correct it there.", str(path)))
+            message = f"Line {line} is not of the form NAME=value."  # the line may hold a secret
+            faults.append(Fault(path.name, message, "Correct it there."))
         elif binding.key and binding.value is not None:
+            if binding.key in values:
+                message = f"Lines {lines[binding.key]} and {line} both give it; the last counts."
+                warnings.append(Fault(_printable(binding.key), message, "Keep one of them.", str(path)))
+            lines[binding.key] = line
             values[binding.key] = binding.value
     return values
 
@@ -149,8 +188,7 @@ def _read(path: Path, faults: list[Fault], *, must_exist: bool, field_name: str 
     """The text of a file; None if there is none, and a fault if that, or anything else about it, is wrong."""
     name = field_name or path.name
     try:
-        with path.expanduser().open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES + 1)
+        content = _content(path.expanduser())
         if len(content) > _MAX_FILE_BYTES:
             faults.append(Fault(name, f"{path} is larger than 1 MiB.", "Name the right file."))
             return None
@@ -159,10 +197,33 @@ def _read(path: Path, faults: list[Fault], *, must_exist: bool, field_name: str 
         if must_exist:
             faults.append(Fault(name, f"{path} does not exist.", "Name a file that does."))
     except UnicodeDecodeError:
-        faults.append(Fault(name, f"{path} is not UTF-8 text.", "Name the right file."))
+        mend = "Name the right file." if must_exist else "Save it as UTF-8, or remove it."
+        faults.append(Fault(name, f"{path} is not UTF-8 text.", mend))
+    except TimeoutError:
+        message = f"{path} is a pipe out of which nothing came within {_PIPE_SEC:g} s."
+        faults.append(Fault(name, message, "Name a file." if must_exist else "Make it a file, or remove it."))
     except OSError as wrong:
-        mend = "Make it readable, or name another." if must_exist else "Make it a file that can be read, or remove it."
-        faults.append(Fault(name, f"{path} cannot be read: {wrong.strerror}.", mend))
+        if must_exist or os.path.lexists(path):  # else its folder is at fault, of which whoever opens that tells
+            mend = (
+                "Make it readable, or name another." if must_exist else "Make it a file that can be read, or remove it."
+            )
+            faults.append(Fault(name, f"{path} cannot be read: {wrong.strerror}.", mend))
     except (ValueError, RuntimeError):
         faults.append(Fault(name, f"{str(path)!r} is not a path.", "Name the right file."))
     return None
+
+
+def _content(path: Path) -> bytes:
+    """At most a byte more than a file may have. A shell's `<(…)` is a pipe: it is read as well, but not waited for
+    without end. Raises OSError, of which TimeoutError."""
+    descriptor, content = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), bytearray()
+    with open(descriptor, "rb", buffering=0) as file:
+        is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+        while len(content) <= _MAX_FILE_BYTES:
+            if is_pipe and not select.select([descriptor], [], [], _PIPE_SEC)[0]:
+                raise TimeoutError
+            piece = file.read(_MAX_FILE_BYTES + 1 - len(content))
+            if not piece:
+                break
+            content += piece
+    return bytes(content)

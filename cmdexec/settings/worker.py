@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from cmdexec.settings.declare import Check, Kind, Relation, Setting, Side
+from cmdexec.settings.declare import Kind, Relation, Setting, Side
 from cmdexec.settings.shared import DAY, GIB, KIB, MIB, shared
 
 _HERE: frozenset[Side] = frozenset({"worker"})
@@ -58,7 +58,7 @@ WORKER: tuple[Setting, ...] = (
     ),
     Setting(
         "RAM_LIMIT", Kind.INTEGER, None,
-        "The memory that all jobs together may use, in MB of 2^20 bytes; all that the machine has when unset.",
+        "The memory that all jobs together may use, in MB of 2^20 bytes, or as 2GB; all the machine has when unset.",
         _HERE, unit="MB", minimum=1, maximum=2**31 - 1, flag="--ram-limit",
     ),
     Setting(
@@ -319,6 +319,3 @@ class WorkerSettings:
     output_hold_ms: float
     spool_read_sec: float
     spool_write_sec: float
-
-
-WORKER_CHECKS: tuple[Check, ...] = ()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from msgspec import structs
@@ -21,6 +22,7 @@ from cmdexec.worker.identity import identify
 from cmdexec.worker.lease import Lease
 from cmdexec.worker.line import Line
 from cmdexec.worker.machine import boot_id, platform_name
+from cmdexec.worker.own_server import url_in
 from cmdexec.worker.parts import Parts
 from cmdexec.worker.polling_orders import free_slots
 from cmdexec.worker.runner import Runner
@@ -45,13 +47,14 @@ class Worker:
     services: tuple[Callable[[], Coroutine[Any, Any, None]], ...]
 
 
-async def build(url: str, folder: DataFolder, *, settings: WorkerSettings, runtime: Runtime) -> Worker:
-    """A worker for the server at `url` in a folder that is ours. Raises CmdexecError."""
+async def build(
+    url: str, folder: DataFolder, *, settings: WorkerSettings, runtime: Runtime, own_server: Path | None = None
+) -> Worker:
+    """A worker for the server at `url` in a folder that is ours; `own_server`: the file that says where that server is
+    now. Raises CmdexecError."""
     call = runtime.threads.run
     who = await call(partial(identify, settings, runtime.ids))
-    spool, found = await call(
-        partial(open_spool, folder.path / "spool", boot_id(), settings=settings, runtime=runtime)
-    )
+    spool, found = await call(partial(open_spool, folder.path / "spool", boot_id(), settings=settings, runtime=runtime))
     executor = ProcessExecutor(settings=settings, lock_fd=folder.warden_lock, log=runtime.log)
     work = await call(partial(work_dir, settings.work_dir, settings.data_dir, runtime.log))
     runner = Runner(executor, work, settings=settings, runtime=runtime)
@@ -70,7 +73,7 @@ async def build(url: str, folder: DataFolder, *, settings: WorkerSettings, runti
     me = Register(
         worker_id=who.worker_id, session=spool.session, instance_id=runtime.ids.new(), name=settings.worker_name,
         version=__version__, protocol=PROTOCOL, platform=platform_name(), slots=settings.slots, executors=("process",),
-        cpu=executor.capacity.cpu_limit, ram_mb=executor.capacity.ram_limit_mb,
+        cpu=executor.capacity.cpu, ram_mb=executor.capacity.ram_mb,
     )  # fmt: skip
 
     def converse(line: Line, way: str) -> Conversation:
@@ -87,7 +90,7 @@ async def build(url: str, folder: DataFolder, *, settings: WorkerSettings, runti
     connection = Connection(
         url, who, converse, lease=lease, holds=lambda: bool(attempts.table),
         free=partial(free_slots, attempts.table, slots, runtime.clock), disconnected=disconnected,
-        settings=settings, runtime=runtime,
+        where=None if own_server is None else partial(url_in, own_server), settings=settings, runtime=runtime,
     )  # fmt: skip
     services = (spool.run, sender.run, runner.run, lease.run)
     return Worker(attempts, turns, connection, executor, runner, spool, services)

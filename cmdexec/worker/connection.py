@@ -14,7 +14,7 @@ from cmdexec.worker.identity import WorkerIdentity
 from cmdexec.worker.lease import Lease
 from cmdexec.worker.ways import Converse, Tried, Ways
 
-_REFUSED = frozenset({"unauthorized", "forbidden", "protocol_mismatch", "bad_settings"})
+_REFUSED = frozenset({"unauthorized", "forbidden", "protocol_mismatch", "bad_settings", "bad_host"})
 _DOUBTS = 2
 """So many sockets in a row that may have been blocked are enough to try HTTP."""
 
@@ -23,12 +23,15 @@ class Connection:
     """The worker's connection to its server.
 
     online    the server knows us now
+    where     where the server is now, None where nothing says so; blocking, asked before each connection but the first
     """
 
     def __init__(
         self, url: str, who: WorkerIdentity, converse: Converse, *, lease: Lease, holds: Callable[[], bool],
         free: Callable[[], int], disconnected: Callable[[], None], settings: WorkerSettings, runtime: Runtime,
+        where: Callable[[], str | None] | None = None,
     ) -> None:  # fmt: skip
+        self._where = where
         self._closing = asyncio.Event()
         self._ways = Ways(
             url, who, converse, free=free, disconnected=disconnected, closing=self._closing, settings=settings,
@@ -60,6 +63,8 @@ class Connection:
                 self._failures = 0 if lived else self._failures + 1
                 if not self._closing.is_set():
                     await self._pause(tried.hint_sec, tried.why)
+                if self._where is not None and (url := await self._runtime.threads.run(self._where)) is not None:
+                    self._ways.move_to(url)
 
     async def _once(self, http: aiohttp.ClientSession) -> Tried:
         """One connection, from its beginning to its end: over a socket, or, where none gets through, over HTTP."""

@@ -36,7 +36,7 @@ class WorkerIdentity:
     def headers(self, clock: Clock) -> dict[str, str]:
         """Blocking: what a request has to carry. Raises CmdexecError when the credential cannot be used."""
         if self.credential is not None:
-            return {HEADER: _read(self.credential)}
+            return {HEADER: read_credential(self.credential)}
         token = signed_token(
             self.secret or "", self.worker_id or "", clock, lifetime_sec=self.lifetime_sec, skew_sec=self.skew_sec
         )
@@ -49,15 +49,10 @@ def identify(settings: WorkerSettings, ids: Ids) -> WorkerIdentity:
     credential = settings.worker_credential_file or settings.data_dir / CREDENTIAL_FILE
     lifetime, skew = settings.worker_token_ttl_sec, settings.worker_token_skew_sec
     if settings.worker_credential_file is not None or credential.exists():
-        _read(credential)
+        read_credential(credential)
         return WorkerIdentity(settings.worker_id, credential, None, lifetime, skew)
     if settings.worker_token_secret is None:
-        raise CmdexecError(
-            "bad_settings",
-            f"This worker has nothing to show to a server: {credential} is not there, and no shared secret is set.",
-            field="WORKER_CREDENTIAL_FILE",
-            mend="Put the worker's credential into that file (mode 0600), or set WORKER_TOKEN_SECRET.",
-        )
+        raise nothing_to_show(credential)
     try:
         worker_id = settings.worker_id or _kept_id(settings.data_dir / WORKER_ID_FILE, ids)
     except (OSError, UnicodeError) as wrong:
@@ -67,6 +62,16 @@ def identify(settings: WorkerSettings, ids: Ids) -> WorkerIdentity:
             field="DATA_DIR", mend="Make room on that disk or give the folder to this user, or set WORKER_ID.",
         ) from wrong  # fmt: skip
     return WorkerIdentity(worker_id, None, settings.worker_token_secret, lifetime, skew)
+
+
+def nothing_to_show(credential: Path) -> CmdexecError:
+    """What to say where there is neither that file nor a shared secret."""
+    return CmdexecError(
+        "bad_settings",
+        f"This worker has nothing to show to a server: {credential} is not there, and no shared secret is set.",
+        field="WORKER_CREDENTIAL_FILE",
+        mend="Put the worker's credential into that file (mode 0600), or set WORKER_TOKEN_SECRET.",
+    )
 
 
 def _kept_id(path: Path, ids: Ids) -> str:
@@ -84,7 +89,8 @@ def _kept_id(path: Path, ids: Ids) -> str:
     return made
 
 
-def _read(path: Path) -> str:
+def read_credential(path: Path) -> str:
+    """Blocking: the credential in a file of its owner's alone. Raises CmdexecError(`bad_settings`)."""
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode

@@ -6,15 +6,18 @@ in the spool while the server is away; the connection is closed; every tree of p
 
 import asyncio
 import signal
+from functools import partial
+from pathlib import Path
 
 from cmdexec.errors import CmdexecError
 from cmdexec.link.memory_posix import give_back_large_blocks
 from cmdexec.runtime import Runtime, system_runtime
-from cmdexec.settings.declare import Fault
+from cmdexec.settings.declare import Given
 from cmdexec.settings.load import SettingsError
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.build import Worker, build
 from cmdexec.worker.folder_posix import DataFolder
+from cmdexec.worker.needs import needs
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -30,26 +33,38 @@ class _Wishes:
         self.count += 1
         self.came.set()
 
+    def end_once(self) -> None:
+        """A closed terminal may say so twice, by way of the system and of the shell; that is no hurry."""
+        if self.count == 0:
+            self.end()
+
 
 async def run_worker(
-    settings: WorkerSettings, runtime: Runtime | None = None, *, stop: asyncio.Event | None = None
-) -> int:
-    """Work until told to end by TERM or INT, by `stop`, or by the settings; returns 0.
+    settings: WorkerSettings, runtime: Runtime | None = None, *, stop: asyncio.Event | None = None,
+    own_server: Path | None = None,
+) -> int:  # fmt: skip
+    """Work until told to end by TERM, INT or HUP, by `stop`, or by the settings; returns 0.
+
+    own_server   the file in which the server that started this worker writes where it is; it is looked at before each
+                 connection but the first, since the next server in that folder may listen elsewhere
 
     Raises CmdexecError: `bad_settings`, `in_use`, `bad_data_dir`, `no_executor`; `replaced` when another process of the
     same worker has taken its place.
     """
-    url = _checked(settings)
-    give_back_large_blocks()
     runtime = runtime or system_runtime("worker", threads=2)
+    url = await runtime.threads.run(partial(_checked, settings))
+    give_back_large_blocks()
     loop, wishes = asyncio.get_running_loop(), _Wishes()
     for number in _SIGNALS:
         loop.add_signal_handler(number, wishes.end)
+    hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN  # as nohup has it ignored
+    if hangs_up:
+        loop.add_signal_handler(signal.SIGHUP, wishes.end_once)
     folder = DataFolder(settings.data_dir)
     try:
         await runtime.threads.run(folder.take)
         await folder.wait_for_warden(runtime.clock, settings.folder_wait_sec, settings.folder_look_ms / 1000)
-        worker = await build(url, folder, settings=settings, runtime=runtime)
+        worker = await build(url, folder, settings=settings, runtime=runtime, own_server=own_server)
         try:
             await worker.executor.open()
             await _work(worker, wishes, stop, settings, runtime)
@@ -60,25 +75,19 @@ async def run_worker(
             worker.spool.shut()
     finally:
         folder.release()
-        for number in _SIGNALS:
+        for number in (*_SIGNALS, *([signal.SIGHUP] if hangs_up else [])):
             loop.remove_signal_handler(number)
     return 0
 
 
 def _checked(settings: WorkerSettings) -> str:
     """The server's address. Raises SettingsError with all that a worker cannot be without."""
-    faults = []
-    if settings.server_url is None:
-        mend = "Name it as SERVER_URL (--server)."
-        faults.append(Fault("SERVER_URL", "This worker does not know its server.", mend))
-    if not settings.allow_host:
-        faults.append(
-            Fault(
-                "ALLOW_HOST",
-                "This worker has no way to run jobs: it may not run them as processes of this machine.",
-                "Start it with --allow-host, if whoever may submit jobs may do what this user may do here.",
-            )
-        )
+    values = Given()
+    values.update(
+        server_url=settings.server_url, allow_host=settings.allow_host, data_dir=settings.data_dir,
+        worker_credential_file=settings.worker_credential_file, worker_token_secret=settings.worker_token_secret,
+    )  # fmt: skip
+    faults = list(needs(values))
     if settings.server_url is None or faults:
         raise SettingsError(faults)
     return settings.server_url

@@ -69,6 +69,12 @@ class Ways:
     def online(self) -> bool:
         return self._talk is not None and self._talk.welcomed
 
+    def move_to(self, url: str) -> None:
+        """From the next try on the server is at `url`."""
+        if url != self._url:
+            self._log.info("the server is elsewhere now", url=url)
+        self._url = url
+
     def close(self) -> None:
         """End what there is: what waits to be sent is sent."""
         if self._line is not None:

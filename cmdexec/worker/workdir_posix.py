@@ -1,6 +1,7 @@
 """Where jobs have their own folders: in memory, where this user has room for that."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -16,6 +17,7 @@ ROOM_BYTES = GIB
 """A file system in memory with less room than this is not used."""
 
 _MOUNTS = Path("/proc/self/mounts")
+_MEND = "Name a folder that this user may write to as WORK_DIR (--work-dir)."
 
 
 def work_dir(named: Path | None, data_dir: Path, log: Log) -> Path:
@@ -27,21 +29,41 @@ def work_dir(named: Path | None, data_dir: Path, log: Log) -> Path:
     if folder is None:
         folder = data_dir / "work"
         log.info("no tmpfs of this user has room, so jobs have their folders on disk", folder=folder)
+    _make(folder)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _ours(folder.lstat()):
-            raise CmdexecError(
-                "bad_data_dir", f"The folder {folder} for the jobs' folders is not this user's alone.",
-                field="WORK_DIR", mend="Name a folder of this user with --work-dir.",
-            )  # fmt: skip
         left = [entry.path for entry in os.scandir(folder)]
     except OSError as wrong:
-        raise CmdexecError(
-            "bad_data_dir", f"The folder {folder} for the jobs' folders cannot be used: {wrong.strerror}.",
-            field="WORK_DIR", mend="Name a folder of this user with --work-dir.",
-        ) from wrong  # fmt: skip
+        raise _unusable(folder, wrong) from wrong
     remove_folders(left, lambda _folder, _wrong: None)
     return folder
+
+
+def try_work_dir(named: Path, data_dir: Path) -> None:
+    """Blocking: see that `work_dir` could be had there, and leave alone what is in it. Raises CmdexecError."""
+    folder = named / _own_name(data_dir)
+    _make(folder)
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise _unusable(folder, OSError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ours = _ours(folder.lstat())
+    except OSError as wrong:
+        raise _unusable(folder, wrong) from wrong
+    if not ours:
+        raise CmdexecError(
+            "bad_data_dir", f"The folder {folder} for the jobs' folders is not this user's alone.",
+            field="WORK_DIR", mend=_MEND,
+        )  # fmt: skip
+
+
+def _unusable(folder: Path, wrong: OSError) -> CmdexecError:
+    return CmdexecError(
+        "bad_data_dir", f"The folder {folder} for the jobs' folders cannot be used: {wrong.strerror}.",
+        field="WORK_DIR", mend=_MEND,
+    )  # fmt: skip
 
 
 def _own_name(data_dir: Path) -> str:

@@ -194,8 +194,10 @@ def test_a_proxy_whose_host_nobody_named_is_warned_of(env: Env) -> None:
 
 def test_passwords_in_clear_are_warned_of_in_production(env: Env) -> None:
     clear = {"CMDEXEC_HOST": "0.0.0.0", "INSECURE_HTTP": "true"}
-    assert env.load(ServerSettings, clear)[1] == []
-    (said,) = env.load(ServerSettings, clear | {"NODE_ENV": "production"})[1]
+    (names,) = env.load(ServerSettings, clear)[1]
+    assert names.startswith("ALLOWED_HOSTS (from the default): Only this machine's own addresses and its host name are")
+    assert env.load(ServerSettings, clear | {"ALLOWED_HOSTS": "a.example"})[1] == []
+    _, said = env.load(ServerSettings, clear | {"NODE_ENV": "production"})[1]
     assert said.startswith("INSECURE_HTTP (from .env): In production passwords, tokens and output go in clear.")
 
 

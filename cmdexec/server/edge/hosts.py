@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from aiohttp import web
 
 from cmdexec.errors import Refused
+from cmdexec.settings.shared_checks import is_loopback
 
 _AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.%]+)\]|(?P<name>[A-Za-z0-9_.-]+))(?::(?P<port>\d{1,5})?)?", re.ASCII)
 _WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104
@@ -27,12 +28,18 @@ def split(authority: str) -> tuple[str, str]:
 
 class Hosts:
     """The hosts that requests may be addressed to: names of loopback, the address that the connection came in on, the
-    host that the server was told to listen on, and ALLOWED_HOSTS (with a port, or for any)."""
+    host that the server was told to listen on, and ALLOWED_HOSTS (with a port, or for any).
 
-    def __init__(self, own: str, allowed: Iterable[str]) -> None:
+    machine   this machine's name, which counts where others can reach the server: with its domain, and without
+    """
+
+    def __init__(self, own: str, allowed: Iterable[str], machine: str = "") -> None:
         pairs = [split(host) for host in allowed]
         if own not in _WILDCARDS:
             pairs.append((own.strip("[]").lower(), ""))
+        if not is_loopback(own):
+            name = machine.lower().removesuffix(".")
+            pairs += [(one, "") for one in (name, name.partition(".")[0]) if one]
         self._any_port = {name for name, port in pairs if not port} | {"localhost"}
         self._exact = {(name, port) for name, port in pairs if port}
 

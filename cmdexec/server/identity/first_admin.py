@@ -4,13 +4,16 @@ import base64
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cmdexec.errors import CmdexecError
 from cmdexec.runtime import Runtime
 from cmdexec.server.folder import write_private
 from cmdexec.server.identity.passwords import Passwords
+from cmdexec.settings.server_declared import ADMIN_EMAIL
 from cmdexec.store.contract.identity import UserRow, Users
 
 FILE = "first_admin"
-"""Holds the id of the user that this folder's server made; `runtime.json` speaks for that user."""
+"""Holds the id of the user that this folder's server made; `runtime.json` speaks for that user. It is written after
+the user is in the store, so where it lies there was a store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +24,36 @@ class MadeAdmin:
     password: str | None = field(repr=False)
 
 
+def refuse_lost_store(folder: Path, store: Path) -> None:
+    """Refuse to take the missing or emptied file `store` for a new one where a server has kept jobs already.
+
+    Blocking. Raises CmdexecError(`bad_data_dir`).
+    """
+    try:
+        there = store.stat().st_size > 0
+    except FileNotFoundError:
+        there = False
+    except OSError:
+        return  # what is wrong with it is told when it is opened
+    if not there and (folder / FILE).is_file():
+        raise CmdexecError(
+            "bad_data_dir", f"The store {store} is gone or empty, although a server has kept jobs there.",
+            field="DATA_DIR",
+            mend=f"Put a backup there, or delete {folder / FILE} to begin anew without its jobs and users.",
+        )  # fmt: skip
+
+
 async def ensure_admin(
     users: Users, passwords: Passwords, runtime: Runtime, folder: Path, *, email: str, password: str | None
 ) -> MadeAdmin | None:
     """Make the first admin if there is no user at all; without `password` a random one of 120 bits is made, which must
-    be shown once and is kept nowhere. None if there is a user already."""
+    be shown once and is kept nowhere. None if there is a user already.
+
+    Of users that are there the settings change nothing, and it is said when they differ. But where the owner of
+    the folder has deleted `FILE`, the admin of `email` gets `password`: the way back from a lost one.
+    """
     if await users.any():
+        await _compare(users, passwords, runtime, folder, email, password)
         return None
     made = None if password is not None else base64.b32encode(runtime.secret_bytes(15)).decode().lower()
     user = UserRow(
@@ -40,6 +67,29 @@ async def ensure_admin(
         return None
     await runtime.threads.run(lambda: write_private(folder / FILE, user.user_id))
     return MadeAdmin(email, made)
+
+
+async def _compare(
+    users: Users, passwords: Passwords, runtime: Runtime, folder: Path, email: str, password: str | None
+) -> None:
+    user, file = await users.by_email(email), folder / FILE
+    if password is None and (user is not None or email == ADMIN_EMAIL):
+        return
+    if user is None or password is None:
+        runtime.log.warning(
+            "CMDEXEC_ADMIN_EMAIL and CMDEXEC_ADMIN_PASSWORD count for nothing: there are users already, and none of "
+            "that address", email=email,
+        )  # fmt: skip
+    elif user.role == "admin" and not user.disabled and not await runtime.threads.run(file.exists):
+        if not await passwords.check(password, user.password_hash):
+            await users.set_password_hash(user.user_id, await passwords.hash(password))
+            runtime.log.warning("the admin has the password of CMDEXEC_ADMIN_PASSWORD now", email=email)
+        await runtime.threads.run(lambda: write_private(file, user.user_id))
+    elif not await passwords.check(password, user.password_hash):
+        runtime.log.warning(
+            "CMDEXEC_ADMIN_PASSWORD counts for nothing: this user has another password; to set it anew, stop the "
+            "server, delete the file first_admin in its data folder and start it again", email=email,
+        )  # fmt: skip
 
 
 async def first_admin(users: Users, runtime: Runtime, folder: Path, email: str) -> UserRow | None:

@@ -45,8 +45,10 @@ class _Child:
 class LocalWorker:
     """A Service.
 
-    command            starts a worker; its folder and the server's URL are added
+    command            starts a worker; its folder, the server's URL and `own_server` are added
     folder             the worker's data folder
+    own_server         the file in which each server of this folder writes where it is: so one that is taken up finds
+                       its new server
     ensure_credential  sees that the file named holds a good credential
     """
 
@@ -56,11 +58,12 @@ class LocalWorker:
         command: Sequence[str],
         folder: Path,
         url: str,
+        own_server: Path,
         ensure_credential: Callable[[Path], Awaitable[None]],
         runtime: Runtime,
         settings: ServerSettings,
     ) -> None:
-        self._command = (*command, "--data-dir", str(folder), "--server", url)
+        self._command = (*command, "--data-dir", str(folder), "--server", url, "--own-server", str(own_server))
         self._ensure_credential = ensure_credential
         self._folder = folder
         self._clock = runtime.clock
@@ -114,7 +117,9 @@ class LocalWorker:
         """One worker's life: of one that is there already, or of a new one."""
         holder = await self._threads.run(self._holder)
         if holder is not None:
-            self._log.info("a worker of an earlier server is still there and goes on", pid=holder)
+            said = "a worker of an earlier server is still there and goes on, with the settings that it had"
+            self._log.info(said, pid=holder)
+            await self._ensure_credential(self._folder / CREDENTIAL_FILE)  # the store may be another one now
             while await self._threads.run(self._holder) is not None and not self._stopping.is_set():
                 await self._pause(_LOOK_SEC)
             return

@@ -59,7 +59,11 @@ class Connection:
     """
 
     def __init__(self, path: Path, *, cache_kib: int, busy_ms: int) -> None:
-        """`cache_kib`: the page cache; memory stays below it. `busy_ms`: how long another program is waited for."""
+        """`cache_kib`: the page cache; memory stays below it. `busy_ms`: how long another program is waited for.
+
+        The file itself may be no link; that the way to its folder leads over some is the system's business.
+        """
+        path = Path(os.path.realpath(path.parent), path.name)  # SQLITE_OPEN_NOFOLLOW minds a link in any part
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW
         self.log_pages = 0
         try:

@@ -78,7 +78,7 @@ def open_sqlite(
         not_lost = not_lost_ids(connection)
     except StorageFault as fault:
         if not (fault.damaged or fault.busy or fault.full):  # of these the sentence says all that is known
-            runtime.log.error("the store cannot be opened", exc=fault)
+            runtime.log.error("the store cannot be opened", why=str(fault))
         raise schema.refused(path, fault) from fault
     bounds = Bounds(
         queue_items=queue_items, queue_bytes=queue_bytes, log_pages=log_bytes // PAGE_BYTES, idle_sec=idle_sec,

@@ -12,6 +12,9 @@ APPLICATION_ID = 0x636D6478
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _FIELD = "DATA_DIR"
+_BESIDE = ("-wal", "-shm")
+"""The ends of the names of the files that SQLite keeps beside the database (sqlite.org, "Write-Ahead Logging")."""
+
 _RESTORE = "Move it away with all files whose names begin with its own, put a backup in its place, and start again."
 _RIGHTS = "See to the disk, and to the file's owner and mode."
 _FULL = ("There is no room left on the disk for {}.", "Make room there, and start again.")
@@ -55,6 +58,9 @@ def refused(path: Path, fault: StorageFault) -> CmdexecError:
         return CmdexecError("in_use", f"{path} is held by another program.", field=_FIELD, mend=mend)
     if fault.full:
         return _bad(*_FULL, path)
+    for beside in (path.with_name(f"{path.name}{end}") for end in _BESIDE):
+        if beside.is_dir():
+            return _bad(*_CAUSES[errno.EISDIR], beside)
     return _bad("{} cannot be read and written.", _RIGHTS, path)
 
 

@@ -147,7 +147,7 @@ def test_a_credential_that_cannot_be_used(
         file.chmod(mode)
     code, (line,) = start(*worker(tmp_path / "w"), WORKER_CREDENTIAL_FILE=str(file))
     assert code == 1
-    assert line == f"cmdexec: WORKER_CREDENTIAL_FILE: The credential file {file} {what.format(file)}"
+    assert line == f"cmdexec: WORKER_CREDENTIAL_FILE (from the environment): The credential file {file} {what.format(file)}"
 
 
 def test_a_folder_for_jobs_that_cannot_be_used(start: Starting, tmp_path: Path) -> None:
@@ -156,7 +156,8 @@ def test_a_folder_for_jobs_that_cannot_be_used(start: Starting, tmp_path: Path) 
     assert code == 1
     assert line.startswith(f"cmdexec: WORK_DIR: The folder {tmp_path / 'file'}")
     assert line.endswith(
-        "for the jobs' folders cannot be used: Not a directory. Name a folder of this user with --work-dir."
+        "for the jobs' folders cannot be used: Not a directory. Name a folder that this user may write to as "
+        "WORK_DIR (--work-dir)."
     )
 
 

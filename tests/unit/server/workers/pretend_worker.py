@@ -1,6 +1,6 @@
 """A process that behaves like a worker towards who starts it: it locks its folder, and ends on TERM.
 
-    python pretend_worker.py TERMS --data-dir FOLDER --server URL
+    python pretend_worker.py TERMS --data-dir FOLDER --server URL --own-server FILE
 
 TERMS: how many TERMs it takes to end it. What happened to it is written to FOLDER/said, a line each.
 """
@@ -39,5 +39,5 @@ def main(terms: int, folder: Path, url: str) -> None:
 
 
 if __name__ == "__main__":
-    _, count, _, data_dir, _, server = sys.argv
+    _, count, _, data_dir, _, server, _, _ = sys.argv
     main(int(count), Path(data_dir), server)

@@ -30,7 +30,7 @@ class Place:
     def local(self, terms: int = 1, command: tuple[str, ...] | None = None) -> LocalWorker:
         return LocalWorker(
             command=command or (sys.executable, str(PRETENDER), str(terms)), folder=self.folder, url=URL,
-            ensure_credential=self._ensure, runtime=self.runtime,
+            own_server=self.server / "runtime.json", ensure_credential=self._ensure, runtime=self.runtime,
             settings=settings_for(self.server, local_worker_retry_sec="50ms", local_worker_stop_sec="10s"),
         )  # fmt: skip
 
