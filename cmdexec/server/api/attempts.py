@@ -87,7 +87,7 @@ class AttemptsApi:
 
     async def output(self, call: Call) -> Reply:
         said: Chunks = call.request
-        ack = await self._said.output(await self._member(call), said)
+        ack = await self._said.output(await self._member(call), said, call.gone)
         wrong = not_stored(ack)
         if wrong is not None:
             raise wrong

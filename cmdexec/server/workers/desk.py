@@ -18,7 +18,7 @@ from cmdexec.server import jobs as work
 from cmdexec.server.jobs import Ask, Holder, Jobs
 from cmdexec.server.output import Appender, Measured, Measures
 from cmdexec.server.workers.courier import Courier
-from cmdexec.server.workers.intake import Budget, Intake, acknowledged, joined_pieces
+from cmdexec.server.workers.intake import Budget, Gone, Intake, acknowledged, joined_pieces
 from cmdexec.server.workers.mailbox import Mailbox
 from cmdexec.server.workers.member import Member
 from cmdexec.server.workers.offers import Offers
@@ -73,7 +73,6 @@ class Desk:
             reads.jobs, jobs, self.offers, runtime.clock, spawn=self.spawn, sent_all=self.capacity.set
         )
         self._joining = Places()
-        self._storing: dict[str, int] = {}
         self._replaced: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._doubtful: set[str] = set()
         self._tasks: asyncio.TaskGroup | None = None
@@ -136,10 +135,10 @@ class Desk:
         )  # fmt: skip
 
     async def store(
-        self, holder: Holder, job_id: str, attempt: int, pieces: Sequence[tuple[str, int, bytes]]
+        self, holder: Holder, job_id: str, attempt: int, pieces: Sequence[tuple[str, int, bytes]], gone: Gone
     ) -> OutputAck:
         """Store pieces (stream, offset, bytes) that came without a socket, in their order; without any, how far the
-        output is stored. Raises Unavailable."""
+        output is stored. Raises Unavailable, also when whoever sent them is gone before it is their turn."""
         key = (job_id, attempt)
         if not pieces:
             return (await self._explain(holder, [key]))[0]
@@ -148,16 +147,12 @@ class Desk:
             for stream, offset, data in pieces
         ]
         size = sum(len(data) for _, _, data in pieces)
-        own = self._storing.get(holder.worker_id, 0)
-        await self.budget.take(size, own)
-        self._storing[holder.worker_id] = self._storing.get(holder.worker_id, 0) + size
+        if not await self.budget.take(size, holder.worker_id, gone):
+            raise Unavailable("overloaded", "Nobody waits for this answer any more.")
         try:
             stored = await self._appender.append(joined_pieces(appends))
         finally:
-            self.budget.give(size)
-            self._storing[holder.worker_id] -= size
-            if not self._storing[holder.worker_id]:
-                del self._storing[holder.worker_id]
+            self.budget.give(size, holder.worker_id)
         acks = [acknowledged(key, one) for one in stored]
         if None in acks:
             return (await self._explain(holder, [key]))[0]

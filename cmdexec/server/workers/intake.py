@@ -5,7 +5,8 @@ fewer and larger ones.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 from cmdexec.errors import Unavailable
 from cmdexec.protocol.codec import ask
@@ -26,12 +27,18 @@ Explain = Callable[[Sequence[tuple[str, int]]], Awaitable[list[OutputAck]]]
 """Says for attempts whose output was not taken what their worker has to be told."""
 
 
+Gone = Callable[[], Coroutine[Any, Any, object]]
+"""Returns when whoever brings the output is there no more."""
+
+
 class Budget:
-    """How many bytes of output may wait, for all workers together. One that has none waiting may bring a piece."""
+    """How many bytes of output may wait, for all workers together, and no more than a quarter of them for one. A worker
+    that has none waiting may bring a piece, whatever its size, so nobody waits for more than its own to be stored."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._used = 0
+        self._own: dict[str, int] = {}
         self._freed = asyncio.Event()
 
     @property
@@ -39,17 +46,43 @@ class Budget:
         """What waits now, in bytes."""
         return self._used
 
-    async def take(self, size: int, own: int) -> None:
-        """Wait until there is room for `size` more beside `own` that the caller has waiting."""
-        while own and (self._used + size > self._most or own + size > self._most // 4):
-            self._freed.clear()
-            await self._freed.wait()
-        self._used += size
+    async def take(self, size: int, worker_id: str, gone: Gone) -> bool:
+        """Wait until there is room for `size` more of this worker. False: it was gone before, and nothing was taken."""
+        if self._has_room(size, worker_id):
+            self._add(size, worker_id)
+            return True
+        taken = False
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                watch = tasks.create_task(gone(), name="who brings output")
+                watch.add_done_callback(lambda _: self._freed.set())
+                while not (watch.done() or self._has_room(size, worker_id)):
+                    self._freed.clear()
+                    await self._freed.wait()
+                taken = not watch.done()
+                if taken:
+                    self._add(size, worker_id)
+                watch.cancel()
+        except asyncio.CancelledError:
+            if taken:
+                self.give(size, worker_id)
+            raise
+        return taken
 
-    def give(self, size: int) -> None:
-        """So much waits no more."""
-        self._used -= size
+    def give(self, size: int, worker_id: str) -> None:
+        """So much of this worker waits no more."""
+        self._add(-size, worker_id)
         self._freed.set()
+
+    def _has_room(self, size: int, worker_id: str) -> bool:
+        own = self._own.get(worker_id, 0)
+        return not own or (self._used + size <= self._most and own + size <= self._most // 4)
+
+    def _add(self, size: int, worker_id: str) -> None:
+        self._used += size
+        own = self._own[worker_id] = self._own.get(worker_id, 0) + size
+        if not own:
+            del self._own[worker_id]
 
 
 class Intake:
@@ -77,7 +110,7 @@ class Intake:
         self._size = 0
         self._pending: dict[tuple[str, int], int] = {}
         self._settled = asyncio.Event()
-        self._closed = False
+        self._over = asyncio.Event()
         self._working = False
 
     async def bring(self, header: OutputHeader, data: bytes | memoryview) -> bool:
@@ -86,9 +119,10 @@ class Intake:
         while not self._closed and self._size and self._size + size > 4 * BATCH_BYTES:
             self._settled.clear()
             await self._settled.wait()
-        await self._budget.take(size, self._size)
+        if not await self._budget.take(size, self._holder.worker_id, self._over.wait):
+            return False
         if self._closed:
-            self._budget.give(size)
+            self._budget.give(size, self._holder.worker_id)
             return False
         self._size += size
         key = (header.job_id, header.attempt)
@@ -102,6 +136,10 @@ class Intake:
         start, self._working = not self._working, True
         return start
 
+    @property
+    def _closed(self) -> bool:
+        return self._over.is_set()
+
     def pending(self, job_id: str, attempt: int) -> bool:
         """Whether output of the attempt is on its way."""
         return (job_id, attempt) in self._pending
@@ -114,7 +152,7 @@ class Intake:
 
     def close(self) -> None:
         """The worker is gone: what waits is dropped, it will be sent again. What is being stored is stored."""
-        self._closed = True
+        self._over.set()
         dropped, self._waiting = self._waiting, []
         self._done(dropped)
 
@@ -186,7 +224,7 @@ class Intake:
             else:
                 del self._pending[key]
         self._size -= size
-        self._budget.give(size)
+        self._budget.give(size, self._holder.worker_id)
         self._settled.set()
 
 

@@ -9,6 +9,7 @@ question or a result, its lease is over, though that of the worker is not. So wh
 arrived is not held for ever, even by a worker that sends no lists; and any word of one that runs takes it up again.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Literal
 
@@ -32,6 +33,7 @@ from cmdexec.server import jobs
 from cmdexec.server.jobs import Holder
 from cmdexec.server.workers.carry import carry_out, listen
 from cmdexec.server.workers.desk import Desk, Make
+from cmdexec.server.workers.intake import Gone
 from cmdexec.server.workers.mailbox import Key, Mailbox
 from cmdexec.server.workers.member import Member
 from cmdexec.server.workers.outbox import Outbox
@@ -125,16 +127,18 @@ class Said:
         await carry_out(desk, member, turn)
         return reply.items
 
-    async def output(self, member: Member, said: Chunks) -> OutputAck:
-        """Bytes of its streams; without any, how far they are stored."""
+    async def output(self, member: Member, said: Chunks, gone: Gone | None = None) -> OutputAck:
+        """Bytes of its streams; without any, how far they are stored. `gone`: returns when nobody waits for that any
+        more."""
+        gone = gone or asyncio.Event().wait
         held = Held(job_id=said.job_id, attempt=said.attempt)
         await self._word(member, held)
         pieces = [(chunk.stream, chunk.offset, chunk.data) for chunk in said.chunks]
-        ack = await self._desk.store(member.holder, said.job_id, said.attempt, pieces)
+        ack = await self._desk.store(member.holder, said.job_id, said.attempt, pieces, gone)
         if ack.code != "resume_first":
             return ack
         await self._resume(member, held)
-        return await self._desk.store(member.holder, said.job_id, said.attempt, pieces)
+        return await self._desk.store(member.holder, said.job_id, said.attempt, pieces, gone)
 
     def _turn(self, member: Member) -> Turn:
         return Turn(member, self._desk.offers)

@@ -282,19 +282,6 @@ def test_joining_pieces_changes_no_byte_and_no_order(pieces: list[tuple[str, int
     assert len(joined) <= len(batch)
 
 
-async def test_output_of_all_workers_together_waits_for_its_turn_but_nobody_starves() -> None:
-    budget = Budget(100)
-    await budget.take(20, 0)
-    async with asyncio.timeout(5):
-        await budget.take(90, 0)
-    waiting = asyncio.create_task(budget.take(20, 4))
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    budget.give(90)
-    await waiting
-    assert budget.used == 40
-
-
 async def test_output_for_what_the_worker_does_not_hold_is_refused_with_what_to_do(server: Core) -> None:
     worker, job_id = await running(server, slots=2)
     (waiting,) = await server.submit()
