@@ -35,9 +35,9 @@ def jobs(count: int, first: int = 0, **fields: Any) -> list[Job]:
 
 def wanted(
     claim_id: str, limit: int = 100, klasses: Sequence[str] = ("",), worker_id: str = "w1", session: str = "s1",
-    most: int = 1 << 20,
+    most: int = 1 << 20, known_as: str = "",
 ) -> Wanted:  # fmt: skip
-    return Wanted(Claim(worker_id, session, claim_id), tuple(klasses), limit, NOW, most)
+    return Wanted(Claim(worker_id, session, claim_id, known_as), tuple(klasses), limit, NOW, most)
 
 
 def as_claimed(before: Job, asked: Wanted) -> Job:

@@ -48,6 +48,13 @@ async def test_jobs_that_avoid_the_worker_are_passed_over(store: Store) -> None:
     assert [one.job_id for one in await store.jobs_write.claim(wanted("c3", worker_id="w2"))] == [job(0).job_id]
 
 
+async def test_a_worker_is_avoided_as_it_is_known(store: Store) -> None:
+    await inserted(store, job(0, avoid=("w1 2 512 watched",)), job(1, avoid=("w1",)))
+    (same,) = await store.jobs_write.claim(wanted("c1", known_as="w1 2 512 watched"))
+    (other,) = await store.jobs_write.claim(wanted("c2", known_as="w1 4 512 watched"))
+    assert (same.job_id, other.job_id) == (job(1).job_id, job(0).job_id)
+
+
 async def test_only_queued_jobs_are_claimed(store: Store) -> None:
     others = [job(number, status=status) for number, status in enumerate(Status) if status is not Status.QUEUED]
     await inserted(store, *others, job(100))
