@@ -6,21 +6,23 @@ answer to a malformed request. Bodies are read by the handler, which bounds them
 
 import asyncio
 import contextlib
-import errno
 import logging
-import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import LineTooLong
 
-from cmdexec.errors import CmdexecError
+from cmdexec.link.ports import cannot_open, open_port
 from cmdexec.settings.server import ServerSettings
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Malformed = Callable[[int], web.StreamResponse]
-"""The answer to what the parser refused: 431 for a line longer than allowed, 400 for what is no HTTP request."""
+"""The answer to what the parser refused: 431 for a line longer than allowed or for too many of them, 400 for what is no
+HTTP request."""
+
+HEADERS_MAX = 100
+"""The most headers of a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,10 @@ class Bounds:
 
 class _Connection(web.RequestHandler):
     """A connection with deadlines for its first request and for each answer to be taken, and a moment at which it is
-    known to be lost. While no request of it is carried out it is idle, and gives way to others."""
+    known to be lost. While no request of it is carried out it is idle, and gives way to others; so it is as well while
+    a caller that is not `known` sends a body, or is sent an answer."""
 
-    __slots__ = ("_bounds", "_deadline", "_leaving", "_malformed", "_unread", "_wire", "lost")
+    __slots__ = ("_bounds", "_deadline", "_leaving", "_malformed", "_unread", "_unwanted", "_wire", "known", "lost")
 
     def __init__(
         self, server: "_Server", loop: asyncio.AbstractEventLoop, bounds: Bounds, malformed: Malformed
@@ -84,7 +87,7 @@ class _Connection(web.RequestHandler):
             lingering_time=bounds.linger_sec,
             max_line_size=bounds.header_bytes,
             max_field_size=bounds.header_bytes,
-            max_headers=100,
+            max_headers=HEADERS_MAX,
             auto_decompress=False,
             access_log=None,  # type: ignore[arg-type]
             logger=_SILENT,
@@ -93,8 +96,10 @@ class _Connection(web.RequestHandler):
         self._malformed = malformed
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
+        self._unwanted: StreamReader | None = None
         self._wire: asyncio.Transport | None = None
         self._leaving = False
+        self.known = False
         self.lost: asyncio.Future[None] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -105,6 +110,8 @@ class _Connection(web.RequestHandler):
             return
         super().connection_made(transport)
         self._wire = self.transport
+        if isinstance(server, _Server):
+            server.open += 1
         self.idle()
         self._deadline = self._loop.call_later(self._bounds.first_request_sec, self._never_asked)
 
@@ -114,9 +121,13 @@ class _Connection(web.RequestHandler):
                 timer.cancel()
         if not self.lost.done():
             self.lost.set_result(None)
-        self._wire = None
+        if isinstance(self._manager, _Server) and self._wire is not None:
+            self._manager.open -= 1
+        self._wire, unwanted = None, self._unwanted
         self.busy()
         super().connection_lost(exc)
+        if unwanted is not None:  # the library would wait for more of it
+            unwanted.feed_eof()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -156,8 +167,15 @@ class _Connection(web.RequestHandler):
 
     def busy(self) -> None:
         """A request is under way, or it is gone."""
+        self._unwanted = None
         if isinstance(self._manager, _Server):
             self._manager.idle.pop(self, None)
+
+    def give_way(self) -> None:
+        """End now, for another; what waits to be sent holds it no longer."""
+        if self._wire is not None and self._wire.get_write_buffer_size():
+            self._wire.abort()
+        self.force_close()
 
     def leave(self) -> None:
         """End when the request that is under way is answered; at once if there is none."""
@@ -170,7 +188,10 @@ class _Connection(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         if self._leaving and not resp.prepared:
             resp.force_close()
+        if not self.known:
+            self.idle()
         finished = await super().finish_response(request, resp, start_time)
+        self._unwanted = request.content
         self.idle()
         if self._leaving:
             self.close()
@@ -185,32 +206,35 @@ class _Connection(web.RequestHandler):
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         """None of the parser's words go out; and nothing more is read from a connection that sent nonsense."""
-        answer = self._malformed(431 if isinstance(exc, LineTooLong) else status)
+        too_many = exc is not None and "Too many headers" in str(exc)
+        answer = self._malformed(431 if too_many or isinstance(exc, LineTooLong) else status)
         answer.force_close()
         return answer
 
 
 class _Server(web.Server):
-    """All connections. `idle`: those without a request under way, the longest first. `full`: what one is told that
-    cannot be taken."""
+    """All connections. `idle`: those without a request under way, the longest first. `open`: how many there are; the
+    library counts those as well that are lost and still have something to end. `full`: what one is told that cannot be
+    taken."""
 
     def __init__(self, handle: Handle, bounds: Bounds, malformed: Malformed, full: bytes) -> None:
         super().__init__(_busy_during(handle), handler_cancellation=False)
         self._bounds = bounds
         self._malformed = malformed
         self.idle: dict[_Connection, None] = {}
+        self.open = 0
         self.full = full
 
     def has_room(self) -> bool:
         """Whether one more may be open. If need be, the one that has been idle longest is ended for it: who only
         holds connections keeps nobody out."""
-        if len(self.connections) < self._bounds.connections:
+        if self.open < self._bounds.connections:
             return True
         if not self.idle:
             return False
         oldest = next(iter(self.idle))
         del self.idle[oldest]
-        oldest.force_close()
+        oldest.give_way()
         return True
 
     def __call__(self) -> web.RequestHandler:
@@ -230,6 +254,26 @@ async def disconnected(request: web.BaseRequest) -> None:
     connection = request.protocol
     if isinstance(connection, _Connection):
         await asyncio.shield(connection.lost)
+
+
+def known(request: web.BaseRequest) -> None:
+    """Who sent this is known: its connection gives way to no other until it is answered."""
+    if isinstance(request.protocol, _Connection):
+        request.protocol.known = True
+
+
+@contextlib.contextmanager
+def giving_way(request: web.BaseRequest) -> Iterator[None]:
+    """In here the request's connection gives way to others, as if it were idle."""
+    connection = request.protocol
+    if not isinstance(connection, _Connection):
+        yield
+        return
+    connection.idle()
+    try:
+        yield
+    finally:
+        connection.busy()
 
 
 class Listener:
@@ -289,13 +333,13 @@ async def listen(
     await runner.setup()
     for entrance in entrances:
         try:
-            for one in _open(host, entrance.port):
+            for one in open_port(host, entrance.port):
                 handles[one.getsockname()[1]] = entrance.handle
                 await web.SockSite(runner, one, backlog=_AT_ONCE).start()
                 one.listen(_BACKLOG)
         except (OSError, UnicodeError) as wrong:  # the latter for what can be no host name at all
             await runner.cleanup()
-            raise _cannot(host, entrance, wrong) from wrong
+            raise cannot_open(host, entrance.port, entrance.setting, wrong) from wrong
     return Listener(runner, server, host, tuple(handles), drain_sec)
 
 
@@ -304,6 +348,7 @@ def _busy_during(handle: Handle) -> Handle:
 
     async def counted(request: web.BaseRequest) -> web.StreamResponse:
         if isinstance(request.protocol, _Connection):
+            request.protocol.known = False
             request.protocol.busy()
         return await handle(request)
 
@@ -319,49 +364,3 @@ def _by_port(handles: Mapping[int, Handle]) -> Handle:
         return await (handles.get(here[1], first) if here is not None else first)(request)
 
     return handle
-
-
-def _open(host: str, port: int) -> Sequence[socket.socket]:
-    plain = host.strip("[]")
-    first = _bind("127.0.0.1" if plain == "localhost" else plain, port)
-    opened = [first]
-    if plain in ("127.0.0.1", "localhost"):
-        with contextlib.suppress(OSError):
-            opened.append(_bind("::1", first.getsockname()[1]))
-    return opened
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, kind, proto, _, address = found[0]
-    one = socket.socket(family, kind, proto)
-    try:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        one.bind(address)
-        one.setblocking(False)
-    except OSError:
-        one.close()
-        raise
-    return one
-
-
-def _cannot(host: str, entrance: Entrance, wrong: OSError | UnicodeError) -> CmdexecError:
-    number = wrong.errno if isinstance(wrong, OSError) else None
-    port, setting = entrance.port, entrance.setting
-    if number == errno.EADDRINUSE:
-        free = "--port 0" if setting == "PORT" else f"{setting}=0"
-        return CmdexecError(
-            "in_use", f"Port {port} of {host} ({setting}) is taken by another program.", field=setting,
-            mend=f"End that one, or choose another port; {free} lets the system choose.",
-        )  # fmt: skip
-    if number in (errno.EACCES, errno.EPERM):
-        return CmdexecError(
-            "bad_settings", f"This user may not listen on port {port} ({setting}).", field=setting,
-            mend="Choose a port above 1023.",
-        )  # fmt: skip
-    return CmdexecError(
-        "bad_settings", f"{host} is not an address of this machine.", field="CMDEXEC_HOST",
-        mend="Use 127.0.0.1, or an address that this machine has.",
-    )  # fmt: skip

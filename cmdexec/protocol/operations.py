@@ -68,7 +68,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "auth.login", Permission.ANYONE, requests.Login, requests.LoggedIn,
         "Exchange an e-mail address and a password for a token of 24 hours.", effect=True,
-        codes=("bad_credentials", "too_many"),
+        max_body=16 * KIB, codes=("bad_credentials", "too_many"),
     ),
     Operation("health", Permission.ANYONE, requests.Nothing, requests.HealthView, "Whether the server does its work."),
     Operation("live", Permission.ANYONE, requests.Nothing, requests.HealthView, "Whether the process is there."),

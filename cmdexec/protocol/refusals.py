@@ -18,7 +18,7 @@ MEANINGS: dict[str, str] = {
     "unknown_field": "There is no such field; `field` names it.",
     "not_provided": "The field is known and this version does not provide it.",
     "key_reused": "This `Idempotency-Key` came with another body before.",
-    "headers_too_large": "The address or a header is longer than the server's MAX_HEADER_BYTES.",
+    "headers_too_large": "The address or a header is longer than the server's MAX_HEADER_BYTES, or there are over 100.",
     "conflict": "The state does not allow it; `expected` says what would.",
     "stale_attempt": "The attempt is not this worker's, or not any more: end it and forget it.",
     "resume_first": "The server does not know yet that this worker holds the attempt: send a heartbeat that lists it.",

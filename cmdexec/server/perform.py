@@ -44,6 +44,11 @@ class Presented:
     worker_token: str | None = field(default=None, repr=False)
     bad: CmdexecError | None = None
 
+    @property
+    def is_something(self) -> bool:
+        """Whether any were shown, good or bad."""
+        return self.claims is not None or self.worker_token is not None or self.bad is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from cmdexec.errors import Refused, Unavailable
-from cmdexec.link.listen import disconnected
+from cmdexec.link.listen import HEADERS_MAX, disconnected
 from cmdexec.log import Log
 from cmdexec.protocol.codec import encode
 from cmdexec.server.api.handler import EVENTS, JSON, Reply
@@ -30,9 +30,10 @@ _ALWAYS = {
 
 _MALFORMED = Refused("bad_request", "This is no HTTP request that can be understood.")
 _TOO_LONG = Refused(
-    "headers_too_large", "The address, or a header, of this request is longer than allowed.",
-    mend="Ask for less at once; MAX_HEADER_BYTES of the server is the bound.",
-)  # fmt: skip
+    "headers_too_large",
+    f"The address or a header of this request is longer than allowed, or there are more than {HEADERS_MAX} headers.",
+    mend="Ask for less at once; MAX_HEADER_BYTES of the server is the bound of each.",
+)
 
 
 _FULL = Unavailable(
@@ -78,12 +79,11 @@ FULL = _written(refusal(_FULL))
 
 
 class Answers:
-    """Sends replies. `stopping` ends streams; one write may take `send_timeout_sec`, then its reader is too slow."""
+    """Sends replies. `stopping` ends streams. A reader that is too slow loses its connection (`link.listen`)."""
 
-    def __init__(self, log: Log, stopping: asyncio.Event, *, send_timeout_sec: float, ping_sec: float) -> None:
+    def __init__(self, log: Log, stopping: asyncio.Event, *, ping_sec: float) -> None:
         self._log = log
         self._stopping = stopping
-        self._send_timeout = send_timeout_sec
         self._ping = ping_sec
 
     async def send(self, request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
@@ -109,19 +109,15 @@ class Answers:
         return response
 
     async def _stream(self, request: web.BaseRequest, response: web.StreamResponse, reply: Reply) -> None:
-        async def write(data: bytes | bytearray | memoryview) -> None:
-            async with asyncio.timeout(self._send_timeout):
-                await response.write(data)
-
         try:
             async with asyncio.TaskGroup() as tasks:
                 watch = tasks.create_task(self._watch(request), name="reader of a stream")
                 if reply.content_type == EVENTS:
-                    await sse.send(reply.body, write, ping_sec=self._ping)
+                    await sse.send(reply.body, response.write, ping_sec=self._ping)
                 else:
-                    await _pieces(reply.body, write)
+                    await _pieces(reply.body, response.write)
                 watch.cancel()
-        except* (_Over, TimeoutError, ConnectionError):
+        except* (_Over, ConnectionError):
             self._break_off(request)
         except* Exception as faults:
             self._log.error("a stream broke", exc=faults, path=request.path)

@@ -4,28 +4,23 @@ In this order: Host, path, credential, method, Origin, permission, body. So an u
 credential is told so on every known path, and no body is read that nobody may send.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from aiohttp import hdrs, web
-from aiohttp.web import RequestPayloadError
 
-from cmdexec.clock import Clock
 from cmdexec.errors import CmdexecError, Refused
-from cmdexec.link.listen import Handle, disconnected
+from cmdexec.link.listen import Handle, disconnected, known
 from cmdexec.protocol.operations import BY_NAME, ROUTES, Operation, Permission
 from cmdexec.server.api.handler import Reply
 from cmdexec.server.edge.answer import Answers, whole
 from cmdexec.server.edge.bearer import Bearer
+from cmdexec.server.edge.bodies import Bodies, Room
 from cmdexec.server.edge.hosts import Hosts, check_origin
 from cmdexec.server.perform import Asked, Perform, Presented, refusal
 
 SOCKET_PATH = "/ws"
-
-_GRANTS = 64 * 1024
-"""Bytes: each so many that came give the body as long again as it may stall. So trickling has an end, too."""
 
 ServeSocket = Callable[[web.BaseRequest, Presented], Awaitable[web.StreamResponse]]
 
@@ -79,16 +74,14 @@ class Rest:
 
     def __init__(
         self, *, perform: Perform, bearer: Bearer, hosts: Hosts, answers: Answers, serve_socket: ServeSocket,
-        clock: Clock, max_body: int, body_timeout_sec: float,
+        bodies: Bodies,
     ) -> None:  # fmt: skip
         self._perform = perform
         self._bearer = bearer
         self._hosts = hosts
         self._answers = answers
         self._serve_socket = serve_socket
-        self._clock = clock
-        self._max_body = max_body
-        self._body_timeout = body_timeout_sec
+        self._bodies = bodies
         self._paths = _Paths()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -139,7 +132,9 @@ class Rest:
         operation = BY_NAME[name]
         if operation.effect:
             check_origin(request)
-        return await self._perform.perform(name, shown, lambda: self._read(request, operation, place.fields))
+        with self._bodies.room() as room:
+            read = partial(self._read, request, operation, place.fields, room, has_credential=shown.is_something)
+            return await self._perform.perform(name, shown, read)
 
     async def _wrong_method(self, place: _Place, shown: Presented) -> Reply:
         who = await self._perform.identify(shown)
@@ -148,47 +143,23 @@ class Rest:
             raise Refused("unauthorized", "You are not logged in.", mend="Send a token as `Authorization: Bearer …`.")
         return _not_allowed(place.operations.keys() | ({"HEAD"} if "GET" in place.operations else set()))
 
-    async def _read(self, request: web.BaseRequest, operation: Operation, fields: Mapping[str, str]) -> Asked:
+    async def _read(
+        self, request: web.BaseRequest, operation: Operation, fields: Mapping[str, str], room: Room, *,
+        has_credential: bool,
+    ) -> Asked:  # fmt: skip
+        """The credential, if there is one, has been found good by now."""
+        if has_credential:
+            known(request)
         body: bytes | None = None
         if request.method in ("GET", "HEAD"):
             if request.body_exists:
                 raise Refused("bad_request", f"A {request.method} takes no body.")
         else:
-            body = await self._body(request, min(operation.max_body, self._max_body))
+            body = await self._bodies.read(request, operation.max_body, room, known=has_credential)
         return Asked(
             fields, list(request.query.items()), body, request.headers.get(hdrs.CONTENT_TYPE, ""),
             request.headers, request.remote or "", request.method == "HEAD", partial(disconnected, request),
         )  # fmt: skip
-
-    async def _body(self, request: web.BaseRequest, most: int) -> bytes:
-        if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
-            raise Refused("unsupported_type", "The body must not be compressed.", mend="Send it without encoding it.")
-        if (request.content_length or 0) > most:
-            raise _too_large(most)
-        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
-            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = bytearray()
-        started = self._clock.elapsed()
-        try:
-            while not request.content.at_eof():
-                async with asyncio.timeout(self._body_timeout):
-                    body += await request.content.readany()
-                if self._clock.elapsed() - started > self._body_timeout * (1 + len(body) / _GRANTS):
-                    raise TimeoutError
-                if len(body) > most:
-                    raise _too_large(most)
-        except TimeoutError as wrong:
-            raise Refused(
-                "timeout", f"The body of this request stalled for {self._body_timeout:g} s.", mend="Send it again."
-            ) from wrong
-        except (RequestPayloadError, web.HTTPException, ConnectionError) as wrong:
-            raise Refused("bad_request", "The body of this request is broken off or malformed.") from wrong
-        return bytes(body)
-
-
-def _too_large(most: int) -> Refused:
-    message = f"The body is larger than the {most:,} bytes that this takes."
-    return Refused("too_large", message, mend="Send less at once.")
 
 
 def _not_allowed(methods: set[str]) -> Reply:

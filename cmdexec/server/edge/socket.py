@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from cmdexec.errors import CmdexecError, Refused, Unavailable
+from cmdexec.link.listen import giving_way, known
 from cmdexec.link.socket import Close, Limits, Socket
 from cmdexec.protocol.codec import Frame, ask, decode_items, list_decoder
 from cmdexec.protocol.messages import Failure, OutputHeader
@@ -24,6 +25,9 @@ _SENTENCES: dict[int, bytes] = {
     Close.BAD_FRAME: b"This is no frame that can be understood.",
 }
 _SHOWN = 60
+
+_TURN_AWAY_SEC = 1.0
+"""How long one that was turned away may take to close; who answers at all answers at once."""
 
 _DECODERS = {op: list_decoder(BY_NAME[name].request) for op, name in FRAMES.items() if op != "output"}
 
@@ -58,27 +62,30 @@ class Sockets:
             if self._closing:
                 raise Unavailable("draining", "This server is stopping.", retry_after=2.0)
             who = await self._identify(shown)
-            upgrade = self._upgrade(request)
+            works = who.id is not None and who.may(Permission.WORK)
+            upgrade = self._upgrade(request, self._limits.send_timeout_sec if works else _TURN_AWAY_SEC)
         except CmdexecError as wrong:
             return whole(refusal(wrong))
         await upgrade.prepare(request)
         socket = Socket(upgrade, self._limits, self._runtime)
         self._open.add(socket)
         try:
-            if who.id is not None and who.may(Permission.WORK):
+            if works and who.id is not None:
+                known(request)
                 await self._work(socket, who.id)
             else:
-                await self._turn_away(socket, who)
+                with giving_way(request):
+                    await self._turn_away(socket, who)
         finally:
             self._open.discard(socket)
         return upgrade
 
-    def _upgrade(self, request: web.BaseRequest) -> _Upgrade:
+    def _upgrade(self, request: web.BaseRequest, close_sec: float) -> _Upgrade:
         lines = request.headers.getall("Sec-WebSocket-Protocol", ())
         if lines and PROTOCOL not in [name.strip() for line in lines for name in line.split(",")]:
             raise Refused("protocol_mismatch", f"This server speaks {PROTOCOL}.", mend="Update whichever is older.")
         upgrade = _Upgrade(
-            timeout=self._limits.send_timeout_sec, heartbeat=self._limits.ping_sec, compress=False,
+            timeout=close_sec, heartbeat=self._limits.ping_sec, compress=False,
             max_msg_size=self._limits.max_message, protocols=(PROTOCOL,),
         )  # fmt: skip
         if not upgrade.can_prepare(request).ok:

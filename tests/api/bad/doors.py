@@ -75,8 +75,8 @@ DOORS = (
         400, "bad_request", None, "This operation takes no query.", "Send its fields in the body."),
     post("a list where one is wanted", LOGIN, b'[{"email":"a@b","password":"x"}]',
         400, "bad_request", None, "This must be an object; it is a list.", None, who="none"),
-    post("a body of more than 64 KiB", LOGIN, b" " * 70_000,
-        413, "too_large", None, "The body is larger than the 65,536 bytes that this takes.", "Send less at once.",
+    post("a body of more than 16 KiB", LOGIN, b" " * 70_000,
+        413, "too_large", None, "The body is larger than the 16,384 bytes that this takes.", "Send less at once.",
         who="none"),
     # what is asked for
     post("cancel nothing", CANCEL, b'{"jobId":[]}',
