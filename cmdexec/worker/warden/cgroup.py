@@ -15,6 +15,8 @@ from cmdexec.worker.warden.proc import Process
 _FREEZE_TRIES = 40
 _REMOVE_TRIES = 20
 _STEP_SEC = 0.0005
+_LINKS_ALONE = 2
+"""Of a folder without folders in it."""
 _PREFIX = "cmdexec"
 _LEAF = "leaf"
 _FREEZER = {
@@ -182,6 +184,11 @@ class Cgroup:
         return all([_remove(folder) for folder in reversed(self._folders())])
 
     def _folders(self) -> list[str]:
+        try:
+            if os.stat(self.path).st_nlink == _LINKS_ALONE:
+                return [self.path]
+        except FileNotFoundError:
+            return []
         return [folder for folder, _, _ in os.walk(self.path)]
 
     def _pids(self) -> list[int]:

@@ -64,6 +64,13 @@ async def test_watched_jobs_are_born_on_the_cores_of_all_and_those_with_a_part_y
     assert (free.stdout, part.stdout) == (b"1 0\n", b"1 5\n")
 
 
+async def test_limits_above_the_machine_are_told_and_count_as_the_machine(caplog: pytest.LogCaptureFixture) -> None:
+    async with held_by("watched", cpu_limit=9999, ram_limit=99999999) as executor:
+        assert (executor.capacity.cpu_limit, executor.capacity.ram_limit_mb) == (None, None)
+    assert "CPU_LIMIT is 9999, and this machine has" in caplog.text
+    assert "RAM_LIMIT is 99999999 MB, and this machine has" in caplog.text
+
+
 async def test_a_worker_that_cannot_start_its_warden_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     executor = ProcessExecutor(settings=worker_settings(Path(os.devnull)), lock_fd=None, log=Log("test"))
     missing = str(tmp_path / "python")
