@@ -204,6 +204,31 @@ def test_a_killed_server_takes_its_worker_up_again(tmp_path: Path) -> None:
     until(lambda: not proc.with_marker(str(tmp_path)), "server and worker have ended")
 
 
+def test_the_worker_of_a_killed_server_finds_the_next_on_another_port(tmp_path: Path) -> None:
+    """Its jobs go on, and it takes others. The data folder is reached through a link, as a home folder may be."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+    server = Server(tmp_path / "link", "--with-worker", **FAST).start()
+    with ends(server):
+        api = server.api()
+        job_id = api.create({"command": "echo $$; exec sleep 60"})["jobId"]
+        until(lambda: api.output(job_id), "the job runs")
+        pid, before = int(api.output(job_id)), server.port
+        server.kill9()
+        server.port = 0
+        server.start()
+        assert server.port != before
+        result = run(tmp_path / "c", ["run", "--data-dir", str(server.data), "--", "echo", "hello"])
+        assert (result.code, result.stdout) == (0, b"hello\n")
+        assert proc.alive(pid)
+        assert server.api().job(job_id)["status"] == "running"
+        server.api().cancel(job_id)
+        until(lambda: not proc.alive(pid), "the job has ended")
+        server.send(signal.SIGHUP)
+        assert server.wait(40) == 0, "a closed terminal is no kill"
+    until(lambda: not proc.with_marker(str(tmp_path)), "server and worker have ended")
+
+
 def test_an_unreadable_folder_is_told(tmp_path: Path) -> None:
     left = tmp_path / "runtime.json"
     left.write_text("nonsense")

@@ -12,8 +12,9 @@ APPLICATION_ID = 0x636D6478
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _FIELD = "DATA_DIR"
-_BESIDE = ("-wal", "-shm")
-"""The ends of the names of the files that SQLite keeps beside the database (sqlite.org, "Write-Ahead Logging")."""
+_BESIDE = ("-wal", "-shm", "-journal")
+"""The ends of the names of the files that SQLite keeps beside the database (sqlite.org, "Temporary Files"); where a
+folder is in their place it says little, or nothing before the first write."""
 
 _RESTORE = "Move it away with all files whose names begin with its own, put a backup in its place, and start again."
 _RIGHTS = "See to the disk, and to the file's owner and mode."
@@ -32,6 +33,9 @@ _CAUSES = {
 
 def make_file(path: Path) -> None:
     """Make the empty database file, readable by its owner alone, if it is not there; its name is on disk afterwards."""
+    for beside in (path.with_name(f"{path.name}{end}") for end in _BESIDE):
+        if beside.is_dir():
+            raise _bad(*_CAUSES[errno.EISDIR], beside)
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -58,9 +62,6 @@ def refused(path: Path, fault: StorageFault) -> CmdexecError:
         return CmdexecError("in_use", f"{path} is held by another program.", field=_FIELD, mend=mend)
     if fault.full:
         return _bad(*_FULL, path)
-    for beside in (path.with_name(f"{path.name}{end}") for end in _BESIDE):
-        if beside.is_dir():
-            return _bad(*_CAUSES[errno.EISDIR], beside)
     return _bad("{} cannot be read and written.", _RIGHTS, path)
 
 

@@ -11,7 +11,7 @@ import pytest
 from cmdexec.cli import main as entry
 from cmdexec.cli.document import command_page
 from cmdexec.cli.main import COMMANDS, cmdexec, command_line
-from cmdexec.cli.told import printable
+from cmdexec.cli.told import printable, tell
 from cmdexec.settings.flags import flags
 from tests.support.system import clean_environment
 
@@ -55,6 +55,9 @@ def test_every_setting_with_a_flag_is_an_option(side: str, command: str) -> None
         (["run", "--standalone", "--server", "http://a", "--", "true"], 125, "--standalone has a server of its own"),
         (["run", "--server", "nonsense", "--", "true"], 125, "SERVER_URL"),
         (["run", "--config", "missing.toml", "--", "true"], 125, "missing.toml does not exist"),
+        (["run", "--image", "alpine", "--", "true"], 125, "--image: Jobs in containers are not provided yet."),
+        (["worker", "--headless", "--join", "x"], 1, "--join: Joining with a token is not provided yet."),
+        (["submit", "--", "true"], 1, "The command `submit` is not provided yet. There are: run, serve, worker;"),
         (["worker"], 1, "cmdexec worker --headless"),
         (["worker", "--headless", "--slots", "none"], 1, "SLOTS (from the command line)"),
         (["serve", "--port", "99999"], 1, "PORT (from the command line)"),
@@ -146,3 +149,22 @@ def test_ctrl_c_ends_with_the_code_also_when_it_came_during_an_eval(tmp_path: Pa
     (tmp_path / "interrupted.py").write_text(INTERRUPTED_IN_EVAL)
     ended = subprocess.run([sys.executable, "-m", "interrupted"], cwd=tmp_path, timeout=30)
     assert ended.returncode == 130
+
+
+def test_a_line_is_written_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log writes to the same place from a thread of its own."""
+    pieces: list[str] = []
+
+    class Unbuffered:
+        def write(self, text: str) -> None:
+            pieces.append(text)
+
+        def flush(self) -> None:
+            pass
+
+        def isatty(self) -> bool:
+            return False
+
+    monkeypatch.setattr(sys, "stderr", Unbuffered())
+    tell("one\ntwo")
+    assert pieces == ["cmdexec: one\ncmdexec: two\n"]

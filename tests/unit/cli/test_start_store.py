@@ -116,6 +116,42 @@ def test_what_is_not_its_store_is_refused_and_not_touched(
     assert jobs_in(folder) == JOBS
 
 
+@pytest.mark.parametrize("beside", ["-wal", "-shm", "-journal"])
+def test_a_folder_where_a_file_beside_it_would_be_is_named_without_a_trace(
+    start: Starting, tmp_path: Path, beside: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = seeded(tmp_path / "d")
+    (folder / f"{FILE}{beside}").mkdir()
+    code, lines = start("serve", "--port", "0", "--data-dir", str(folder))
+    said = f"{folder / FILE}{beside} is a folder, where the store's file would be. Move it away, and start again."
+    assert (code, lines) == (1, [f"cmdexec: DATA_DIR: {said}"])
+    assert [one for one in caplog.records if one.exc_info] == []
+    (folder / f"{FILE}{beside}").rmdir()
+    assert jobs_in(folder) == JOBS
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda file: os.truncate(file, 0)], ids=["gone", "emptied"])
+def test_a_store_that_is_gone_is_not_begun_anew(
+    start: Starting, tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    folder = seeded(tmp_path / "d")
+    (folder / "first_admin").write_text("an id\n")
+    shutil.copy(folder / FILE, tmp_path / "backup")
+    spoil(folder / FILE)
+    before = content(folder)
+    code, lines = start("serve", "--port", "0", "--data-dir", str(folder))
+    assert (code, lines) == (
+        1,
+        [
+            f"cmdexec: DATA_DIR: The store {folder / FILE} is gone or empty, although a server has kept jobs there. "
+            f"Put a backup there, or delete {folder / 'first_admin'} to begin anew without its jobs and users."
+        ],
+    )
+    assert content(folder) == before
+    shutil.copy(tmp_path / "backup", folder / FILE)
+    assert jobs_in(folder) == JOBS
+
+
 def test_what_a_killed_server_left_in_the_log_of_a_damaged_store_stays_there(start: Starting, tmp_path: Path) -> None:
     """Were it moved into the file at the refusal, nobody could find it again."""
     left, live = tmp_path / "left", tmp_path / "live"

@@ -93,11 +93,15 @@ def test_a_full_disk(start: Starting, tmp_path: Path) -> None:
 
 
 def test_all_that_it_cannot_be_without_is_one_list(start: Starting, tmp_path: Path) -> None:
-    code, lines = start("worker", "--headless", "--data-dir", str(tmp_path / "w"))
+    code, lines = start("worker", "--headless", "--data-dir", str(tmp_path / "w"), SLOTS="0", WORKER_TOKEN_SECRET="")
     assert (code, lines) == (
         1,
         [
             "cmdexec: SERVER_URL: This worker does not know its server. Name it as SERVER_URL (--server).",
+            f"cmdexec: WORKER_CREDENTIAL_FILE: This worker has nothing to show to a server: {tmp_path}/w/credential is "
+            "not there, and no shared secret is set. Put the worker's credential into that file (mode 0600), or set "
+            "WORKER_TOKEN_SECRET.",
+            "cmdexec: SLOTS (from the environment): 0 is too small. Write a whole number, from 1 to 10000.",
             "cmdexec: ALLOW_HOST: This worker has no way to run jobs: it may not run them as processes of this machine."
             " Start it with --allow-host, if whoever may submit jobs may do what this user may do here.",
         ],
@@ -147,7 +151,8 @@ def test_a_credential_that_cannot_be_used(
         file.chmod(mode)
     code, (line,) = start(*worker(tmp_path / "w"), WORKER_CREDENTIAL_FILE=str(file))
     assert code == 1
-    assert line == f"cmdexec: WORKER_CREDENTIAL_FILE (from the environment): The credential file {file} {what.format(file)}"
+    said = f"The credential file {file} {what.format(file)}"
+    assert line == f"cmdexec: WORKER_CREDENTIAL_FILE (from the environment): {said}"
 
 
 def test_a_folder_for_jobs_that_cannot_be_used(start: Starting, tmp_path: Path) -> None:

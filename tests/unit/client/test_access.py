@@ -44,6 +44,38 @@ def test_a_token_goes_to_no_other_server(tmp_path: Path) -> None:
     assert (told.value.code, told.value.field) == ("unauthorized", "CMDEXEC_TOKEN")
 
 
+@pytest.mark.parametrize("named", ["http://localhost:3000", "http://127.0.0.1:3000", "http://[::1]:3000"])
+def test_loopback_has_several_names_and_the_token_goes_to_the_server_that_left_it(tmp_path: Path, named: str) -> None:
+    leave(tmp_path, LEFT | {"url": "http://127.0.0.1:3000"})
+    found = find_access(settings(tmp_path, server_url=named))
+    assert found == Access("http://127.0.0.1:3000", str(LEFT["token"]))
+
+
+@pytest.mark.parametrize(
+    "named", ["http://localhost:3001", "https://localhost:3000", "http://localhost:3000/x", "http://a.example:3000"]
+)
+def test_another_port_scheme_path_or_host_is_another_server(tmp_path: Path, named: str) -> None:
+    leave(tmp_path, LEFT | {"url": "http://127.0.0.1:3000"})
+    with pytest.raises(CmdexecError, match="There is no token"):
+        find_access(settings(tmp_path, server_url=named))
+
+
+def test_the_data_folder_of_an_env_file_is_not_read_but_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Unavailable) as told:
+        find_access(settings(tmp_path / "missing"))
+    assert "its data folder with --data-dir" in str(told.value)
+    (tmp_path / ".env").write_text("DATA_DIR=/srv/cmdexec\n")
+    with pytest.raises(Unavailable) as told:
+        find_access(settings(tmp_path / "missing"))
+    assert str(told.value).endswith(
+        "The .env here names the data folder /srv/cmdexec, but is read by servers and workers alone. If that server is "
+        "yours, name its folder with --data-dir."
+    )
+
+
 def test_nothing_known_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(Unavailable) as told:
         find_access(settings(tmp_path / "missing"))

@@ -66,6 +66,9 @@ async def test_an_answer_instead_of_a_socket(status: int, kind: type[CmdexecErro
     if status in (429, 503):
         assert isinstance(wrong, Unavailable)
         assert wrong.retry_after == 7
+    if status == 421:
+        assert wrong.message == f"The server at {door.url} is not known under that name."
+        assert "ALLOWED_HOSTS" in str(wrong)
     if status == 401:
         assert wrong.mend is not None
         assert "WORKER_TOKEN_SECRET has to be the same" in wrong.mend

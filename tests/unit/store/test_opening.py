@@ -48,6 +48,17 @@ async def test_closing_leaves_one_file_and_closing_twice_is_fine(tmp_path: Path)
         await store.jobs_write.insert([job(1)])
 
 
+async def test_the_way_to_the_folder_may_lead_over_links(tmp_path: Path) -> None:
+    """As a home folder often does; only the file itself may be none."""
+    (tmp_path / "disk" / "home").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    store = opened(tmp_path / "link" / "home")
+    await inserted(store, job(0))
+    assert await store.reads.jobs.get([job(0).job_id]) != [None]
+    await store.close()
+    assert (tmp_path / "disk" / "home" / FILE).stat().st_size > 0
+
+
 def test_wide_rights_are_taken_back(tmp_path: Path) -> None:
     (tmp_path / FILE).touch(0o644)
     opened(tmp_path)

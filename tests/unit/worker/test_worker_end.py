@@ -17,6 +17,8 @@ from tests.support.worker_server import RunningWorker, WorkerServer, serving, to
 
 STUBBORN = "trap '' TERM; touch {flag}; while :; do sleep 0.02; done"
 
+STEPS = ["ending", "handing back what runs"]
+
 
 def job(number: int, command: str, **more: object) -> Assignment:
     return Assignment(job_id=job_id(number), attempt=1, command=command, **more)  # type: ignore[arg-type]
@@ -30,10 +32,10 @@ async def stubborn(server: WorkerServer, folder: Path, **more: object) -> None:
     await asyncio.to_thread(until, flag.exists, "it runs")
 
 
-async def told_to_end(server: WorkerServer, times: int) -> None:
-    """TERM, so often; each is noticed before the next."""
+async def told_to_end(server: WorkerServer, times: int, which: signal.Signals = signal.SIGTERM) -> None:
+    """So often; each is noticed before the next."""
     for _ in range(times):
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), which)
         for _ in range(20):
             await asyncio.sleep(0)
 
@@ -41,6 +43,19 @@ async def told_to_end(server: WorkerServer, times: int) -> None:
 async def ended(worker: RunningWorker, within: float) -> None:
     async with asyncio.timeout(within):
         assert await worker.task == 0
+
+
+async def test_a_closed_terminal_drains_it_and_twice_is_no_hurry(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with serving(tmp_path, kill_grace_sec=0.2) as (server, worker):
+        await stubborn(server, tmp_path)
+        for which, steps in ((signal.SIGHUP, 1), (signal.SIGHUP, 1), (signal.SIGTERM, 2)):
+            await told_to_end(server, 1, which)
+            said = [one.getMessage() for one in caplog.records]
+            assert [one for one in said if one in STEPS] == STEPS[:steps]
+        await ended(worker, 15)
 
 
 async def test_that_it_drains_is_said_before_what_it_gives_back(tmp_path: Path) -> None:

@@ -164,6 +164,40 @@ async def test_a_configured_password_is_shown_to_nobody(around: Around) -> None:
     await logins(around).log_in("r@test", "configured-1", "")
 
 
+async def test_an_admin_of_the_settings_that_is_not_the_one_there_is_is_warned_of(
+    around: Around, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def again(email: str, password: str | None) -> list[str]:
+        caplog.clear()
+        passwords = Passwords(around.runtime.threads)
+        users, folder = around.store.reads.users, around.folder
+        await ensure_admin(users, passwords, around.runtime, folder, email=email, password=password)
+        return [record.getMessage() for record in caplog.records]
+
+    assert await again("r@test", "configured-1") == []
+    assert await again("r@test", "configured-1") == []
+    assert await again("r@test", None) == []
+    assert await again("admin@localhost", None) == [], "nobody said that"
+    assert "none of that address" in (await again("other@test", "configured-1"))[0]
+    assert "none of that address" in (await again("other@test", None))[0]
+    assert (await again("r@test", "another-one-2"))[0].startswith("CMDEXEC_ADMIN_PASSWORD counts for nothing")
+    await logins(around).log_in("r@test", "configured-1", "")
+
+
+async def test_who_owns_the_folder_can_set_the_admins_password_anew(around: Around) -> None:
+    passwords, users = Passwords(around.runtime.threads), around.store.reads.users
+    await ensure_admin(users, passwords, around.runtime, around.folder, email="r@test", password="forgotten-1")
+    kept = (around.folder / "first_admin").read_text()
+    (around.folder / "first_admin").unlink()
+    await ensure_admin(users, passwords, around.runtime, around.folder, email="r@test", password="remembered-2")
+    await logins(around).log_in("r@test", "remembered-2", "")
+    with pytest.raises(Refused):
+        await logins(around).log_in("r@test", "forgotten-1", "")
+    assert (around.folder / "first_admin").read_text() == kept
+    await ensure_admin(users, passwords, around.runtime, around.folder, email="r@test", password="not-again-3")
+    await logins(around).log_in("r@test", "remembered-2", "")
+
+
 async def test_the_servers_own_token_is_good_and_is_renewed_before_it_ends(around: Around) -> None:
     users = around.store.reads.users
     await ensure_admin(
