@@ -67,7 +67,9 @@ WORKER: tuple[Setting, ...] = (
         _HERE, choices=("auto", "cgroup", "watched"), flag="--limits",
     ),
     Setting(
-        "LIMITS_LOOK_MS", Kind.DURATION, 250.0, "How often it is looked how much memory jobs use that are watched.",
+        "LIMITS_LOOK_MS", Kind.DURATION, 250.0,
+        "How often it is looked how much memory jobs use that are watched, and with cgroups of version 1, whether the "
+        "kernel killed a process of a job, of which the rest is ended then.",
         _HERE, unit="ms", minimum=10, maximum=60_000,
     ),
     Setting(
