@@ -5,7 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -49,15 +49,15 @@ CROWDS = {
 
 @pytest.mark.parametrize("said", CROWDS.values(), ids=CROWDS)
 def test_who_shows_no_credential_keeps_nobody_out(server: Running, said: bytes) -> None:
-    """Twice as many of them as may be open, and while they stay, whoever comes is served."""
+    """As many of them as may be open, three times, and while they stay, whoever comes is served."""
     with ExitStack() as stack:
-        for _ in range(CONNECTIONS * 2):
-            one = stack.enter_context(socket.socket())
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            one.settimeout(10)
-            one.connect(("127.0.0.1", server.process.port))
-            one.sendall(said)
         for _ in range(3):
+            for _ in range(CONNECTIONS):
+                one = stack.enter_context(socket.socket())
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                one.settimeout(10)
+                one.connect(("127.0.0.1", server.process.port))
+                one.sendall(said)
             assert Api(server.url).call("GET", "/api/live", within=5)[0] == 200
             assert server.api().job(server.api().create({"command": "x"})["jobId"])["status"] == "queued"
     assert Api(server.url).call("GET", "/api/live", within=5)[0] == 200
@@ -82,7 +82,7 @@ def refused(connection: socket.socket) -> dict[str, str] | None:
     connection.setblocking(False)
     try:
         got = connection.recv(65536)
-    except BlockingIOError:
+    except (BlockingIOError, ConnectionResetError):
         return None
     assert got.startswith(b"HTTP/1.1 503 ")
     assert b"\r\nRetry-After: 1" in got
@@ -92,12 +92,13 @@ def refused(connection: socket.socket) -> dict[str, str] | None:
 
 def test_bodies_have_a_bound_together_and_leave_nothing_behind(server: Running) -> None:
     """Of twelve halves of 2 MiB, four have no room for more than MAX_BODIES_BYTES; small requests always have."""
-    body = b'{"command":"x","name":"' + b"y" * 3 * MIB
+    body = b'{"command":"x","name":"' + b"y" * 2 * MIB
     with ExitStack() as stack:
         halves = [stack.enter_context(socket.create_connection(("127.0.0.1", server.process.port))) for _ in range(12)]
         before = rss_bytes(server.process.pid)
         for one in halves:
-            one.sendall(sending(server, 7 * MIB) + body[: 2 * MIB])
+            with suppress(ConnectionError):  # it may be told meanwhile
+                one.sendall(sending(server, 7 * MIB) + body)
         answers = until(
             lambda: [error for error in map(refused, halves) if error] or None, "one is refused for want of room", 10
         )

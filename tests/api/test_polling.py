@@ -160,7 +160,7 @@ def test_an_order_ends_the_poll_of_a_claim_at_once(polled: Running, worker: Poll
         orders = worker.polling(claim="k", max=max_, wait=20)
         holds(lambda orders=orders: not orders.done(), "there is no order", 0.2)
         polled.api().cancel(job["jobId"])
-        assert orders.result(5) == (200, {"jobs": [], "stop": [], "cancel": [named]})
+        assert orders.result(5) == (200, {"jobs": [], "stop": [named], "cancel": [named]})
     assert worker.check(job) == {"stop": True, "reason": "cancelled"}
     beat = worker.beat(job)
     assert (beat["stop"], beat["cancel"], beat["held"]) == ([named], [named], [])

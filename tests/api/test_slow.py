@@ -183,6 +183,7 @@ def test_followers_that_never_read_are_cut_off(server: Running, accept: str) -> 
 
 SOCKETS: dict[str, tuple[bytes, bytes]] = {
     "says nothing": (b"", b""),
+    "says lists of nothing": (b"", frame(b"[]")),
     "sends half a frame": (frame(b'{"op":"register"}')[:9], b""),
     "pings for ever": (b"", frame(b"", 9)),
     "fragments of a byte for ever": (frame(b"[", last=False), frame(b" ", 0, last=False)),
@@ -202,7 +203,7 @@ def test_a_socket_without_a_first_frame_is_closed_however_it_is_kept_going(serve
     with ThreadPoolExecutor(len(SOCKETS)) as pool:
         answers = dict(zip(SOCKETS, pool.map(answered, SOCKETS), strict=True))
         others_are_served(server)
-    said = struct.pack(">H", 4408) + b"The first frame did not come in time."
+    said = struct.pack(">H", 4408) + b"The first frame, `register`, did not come in time."
     assert [name for name, answer in answers.items() if said not in answer] == []
 
 

@@ -145,7 +145,24 @@ async def test_text_that_is_not_utf8_closes_with_4400(server: Running) -> None:
 async def test_a_socket_that_says_nothing_is_closed(server: Running) -> None:
     async with speaking(server.url, server.headers("worker")) as speaker:
         code, reason = await speaker.ended()
-        assert (code, reason) == (4408, "The first frame did not come in time.")
+        assert (code, reason) == (4408, "The first frame, `register`, did not come in time.")
+
+
+async def test_a_worker_that_registers_again_by_the_same_socket_is_told_so(server: Running) -> None:
+    async with speaking(server.url, server.headers("worker")) as speaker:
+        await speaker.ask("register", {"slots": 1})
+        await speaker.say({"op": "register", "id": 2, "items": [{"slots": 1}]})
+        assert await speaker.ended() == (4400, "`register` is said once, with one item.")
+
+
+async def test_who_has_registered_may_be_silent(server: Running) -> None:
+    """UPGRADE_TIMEOUT_SEC of this server is 0.8 s."""
+    async with speaking(server.url, server.headers("worker")) as speaker:
+        await speaker.ask("register", {"slots": 1})
+        async with speaking(server.url, server.headers("another worker")) as silent:
+            assert (await silent.ended())[0] == 4408
+        (answer,) = await speaker.ask("heartbeat", {"jobs": []})
+        assert answer["leaseSec"] == 60
 
 
 async def test_the_newer_process_of_a_worker_replaces_the_older(server: Running) -> None:

@@ -1,7 +1,7 @@
 """`/ws`: from the upgrade to the worker's link. The life of the socket itself is `cmdexec.link.socket`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -10,7 +10,7 @@ from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.link.listen import giving_way, known
 from cmdexec.link.socket import Close, Limits, Socket
 from cmdexec.protocol.codec import Frame, ask, decode_items, list_decoder
-from cmdexec.protocol.messages import Failure, OutputHeader
+from cmdexec.protocol.messages import Failure, OutputHeader, Registered
 from cmdexec.protocol.operations import BY_NAME, FRAMES, Permission
 from cmdexec.runtime import Runtime
 from cmdexec.server.edge.answer import whole
@@ -25,9 +25,6 @@ _SENTENCES: dict[int, bytes] = {
     Close.BAD_FRAME: b"This is no frame that can be understood.",
 }
 _SHOWN = 60
-
-_TURN_AWAY_SEC = 1.0
-"""How long one that was turned away may take to close; who answers at all answers at once."""
 
 _DECODERS = {op: list_decoder(BY_NAME[name].request) for op, name in FRAMES.items() if op != "output"}
 
@@ -63,7 +60,7 @@ class Sockets:
                 raise Unavailable("draining", "This server is stopping.", retry_after=2.0)
             who = await self._identify(shown)
             works = who.id is not None and who.may(Permission.WORK)
-            upgrade = self._upgrade(request, self._limits.send_timeout_sec if works else _TURN_AWAY_SEC)
+            upgrade = self._upgrade(request)
         except CmdexecError as wrong:
             return whole(refusal(wrong))
         await upgrade.prepare(request)
@@ -80,12 +77,12 @@ class Sockets:
             self._open.discard(socket)
         return upgrade
 
-    def _upgrade(self, request: web.BaseRequest, close_sec: float) -> _Upgrade:
+    def _upgrade(self, request: web.BaseRequest) -> _Upgrade:
         lines = request.headers.getall("Sec-WebSocket-Protocol", ())
         if lines and PROTOCOL not in [name.strip() for line in lines for name in line.split(",")]:
             raise Refused("protocol_mismatch", f"This server speaks {PROTOCOL}.", mend="Update whichever is older.")
         upgrade = _Upgrade(
-            timeout=close_sec, heartbeat=self._limits.ping_sec, compress=False,
+            timeout=self._limits.send_timeout_sec, heartbeat=self._limits.ping_sec, compress=False,
             max_msg_size=self._limits.max_message, protocols=(PROTOCOL,),
         )  # fmt: skip
         if not upgrade.can_prepare(request).ok:
@@ -94,14 +91,13 @@ class Sockets:
 
     async def _work(self, socket: Socket, worker_id: str) -> None:
         link = self._presence.connect(worker_id, send=socket)
-        handler = _Said(socket, link)
-        loop = asyncio.get_running_loop()
-        deadline = loop.call_later(self._first_frame_sec, handler.said_nothing)
+        handler = _Said(socket, link, self._first_frame_sec)
+        handler.expect()
         try:
             ended = await socket.run(handler)
             self._runtime.log.info("a worker's socket ended", worker=worker_id, code=int(ended.code), why=ended.reason)
         finally:
-            deadline.cancel()
+            handler.expect_no_more()
             link.closed()
 
     async def _turn_away(self, socket: Socket, who: Identity) -> None:
@@ -125,31 +121,56 @@ class Sockets:
 class _Said:
     """What a worker says: decoded and handed on. A worker is a program: one that says what cannot be is cut off."""
 
-    def __init__(self, socket: Socket, link: WorkerLink) -> None:
+    def __init__(self, socket: Socket, link: WorkerLink, first_frame_sec: float) -> None:
         self._socket = socket
         self._link = link
-        self._silent = True
+        self._first_frame_sec = first_frame_sec
+        self._deadline: asyncio.TimerHandle | None = None
+        self._registered = False
+
+    def expect(self) -> None:
+        """Its `register` has to come in time."""
+        self.expect_no_more()
+        self._deadline = asyncio.get_running_loop().call_later(self._first_frame_sec, self._too_late)
+
+    def expect_no_more(self) -> None:
+        """It has come, or the socket has ended."""
+        if self._deadline is not None:
+            self._deadline.cancel()
 
     async def frames(self, frames: tuple[Frame, ...]) -> None:
-        self._silent = False
         said: list[tuple[str, int | None, Any]] = []
+        registers = self._registered
         for frame in frames:
             op = frame.op or ""
             decoder = _DECODERS.get(op)
             if decoder is None:
                 raise _no_such_frame(op)
-            said.append((op, frame.id, decode_items(frame.items, decoder)))
+            items = decode_items(frame.items, decoder)
+            if op == "register":
+                if registers or len(items) != 1:
+                    raise Refused("bad_request", "`register` is said once, with one item.", field="op")
+                registers = True
+                self.expect_no_more()
+            said.append((op, frame.id, items))
         for answer in await self._link.frames(said):
+            if not self._registered:  # no other frame is answered at once
+                self._welcome(answer.items)
             self._socket.put(answer)
 
+    def _welcome(self, items: Sequence[Any]) -> None:
+        """It is registered; or it could not be, and has as long again for another try."""
+        self._registered = any(isinstance(item, Registered) for item in items)
+        if self._registered:
+            self.expect_no_more()
+        else:
+            self.expect()
+
     async def output(self, header: OutputHeader, data: memoryview) -> None:
-        self._silent = False
         await self._link.output(header, data)
 
-    def said_nothing(self) -> None:
-        """Its time for a first frame is over."""
-        if self._silent:
-            self._socket.close(Close.TOO_SLOW, "The first frame did not come in time.")
+    def _too_late(self) -> None:
+        self._socket.close(Close.TOO_SLOW, "The first frame, `register`, did not come in time.")
 
 
 def _no_such_frame(op: str) -> Refused:

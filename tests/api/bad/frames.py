@@ -45,6 +45,7 @@ FORM = "Send the length of the header in 4 bytes, big-endian, then the header as
 SHORT = "This binary message is shorter than the length that it begins with."
 LONG = "The header of this binary message is longer than 4,096 bytes, or than the message."
 FIRST = "The first frame of a worker has to be `register`."
+ONCE = "`register` is said once, with one item."
 
 TEXTS = (
     Said("half a frame", "{", "bad_json", None,
@@ -97,6 +98,9 @@ TEXTS = (
          "This server speaks cmdexec.v1, the worker cmdexec.v9.", "Update whichever of the two is older."),
     Said("a heartbeat first", '{"op":"heartbeat","items":[{}]}', "bad_request", "op", FIRST),
     Said("a start first", start(HELD), "bad_request", "op", FIRST),
+    Said("a register of nobody", '{"op":"register","id":1}', "bad_request", "op", ONCE),
+    Said("a register of two", '{"op":"register","id":1,"items":[{},{}]}', "bad_request", "op", ONCE),
+    Said("two registers", '[{"op":"register","items":[{}]},{"op":"register","items":[{}]}]', "bad_request", "op", ONCE),
 )  # fmt: skip
 
 BINARIES = (
