@@ -34,8 +34,10 @@ _START = """\
       guess, are refused; the placeholders of the deployment guide only in production, and where other machines can
       reach the server: elsewhere they are warned of.
 
-    One file may serve server and worker: each takes what is its own and passes over what is the other's. A name in
-    `.env` that is no setting but looks like one is warned of; in the settings file it is refused.
+    One file may serve server and worker: each takes what is its own and passes over what is the other's. The server's
+    settings file is the one of its own worker (`--with-worker`) too, unless there is one in that worker's folder. A
+    name in `.env` that is no setting but looks like one is warned of, as is one that stands there twice, and in the
+    environment a setting's name with `CMDEXEC_` before it that it does not have; in the settings file it is refused.
 
     Whatever is wrong is told at once, for all settings, and then nothing starts.
     """
