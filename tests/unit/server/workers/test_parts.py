@@ -133,11 +133,11 @@ async def test_one_that_takes_no_jobs_is_no_other_that_might_take_it(server: Cor
 
 
 async def test_one_that_is_away_for_a_while_is_waited_for(server: Core) -> None:
-    large, small = await ready(server, "large", cpu=4.0), await ready(server, "small")
-    earlier = await one(server, cpu=5.0)
+    small = await ready(server, "small")
+    earlier = await one(server, cpu=2.0)
     await given_out(server)
     assert (await server.job(earlier.job_id)).ended, "who is away was looked up, and nobody was"
-    large.leave()
+    (await ready(server, "large", cpu=4.0)).leave()
     job = await one(server, cpu=2.0)
     await given_out(server)
     waits = await server.job(job.job_id)
@@ -171,10 +171,10 @@ async def test_a_worker_that_comes_again_with_less_gives_up_what_it_cannot_begin
     await given_out(server)
     assert got(first) == [job.job_id]
     first.leave()
-    await ready(server, "other", cpu=4.0)
-    again = await ready(server, "w", cpu=1.0, instance="i-2")
+    again = await server.connect("w", "s-w", "i-2", cpu=1.0, ram_mb=1024, limits="watched")
+    await again.beat((job.job_id, 1))
     await given_out(server)
-    assert (await server.job(job.job_id)).worker_id == "other"
+    assert (await server.job(job.job_id)).message == "it asks for 2 cores; the largest worker lets its jobs use 1"
     assert (await again.start((job.job_id, 1)))[0].tell == "stop"
 
 
@@ -246,6 +246,30 @@ async def test_it_is_moved_to_the_worker_where_its_part_is_free_and_the_one_that
         await worker.ask("heartbeat", Heartbeat(draining=True))
     await given_out(server)
     assert got(first)[-1] == plain.job_id, "and it is not paused for that"
+
+
+async def test_several_that_wait_are_moved_one_after_the_other_and_none_is_taken_for_stalled(server: Core) -> None:
+    first = await ready(server, "first")
+    await running(server, first, cpu=1.0)
+    large = await server.submit(3, cpu=1.0)
+    await given_out(server)
+    server.clock.go_on(1.1)
+    plain = await one(server)
+    await given_out(server)
+    assert got(first)[1:] == [job.job_id for job in (*large, plain)]
+    other = await ready(server, "other", 8, cpu=4.0)
+    server.clock.go_on(0.3)
+    await given_out(server)
+    assert server.presence.desk.members["first"].paused_until <= server.clock.elapsed()
+    await first.start((plain.job_id, 1))
+    for _ in range(5):
+        server.clock.go_on(1.1)
+        await first.beat(*first.assigned())
+        await other.beat(*other.assigned())
+        await given_out(server)
+        assert server.presence.desk.members["first"].paused_until <= server.clock.elapsed()
+    assert sorted(got(other)) == sorted(job.job_id for job in large)
+    assert {(await server.job(job.job_id)).attempt for job in large} == {2}
 
 
 async def test_one_behind_a_job_that_waits_for_more_waits_for_its_turn(server: Core) -> None:
