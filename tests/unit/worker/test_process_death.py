@@ -90,9 +90,8 @@ def _hidden(marker: str) -> int:
     return count
 
 
-@pytest.mark.parametrize("round_", range(2))
 @pytest.mark.parametrize("mode", MODES)
-def test_a_killed_worker_leaves_no_process(mode: str, round_: int, marker: str) -> None:
+def test_a_killed_worker_leaves_no_process(mode: str, marker: str) -> None:
     with worker(mode, marker) as (process, warden):
         process.kill()
         until(lambda: not with_marker(marker), "nothing of its jobs lives", within=2)

@@ -9,8 +9,8 @@ from cmdexec.protocol.messages import Assignment
 from tests.support.worker import job_id
 from tests.support.worker_server import serving
 
-LEASE = 4.0
-DELAY = 2.0
+LEASE = 2.0
+DELAY = 1.0
 
 
 async def test_an_answer_that_took_long_lengthens_no_lease(tmp_path: Path) -> None:

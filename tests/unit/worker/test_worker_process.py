@@ -186,7 +186,7 @@ async def test_much_output_in_pieces_of_all_sizes_needs_no_more_memory_than_litt
     async with serving(tmp_path) as (server, worker):
         server.keeps = False
         peaks = []
-        for number, size in ((1, 4 * 2**20), (2, 300 * 2**20)):
+        for number, size in ((1, 4 * 2**20), (2, 80 * 2**20)):
             await server.assign(job(number, (sys.executable, "-I", "-c", write % size)))
             await server.until(lambda number=number: len(server.of("done")) == number, "it ended", within=40)
             peaks.append(peak_rss(worker))
@@ -195,7 +195,7 @@ async def test_much_output_in_pieces_of_all_sizes_needs_no_more_memory_than_litt
 
 
 async def test_while_the_server_is_away_output_goes_to_disk_and_not_into_memory(tmp_path: Path) -> None:
-    write = "import os;d=b'x'*65536;[os.write(1,d) for _ in range(1200)]"
+    write = "import os;d=b'x'*65536;[os.write(1,d) for _ in range(700)]"
     async with serving(tmp_path) as (server, worker):
         server.keeps = False
         gate = tmp_path / "gate"
@@ -208,11 +208,11 @@ async def test_while_the_server_is_away_output_goes_to_disk_and_not_into_memory(
         server.cut()
         gate.touch()
         spool = tmp_path / "worker" / "spool" / "output"
-        most = 1200 * 65536 - 5 * 2**20
+        most = 700 * 65536 - 5 * 2**20
         await fact(lambda: sum(path.stat().st_size for path in spool.iterdir()) > most, "it is on disk")
         server.refuse = None
         (done,) = await server.results(1)
-        assert done.output.stdout.bytes == 1200 * 65536
+        assert done.output.stdout.bytes == 700 * 65536
         assert peak_rss(worker) - idle < 20 * 2**20
         await server.until(lambda: server.of("heartbeat")[-1].jobs == (), "it is forgotten")
         await fact(lambda: not list(spool.iterdir()), "its files are deleted")

@@ -14,12 +14,16 @@ from tests.unit.server.core import Core, Sent, Worker, core, eventually
 
 @dataclass
 class Narrow(Sent):
-    """A socket that takes messages of `max_message` bytes, lets `queue` wait, and sends when it is told to."""
+    """A socket that takes messages of `max_message` bytes, lets `queue` wait, and sends when it is told to.
+
+    awaited   whether somebody has waited for room
+    """
 
     max_message: int = 64 * 1024
     queue: int = 128 * 1024
     waiting: int = 0
     peak: int = 0
+    awaited: bool = False
     sends: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, frame: Any) -> None:
@@ -38,6 +42,7 @@ class Narrow(Sent):
             if self.ended:
                 raise Unavailable("server_away", "The socket was closed.")
             self.sends.clear()
+            self.awaited = True
             await self.sends.wait()
 
     def send(self) -> None:
@@ -135,9 +140,12 @@ async def test_what_is_taken_back_before_it_was_sent_is_not_sent(server: Core) -
     worker, sent = await narrow(server, 6)
     await server.dispatch.give_out()
     assert len(worker.assigned()) == 2
-    await eventually(lambda: server.presence.desk.members["w1"].unsent, "none had to wait")
-    server.presence.desk.members["w1"].draining = True
-    await server.jobs.turn(recall([jobs[2].job_id, jobs[4].job_id]))
+    member = server.presence.desk.members["w1"]
+    await eventually(lambda: sent.awaited and member.unsent, "none had to wait")
+    member.draining = True
+    recalled = [jobs[2].job_id, jobs[4].job_id]
+    await server.jobs.turn(recall(recalled))
+    await eventually(lambda: not any(member.has(job_id, 1) for job_id in recalled), "they are still the worker's")
     await all_sent(worker, sent, 4)
     assert [job_id for job_id, _ in worker.assigned()] == [jobs[n].job_id for n in (0, 1, 3, 5)]
 
