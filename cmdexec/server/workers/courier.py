@@ -11,7 +11,7 @@ from typing import Any
 
 from cmdexec.clock import Clock
 from cmdexec.errors import Refused, Unavailable
-from cmdexec.model.job import Job, Status
+from cmdexec.model.job import AVOID_MAX, Job, Status
 from cmdexec.protocol.codec import ask, encode
 from cmdexec.protocol.messages import Released
 from cmdexec.server.jobs import Jobs, cannot_start, release
@@ -70,17 +70,22 @@ class Courier:
             self._spawn(self._work(member), member.outbox)
 
     def decline(self, member: Member, jobs: Sequence[Job]) -> Sequence[Job]:
-        """See that those which have not begun, and never can there, go to another worker; returns the rest."""
-        declined = [
-            Released(job_id=job.job_id, attempt=job.attempt, why="declined", message=why)
-            for job in jobs
-            if job.status is Status.ASSIGNED and (why := member.capacity.refusal(part_of(job.spec))) is not None
-        ]
-        if not declined:
-            return jobs
-        self._spawn(self._declined(member, declined), member.outbox)
-        names = {item.job_id for item in declined}
-        return [job for job in jobs if job.job_id not in names]
+        """See that those which have not begun, and never can there, go to another worker; returns the rest.
+
+        One that so many declined that the first of them would be asked again stays, unsent, until it is recalled for
+        one that is large enough: else it would go round for as long as that is busy.
+        """
+        rest: list[Job] = []
+        declined: list[Released] = []
+        for job in jobs:
+            why = member.capacity.refusal(part_of(job.spec)) if job.status is Status.ASSIGNED else None
+            if why is None:
+                rest.append(job)
+            elif len(job.avoid) < AVOID_MAX or not self._offers.others(job, member.worker_id):
+                declined.append(Released(job_id=job.job_id, attempt=job.attempt, why="declined", message=why))
+        if declined:
+            self._spawn(self._declined(member, declined), member.outbox)
+        return rest
 
     async def _declined(self, member: Member, items: Sequence[Released]) -> None:
         """If the worker leaves meanwhile, it is done when it comes again."""

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from cmdexec.model.job import Job, Reason, Status
+from cmdexec.model.events import Declined
+from cmdexec.model.job import AVOID_MAX, Job, Reason, Status
 from cmdexec.notify.contract import Revoked
 from cmdexec.protocol.messages import AskJobs, Heartbeat, Register
 from cmdexec.server.api.workers import Fleet
+from cmdexec.server.jobs import Ask, Holder
 from cmdexec.server.workers import PollingMember
 from tests.unit.server.core import Core, Worker, eventually
 
@@ -33,6 +35,11 @@ async def given_out(server: Core, times: int = 4) -> None:
         await eventually(
             lambda: not any(_to_decline(member) for member in server.presence.desk.members.values()), "it was declined"
         )
+
+
+async def _dispatched(server: Core) -> None:
+    for _ in range(4):
+        await server.dispatch.give_out()
 
 
 def _to_decline(member: Any) -> list[str]:
@@ -176,6 +183,33 @@ async def test_a_worker_that_comes_again_with_less_gives_up_what_it_cannot_begin
     await given_out(server)
     assert (await server.job(job.job_id)).message == "it asks for 2 cores; the largest worker lets its jobs use 1"
     assert (await again.start((job.job_id, 1)))[0].tell == "stop"
+
+
+async def test_one_that_very_many_declined_waits_for_the_large_one_and_does_not_go_round(server: Core) -> None:
+    job = await one(server, cpu=2.0)
+    for number in range(1, AVOID_MAX + 1):
+        holder = Holder(f"w{number}", "s")
+        await server.claim(holder)
+        await server.jobs.turn([Ask(job.job_id, Declined(holder.worker_id, "s", number, "too large", True))])
+    plain = await one(server, priority=1)
+    large = await ready(server, "large", 1, cpu=4.0)
+    await server.dispatch.give_out()
+    assert got(large) == [plain.job_id]
+    await large.start((plain.job_id, 1))
+    small = [await ready(server, name, 2) for name in ("small", "less")]
+    await _dispatched(server)
+    for _ in range(5):
+        server.clock.go_on(1.1)
+        for worker in small:
+            await worker.beat()
+        await large.beat((plain.job_id, 1))
+        await _dispatched(server)
+    assert (await server.job(job.job_id)).attempt == AVOID_MAX + 1
+    await large.done(plain.job_id, 1)
+    server.clock.go_on(0.3)
+    await _dispatched(server)
+    assert got(large) == [plain.job_id, job.job_id]
+    assert [got(worker) for worker in small] == [[], []]
 
 
 # What those that wait cost -----------------------------------------------------------------------------------------
