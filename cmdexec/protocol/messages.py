@@ -48,6 +48,8 @@ class Register(Message, frozen=True):
 
     session      the life of its spool; without one, its id stands for it
     instance_id  made afresh by each process: the newest owns the session
+    connection   which of that process's connections this is, rising: a `register` that comes late changes nothing; 0:
+                 not said
     frames       the frames from the server that it understands beyond those of the first version
     cpu, ram_mb  what all its jobs may use together; None: not said, so no job is held back for it
     limits       what holds a job to its part: cgroups of version 2 or 1, or `watched`: seen to, not enforced; None:
@@ -57,6 +59,7 @@ class Register(Message, frozen=True):
     worker_id: Key | None = None
     session: Key | None = None
     instance_id: Key | None = None
+    connection: Offset = 0
     name: ShortText = "worker"
     version: ShortText = "unknown"
     protocol: ShortText = "cmdexec.v1"
@@ -91,9 +94,11 @@ class Released(Message, frozen=True):
 
 
 class Heartbeat(Message, frozen=True):
-    """`jobs`: all attempts held, a complete list; absent says nothing about them."""
+    """`jobs`: all attempts held, a complete list; absent says nothing about them. `seq`: rises with each list that the
+    process makes, so that one that comes late is known; absent: not said."""
 
     jobs: Annotated[tuple[Held, ...], Meta(max_length=50_000)] | None = None
+    seq: Offset | None = None
     start: Annotated[tuple[Held, ...], Meta(max_length=10_000)] = ()
     released: Annotated[tuple[Released, ...], Meta(max_length=10_000)] = ()
     spool_bytes: Offset | None = None

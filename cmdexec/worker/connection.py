@@ -1,11 +1,13 @@
 """Staying connected: one connection after another, over the socket or, while that is blocked, by polling over HTTP."""
 
 import asyncio
+import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import aiohttp
 
-from cmdexec.errors import CmdexecError
+from cmdexec.errors import CmdexecError, Unavailable
 from cmdexec.link.http import Blocked, session
 from cmdexec.model.backoff import reconnect_wait
 from cmdexec.runtime import Runtime
@@ -59,7 +61,7 @@ class Connection:
         async with session(connect_timeout_sec=self._settings.connect_timeout_sec) as http:
             while not self._closing.is_set():
                 tried = await self._once(http)
-                lived = tried.lived_sec >= self._settings.reconnect_max_sec
+                lived = tried.served and tried.lived_sec >= self._settings.reconnect_max_sec
                 self._failures = 0 if lived else self._failures + 1
                 if not self._closing.is_set():
                     await self._pause(tried.hint_sec, tried.why)
@@ -78,16 +80,17 @@ class Connection:
             polled = await self._ways.by_polling(http, self._why_polling)
             self._polls = polled.registered or (self._polls and polled.away)
             if polled.socket is None or self._closing.is_set():
-                return polled if tried is None or polled.registered else tried
+                return polled if tried is None or polled.registered else _neither(tried, polled)
             tried = await self._ways.by_socket(http, polled.socket)
             if tried.registered or self._closing.is_set():
-                self._polls, self._doubts = False, 0
+                self._polls = self._is_blocked(tried)
                 return tried
 
     def _is_blocked(self, tried: Tried) -> bool:
         """Whether it is time to try HTTP: one failure may have many reasons, and a server that is away is away for all.
-        A socket that worked is tried again first."""
-        if tried.registered:
+        A socket that worked is tried again first: it carried output or a result, or lived for a lease. One that breaks
+        sooner may be let through no further than its beginning."""
+        if tried.carried or tried.lived_sec >= (self._lease.lease_sec or math.inf):
             self._doubts = 0
         elif tried.blocked is not Blocked.NO:
             self._doubts += 1 if tried.blocked is Blocked.PERHAPS else _DOUBTS
@@ -124,3 +127,17 @@ class Connection:
             self._runtime.log.error("the server refuses this worker; it goes on trying", error=str(wrong))
         else:
             self._runtime.log.warning("not connected; it goes on trying", error=str(wrong), wait_sec=round(wait, 3))
+
+
+def _neither(socket: Tried, polled: Tried) -> Tried:
+    """How it went where neither way led to the server. What answered the socket was none of ours, so its words are no
+    refusal; the server itself may have said one over HTTP."""
+    if socket.blocked is not Blocked.SURELY or not isinstance(polled.why, Unavailable):
+        return polled
+    return replace(
+        polled,
+        why=Unavailable(
+            "server_away", f"Something before the server opens no socket, and HTTP fails as well: {polled.why.message}",
+            mend=polled.why.mend,
+        ),
+    )  # fmt: skip

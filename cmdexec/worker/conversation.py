@@ -5,10 +5,11 @@ It is the line's `Handler`, the attempts' `Voice` and the sender's line, for as 
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from cmdexec.errors import Refused
 from cmdexec.link.socket import Close
@@ -55,6 +56,7 @@ class Conversation:
     registered the server answered who we are
     heard      the server said something, whatever it was
     welcomed   the server took us: it answered the first complete list
+    carried    more than the beginning got through: the server has output or a result that was said here
     failure    what the server said last that it could not do, while it has done nothing since
     come_back_sec  when the server, going away, asks us to come back
     """
@@ -64,13 +66,14 @@ class Conversation:
         lease: Lease, settings: WorkerSettings, runtime: Runtime,
     ) -> None:  # fmt: skip
         self.registered = asyncio.Event()
-        self.heard = self.welcomed = False
+        self.heard = self.welcomed = self.carried = False
         self.failure: Failure | None = None
         self.come_back_sec: float | None = None
         self._line, self._way, self._me = line, way, me
         self._attempts, self._slots, self._sender, self._lease = attempts, slots, sender, lease
         self._settings, self._clock, self._log = settings, runtime.clock, runtime.log
-        self._numbers = itertools.count(1)
+        self._numbers: Iterator[int] = itertools.count(1)
+        self._lists: Iterator[int] = itertools.count(1)
         self._asked: dict[int, tuple[str, Sequence[_About], float]] = {}
         self._beat_now = asyncio.Event()
         self._registered: messages.Registered | None = None
@@ -79,9 +82,11 @@ class Conversation:
 
     # What we say -----------------------------------------------------------------------------------------------------
 
-    def introduce(self) -> None:
-        """The first thing said."""
-        self._ask("register", [self._me], ())
+    def introduce(self, connection: int, lists: Iterator[int]) -> None:
+        """The first thing said. `connection` and what `lists` gives number the connections of this process, and its
+        complete lists on all of them: either end may tell an old one that comes late."""
+        self._lists = lists
+        self._ask("register", [structs.replace(self._me, connection=connection)], ())
 
     def done(self, results: Sequence[Done]) -> None:
         self._in_parts("done", results, _size_of_result)
@@ -116,7 +121,7 @@ class Conversation:
         named = self._attempts.named()
         fits = len(named) * _NAMED_BYTES < self._most
         beat = messages.Heartbeat(
-            jobs=named if fits else None, spool_bytes=self._attempts.spool_bytes,
+            jobs=named if fits else None, seq=next(self._lists), spool_bytes=self._attempts.spool_bytes,
             draining=self._attempts.draining, stats=stats(len(self._slots.running)),
         )  # fmt: skip
         self._ask("heartbeat", [beat], ())
@@ -166,6 +171,7 @@ class Conversation:
             case "assign":
                 attempts.assigned(decode_items(items, _ASSIGN))
             case "ack":
+                self.carried = True
                 for ack in decode_items(items, _ACK):
                     attempts.acknowledged(ack)
             case "cancel":
@@ -200,6 +206,8 @@ class Conversation:
         else:
             if op == "start":
                 self._slots.answered(self._clock.elapsed() - asked_at)
+            else:
+                self.carried = True
             tell = self._attempts.start_told if op == "start" else self._attempts.end_told
             for named, told in zip(about, _tolds(items), strict=False):
                 if isinstance(told, Failure):

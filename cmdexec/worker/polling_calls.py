@@ -18,6 +18,7 @@ ANSWER_MAX = 64 * 1024 * 1024
 _PATHS = {route.operation: (route.method, route.path) for route in ROUTES}
 _PIECE = 64 * 1024
 _INSTANCE = "x-worker-instance"
+_CONNECTION = "x-worker-connection"
 
 Headers = Callable[[], Awaitable[Mapping[str, str]]]
 """What a request has to carry. Raises CmdexecError."""
@@ -32,11 +33,17 @@ class Lost(Exception):
         self.away = told
 
 
+class NotCarried(Lost):
+    """What lies between here and the server takes no body of that size."""
+
+
 class Calls:
     """Calls over one session.
 
     patient      what is lost is tried again, `call_tries` times in all
     instance_id  the process that calls, so that it is told when another one has taken its place
+    connection   which of its connections this is
+    answered     how many calls a server of ours has answered
     """
 
     def __init__(
@@ -44,6 +51,7 @@ class Calls:
     ) -> None:
         self.patient = False
         self.instance_id: str | None = None
+        self.connection = self.answered = 0
         self._http, self._url, self._headers_now = http, url.rstrip("/"), headers
         self._settings, self._clock, self._rng = settings, runtime.clock, runtime.rng
         self._headers: Mapping[str, str] = {}
@@ -51,27 +59,30 @@ class Calls:
 
     async def call(
         self, operation: str, body: bytes | None = None, query: Mapping[str, str] | None = None, *,
-        wait_sec: float = 0.0, until: float | None = None,
+        wait_sec: float = 0.0, until: float | None = None, tries_max: int | None = None,
     ) -> bytes:  # fmt: skip
         """One call, again and again until a server of ours has answered; the body of its answer, empty for 204.
 
-        wait_sec  how long the server may wait before it answers
-        until     the moment (elapsed seconds) after which it is not tried again
+        wait_sec   how long the server may wait before it answers
+        until      the moment (elapsed seconds) after which it is not tried again
+        tries_max  how often it is tried at most, if that is less than others are
 
         Raises CmdexecError, as the server refused it, and Lost.
         """
-        tries = 1
+        tries, most = 1, min(self._settings.call_tries, tries_max or self._settings.call_tries)
         while True:
             try:
                 return await self._once(operation, body, query, wait_sec)
+            except NotCarried:
+                raise
             except Lost:
                 over = until is not None and self._clock.elapsed() > until
-                if not self.patient or tries >= self._settings.call_tries or over:
+                if not self.patient or tries >= most or over:
                     raise
             if tries > 1:  # the first time it may be an old connection that was closed just now
                 settings = self._settings
-                least, most = settings.reconnect_min_sec, settings.reconnect_max_sec
-                await self._clock.sleep(reconnect_wait(tries, self._rng.random(), least, most))
+                least, longest = settings.reconnect_min_sec, settings.reconnect_max_sec
+                await self._clock.sleep(reconnect_wait(tries, self._rng.random(), least, longest))
             tries += 1
 
     async def _once(
@@ -81,6 +92,8 @@ class Calls:
         headers = dict(await self._own_headers())
         if self.instance_id is not None:
             headers[_INSTANCE] = self.instance_id
+        if self.connection:
+            headers[_CONNECTION] = str(self.connection)
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
@@ -92,15 +105,19 @@ class Calls:
             ):
                 if answer.status >= 300:
                     await self._failed(answer)
-                return await _read(answer)
+                read = await _read(answer)
+                self.answered += 1
+                return read
         except (aiohttp.ClientError, OSError) as wrong:
             raise Lost(away(self._url, wrong)) from wrong
 
     async def _failed(self, answer: aiohttp.ClientResponse) -> None:
         own = await own_failure(answer)
         if own is not None:
+            self.answered += 1
             raise own
-        raise Lost(
+        kind = NotCarried if answer.status == 413 else Lost
+        raise kind(
             Unavailable(
                 "server_away", f"{self._url} answered {answer.status}, which is no answer of a cmdexec server.",
                 mend="Is this its address, and does what lies in between let its routes through?",

@@ -9,7 +9,8 @@ from cmdexec.clock import Clock
 from cmdexec.errors import CmdexecError, Unavailable
 from cmdexec.ids import Ids
 from cmdexec.model.attempt import State
-from cmdexec.protocol.codec import Frame
+from cmdexec.protocol.codec import Frame, encode
+from cmdexec.protocol.messages import Held
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.held import HeldAttempt
 from cmdexec.worker.line import NOT_NOW
@@ -24,11 +25,11 @@ _NOTHING = msgspec.Raw(b"[]")
 
 
 class _Given(msgspec.Struct, frozen=True):
-    """A `GivenJobs`, its lists as JSON."""
+    """A `GivenJobs`, its jobs as JSON."""
 
     jobs: msgspec.Raw = _NOTHING
-    stop: msgspec.Raw = _NOTHING
-    cancel: msgspec.Raw = _NOTHING
+    stop: tuple[Held, ...] = ()
+    cancel: tuple[Held, ...] = ()
 
 
 _GIVEN = msgspec.json.Decoder(_Given)
@@ -39,6 +40,8 @@ class Orders:
 
     While there is none, a poll asks for orders alone, which a free slot brings to an end: the server answers it when
     the next one comes. `look` says that a slot may have come free.
+
+    answered  a server of ours has answered a poll
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Orders:
     ) -> None:
         self._calls, self._hear, self._free = calls, hear, free
         self._settings, self._clock, self._ids = settings, clock, ids
+        self.answered = False
         self._look = asyncio.Event()
         self._current: str | None = None
 
@@ -89,8 +93,10 @@ class Orders:
         while True:
             try:
                 body = await self._calls.call("attempts.claim", query=query, wait_sec=self._settings.poll_wait_sec)
+                self.answered = True
                 return _GIVEN.decode(body) if body else None
             except CmdexecError as wrong:
+                self.answered = True
                 if wrong.code in OF_ALL or wrong.code not in NOT_NOW:
                     raise
                 pause = wrong.retry_after if isinstance(wrong, Unavailable) else self._settings.again_sec
@@ -106,13 +112,16 @@ class Orders:
 
     @staticmethod
     def _some(given: _Given) -> bool:
-        return any(bytes(part) != b"[]" for part in (given.jobs, given.stop, given.cancel))
+        return bool(given.stop or given.cancel or bytes(given.jobs) != b"[]")
 
 
 def _frames(given: _Given) -> list[Frame]:
+    """As a socket brings it: what is cancelled is not among what is to be forgotten."""
+    cancelled = frozenset(given.cancel)
+    stop = [one for one in given.stop if one not in cancelled]
     return [
-        Frame(op="stop", items=given.stop),
-        Frame(op="cancel", items=given.cancel),
+        Frame(op="stop", items=msgspec.Raw(encode(stop))),
+        Frame(op="cancel", items=msgspec.Raw(encode(given.cancel))),
         Frame(op="assign", items=given.jobs),
     ]
 

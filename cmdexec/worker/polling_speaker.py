@@ -1,9 +1,10 @@
-"""Saying things over HTTP, one call after the other, and giving the answers back as the frames that a socket brings."""
+"""Saying things over HTTP, and giving the answers back as the frames that a socket brings."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, TypeVar
 
+import aiohttp
 import msgspec
 from msgspec import structs
 
@@ -15,7 +16,8 @@ from cmdexec.protocol.operations import BY_NAME, FRAMES
 from cmdexec.protocol.requests import TakenView
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.line import NOT_NOW
-from cmdexec.worker.polling_calls import Calls, Lost
+from cmdexec.worker.polling_bodies import LEAST, Bodies
+from cmdexec.worker.polling_calls import Calls, Lost, NotCarried
 from cmdexec.worker.polling_speech import Piece, Said, Speech, chunks_of
 
 T = TypeVar("T")
@@ -26,6 +28,10 @@ Hear = Callable[[Sequence[Frame]], Awaitable[None]]
 OF_ALL = frozenset({"unauthorized", "forbidden", "protocol_mismatch", "replaced", "draining"})
 """The codes that speak of the worker or the server, not of the one call."""
 
+_LARGE_TRIES = 2
+"""A large body is not tried as often as others before smaller ones are: the first time it may have been an old
+connection that was closed just then."""
+
 
 class _BeatParts(msgspec.Struct, frozen=True):
     """The lists of a `BeatView` that are answers, as JSON."""
@@ -35,71 +41,88 @@ class _BeatParts(msgspec.Struct, frozen=True):
 
 
 _PARTS = msgspec.json.Decoder(_BeatParts)
-_TOLDS = msgspec.json.Decoder(list[msgspec.Raw])
+_TOLDS = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _REGISTERED = msgspec.json.Decoder(Registered)
 _TAKEN = msgspec.json.Decoder(TakenView)
 
 
 class Speaker:
-    """Says what `speech` holds. Raises Lost, and CmdexecError where the server refuses what a line lives by.
+    """Says what is taken from `speech`. Raises Lost, and CmdexecError where the server refuses what a line lives by.
 
     listed  the server has answered the first complete list
     """
 
-    def __init__(self, calls: Calls, speech: Speech, hear: Hear, *, settings: WorkerSettings, clock: Clock) -> None:
-        self._calls, self._speech, self._hear = calls, speech, hear
+    def __init__(
+        self, calls: Calls, speech: Speech, bodies: Bodies, hear: Hear, *, settings: WorkerSettings, clock: Clock
+    ) -> None:
+        self._calls, self._speech, self._bodies, self._hear = calls, speech, bodies, hear
         self._settings, self._clock = settings, clock
         self._lost_beats = 0
+        self._answers: dict[int, list[bytes]] = {}
         self.listed = asyncio.Event()
-
-    async def say_next(self) -> None:
-        """Say what comes next, and hand over what the server answers."""
-        taken = self._speech.take()
-        first = taken[0]
-        if isinstance(first, Piece):
-            await self._send([one for one in taken if isinstance(one, Piece)])
-            return
-        said = [one for one in taken if isinstance(one, Said)]
-        try:
-            answers = await self._answers(first.op, said)
-        except CmdexecError as wrong:
-            if wrong.code not in NOT_NOW and first.op != "register":
-                raise
-            if wrong.code in OF_ALL and (first.op != "register" or wrong.code in ("replaced", "draining")):
-                raise
-            answers = _failures(said, Failure(wrong.code, wrong.message, wrong.field, wrong.mend))
-        except Lost as lost:
-            self._lost_beats += 1
-            if first.op != "heartbeat" or self._lost_beats >= self._settings.call_tries:
-                raise
-            answers = _failures(said, Failure(lost.away.code, lost.away.message, mend=lost.away.mend))
-        await self._hear(answers)
 
     # Frames ----------------------------------------------------------------------------------------------------------
 
-    async def _answers(self, op: str, said: Sequence[Said]) -> list[Frame]:
-        items = [item for one in said for item in one.items]
+    async def say(self, said: Sequence[Said]) -> None:
+        """Say these items of one kind, and hand over what the server answers."""
+        op, before = said[0].op, self._calls.answered
+        try:
+            answers = await self._told(op, said)
+        except CmdexecError as wrong:
+            if wrong.code not in NOT_NOW and op != "register":
+                raise
+            if wrong.code in OF_ALL and (op != "register" or wrong.code in ("replaced", "draining")):
+                raise
+            answers = [encode(Failure(wrong.code, wrong.message, wrong.field, wrong.mend))] * len(said)
+        except Lost as lost:
+            if op == "heartbeat":
+                self._lost_beats += 1
+                if self._lost_beats >= self._settings.call_tries:
+                    raise
+                answers = [encode(Failure(lost.away.code, lost.away.message, mend=lost.away.mend))]
+            elif len(said) > 1 and self._to_be_parted(sum(len(one.item) for one in said), lost, before):
+                self._speech.put_back(said)
+                return
+            else:
+                raise
+        await self._hear(self._whole(said, answers))
+
+    async def _told(self, op: str, said: Sequence[Said]) -> Sequence[bytes]:
+        """The answers to these items, as JSON."""
+        items = b",".join(one.item for one in said)
         match op:
             case "start" | "released":
-                body = b'{"%b":[%b]}' % (op.encode(), b",".join(items))
+                body = b'{"%b":[%b]}' % (op.encode(), items)
                 parts = _read(await self._calls.call(FRAMES["heartbeat"], body), _PARTS)
-                return _split(said, parts.start if op == "start" else parts.released)
+                told = parts.start if op == "start" else parts.released
             case "done":
-                body = b"[%b]" % b",".join(items)
-                tolds = _read(await self._calls.call(FRAMES[op], body), _TOLDS)
-                return _split(said, tolds)
+                told = _read(await self._calls.call(FRAMES[op], b"[%b]" % items), _TOLDS)
             case _:
                 # A complete list says what is held now: it must not be said much later.
                 until = said[0].at + self._settings.again_sec if op == "heartbeat" else None
-                body = await self._calls.call(FRAMES[op], items[0], until=until)
+                body = await self._calls.call(FRAMES[op], items, until=until)
                 _read(body, _OBJECT)
                 self._lost_beats, self._calls.patient = 0, True
                 if op == "heartbeat":
                     self.listed.set()
                 else:
                     body = self._bounded(body)
-                return [Frame(re=said[0].number, items=msgspec.Raw(b"[%b]" % body))]
+                return [body]
+        if len(told) != len(said):
+            raise Lost(Unavailable("server_away", "The answer is none of a cmdexec server."))
+        return [bytes(one) for one in told]
+
+    def _whole(self, said: Sequence[Said], answers: Sequence[bytes]) -> list[Frame]:
+        """The answers to the frames of which all items are answered now."""
+        frames = []
+        for one, answer in zip(said, answers, strict=True):
+            told = self._answers.setdefault(one.number, [b""] * one.count)
+            told[one.index] = answer
+            if all(told):
+                del self._answers[one.number]
+                frames.append(Frame(re=one.number, items=msgspec.Raw(b"[%b]" % b",".join(told))))
+        return frames
 
     def _bounded(self, body: bytes) -> bytes:
         """The answer to `register`, with what a message may have on this way: no request may be larger than its route
@@ -111,16 +134,38 @@ class Speaker:
 
     # Output ----------------------------------------------------------------------------------------------------------
 
-    async def _send(self, pieces: Sequence[Piece]) -> None:
-        about = pieces[0].header
+    async def say_output(self, pieces: Sequence[Piece]) -> None:
+        """Say these pieces of one attempt, and hand over how far the server has it."""
+        (job_id, attempt), before = pieces[0].about, self._calls.answered
+        body = encode(chunks_of(pieces))
         try:
-            body = await self._calls.call(FRAMES["output"], encode(chunks_of(pieces)))
-            stored = _read(body, _TAKEN).acknowledged
-            ack = OutputAck(job_id=about.job_id, attempt=about.attempt, stdout=stored.stdout, stderr=stored.stderr)
+            tries = None if len(body) <= LEAST else _LARGE_TRIES
+            stored = _read(await self._calls.call(FRAMES["output"], body, tries_max=tries), _TAKEN).acknowledged
+            self._bodies.carried(len(body))
+            ack = OutputAck(job_id=job_id, attempt=attempt, stdout=stored.stdout, stderr=stored.stderr)
         except CmdexecError as wrong:
-            ack = _not_taken(about.job_id, about.attempt, wrong)
-            self._speech.drop(about.job_id, about.attempt)
+            ack = _not_taken(job_id, attempt, wrong)
+            self._speech.drop(job_id, attempt)
+        except Lost as lost:
+            if self._to_be_parted(len(body), lost, before):
+                self._speech.put_back(pieces)
+                return
+            if not self._is_of_the_call(lost, before):
+                raise
+            ack = OutputAck(job_id=job_id, attempt=attempt, tell="again", code=lost.away.code)
+            self._speech.drop(job_id, attempt)
         await self._hear([Frame(op="ack", items=msgspec.Raw(encode([ack])))])
+
+    def _to_be_parted(self, size: int, lost: Lost, before: int) -> bool:
+        """Whether to say it again at once, by smaller calls: the last one may have been too large for what lies in
+        between. Where the server is away as a whole, that is for the line's next life to find out."""
+        if isinstance(lost.__cause__, aiohttp.ClientConnectorError):
+            return False
+        return self._bodies.lost(size) and self._is_of_the_call(lost, before)
+
+    def _is_of_the_call(self, lost: Lost, before: int) -> bool:
+        """Whether other calls got through while this one did not."""
+        return isinstance(lost, NotCarried) or self._calls.answered > before
 
 
 def _not_taken(job_id: str, attempt: int, wrong: CmdexecError) -> OutputAck:
@@ -141,23 +186,6 @@ def _not_taken(job_id: str, attempt: int, wrong: CmdexecError) -> OutputAck:
         job_id=job_id, attempt=attempt, tell=tell, code=code, stdout=stdout if isinstance(stdout, int) else 0,
         stderr=stderr if isinstance(stderr, int) else 0,
     )  # fmt: skip
-
-
-def _failures(said: Sequence[Said], failure: Failure) -> list[Frame]:
-    """The answers to frames, each item of which failed."""
-    one = encode(failure)
-    return [Frame(re=frame.number, items=msgspec.Raw(b"[%b]" % b",".join([one] * len(frame.items)))) for frame in said]
-
-
-def _split(said: Sequence[Said], answers: Sequence[msgspec.Raw]) -> list[Frame]:
-    """The answers to the items of several frames that went together."""
-    frames, start = [], 0
-    for frame in said:
-        end = start + len(frame.items)
-        items = b",".join(bytes(raw) for raw in answers[start:end])
-        frames.append(Frame(re=frame.number, items=msgspec.Raw(b"[%b]" % items)))
-        start = end
-    return frames
 
 
 def _read(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:

@@ -1,6 +1,7 @@
 """The two ways to a server, each from its opening to its end: over a socket, and by polling over HTTP."""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from cmdexec.worker.conversation import Conversation
 from cmdexec.worker.identity import WorkerIdentity
 from cmdexec.worker.line import Line
 from cmdexec.worker.polling import HttpLine
+from cmdexec.worker.polling_bodies import Bodies
 
 Converse = Callable[[Line, str], Conversation]
 """Makes the conversation of a new line; the word says for people which way it goes."""
@@ -34,6 +36,8 @@ class Tried:
     lived_sec   how long after that it lasted
     hint_sec    when the server wishes to be asked again
     blocked     whether it looks as if no WebSocket gets through
+    carried     more than its beginning got through
+    served      jobs can be had this way, as far as is known
     away        nothing answers there at all
     socket      a socket that has opened meanwhile, for the conversation to go on over
     """
@@ -44,6 +48,8 @@ class Tried:
     hint_sec: float | None = None
     blocked: Blocked = Blocked.NO
     away: bool = False
+    carried: bool = False
+    served: bool = True
     socket: aiohttp.ClientWebSocketResponse | None = None
 
 
@@ -62,6 +68,8 @@ class Ways:
         self._settings, self._runtime = settings, runtime
         self._limits, self._log = Limits.of(settings), runtime.log
         self._polled = False
+        self._bodies = Bodies()
+        self._connections, self._lists = itertools.count(1), itertools.count(1)
         self._talk: Conversation | None = None
         self._line: Line | None = None
 
@@ -95,14 +103,19 @@ class Ways:
             talk, ended, lived = await self._converse_over(line, "WebSocket")
         finally:
             await hang_up(ws)
-        silent = not talk.heard and ended.code < _OWN_CLOSES
         self._polled = self._polled and not talk.registered.is_set()
-        state = Blocked.PERHAPS if silent else Blocked.NO
-        return Tried(self._why(talk, ended), talk.registered.is_set(), lived, talk.come_back_sec, state)
+        silent = not talk.heard and ended.code < _OWN_CLOSES
+        broke = ended.code == Close.ABNORMAL or (ended.ours and ended.code == Close.TOO_SLOW)
+        return Tried(
+            self._why(talk, ended), talk.registered.is_set(), lived, talk.come_back_sec,
+            Blocked.PERHAPS if silent or (broke and not talk.carried) else Blocked.NO, carried=talk.carried,
+        )  # fmt: skip
 
     async def by_polling(self, http: aiohttp.ClientSession, why: str) -> Tried:
         """Over HTTP, until it breaks or a socket opens. `why`: what is wrong with sockets, for the log."""
-        line = HttpLine(http, self._url, self._headers, self._free, settings=self._settings, runtime=self._runtime)
+        line = HttpLine(
+            http, self._url, self._headers, self._free, self._bodies, settings=self._settings, runtime=self._runtime
+        )
         found: list[aiohttp.ClientWebSocketResponse] = []
 
         async def look_for_socket(talk: Conversation) -> None:
@@ -118,7 +131,7 @@ class Ways:
         away = line.lost is not None and blocked(line.lost) is Blocked.NO
         return Tried(
             self._why(talk, ended), talk.registered.is_set(), lived, talk.come_back_sec, Blocked.NO, away,
-            found[0] if found else None,
+            talk.carried, line.served, found[0] if found else None,
         )  # fmt: skip
 
     async def _converse_over(
@@ -137,7 +150,7 @@ class Ways:
     async def _until_over(
         self, line: Line, talk: Conversation, beside: Callable[[Conversation], Coroutine[Any, Any, None]] | None
     ) -> Ended:
-        talk.introduce()
+        talk.introduce(next(self._connections), self._lists)
         if self._closing.is_set():
             self.close()
         async with asyncio.TaskGroup() as tasks:

@@ -15,6 +15,7 @@ from cmdexec.link.socket import Ended
 from cmdexec.protocol.codec import Frame, ask
 from cmdexec.protocol.messages import Heartbeat, OutputHeader, Register
 from cmdexec.worker.polling import HttpLine
+from cmdexec.worker.polling_bodies import Bodies
 from tests.support.waiting import becomes
 from tests.support.worker import inline_runtime, job_id, worker_settings
 
@@ -106,12 +107,13 @@ class Line:
     def __init__(self, script: Script, heard: Heard) -> None:
         self.script, self.heard = script, heard
         self.free = 0
+        self.bodies = Bodies()
         self.line: HttpLine
         self.ended: asyncio.Task[Ended]
 
     async def open(self) -> None:
         """Register, and say the list."""
-        self.line.put(ask("register", [Register(instance_id="me")], 1))
+        self.line.put(ask("register", [Register(instance_id="me", connection=7)], 1))
         self.line.put(ask("heartbeat", [Heartbeat(jobs=())], 2))
         await becomes(lambda: 2 in self.heard.answers, "it is there")
 
@@ -136,7 +138,9 @@ async def lined(folder: Path, **values: object) -> AsyncIterator[Line]:
 
     url = str(server.make_url("")).rstrip("/")
     async with session(connect_timeout_sec=2) as http:
-        line.line = HttpLine(http, url, headers, lambda: line.free, settings=settings, runtime=inline_runtime())
+        line.line = HttpLine(
+            http, url, headers, lambda: line.free, line.bodies, settings=settings, runtime=inline_runtime()
+        )
         line.ended = asyncio.create_task(line.line.run(heard))
         try:
             yield line

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
 
+from cmdexec.link.http import SERVER_NAME
 from cmdexec.protocol.codec import answer, ask, decode_frames, encode, unpack_output
 from cmdexec.protocol.messages import (
     Assignment,
@@ -90,7 +91,7 @@ class WorkerServer:
         self.headers.append(dict(request.headers))
         self._changed.set()
         if self.refuse is not None:
-            return web.Response(status=self.refuse)
+            return web.Response(status=self.refuse, headers={"Server": SERVER_NAME})
         ws = web.WebSocketResponse(protocols=("cmdexec.v1",), max_msg_size=8 * 1024 * 1024)
         await ws.prepare(request)
         self.ws = ws

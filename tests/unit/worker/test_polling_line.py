@@ -28,15 +28,17 @@ async def test_what_it_says_goes_by_the_routes_and_is_answered_as_over_a_socket(
         line.line.put_output(OutputHeader(job_id=job_id(1), attempt=1, stream="stdout", offset=0), b"abc")
         line.line.put(ask("done", [done()], 3))
         line.line.put(ask("start", [Held(job_id=job_id(1), attempt=1)], 4))
-        await becomes(lambda: 4 in line.heard.answers, "all is answered")
+        await becomes(lambda: {3, 4} <= line.heard.answers.keys(), "all is answered")
         said = [what for what, _ in line.script.asked if what != "get-job"]
-        assert said == ["register", "heartbeat", "stream-output", "submit-result", "heartbeat"], "in its order"
+        assert said[:2] == ["register", "heartbeat"]
+        assert said.index("stream-output") < said.index("submit-result"), "of one attempt in its order"
         assert line.heard.answers[3] == [OK]
         assert line.heard.answers[4] == [{**NAMED, "tell": "go"}]
         assert line.script.of("heartbeat")[-1] == {"start": [NAMED]}, "it is no list of what is held"
         assert line.heard.acks() == [{**NAMED, "stdout": 3}]
         assert all(headers["x-worker-token"] == "t" for headers in line.script.headers)
         assert all(headers["x-worker-instance"] == "me" for headers in line.script.headers)
+        assert all(headers["x-worker-connection"] == "7" for headers in line.script.headers)
 
 
 @pytest.mark.parametrize(
@@ -158,11 +160,12 @@ async def test_a_poll_that_was_lost_is_made_again_with_the_same_claim(tmp_path: 
     job = {**NAMED, "command": "true", "env": {}, "timeoutSec": None, "killGraceSec": None, "onLost": "hold"}
     async with lined(tmp_path) as line:
         line.free = 3
-        orders = {"jobs": [job], "stop": [NAMED], "cancel": [NAMED]}
+        stale = NAMED | {"attempt": 2}
+        orders = {"jobs": [job], "stop": [stale, NAMED], "cancel": [NAMED]}
         line.script.answers["get-job"] = [lost, lost, says(orders), waits]
         await line.open()
         await becomes(lambda: line.heard.orders, "it is answered")
-        assert line.heard.orders == [("stop", [NAMED]), ("cancel", [NAMED]), ("assign", [job])]
+        assert line.heard.orders == [("stop", [stale]), ("cancel", [NAMED]), ("assign", [job])]
         await becomes(lambda: len(line.script.of("get-job")) == 4, "it asks on")
         asked = line.script.of("get-job")
         assert len({one["claim"] for one in asked[:3]}) == 1
@@ -241,7 +244,7 @@ async def test_no_message_is_larger_than_the_server_or_a_route_takes(tmp_path: P
         await line.open()
         assert line.heard.answers[1] == [REGISTERED | {"maxFrameBytes": wanted}]
         line.line.put_output(OutputHeader(job_id=job_id(1), attempt=1, stream="stdout", offset=0), bytes(3 * wanted))
-        line.line.put(ask("start", [Held(job_id=job_id(1), attempt=1)], 3))
+        line.line.put(ask("done", [done()], 3))
         await becomes(lambda: 3 in line.heard.answers, "all is said")
         bodies = [int(one["content-length"]) for one in line.script.headers if "content-length" in one]
         assert max(bodies) <= wanted

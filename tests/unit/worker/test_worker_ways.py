@@ -1,6 +1,9 @@
 """Which way a worker takes to its server: a socket, HTTP while none gets through, and the socket again."""
 
 import asyncio
+import json
+import logging
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,15 +13,19 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.support.http_line import REGISTERED, Script, error, says
+from cmdexec.protocol.codec import decode_frames, encode, unpack_output
+from tests.support.http_line import NAMED, OK, REGISTERED, Script, error, lost, says
 from tests.support.waiting import becomes, stays
 from tests.support.worker_server import RunningWorker, serving
 
+JOB = {**NAMED, "command": "seq 200000"}
 FAST: dict[str, object] = {"connect_timeout_sec": 0.3, "socket_retry_sec": 0.05}
 
 
 class Doors:
-    """HTTP by a script, and `/ws` as a test wants it: `refuse` answers the upgrade, else it opens and says nothing.
+    """HTTP by a script, and `/ws` as a test wants it: `refuse` answers the upgrade, else it opens and says nothing, or
+    only `begins`: it answers frames, assigns a job, and breaks when that writes something, which it acknowledges if it
+    `carries`. Over HTTP all output is taken.
 
     silent  messages on sockets that got no answer
     open    sockets that are
@@ -27,8 +34,12 @@ class Doors:
     def __init__(self) -> None:
         self.script = Script()
         self.refuse: web.Response | None = None
+        self.begins = self.carries = False
+        self.cuts = True
+        self.said: list[tuple[str, Any]] = []
         self.upgrades = 0
         self.silent = self.open = 0
+        self.script.answers["stream-output"] = [takes]
         app = web.Application()
         app.router.add_get("/ws", self._socket)
         app.router.add_route("*", "/{path:.*}", self.script.handle)
@@ -47,10 +58,49 @@ class Doors:
         self.open += 1
         try:
             async for message in ws:
-                self.silent += message.type is web.WSMsgType.TEXT
+                if not self.begins:
+                    self.silent += message.type is web.WSMsgType.TEXT
+                elif message.type is web.WSMsgType.TEXT:
+                    await ws.send_str(encode(self._answers(message.data)).decode())
+                elif self.carries:
+                    header, data = unpack_output(message.data)
+                    stored = {"stdout": header.offset + len(data)}
+                    ack = {"jobId": header.job_id, "attempt": header.attempt, **stored}
+                    await ws.send_str(json.dumps([{"op": "ack", "items": [ack]}]))
+                    if self.cuts:
+                        hang_up_now(request)
+                else:
+                    hang_up_now(request)
         finally:
             self.open -= 1
         return ws
+
+    def _answers(self, text: str) -> list[Any]:
+        """To the beginning: welcome, and a job that writes; `go` for that."""
+        answers = []
+        for frame in decode_frames(text):
+            items = json.loads(bytes(frame.items))
+            self.said.extend((frame.op or "", item) for item in items)
+            told = {
+                "register": REGISTERED | {"maxFrameBytes": 2**20, "outputLimitBytes": 10**9},
+                "heartbeat": {"leaseSec": 30, "heartbeatSec": 10},
+                "start": {**NAMED, "tell": "go"},
+                "done": OK,
+            }
+            answers.append({"re": frame.id, "items": [told[frame.op or ""]] * len(items)})
+            if frame.op == "heartbeat":
+                answers.append({"op": "assign", "items": [JOB]})
+        return answers
+
+
+async def takes(request: web.Request) -> web.Response:
+    last = (await request.json())["chunks"][-1]
+    return web.json_response({"acknowledged": {"stdout": last["offset"] + len(b64decode(last["data"])), "stderr": 0}})
+
+
+def hang_up_now(request: web.Request) -> None:
+    assert request.transport is not None
+    request.transport.close()
 
 
 @asynccontextmanager
@@ -139,3 +189,81 @@ async def test_a_polling_worker_leaves_the_socket_alone_for_a_while(tmp_path: Pa
     async with doors(tmp_path, web.Response(status=403), socket_retry_sec=60.0) as here:
         await becomes(lambda: here.script.of("get-job"), "it polls")
         await stays(lambda: here.upgrades == 1, "it leaves the socket alone", during=0.3)
+
+
+async def test_a_socket_that_carries_no_more_than_its_beginning_is_left_after_two(tmp_path: Path) -> None:
+    """It registers, is welcomed and given a job; the first output breaks it, each time."""
+    async with doors(tmp_path, socket_retry_sec=60.0) as here:
+        here.begins = True
+        await becomes(lambda: here.script.of("stream-output"), "output goes over HTTP")
+        assert here.upgrades == 2
+        assert [op for op, _ in here.said].count("register") == 2
+
+
+async def test_a_socket_that_broke_when_output_had_got_through_is_tried_again(tmp_path: Path) -> None:
+    async with doors(tmp_path, socket_retry_sec=60.0) as here:
+        here.begins = here.carries = True
+        await becomes(lambda: here.upgrades >= 4, "it comes back to the socket")
+        assert not here.script.asked
+        here.cuts = False
+
+
+async def test_connections_and_lists_are_numbered_upwards_on_both_ways(tmp_path: Path) -> None:
+    async with doors(tmp_path) as here:
+        here.begins = True
+        often = {"leaseSec": 30, "heartbeatSec": 0.05}
+        here.script.answers["register"] = [says(REGISTERED | often)]
+        here.script.answers["heartbeat"] = [says(often)]
+        await becomes(lambda: here.script.of("submit-result"), "it polls")
+        await becomes(lambda: [op for op, _ in here.said].count("heartbeat") > 2, "and is on a socket again")
+        said = [item for op, item in here.said if op == "register"]
+        numbers = [item["connection"] for item in said]
+        assert numbers[:2] == [1, 2]
+        assert here.script.of("register")[0]["connection"] == 3
+        assert numbers[2:]
+        assert min(numbers[2:]) > 3
+        polls = [one for one in here.script.headers if "x-worker-connection" in one]
+        assert {one["x-worker-connection"] for one in polls[:3]} == {"3"}
+        lists = [item["seq"] for op, item in here.said if op == "heartbeat"]
+        over_http = [item["seq"] for item in here.script.of("heartbeat") if "seq" in item]
+        assert lists[:2] == [1, 2]
+        assert over_http == sorted(over_http)
+        assert over_http[0] == 3
+
+
+async def test_a_lost_call_behind_a_proxy_that_refuses_sockets_is_no_refusal_by_the_server(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It comes back as soon as after any call that was lost."""
+    waits: dict[str, object] = {"reconnect_min_sec": 0.02, "reconnect_max_sec": 60.0, "socket_retry_sec": 60.0}
+    async with doors(tmp_path, web.Response(status=403), **waits) as here:
+        here.script.answers["register"] = [lost, says(REGISTERED)]
+        await becomes(lambda: here.script.of("heartbeat"), "it polls", within=3)
+        said = [f"{record.message} {record.__dict__}" for record in caplog.records]
+        assert not any("refuses this worker" in one for one in said)
+        assert any("Something before the server opens no socket" in one for one in said)
+
+
+@pytest.mark.parametrize("ever", [False, True])
+async def test_where_no_poll_is_ever_answered_it_comes_back_less_and_less_often(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, ever: bool
+) -> None:
+    """However long such a line lives; one on which polls were answered was a good one."""
+    caplog.set_level(logging.DEBUG)
+    waits: dict[str, object] = {"reconnect_min_sec": 0.01, "reconnect_max_sec": 0.08, "call_tries": 1}
+    lines = 0
+
+    async def breaks_late(request: web.Request) -> web.Response:
+        nonlocal lines
+        await asyncio.sleep(0.1)
+        if ever and lines < len(here.script.of("register")):
+            lines += 1
+            return web.json_response({"jobs": [], "stop": [NAMED], "cancel": []})
+        return await lost(request)
+
+    async with doors(tmp_path, web.Response(status=403), **waits, socket_retry_sec=60.0) as here:
+        here.script.answers["get-job"] = [breaks_late]
+        await becomes(lambda: len(here.script.of("register")) > 8, "it comes back", within=10)
+    told = [getattr(record, "about", {}) for record in caplog.records]
+    found = [about["wait_sec"] for about in told if "wait_sec" in about]
+    assert (max(found[1:]) > 0.01) is not ever
