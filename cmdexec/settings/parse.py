@@ -99,7 +99,7 @@ def _text(setting: Setting, raw: object) -> str:
     if text is None:
         raise ValueError("This is not text.")
     if setting.secret:
-        return _secret(text)
+        return _secret(text, chosen=setting.mend is None)
     if setting.choices:
         if text.strip().lower() not in setting.choices:
             raise ValueError(f"{_quoted(text)} is none of the choices.")
@@ -109,8 +109,9 @@ def _text(setting: Setting, raw: object) -> str:
     return text
 
 
-def _secret(raw: str) -> str:
-    if easy_to_guess(raw):
+def _secret(raw: str, *, chosen: bool) -> str:
+    """`chosen`: by a person, who may have taken one that is easy to guess."""
+    if chosen and easy_to_guess(raw):
         raise ValueError("This is an example, or easy to guess.")
     if not raw.isprintable():
         raise ValueError("A secret is one line of text that can be printed.")

@@ -16,6 +16,10 @@ _MAX_FILE_BYTES = 1024 * 1024
 _PIPE_SEC = 5.0
 """How long a pipe may give nothing, in seconds: what writes into it may be a program that asks for a password store."""
 
+_READ = os.O_RDONLY
+for _flag in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # none of them is there on every system
+    _READ |= getattr(os, _flag, 0)
+
 _PREFIX = "CMDEXEC_"
 _PREFIXES = (_PREFIX, "SERVER_", "WORKER_")
 
@@ -216,7 +220,7 @@ def _read(path: Path, faults: list[Fault], *, must_exist: bool, field_name: str 
 def _content(path: Path) -> bytes:
     """At most a byte more than a file may have. A shell's `<(…)` is a pipe: it is read as well, but not waited for
     without end. Raises OSError, of which TimeoutError."""
-    descriptor, content = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), bytearray()
+    descriptor, content = os.open(path, _READ), bytearray()
     with open(descriptor, "rb", buffering=0) as file:
         is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
         while len(content) <= _MAX_FILE_BYTES:
