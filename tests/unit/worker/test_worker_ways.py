@@ -255,13 +255,17 @@ async def test_where_no_poll_is_ever_answered_it_comes_back_less_and_less_often(
 
     async def breaks_late(request: web.Request) -> web.Response:
         nonlocal lines
-        await asyncio.sleep(0.1)
+        seen = len(here.script.of("heartbeat"))
+        await becomes(lambda: len(here.script.of("heartbeat")) > seen + 4, "the line lives")
         if ever and lines < len(here.script.of("register")):
             lines += 1
             return web.json_response({"jobs": [], "stop": [NAMED], "cancel": []})
         return await lost(request)
 
     async with doors(tmp_path, web.Response(status=403), **waits, socket_retry_sec=60.0) as here:
+        often = {"leaseSec": 30, "heartbeatSec": 0.02}
+        here.script.answers["register"] = [says(REGISTERED | often)]
+        here.script.answers["heartbeat"] = [says(often)]
         here.script.answers["get-job"] = [breaks_late]
         await becomes(lambda: len(here.script.of("register")) > 8, "it comes back", within=10)
     told = [getattr(record, "about", {}) for record in caplog.records]
