@@ -19,7 +19,6 @@ ANYWHERE: Mapping[str, str] = MappingProxyType({
     "jobs": "The jobs, in the order asked.",
     "leaseSec": "Seconds that the worker may be silent before its jobs count as unknown.",
     "heartbeatSec": "Seconds between two heartbeats.",
-    "cancel": "Attempts to end gently (TERM, grace, KILL), and to report.",
     "offset": "Where in the stream it begins, in bytes.",
     "cpu": "Cores, or a part of one.",
     "ramMb": "Memory in MB of 2^20 bytes.",
@@ -124,6 +123,8 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "workerId": "Who it is; must be the one that its token names.",
         "session": "The life of what it keeps on disk; a new one means that it kept nothing.",
         "instanceId": "Made afresh by each process: the newest owns the session.",
+        "connection": "Which of that process's connections this is, rising; 0: it does not say."
+        " One that comes after a newer one is refused.",
         "protocol": "The protocol it speaks.",
         "frames": "Frames from the server that it understands beyond those of the first version.",
         "labels": "Names and values that jobs may require.",
@@ -148,6 +149,7 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
     },
     messages.Heartbeat: {
         "jobs": "All attempts it holds, a complete list; leave it out to say nothing of them.",
+        "seq": "Rises with each list that the process makes: one that comes late does not count.",
         "start": "Attempts that it asks to start.", "released": "Attempts that it has no more.",
         "spoolBytes": "Bytes of output and results that it still keeps.",
         "draining": "Whether it takes no more jobs.", "stats": "How its machine is.",
@@ -165,12 +167,16 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
     },
     messages.AskJobs: {
         "claim": "Made up anew for each request but for repeats: the same claim gives the same jobs again. Without one"
-                 " the jobs come already granted, so they may be started at once.",
-        "wait": "Seconds to wait for a job when there is none, half of `leaseSec` at most; with 0 it is looked once,"
-                " for a second at most.",
+                 " the jobs come already granted, so they may be started at once; but those whose answer is lost"
+                 " on its way are never run, and end as if their worker had died.",
+        "wait": "Seconds to wait for a job when there is none, half of `leaseSec` at most; with 0 it is looked once.",
         "max": "The most jobs to give; 0 asks for orders alone.",
     },
-    requests.GivenJobs: {"jobs": "Jobs to run.", "stop": "Attempts to end and forget."},
+    requests.GivenJobs: {
+        "jobs": "Jobs to run.",
+        "stop": "Attempts to end: this worker's no more, or cancelled (then `cancel` names them, too).",
+        "cancel": "Those of `stop` that were cancelled: report how they ended.",
+    },
     requests.GivenJob: {"onLost": "What becomes of it when its worker is lost: `hold` or `requeue`."},
     requests.CheckView: {
         "stop": "Whether to end the attempt.",

@@ -56,6 +56,9 @@ _HEADERS: dict[str, tuple[tuple[str, str], ...]] = {
         ("If-Range", "The `ETag` for which the range is meant."),
         ("Last-Event-ID", "Of events: the `id` of the last one that came, to go on after it."),
     ),
+    "attempts.claim": (
+        ("x-worker-connection", "The `connection` that it registered over this way: so a late request takes nothing."),
+    ),
     "api.document": (("If-None-Match", "An `ETag` that you have."),),
     "api.page": (("If-None-Match", "An `ETag` that you have."),),
 }

@@ -254,7 +254,8 @@ class Named(View, frozen=True):
 
 
 class GivenJobs(View, frozen=True):
-    """What a worker without a socket is given. `stop`: attempts to end and forget; `cancel`: to end and report."""
+    """What a worker without a socket is given. `stop`: all attempts that are to be ended, as in `BeatView`; `cancel`:
+    those of them that were cancelled: report how they ended."""
 
     jobs: tuple[GivenJob, ...]
     stop: tuple[Named, ...]

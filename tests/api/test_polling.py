@@ -157,7 +157,7 @@ def test_an_order_ends_the_poll_of_a_claim_at_once(polled: Running, worker: Poll
     named = {"jobId": job["jobId"], "attempt": 1}
     worker.beat(job, start=[named])
     for max_ in (0, 1):
-        orders = worker.polling(claim="k", max=max_, wait=20)
+        orders = worker.polling(claim=f"k{max_}", max=max_, wait=20)
         holds(lambda orders=orders: not orders.done(), "there is no order", 0.2)
         polled.api().cancel(job["jobId"])
         assert orders.result(5) == (200, {"jobs": [], "stop": [named], "cancel": [named]})

@@ -18,10 +18,15 @@ from cmdexec.protocol.requests import (
 )
 from cmdexec.server.api.handler import Call, Handlers, Reply
 from cmdexec.server.api.told import not_stored, not_taken
-from cmdexec.server.workers import PollingMember, Presence
+from cmdexec.server.workers import Presence
 
 INSTANCE_HEADER = "x-worker-instance"
 """The `instanceId` of the process that asks, for those that want to be told when another one has taken its place."""
+
+CONNECTION_HEADER = "x-worker-connection"
+"""Which of its connections this is, as its `register` over this one says: so that a late call takes nothing away."""
+
+_DIGITS_MAX = 15
 
 _NOTHING = Reply(status=204)
 
@@ -63,21 +68,23 @@ class AttemptsApi:
         return _listed(call, await self._said.release(await self._member(call), call.request))
 
     async def claim(self, call: Call) -> Reply:
-        """While its socket lives a worker is given jobs through that, and none here."""
+        """While its socket lives a worker is given jobs through that, and none here (`Said.asks`)."""
         asked: AskJobs = call.request
         if call.head:
             return _NOTHING
-        member = await self._member(call)
-        if not isinstance(member, PollingMember):
+        instance = call.headers.get(INSTANCE_HEADER)
+        member = await self._said.asks(_worker(call), instance, _connection(call))
+        if member is None:
             return _NOTHING
-        given = await self._polls.ask(member, asked, call.gone)
+        given = await self._polls.ask(member, asked, call.gone, alone=instance is not None)
         if given is None:
             return _NOTHING
         return Reply(
             GivenJobs(
-                jobs=tuple(_job(item) for item in given.jobs), stop=_named(given.stop), cancel=_named(given.cancel)
+                jobs=tuple(_job(item) for item in given.jobs), 
+                stop=_named(dict.fromkeys([*given.stop, *given.cancel])), cancel=_named(given.cancel),
             )
-        )
+        )  # fmt: skip
 
     async def check(self, call: Call) -> Reply:
         """What is not this worker's, or not known at all, is `stale`: so there is one rule for all of it, to stop."""
@@ -114,6 +121,13 @@ def _worker(call: Call) -> str:
     if call.who.id is None:
         raise Refused("unauthorized", "This is for workers.", mend="Send the worker's token as `x-worker-token`.")
     return call.who.id
+
+
+def _connection(call: Call) -> int:
+    said = call.headers.get(CONNECTION_HEADER, "0")
+    if len(said) > _DIGITS_MAX or not (said.isascii() and said.isdigit()):
+        raise Refused("invalid_field", "This has to be the number of a connection.", field=CONNECTION_HEADER)
+    return int(said)
 
 
 def _listed(call: Call, answers: Sequence[Any]) -> Reply:

@@ -10,16 +10,18 @@ from cmdexec.server.workers.turn import Turn
 async def listen(desk: Desk, member: Member, beat: Heartbeat) -> list[tuple[str, int]]:
     """What a heartbeat says of the worker itself; returns the attempts that its list lacks.
 
-    One that only asks to start, or gives back, says nothing of whether the worker drains.
+    One that only asks to start, or gives back, says nothing of whether the worker drains; one that a newer one overtook
+    says nothing of that either, nor of what the worker lacks.
     """
+    news = member.process.is_news(beat.seq)
     if beat.stats is not None:
         member.stats = beat.stats
-    if beat.draining or beat.jobs is not None or not (beat.start or beat.released):
+    if news and (beat.draining or beat.jobs is not None or not (beat.start or beat.released)):
         member.draining = beat.draining
     if beat.start:
         member.wants_start(beat.start)
     missing: list[tuple[str, int]] = []
-    if beat.jobs is not None:
+    if beat.jobs is not None and news:
         try:
             await desk.look_up(member)
             lost, missing = member.absent(beat.jobs, desk.now(), desk.lease.lease_sec)

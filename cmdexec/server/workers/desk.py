@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
@@ -39,7 +38,6 @@ PROTOCOLS = frozenset({"cmdexec.v1"})
 Make = Callable[[Holder, str, Register, Outbox, float], Member]
 """Makes a member: of a holder, its instance, what it registered, where it is told things, and when."""
 
-_REPLACED_MAX = 10_000
 _PAGE = 1000
 
 
@@ -73,7 +71,6 @@ class Desk:
             reads.jobs, jobs, self.offers, runtime.clock, spawn=self.spawn, sent_all=self.capacity.set
         )
         self._joining = Places()
-        self._replaced: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._doubtful: set[str] = set()
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -240,11 +237,28 @@ class Desk:
             outbox, make = make_outbox()
             return await self._take_place(worker_id, registered(row), outbox, make)
 
+    async def take_back(
+        self, member: Member, connection: int, make_outbox: Callable[[], tuple[Outbox, Make]]
+    ) -> Member:
+        """The process of `member` has this connection, too: if it is newer than the one that has its place, it takes
+        that. Raises CmdexecError if it may not."""
+        worker_id = member.worker_id
+        async with self._joining.taking(worker_id):
+            there = self.members.get(worker_id, member)
+            if there.process is not member.process:
+                raise Conflict("replaced", "Another process of this worker has taken its place.")
+            if connection <= there.process.connection:
+                return there
+            outbox, make = make_outbox()
+            message = msgspec.structs.replace(there.register, connection=connection)
+            return await self._take_place(worker_id, message, outbox, make)
+
     async def _take_place(self, worker_id: str, message: Register, outbox: Outbox, make: Make) -> Member:
         try:
+            process = self._joining.judge(worker_id, message)
             holder, held = await self._admit(worker_id, message)
-        except Conflict as conflict:
-            outbox.close(Close.REPLACED, conflict.message)
+        except Conflict as late:
+            outbox.close(Close.REPLACED if late.code == "replaced" else Close.GOING_AWAY, late.message)
             raise
         except Refused as refused:
             if refused.code == "forbidden":
@@ -252,9 +266,11 @@ class Desk:
                 outbox.close(Close.FORBIDDEN, refused.message)
             raise
         member = make(holder, instance_of(holder, message), message, outbox, self.now())
+        member.process = process
+        self._joining.keep(worker_id, message, process)
         older = self.members.get(worker_id)
         if older is not None:
-            self._replace(older, member.instance_id)
+            self._replace(older, member)
         mine = [job for job in held if job.session == holder.session]
         member.give(mine, self.now())
         self.members[worker_id] = member
@@ -271,7 +287,6 @@ class Desk:
     async def _admit(self, worker_id: str, message: Register) -> tuple[Holder, list[Job]]:
         """Write the worker down; what its spool is, and what the store says that the worker holds."""
         holder = Holder(worker_id, message.session or worker_id, known_as(worker_id, message))
-        instance = instance_of(holder, message)
         if message.worker_id not in (None, worker_id):
             raise Refused(
                 "forbidden", f"This credential is that of worker {worker_id}, not of {message.worker_id}.",
@@ -283,8 +298,6 @@ class Desk:
                 f"This server speaks {', '.join(sorted(PROTOCOLS))}, the worker {message.protocol}.",
                 mend="Update whichever of the two is older.",
             )
-        if message.instance_id is not None and (worker_id, instance) in self._replaced:
-            raise Conflict("replaced", "Another process of this worker has taken its place.")
         before = await self.row(worker_id)
         if before is not None and before.revoked:
             raise Refused("forbidden", "This worker was revoked.", mend="Let it join again, under a new id.")
@@ -307,12 +320,13 @@ class Desk:
         if asks:
             await self.jobs.turn(asks)
 
-    def _replace(self, older: Member, instance: str) -> None:
-        if older.instance_id != instance:
-            self._replaced[(older.worker_id, older.instance_id)] = None
-            while len(self._replaced) > _REPLACED_MAX:
-                self._replaced.popitem(last=False)
+    def _replace(self, older: Member, newer: Member) -> None:
+        """The process whose own connection is newer is not told to end."""
         self.leave(older)
+        if older.instance_id == newer.instance_id and older.register.instance_id is not None:
+            older.outbox.close(Close.GOING_AWAY, "The worker has connected again.")
+            return
+        older.process.replaced = older.instance_id != newer.instance_id
         older.outbox.close(Close.REPLACED, "Another process of this worker has taken its place.")
 
     async def _explain(self, holder: Holder, attempts: Sequence[tuple[str, int]]) -> list[OutputAck]:

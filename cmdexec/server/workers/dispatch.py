@@ -170,13 +170,7 @@ class Dispatch:
     def _able(self) -> list[Member]:
         """The workers that may be given jobs, those with the most free slots first."""
         now = self._desk.now()
-        heard_after = now - self._silent_sec
-        able = [
-            member
-            for member in self._desk.members.values()
-            if member.ready and member.takes
-            and member.heard_at >= heard_after and member.paused_until <= now
-        ]  # fmt: skip
+        able = [member for member in self._desk.members.values() if member.able(now, self._silent_sec)]
         if len(able) > 1:
             able.sort(key=lambda member: -member.open_slots)
         return able

@@ -13,6 +13,10 @@ from cmdexec.protocol.messages import Assignment, CancelOrder, StopOrder
 ANSWER_BYTES = 1024 * 1024
 """Assignments that one answer holds, but for a single larger one."""
 
+_ORDERS_AGAIN = 3
+_ANSWERS_KEPT = 2
+"""A worker may have two requests under way, of which the newer one ends the older."""
+
 Key = tuple[str, int]
 
 
@@ -23,15 +27,17 @@ class Poll:
     most   how many it takes
     brief  it waits for no job that is not there yet
     why    what it is answered in place of jobs, once it is over
+    passed another one of this worker took its place
     """
 
-    __slots__ = ("brief", "claim", "most", "over", "why")
+    __slots__ = ("brief", "claim", "most", "over", "passed", "why")
 
     def __init__(self, claim: str | None, most: int, *, brief: bool = False) -> None:
         self.claim = claim
         self.most = most
         self.brief = brief
         self.over = asyncio.Event()
+        self.passed = False
         self.why: CmdexecError | None = None
 
     def end(self, why: CmdexecError | None = None) -> None:
@@ -41,11 +47,31 @@ class Poll:
             self.over.set()
 
 
-class Mailbox:
-    """Of one worker. Assignments wait for the next poll, whatever claim that has; orders for a poll or a heartbeat.
+    @property
+    def takes_orders(self) -> bool:
+        """One that names no claim, and is for jobs, is not heard as to whether its answer arrived."""
+        return self.claim is not None or not self.most
 
-    given  the claim that was answered last, and with what
-    """
+
+class Answer:
+    """What a poll with a claim was answered, to be said again if the same claim comes again: the attempts given, those
+    to stop and those to cancel."""
+
+    __slots__ = ("_again", "cancel", "jobs", "stop")
+
+    def __init__(self, jobs: Sequence[Key], stop: Sequence[Key], cancel: Sequence[Key]) -> None:
+        self.jobs, self.stop, self.cancel = jobs, stop, cancel
+        self._again = 0
+
+    def orders_again(self) -> tuple[Sequence[Key], Sequence[Key]]:
+        """To stop, to cancel. No more after a few times: a heartbeat brings them, and who has only one claim would be
+        answered at once each time."""
+        self._again += 1
+        return (self.stop, self.cancel) if self._again <= _ORDERS_AGAIN else ((), ())
+
+
+class Mailbox:
+    """Of one worker. Assignments wait for the next poll, whatever claim that has; orders for a poll or a heartbeat."""
 
     def __init__(self, *, most_bytes: int, most_orders: int) -> None:
         self._most_bytes = most_bytes
@@ -56,7 +82,7 @@ class Mailbox:
         self._room = asyncio.Event()
         self._closed = False
         self.poll: Poll | None = None
-        self.given: tuple[str, tuple[Key, ...]] | None = None
+        self._answers: OrderedDict[str, Answer] = OrderedDict()
 
     # As an outbox
 
@@ -112,6 +138,7 @@ class Mailbox:
     def open(self, poll: Poll) -> None:
         """Begin to wait for jobs; who waited before waits no more."""
         if self.poll is not None:
+            self.poll.passed = True
             self.poll.end()
         self.poll = poll
         if self._closed:
@@ -140,6 +167,17 @@ class Mailbox:
             taken.append(item)
             size += more
         return taken
+
+    def answered(self, claim: str, answer: Answer) -> None:
+        """That claim is being answered so."""
+        self._answers[claim] = answer
+        self._answers.move_to_end(claim)
+        while len(self._answers) > _ANSWERS_KEPT:
+            self._answers.popitem(last=False)
+
+    def answer(self, claim: str) -> Answer | None:
+        """What that claim was answered, if it is one of the last."""
+        return self._answers.get(claim)
 
     def forget(self, job_id: str, attempt: int) -> None:
         """The worker has this attempt no more."""
@@ -191,5 +229,5 @@ class Mailbox:
     def _look(self) -> None:
         """End the poll if there is something for its answer."""
         poll = self.poll
-        if poll is not None and ((self._jobs and poll.most) or (self._orders and poll.claim is not None)):
+        if poll is not None and ((self._jobs and poll.most) or (self._orders and poll.takes_orders)):
             poll.end()

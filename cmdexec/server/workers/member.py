@@ -11,6 +11,7 @@ from cmdexec.protocol.messages import Held, Register, Stats
 from cmdexec.server.jobs import Holder
 from cmdexec.server.workers.outbox import Outbox
 from cmdexec.server.workers.parts import Capacity, Free, Part, part_of
+from cmdexec.server.workers.places import Process
 
 _KEPT = frozenset({Status.ASSIGNED, Status.RUNNING, Status.UNKNOWN})
 _ROUND_TRIP_WEIGHT = 0.1
@@ -68,6 +69,7 @@ class Member:
     paused_until  it left jobs unstarted until they were taken back, so until then, or until it asks for a start, it
                   gets no more
     capacity      what it lets its jobs use together
+    process       what is known of it over all its connections
 
     A job whose part of the machine is not free there yet waits for that, not for a slot: it takes none, as long as no
     more wait so than the worker has slots.
@@ -92,6 +94,7 @@ class Member:
         self.dry_since = 0
         self.paused_until = now
         self.capacity = Capacity.of(register)
+        self.process = Process()
         self._given: dict[str, Given] = {}
         self._running = 0
         self._parts = 0
@@ -146,6 +149,10 @@ class Member:
     def surplus(self) -> int:
         """How many attempts wait with it although it has no slot for them."""
         return min(self.waiting - len(self.crowded), max(0, self._busy - self.slots))
+
+    def able(self, now: float, silent_sec: float) -> bool:
+        """Whether it may be given jobs: it has said what it holds, drains not, and was heard lately."""
+        return self.ready and self.takes and self.heard_at >= now - silent_sec and self.paused_until <= now
 
     def fits(self, part: Part | None) -> bool:
         """Whether a job with this part could start beside all that it has."""

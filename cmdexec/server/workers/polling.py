@@ -6,14 +6,16 @@ from cmdexec.model.job import Job, Status
 from cmdexec.protocol.messages import Held, Register
 from cmdexec.server.jobs import Holder
 from cmdexec.server.workers.mailbox import Mailbox
-from cmdexec.server.workers.member import Member, Named
+from cmdexec.server.workers.member import Given, Member, Named
 
 
 class PollingMember(Member):
     """It is given jobs only while it asks for some, and never more than it has slots.
 
-    Requests may overtake each other, so a list says nothing of what was given to it, or granted, less than
-    `heartbeat_sec` ago.
+    Requests may overtake each other, so a list says nothing of what was given to it, granted, or named by it, less than
+    `heartbeat_sec` ago; nor, for half a lease, of what it was given already granted and has not named yet.
+
+    An attempt that is unknown takes no slot of it until it is named: the process that had it may have ended.
     """
 
     transport = "polling"
@@ -26,6 +28,11 @@ class PollingMember(Member):
         self.fresh = True
         self._heartbeat_sec = heartbeat_sec
         self._word: dict[str, float] = {}
+        self._doubted: set[str] = set()
+
+    @property
+    def _busy(self) -> int:
+        return super()._busy - len(self._doubted)
 
     @property
     def open_slots(self) -> int:
@@ -58,14 +65,30 @@ class PollingMember(Member):
                 continue
             if given.started_at is None and given.batch == 0:
                 again.append(job_id)
-            elif now - max(given.given_at, given.started_at or given.given_at) >= self._heartbeat_sec:
+            elif self._lacks(job_id, given, now, patience):
                 missing.append((job_id, given.attempt))
         return again, missing
+
+    def _lacks(self, job_id: str, given: Given, now: float, lease_sec: float) -> bool:
+        """Whether a list without it is believed."""
+        word = self._word.get(job_id)
+        untold = word is None and given.started_at is not None and given.batch > 0
+        since = max(given.given_at, given.started_at or given.given_at, word or given.given_at)
+        return now - since >= (lease_sec / 2 if untold else self._heartbeat_sec)
 
     def give(self, jobs: Iterable[Job], now: float) -> None:
         held = tuple(jobs)
         super().give(held, now)
-        self._word.update((job.job_id, float("-inf")) for job in held if job.status is Status.UNKNOWN)
+        unknown = [job.job_id for job in held if job.status is Status.UNKNOWN]
+        self._word.update((job_id, float("-inf")) for job_id in unknown)
+        self._doubted.update(unknown)
+
+    def take(self, job_id: str, attempt: int) -> Given | None:
+        given = super().take(job_id, attempt)
+        if given is not None:
+            self._doubted.discard(job_id)
+            self._word.pop(job_id, None)
+        return given
 
     def heard_of(self, named: Iterable[Named], now: float, patience: float = 0.0) -> bool:
         """It said something of these. Returns whether one of them was not spoken of for so long before, or not at all:
@@ -78,6 +101,7 @@ class PollingMember(Member):
                 continue
             doubtful |= now - self._word.get(item.job_id, given.given_at) >= patience
             self._word[item.job_id] = now
+            self._doubted.discard(item.job_id)
         return doubtful
 
     def silent(self, now: float, patience: float) -> list[tuple[str, int]]:

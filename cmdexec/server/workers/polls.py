@@ -12,12 +12,15 @@ from cmdexec.protocol.messages import AskJobs, Assignment, Held, Released
 from cmdexec.server.workers.assignment import assignment
 from cmdexec.server.workers.carry import carry_out
 from cmdexec.server.workers.desk import Desk
-from cmdexec.server.workers.mailbox import Key, Poll
+from cmdexec.server.workers.mailbox import Answer, Key, Poll
 from cmdexec.server.workers.polling import PollingMember
 from cmdexec.server.workers.turn import Reply, Turn
 
 _LOOK_SEC = 1.0
-"""How long one that does not want to wait waits all the same: until it is known what there is."""
+"""How long one that does not want to wait waits all the same, if need be: until it is known what there is."""
+
+_PASSED_SEC = 1.0
+"""How long a poll takes at least that another one ends: two processes that share an id would do nothing else."""
 
 Gone = Callable[[], Coroutine[Any, Any, None]]
 """Returns when whoever asked is gone."""
@@ -41,8 +44,9 @@ class Polls:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def ask(self, member: PollingMember, asked: AskJobs, gone: Gone) -> Given | None:
-        """Jobs and orders, as soon as there are any; None if there are none in time.
+    async def ask(self, member: PollingMember, asked: AskJobs, gone: Gone, *, alone: bool = False) -> Given | None:
+        """Jobs and orders, as soon as there are any; None if there are none in time. `alone`: whoever asks is known to
+        be the only process of its worker.
 
         Raises Unavailable(`draining`) when the server stops: so that the worker waits before it asks again.
         """
@@ -51,15 +55,18 @@ class Polls:
         member.ready = True
         if asked.claim is not None:
             repeated = await self._once_more(member, asked.claim)
-            if repeated:
-                return self._given(member, asked.claim, repeated)
+            if repeated is not None:
+                return repeated
         poll = Poll(asked.claim, asked.max, brief=asked.wait == 0)
         answer: Given | CmdexecError | None
         try:
             async with asyncio.TaskGroup() as tasks:
                 watch = tasks.create_task(gone(), name="who asks for jobs")
                 try:
+                    began = self._desk.now()
                     await self._wait(member, poll, asked.wait, watch)
+                    if poll.passed and not (alone or poll.brief):
+                        await asyncio.wait((watch,), timeout=max(0.0, began + _PASSED_SEC - self._desk.now()))
                     answer = await self._answer(member, poll, watch)
                 except CmdexecError as away:
                     answer = away
@@ -75,7 +82,7 @@ class Polls:
         desk = self._desk
         member.dry_since = 0  # this claim was not made yet
         member.mailbox.open(poll)
-        if poll.brief and not poll.most:
+        if poll.brief and not (member.open_slots and member.able(desk.now(), desk.lease.lease_sec / 2)):
             return
         desk.capacity.set()
         async with asyncio.TaskGroup() as tasks:
@@ -91,7 +98,7 @@ class Polls:
         if poll.why is not None:
             raise poll.why
         taken = mailbox.take(poll.most)
-        if poll.claim is None:
+        if not poll.takes_orders:
             granted = await self._granted(member, taken, watch)
             return Given(granted) if granted else None
         stop, cancel = mailbox.take_orders()
@@ -100,27 +107,38 @@ class Polls:
         return self._given(member, poll.claim, taken, stop, cancel)
 
     def _given(
-        self, member: PollingMember, claim: str, jobs: Sequence[Assignment], stop: Sequence[Key] = (),
-        cancel: Sequence[Key] = (),
+        self, member: PollingMember, claim: str | None, jobs: Sequence[Assignment], stop: Sequence[Key],
+        cancel: Sequence[Key],
     ) -> Given:  # fmt: skip
-        if jobs:
-            member.sent(jobs, self._desk.now())
-            member.mailbox.given = (claim, tuple((job.job_id, job.attempt) for job in jobs))
+        member.sent(jobs, self._desk.now())
+        if claim is not None:
+            keys = [(job.job_id, job.attempt) for job in jobs]
+            member.mailbox.answered(claim, Answer(keys, stop, cancel))
         return Given(jobs, stop, cancel)
 
-    async def _once_more(self, member: PollingMember, claim: str) -> list[Assignment]:
-        """What was given for this claim before, by this server or the one before it, as far as it has not begun."""
-        given = member.mailbox.given
-        if given is not None and given[0] == claim:
-            found = [job for job in await self._desk.look([job_id for job_id, _ in given[1]]) if job is not None]
-            mine = [job for job in found if (job.job_id, job.attempt) in given[1]]
+    async def _once_more(self, member: PollingMember, claim: str) -> Given | None:
+        """What was given for this claim before, by this server or the one before it, as far as it has not begun; and
+        what was ordered."""
+        before = member.mailbox.answer(claim)
+        stop: Sequence[Key] = ()
+        cancel: Sequence[Key] = ()
+        if before is not None:
+            stop, cancel = before.orders_again()
+            found = [job for job in await self._desk.look([job_id for job_id, _ in before.jobs]) if job is not None]
+            mine = [job for job in found if (job.job_id, job.attempt) in before.jobs]
         elif member.fresh:
             name = member.claim_id(claim)
             mine = [job async for job in self._desk.held(member.worker_id) if job.claim_id == name]
             member.fresh = False
         else:
-            return []
-        return [assignment(job) for job in mine if _waits_with(member, job)]
+            return None
+        jobs = [assignment(job) for job in mine if _waits_with(member, job)]
+        if not (jobs or stop or cancel):
+            return None
+        if before is None:
+            return self._given(member, claim, jobs, stop, cancel)
+        member.sent(jobs, self._desk.now())
+        return Given(jobs, stop, cancel)
 
     async def _granted(
         self, member: PollingMember, jobs: Sequence[Assignment], watch: "asyncio.Task[None]"

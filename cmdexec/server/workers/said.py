@@ -76,11 +76,26 @@ class Said:
         await desk.renew(worker_id)
         return member
 
+    async def asks(self, worker_id: str, instance: str | None = None, connection: int = 0) -> PollingMember | None:
+        """The member that asks for jobs. While a socket of its process lives that is none, unless it asks over a newer
+        connection (0: it does not say), which proves that it has that socket no more; and none if it asked over an
+        older one, so that the question comes late."""
+        member = await self.heard(worker_id, instance)
+        process = member.process
+        if instance is not None and connection > process.connection:
+            if isinstance(member, PollingMember):
+                process.connection = connection
+            else:
+                member = await self._desk.take_back(member, connection, self._connection)
+        late = 0 < connection < process.connection
+        return member if isinstance(member, PollingMember) and not late else None
+
     async def heartbeat(self, member: Member, beat: Heartbeat) -> tuple[Beat, list[Key], list[Key]]:
         """The answer to all that it says of attempts; and the orders that waited, to stop and to cancel."""
         turn, reply = self._turn(member), Reply(None, 1)
         missing: list[Key] = []
         if isinstance(member, PollingMember):
+            member.heard_of(beat.start, self._desk.now())
             missing = await listen(self._desk, member, beat)
         turn.heartbeat(beat, missing, reply, 0)
         self._done(await carry_out(self._desk, member, turn))

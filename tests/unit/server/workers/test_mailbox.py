@@ -8,7 +8,7 @@ from cmdexec.errors import CmdexecError, Unavailable
 from cmdexec.link.socket import Close
 from cmdexec.protocol.codec import ask
 from cmdexec.protocol.messages import Assignment, CancelOrder, Drain, StopOrder
-from cmdexec.server.workers.mailbox import ANSWER_BYTES, Mailbox, Poll
+from cmdexec.server.workers.mailbox import ANSWER_BYTES, Answer, Mailbox, Poll
 
 
 def job(number: int, size: int = 10) -> Assignment:
@@ -87,7 +87,7 @@ def test_what_was_never_given_is_not_stopped_but_forgotten(mailbox: Mailbox) -> 
 
 @pytest.mark.parametrize(
     ("claim", "most", "by_job", "by_order"),
-    [("a", 1, True, True), ("a", 0, False, True), (None, 1, True, False)],
+    [("a", 1, True, True), ("a", 0, False, True), (None, 1, True, False), (None, 0, False, True)],
 )
 def test_what_ends_a_poll(mailbox: Mailbox, claim: str | None, most: int, by_job: bool, by_order: bool) -> None:
     for what, ends in ((put, by_job), (stop, by_order), (cancel, by_order)):
@@ -158,3 +158,15 @@ def test_a_drain_ends_the_poll_with_a_reason(mailbox: Mailbox) -> None:
     mailbox.put(ask("drain", [Drain()]))
     assert isinstance(poll.why, CmdexecError)
     assert poll.why.code == "draining"
+
+
+def test_the_last_two_answers_are_kept_and_their_orders_said_again_a_few_times(mailbox: Mailbox) -> None:
+    for claim in ("a", "b", "c"):
+        mailbox.answered(claim, Answer([], [("j1", 1)], [("j2", 1)]))
+    assert mailbox.answer("a") is None
+    assert mailbox.answer("b") is not None
+    kept = mailbox.answer("c")
+    assert kept is not None
+    said = [kept.orders_again() for _ in range(9)]
+    assert said[0] == ([("j1", 1)], [("j2", 1)])
+    assert said[-1] == ((), ()), "who has only one claim is not answered at once for ever"
