@@ -9,9 +9,9 @@ import pytest
 
 from tests.support.server import Running, running
 
-JOBS, BATCH = 120, 15
+JOBS, BATCH = 60, 15
 LARGE = {"command": ["true", *("x" * 112_000 for _ in range(4))]}
-ALLOWED_MIB = 60
+ALLOWED_MIB = 40
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def peak_mib(pid: int) -> float:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to see the peak of memory")
 def test_the_status_of_many_large_jobs_takes_little_memory(server: Running) -> None:
-    """54 MB of answer, three times at once."""
+    """27 MB of answer, three times at once."""
     api = server.api("operator")
     ids = [job_id for _ in range(JOBS // BATCH) for job_id in api.create_many([LARGE] * BATCH)]
     before = peak_mib(server.process.pid)

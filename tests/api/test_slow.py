@@ -253,7 +253,7 @@ def test_ten_thousand_requests_in_one_piece_are_answered_one_by_one(server: Runn
 
 
 def test_slow_readers_of_a_large_answer_hold_a_part_of_it_each(server: Running) -> None:
-    """Of the 10 MB that each asks for, 2 MiB are made at once, and some more fit into what waits to be sent."""
+    """Of the 10 MB that each asks for, 256 KiB are made at once, and some more fits into what waits to be sent."""
     api = server.api()
     ids = [job_id for _ in range(2) for job_id in api.create_many([{"command": "x" * 50_000}] * 100)]
     (name, value), *_ = server.headers("viewer").items()
@@ -266,7 +266,7 @@ def test_slow_readers_of_a_large_answer_hold_a_part_of_it_each(server: Running) 
         others_are_served(server)
         for one in readers:
             assert select.select([one], [], [], 10)[0], "each has begun to be answered"
-        assert rss_bytes(server.process.pid) - before < len(readers) * 5 * MIB
+        assert rss_bytes(server.process.pid) - before < len(readers) * 3 * MIB
     api.call("POST", "/api/jobs/cancel", {"jobId": ids})
 
 

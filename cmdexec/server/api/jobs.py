@@ -15,7 +15,7 @@ from cmdexec.protocol.requests import (
     NewJob,
 )
 from cmdexec.server.api.handler import Call, Handlers, Reply
-from cmdexec.server.api.pages import in_pages, pages
+from cmdexec.server.api.pages import Pages, pages
 from cmdexec.server.api.views import job_view, needs_row, waiting_for
 from cmdexec.server.jobs import Jobs
 from cmdexec.store.contract.reads import Reads
@@ -41,6 +41,7 @@ class JobsApi:
         self._fleet = fleet
         self._max_batch = max_batch
         self._max_spec = max_spec_bytes
+        self._pages = Pages(self._found, self._views)
 
     def handlers(self) -> Handlers:
         return {"jobs.create": self.create, "jobs.status": self.status, "jobs.cancel": self.cancel}
@@ -62,7 +63,7 @@ class JobsApi:
         asked: JobQuery = call.request
         if len(asked.job_id) == 1:
             return Reply(await self.view((await self._found(asked.job_id))[0]))
-        return await in_pages(asked.job_id, self._found, self._views)
+        return await self._pages.answer(asked.job_id)
 
     async def cancel(self, call: Call) -> Reply:
         asked: CancelJobs = call.request

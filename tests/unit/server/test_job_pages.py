@@ -1,5 +1,6 @@
 """Many jobs in one answer: complete and in order, with few of them in memory, and refused before a byte is sent."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from cmdexec.server.api.handler import JSON, Call, Reply
 from cmdexec.server.api.jobs import JobsApi
 from cmdexec.server.api.pages import PAGE
 from cmdexec.server.identity import Identity
+from tests.support.waiting import becomes
 from tests.unit.server.core import OWNER, Core
 
 ME = Identity("user", OWNER, frozenset())
@@ -68,7 +70,29 @@ async def test_large_jobs_are_read_and_sent_a_few_at_a_time(server: Core) -> Non
     parts = [part async for part in reply.body]
     assert shown(b"".join(parts)) == expected(jobs)
     assert max(sizes) <= PAGE
-    assert max(map(len, parts)) < (PAGE + 1) * 200_000
+    assert max(map(len, parts)) <= 256 * 1024
+
+
+async def test_of_answers_that_nobody_reads_on_few_jobs_are_in_memory(server: Core) -> None:
+    """Whoever is not read holds one job at most, and all that are not read 32 together; who reads on gets the rest."""
+    jobs = await server.submit(5, command=LARGE)
+    pages = api(server)
+    asked = Call(ME, JobQuery(job_id=tuple(job.job_id for job in jobs)))
+    sizes = watched(server)
+    bodies = [(await pages.status(asked)).body for _ in range(40)]
+    first = [await anext(body) for body in bodies]
+    sizes.clear()
+    waiting = [asyncio.create_task(anext(body)) for body in bodies]
+    await becomes(lambda: sum(one.done() for one in waiting) == 32, "as many as may are made")
+    assert sizes == [1] * 32
+    more = asyncio.create_task(anext(bodies[0]))
+    await becomes(lambda: sum(one.done() for one in waiting) == 33, "the next one has its turn")
+    for one, body in zip(waiting[1:], bodies[1:], strict=True):
+        one.cancel()
+        await asyncio.wait([one])
+        await body.aclose()
+    parts = [first[0], waiting[0].result(), await more, *[part async for part in bodies[0]]]
+    assert shown(b"".join(parts)) == expected(jobs)
 
 
 @pytest.mark.parametrize("place", [0, 2 * PAGE, -1])
