@@ -15,6 +15,7 @@ from cmdexec.protocol.requests import NOT_PROVIDED_YET, NewJob
 from cmdexec.protocol.unreadable import unreadable
 
 _FAULT = re.compile(r"(?P<said>.*?)(?: - at `(?P<key>key` in `)?\$(?P<path>[^`]*)`)?", re.DOTALL)
+_PATH = re.compile(r" - at `(?:key` in `)?\$[^`]*`\Z")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
 _GOT = re.compile(r"got `([a-z]+)`")
 _NAMED = re.compile(r"(?P<what>missing required|contains unknown) field `(?P<name>.*)`", re.DOTALL)
@@ -33,20 +34,21 @@ _PATTERNS = {
 }
 
 _MAX_SHOWN = 100
+_MAX_SAID = 2000
 
 
-def explain(wrong: BaseException, kind: Any, body: bytes = b"") -> Refused:
+def explain(wrong: BaseException, kind: Any, body: bytes = b"", *, place: str = "") -> Refused:
     """The fault `wrong` of decoding a `kind`: `bad_json` if it could not be read at all, else `unknown_field`,
     `not_provided` or `invalid_field` with the field, and for the whole body `bad_request`. In `body`, the JSON, is
     looked up what the library does not say: which entry of an object it is. Without one, of a query, all is text, and
-    what it is, is not said."""
+    what it is, is not said. `place`: where the body stands in the whole, `[3]`."""
     if not isinstance(wrong, msgspec.ValidationError):
         return unreadable(wrong, body)
-    fault = _FAULT.fullmatch(str(wrong))
+    fault = _FAULT.fullmatch(_cut(str(wrong)))
     said, path, is_key = (fault["said"], fault["path"] or "", bool(fault["key"])) if fault else ("", "", False)
     found = _named_entry(path, kind, body)
     unnamed = found == path and "[...]" in path
-    at = (path.partition("[...]")[0] if unnamed else found).removeprefix(".")
+    at = (place + (path.partition("[...]")[0] if unnamed else found)).removeprefix(".")
     wanted = _at(inspect.type_info(kind), path, is_key=is_key)
     if named := _NAMED.search(said):
         return _named(named["what"], named["name"], at, wanted)
@@ -64,6 +66,15 @@ def explain(wrong: BaseException, kind: Any, body: bytes = b"") -> Refused:
     return Refused("invalid_field", f"`{at}` {must}{is_now}.", field=at)
 
 
+def _cut(said: str) -> str:
+    """Without the middle of a name that is very long; where it is comes last."""
+    if len(said) <= _MAX_SAID:
+        return said
+    path = _PATH.search(said, len(said) - _MAX_SAID // 2)
+    begins = said[: _MAX_SAID // 2].replace(" - at `", " - at '")  # what looks so in a name is no path
+    return f"{begins}…`{path[0] if path else ''}"
+
+
 def unknown_field(name: str, at: str, known: list[str], *, job: bool) -> Refused:
     """`name` is not a field that may stand at `at`."""
     shown = name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}…"
@@ -72,7 +83,7 @@ def unknown_field(name: str, at: str, known: list[str], *, job: bool) -> Refused
         return Refused("not_provided", f"`{field}` is not provided by this version.", field=field, mend="Leave it out.")
     if not name:
         return Refused("unknown_field", "There is no field without a name.", field=field, mend="Leave it out.")
-    near = difflib.get_close_matches(name, known, 1)
+    near = difflib.get_close_matches(name[:_MAX_SHOWN], known, 1)
     mend = f"Did you mean `{near[0]}`?" if near else "Leave it out."
     return Refused("unknown_field", f"There is no field `{field}`.", field=field, mend=mend)
 

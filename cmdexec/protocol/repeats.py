@@ -19,19 +19,21 @@ class _Object(_Pairs):
     """An object with all that was written in it."""
 
 
-def refuse_repeats(body: bytes, least: int) -> None:
+def refuse_repeats(body: bytes, least: int, place: str = "") -> None:
     """Raises Refused(`invalid_field`) if an object of `body` has a name twice, however the name is escaped.
 
     body    JSON that was decoded before, as a kind that allows for no unknown fields: so it is not nested deeply
     least   how many names it must have at the very least. If it has no more colons than that, no name is there twice,
             and nothing has to be read again: so it is with jobs that are a command and nothing else
+    place   where `body` stands in the whole: `[3]`
     """
     if body.count(b":") <= least:
         return
     try:
         json.loads(body, object_pairs_hook=_distinct, parse_int=str, parse_float=str)
     except _Repeated as repeated:
-        where = _first(json.loads(body, object_pairs_hook=_Object, parse_int=str, parse_float=str)) or ""
+        found = _first(json.loads(body, object_pairs_hook=_Object, parse_int=str, parse_float=str)) or ""
+        where = f"{place}.{found}" if place else found
         raise Refused(
             "invalid_field", f"`{where}` is given more than once.", field=where, mend="Give it once."
         ) from repeated

@@ -6,6 +6,7 @@ It knows no HTTP server: the edge brings what it read, a simulation brings what 
 import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import GenericAlias
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ from cmdexec.protocol.faults import explain, takes_list, takes_number, unknown_f
 from cmdexec.protocol.operations import BY_NAME, Operation, Permission
 from cmdexec.protocol.repeats import refuse_repeats
 from cmdexec.protocol.requests import Request
-from cmdexec.runtime import Runtime
+from cmdexec.runtime import Runtime, Threads
 from cmdexec.server.api.handler import JSON, Call, Gone, Handler, Handlers, Reply, stays
 from cmdexec.server.identity import NOBODY, Identity
 from cmdexec.server.identity.sessions import LiveSessions
@@ -26,6 +27,9 @@ from cmdexec.server.identity.workers import WorkerIdentities
 
 _MANY_MAX = 10_000
 """What memory bears; how many an operation takes, it says itself."""
+
+_LARGE_BYTES = 256 * 1024
+"""From here on a body is decoded in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ class Perform:
             who = await self.identify(shown)
             permit(who, operation.permission)
             asked = await read()
-            request, listed = self._decoders[name].decode(asked)
+            request, listed = await self._decoders[name].decode(asked, self._runtime.threads)
             call = Call(who, request, listed, asked.body or b"", asked.headers, asked.source, asked.head, asked.gone)
             return await self._handlers[name](call)
         except Exception as wrong:
@@ -173,6 +177,7 @@ class _Decoder:
         several: Any = GenericAlias(tuple, (operation.request, ...))
         self._list_kind = Annotated[several, Meta(max_length=_MANY_MAX)]
         self._list = msgspec.json.Decoder(self._list_kind)
+        self._items = msgspec.json.Decoder(Annotated[tuple[msgspec.Raw, ...], Meta(max_length=_MANY_MAX)])
         about = inspect.type_info(operation.request)
         fields = about.fields if isinstance(about, inspect.StructType) else ()
         self._known = [field.encode_name for field in fields]
@@ -181,13 +186,17 @@ class _Decoder:
         self._required = sum(field.required for field in fields)
         self._asked_by_people = isinstance(operation.request, type) and issubclass(operation.request, Request)
 
-    def decode(self, asked: Asked) -> tuple[Any, bool]:
-        """The request, and whether a list was sent. Raises Refused."""
+    async def decode(self, asked: Asked, threads: Threads) -> tuple[Any, bool]:
+        """The request, and whether a list was sent; what is large is decoded in a thread. Raises Refused."""
         if asked.body is None:
             return self._from_query(asked), False
         if asked.query:
             raise Refused("bad_request", "This operation takes no query.", mend="Send its fields in the body.")
-        return self._from_body(asked.body, asked.content_type if asked.body else JSON)
+        _must_be_json(asked.content_type if asked.body else JSON)
+        body = asked.body or b"{}"  # no body at all, of whatever type, says nothing
+        if len(body) < _LARGE_BYTES:
+            return self._from_body(body)
+        return await threads.run(partial(self._from_large_body, body))
 
     def _from_query(self, asked: Asked) -> Any:
         values: dict[str, Any] = dict(asked.fields)
@@ -205,15 +214,7 @@ class _Decoder:
         except msgspec.ValidationError as wrong:
             raise explain(wrong, self._kind) from wrong
 
-    def _from_body(self, body: bytes, content_type: str) -> tuple[Any, bool]:
-        """No body at all, of whatever type, says nothing: `{}`."""
-        body = body or b"{}"
-        kind, _, parameters = content_type.partition(";")
-        charset = parameters.strip().lower().replace('"', "")
-        if kind.strip().lower() != JSON or charset not in ("", "charset=utf-8"):
-            raise Refused(
-                "unsupported_type", "The body must be JSON.", mend=f"Send it with `Content-Type: {JSON}`, in UTF-8."
-            )
+    def _from_body(self, body: bytes) -> tuple[Any, bool]:
         listed = self._many and is_list(body)
         try:
             said: Any = self._list.decode(body) if listed else self._one.decode(body)
@@ -222,3 +223,32 @@ class _Decoder:
         if self._asked_by_people:
             refuse_repeats(body, self._required * (len(said) if listed else 1))
         return ((said,) if self._many and not listed else said), listed
+
+    def _from_large_body(self, body: bytes) -> tuple[Any, bool]:
+        """The items of a list one by one: the library lets no other thread run while it decodes."""
+        if not self._many or not is_list(body):
+            return self._from_body(body)
+        try:
+            items = self._items.decode(body)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return self._from_body(body)
+        said = []
+        for place, item in enumerate(map(bytes, items)):
+            try:
+                said.append(self._one.decode(item))
+            except msgspec.ValidationError as wrong:
+                raise explain(wrong, self._kind, item, place=f"[{place}]") from wrong
+            except (msgspec.MsgspecError, UnicodeError, RecursionError):
+                return self._from_body(body)  # which says where in the whole it is
+            if self._asked_by_people:
+                refuse_repeats(item, self._required, place=f"[{place}]")
+        return tuple(said), True
+
+
+def _must_be_json(content_type: str) -> None:
+    kind, _, parameters = content_type.partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    if kind.strip().lower() != JSON or charset not in ("", "charset=utf-8"):
+        raise Refused(
+            "unsupported_type", "The body must be JSON.", mend=f"Send it with `Content-Type: {JSON}`, in UTF-8."
+        )

@@ -10,7 +10,7 @@ import pytest
 from cmdexec.errors import CODES, CmdexecError, Conflict, Refused, Unavailable
 from cmdexec.protocol import operations
 from cmdexec.protocol.operations import BY_NAME, OPERATIONS, Permission
-from cmdexec.runtime import system_runtime
+from cmdexec.runtime import Inline, system_runtime
 from cmdexec.server.api import ranges
 from cmdexec.server.api.handler import Call, Handler, Reply
 from cmdexec.server.identity import NOBODY, Identity
@@ -118,7 +118,8 @@ async def test_what_a_list_and_what_a_single_one_become() -> None:
     table = all_but(**{"jobs.create": keep})
     worker = performing(table)
     for body in (b'{"command":"1"}', b'  [{"command":"1"},{"command":"2"}]'):
-        request, listed = worker._decoders["jobs.create"].decode(Asked(body=body, content_type="application/json"))
+        asked = Asked(body=body, content_type="application/json")
+        request, listed = await worker._decoders["jobs.create"].decode(asked, Inline())
         assert listed == (b"[" in body)
         assert [one.command for one in request] == (["1", "2"] if listed else ["1"])
 
