@@ -1,6 +1,5 @@
 """A whole worker in the standard library alone: `WORKER_TOKEN_SECRET=… python worker.py URL NAME [SLOTS]`."""
 import base64, concurrent.futures, contextlib, hmac, json, os, signal, subprocess, sys, threading, time, urllib.request
-
 SERVER, NAME, SLOTS = sys.argv[1], sys.argv[2], int((sys.argv[3:] or ["2"])[0])
 RUNNING, FREE, CLEAN = {}, threading.Semaphore(SLOTS), {name: os.environ[name] for name in ("PATH", "HOME")}
 
@@ -10,22 +9,23 @@ def token():
     signature = hmac.digest(os.environb[b"WORKER_TOKEN_SECRET"], signed, "sha256")
     return (signed + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
 
-def call(method, path, body=None):  # None: nothing came (204), or the server wants no more of this
+def call(method, path, body=None):  # {}: nothing came (204), or the server itself wants no more of this
     while True:  # all calls may be repeated: what was taken is not taken twice
         headers = {"x-worker-token": token(), "Content-Type": "application/json"}
         asked = urllib.request.Request(SERVER + path, body and json.dumps(body).encode(), headers, method=method)
         try:
-            return json.loads(urllib.request.urlopen(asked, timeout=90).read() or "null")
-        except OSError as wrong:  # away, or an answer that says why not
-            print(why := wrong.read().decode() if hasattr(wrong, "code") else str(wrong), file=sys.stderr)
+            return json.loads(urllib.request.urlopen(asked, timeout=90).read() or "{}")
+        except Exception as wrong:  # away, cut off, or an answer that says why not
+            print(path, wrong, file=sys.stderr)
             time.sleep(1)
-            if getattr(wrong, "code", 503) not in (429, 503) and "disk_full" not in why:
-                return None
+            with contextlib.suppress(Exception):  # what a proxy answers is no refusal: only the server has such a body
+                if json.load(wrong)["error"]["code"] == "output_limit" or wrong.code not in (429, *range(500, 600)):
+                    return {}
 
 def run(job):
-    key, sizes, ended = (job["jobId"], job["attempt"]), {"stdout": 0, "stderr": 0}, {}
+    named, sizes, ended = {"jobId": job["jobId"], "attempt": job["attempt"]}, {"stdout": 0, "stderr": 0}, {}
     command = ["-c", job["command"]] if isinstance(job["command"], str) else ["-c", 'exec "$@"', "sh", *job["command"]]
-    env = CLEAN | job["env"] | {"CMDEXEC_JOB_ID": key[0], "CMDEXEC_ATTEMPT": str(key[1])}
+    env = CLEAN | job["env"] | {"CMDEXEC_JOB_ID": job["jobId"], "CMDEXEC_ATTEMPT": str(job["attempt"])}
     process = subprocess.Popen(["sh", *command], env=env, start_new_session=True, stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     def end(reason, how):
@@ -35,26 +35,26 @@ def run(job):
     def send(stream):
         while data := getattr(process, stream).read1(65536):
             piece = {"stream": stream, "offset": sizes[stream], "data": base64.b64encode(data).decode()}
-            call("POST", "/api/jobs/stream-output", {"jobId": key[0], "attempt": key[1], "chunks": [piece]})
+            call("POST", "/api/jobs/stream-output", named | {"chunks": [piece]})
             sizes[stream] += len(data)
-    RUNNING[key] = end  # by (job id, attempt)
+    RUNNING[job["jobId"], job["attempt"]] = end
     (timer := threading.Timer(job["timeoutSec"] or threading.TIMEOUT_MAX, end, ["timeout", signal.SIGKILL])).start()
     list(concurrent.futures.ThreadPoolExecutor(2).map(send, sizes))
     how = {"exitCode": code} if (code := process.wait()) >= 0 else {"signal": -code}
     timer.cancel()
-    output = {stream: {"bytes": size} for stream, size in sizes.items()}
-    call("POST", "/api/jobs/submit-result", {"jobId": key[0], "attempt": key[1], "output": output} | how | ended)
-    del RUNNING[key]
+    call("POST", "/api/jobs/submit-result", named | how | ended | {"output": {s: {"bytes": sizes[s]} for s in sizes}})
+    del RUNNING[job["jobId"], job["attempt"]]
     FREE.release()
 
 def beat():
-    while told := call("POST", "/api/workers/heartbeat", {"jobs": [{"jobId": a, "attempt": b} for a, b in [*RUNNING]]}):
-        for one in told["stop"]:  # KILL, if it has to be said once more
+    while True:
+        told = call("POST", "/api/workers/heartbeat", {"jobs": [{"jobId": a, "attempt": b} for a, b in [*RUNNING]]})
+        for one in told.get("stop", ()):  # KILL, if it has to be said once more
             RUNNING.get((one["jobId"], one["attempt"]), print)("cancelled", signal.SIGTERM)
-        time.sleep(told["heartbeatSec"])
+        time.sleep(told.get("heartbeatSec", 5))
 
 call("POST", "/api/workers/register", {"slots": SLOTS}) or sys.exit(1)
 threading.Thread(target=beat, daemon=True).start()
-while FREE.acquire():
+while FREE.acquire():  # the job of an answer that is lost ends as if this worker had died; with a `claim` it would not
     given = call("GET", "/api/jobs/get-job?wait=30")
     threading.Thread(target=run, args=given["jobs"]).start() if given else FREE.release()

@@ -5,10 +5,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from tests.support.api import Api
+from tests.support.proxy import Spoilt, proxying
 from tests.support.system import FAST, Process, Server, clean_environment, ends, workers
 from tests.support.waiting import until
 
@@ -16,10 +18,10 @@ SCRIPT = Path(__file__).parents[2] / "docs/examples/worker.py"
 
 
 class Example(Process):
-    def __init__(self, server: Server, name: str, slots: int) -> None:
+    def __init__(self, server: Server, name: str, slots: int, url: str | None = None) -> None:
         environment = clean_environment(HOME=str(server.folder), WORKER_TOKEN_SECRET=server.secret)
         super().__init__([], environment, server.folder / f"{name}.log")
-        self.arguments = [sys.executable, str(SCRIPT), server.url, name, str(slots)]
+        self.arguments = [sys.executable, str(SCRIPT), url or server.url, name, str(slots)]
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +125,26 @@ def test_a_job_goes_on_while_the_server_is_killed_and_started_again(server: Serv
     (job,) = server.api().wait_ended([job_id], 20)
     assert (job["status"], job["attempt"], job["output"]["stdout"]["whole"]) == ("completed", 1, True)
     assert server.api().output(job_id) == b"before\nafter\n"
+
+
+@pytest.mark.parametrize("how", get_args(Spoilt))
+def test_no_work_is_lost_behind_a_proxy_that_loses_calls_or_their_answers(tmp_path: Path, how: Spoilt) -> None:
+    """Nor does it stop to beat, to take orders, or to take jobs. The job of a poll whose answer broke off is lost."""
+    server = Server(tmp_path, **FAST)
+    with ends(server):
+        server.start()
+        with proxying(server.port) as proxy:
+            example = Example(server, "behind", 2, proxy.url)
+            polls = {"/api/jobs/get-job": [how]} if how == "502" else {}
+            posts = ("jobs/stream-output", "jobs/submit-result", "workers/register", "workers/heartbeat")
+            proxy.spoil = {f"/api/{path}": [how, how] for path in posts} | polls
+            with ends(example):
+                example.spawn()
+                api = server.api()
+                ids = api.create_many([{"command": f"echo one {n}; sleep 0.1; echo two"} for n in range(4)])
+                for n, job in enumerate(api.wait_ended(ids, 30)):
+                    told = (job["status"], job["attempt"], job["output"]["stdout"]["whole"])
+                    assert told == ("completed", 1, True), job
+                    assert api.output(job["jobId"]) == b"one %d\ntwo\n" % n
+                assert not any(proxy.spoil.values()), "all of it happened"
+                assert cancelled(api, "echo here; sleep 600")["status"] == "cancelled"

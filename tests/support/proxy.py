@@ -17,6 +17,9 @@ reset: its connection is reset."""
 
 WAYS: tuple[Way, ...] = get_args(Way)
 
+Spoilt = Literal["502", "cut"]
+"""What becomes of an HTTP request. 502: it is not passed on, and gets a page. cut: it is, and its answer breaks off."""
+
 _HEAD_END = b"\r\n\r\n"
 _PIECE = 64 * 1024
 _PAGE = b"<html>The proxy says no.</html>"
@@ -28,12 +31,14 @@ class Proxy:
     upgrades  WebSockets that were let through
     turned_away  WebSockets that were not, by the way
     asked     HTTP requests, by path
+    spoil     what becomes of the next ones, by path
     """
 
     def __init__(self, port: int) -> None:
         self.upgrades = 0
         self.turned_away: Counter[str] = Counter()
         self.asked: Counter[str] = Counter()
+        self.spoil: dict[str, list[Spoilt]] = {}
         self.port = 0
         self._to = port
         self._way: Way | None = None
@@ -125,8 +130,14 @@ class Proxy:
                 if await self._upgrade(lines, head, pair):
                     break
                 continue
-            self.asked[lines[0].split(b" ")[1].split(b"?")[0].decode()] += 1
+            path = lines[0].split(b" ")[1].split(b"?")[0].decode()
+            self.asked[path] += 1
             body = await reader.readexactly(int(headers.get(b"content-length", b"0")))
+            spoilt = self.spoil[path].pop(0) if self.spoil.get(path) else None
+            if spoilt == "502":
+                pair.page(b"502")
+                continue
+            pair.cut_in_body = spoilt == "cut"
             pair.there.write(head + body)
             await pair.there.drain()
         while data := await reader.read(_PIECE):
@@ -154,10 +165,7 @@ class Proxy:
             kept = [line for line in lines if line.split(b":")[0].lower() not in (b"upgrade", b"connection")]
             pair.there.write(b"\r\n".join(kept) + _HEAD_END)
             return False
-        status = way.removeprefix("refuse ").encode()
-        pair.here.write(
-            b"HTTP/1.1 %b No\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%b" % (status, len(_PAGE), _PAGE)
-        )
+        pair.page(way.removeprefix("refuse ").encode())
         return False
 
 
@@ -166,7 +174,12 @@ class _Pair:
 
     def __init__(self, here: asyncio.StreamWriter, there: asyncio.StreamWriter) -> None:
         self.here, self.there = here, there
-        self.frozen = self.freeze_after_head = False
+        self.frozen = self.freeze_after_head = self.cut_in_body = False
+
+    def page(self, status: bytes) -> None:
+        """Answer with a page of the proxy's own."""
+        head = b"HTTP/1.1 %b No\r\nContent-Type: text/html\r\nContent-Length: %d" % (status, len(_PAGE))
+        self.here.write(head + _HEAD_END + _PAGE)
 
     async def back(self, reader: asyncio.StreamReader) -> None:
         """What the server says, to the client."""
@@ -176,6 +189,9 @@ class _Pair:
                     continue
                 if self.freeze_after_head and _HEAD_END in data:
                     data, self.frozen = data[: data.index(_HEAD_END) + len(_HEAD_END)], True
+                if self.cut_in_body and _HEAD_END in data:
+                    self.here.write(data[: data.index(_HEAD_END) + len(_HEAD_END) + 2])
+                    break
                 self.here.write(data)
                 await self.here.drain()
             self.here.close()
