@@ -23,11 +23,15 @@ def caught_by(patch: Path) -> str:
     return lines[0].removeprefix("Caught by: ").strip()
 
 
-def copy_of_the_tree(to: Path) -> Path:
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tree, compiled: else each copy of it would be compiled anew, which takes longer than most tests."""
+    original = tmp_path_factory.mktemp("original")
     for name in ("cmdexec", "tests"):
-        shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", to)
-    return to
+        shutil.copytree(ROOT / name, original / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", original)
+    subprocess.run([sys.executable, "-m", "compileall", "-q", "cmdexec"], cwd=original, check=True, timeout=60)
+    return original
 
 
 def run_in(tree: Path, *nodes: str) -> subprocess.CompletedProcess[str]:
@@ -42,20 +46,20 @@ def test_there_are_planted_bugs() -> None:
 
 
 @pytest.mark.timeout(180)
-def test_without_a_bug_a_copy_of_the_tree_passes(tmp_path: Path) -> None:
+def test_without_a_bug_a_copy_of_the_tree_passes(original: Path) -> None:
     """Else a copy that lacks something would look like a bug that was caught. Tests of this folder would take long, and
     need no more of the copy than the others."""
     nodes = {caught_by(patch) for patch in PATCHES}
-    run = run_in(copy_of_the_tree(tmp_path), *sorted(node for node in nodes if not node.startswith("tests/faults/")))
+    run = run_in(original, *sorted(node for node in nodes if not node.startswith("tests/faults/")))
     assert run.returncode == 0, f"{run.stdout[-3000:]}\n{run.stderr[-1000:]}"
 
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
-def test_a_planted_bug_is_caught(patch: Path, tmp_path: Path) -> None:
-    tree = copy_of_the_tree(tmp_path)
+def test_a_planted_bug_is_caught(patch: Path, original: Path, tmp_path: Path) -> None:
+    tree = shutil.copytree(original, tmp_path / "tree")
     # Inside some repository git would look for the files there, and silently apply nothing here.
-    alone = os.environ | {"GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}
+    alone = os.environ | {"GIT_CEILING_DIRECTORIES": str(tmp_path)}
     applied = subprocess.run(
         ["git", "apply", str(patch)], cwd=tree, env=alone, capture_output=True, text=True, timeout=30
     )
