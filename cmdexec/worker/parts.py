@@ -57,6 +57,12 @@ class Parts:
         self._taken.pop(key, None)
         self._wanted.pop(key, None)
 
+    @property
+    def crowded(self) -> int:
+        """How many wait whose part is not free: no slot helps them."""
+        cpu, ram_mb = self._free()
+        return sum(part.cpu > cpu or part.ram_mb > ram_mb for part in self._wanted.values())
+
     def next_turn(self, now: float) -> float | None:
         """When the next turn begins, if somebody waits for room; one that is over begins when a slot is free."""
         return self._turn_at if self._turn_at is not None and self._turn_at > now else None
@@ -67,8 +73,7 @@ class Parts:
             return list(waiting)[:count] if count < len(waiting) else list(waiting)
         chosen: list[str] = []
         first = None
-        cpu = self.capacity.cpu - sum(one.cpu for one in self._taken.values()) + _SLACK
-        ram_mb = self.capacity.ram_mb - sum(one.ram_mb for one in self._taken.values())
+        cpu, ram_mb = self._free()
         for key in waiting:
             if len(chosen) >= count:
                 break
@@ -86,6 +91,13 @@ class Parts:
         if first is None:
             self._first = self._turn_at = None
         return chosen
+
+    def _free(self) -> tuple[float, int]:
+        """Cores and MB that nobody has."""
+        return (
+            self.capacity.cpu - sum(one.cpu for one in self._taken.values()) + _SLACK,
+            self.capacity.ram_mb - sum(one.ram_mb for one in self._taken.values()),
+        )
 
     def _take_turns(self, key: str, now: float) -> None:
         """Whether others may pass the first that does not fit."""

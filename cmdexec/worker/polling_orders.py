@@ -127,8 +127,10 @@ def _frames(given: _Given) -> list[Frame]:
 
 
 def free_slots(held: Mapping[str, HeldAttempt], slots: Slots, clock: Clock) -> int:
-    """For how many more jobs there is a slot now, beyond those that have one or wait for one."""
+    """For how many more jobs there is a slot now, beyond those that have one or wait for one. Those that wait for their
+    part of the machine take none, as long as they are no more than there are slots."""
     if slots.closed or clock.elapsed() < slots.paused_until:
         return 0
     over = (State.ENDED, State.RELEASED)
-    return max(0, slots.size - sum(one.record.state not in over for one in held.values()))
+    busy = sum(one.record.state not in over for one in held.values()) - min(slots.parts.crowded, slots.size)
+    return max(0, slots.size - busy)

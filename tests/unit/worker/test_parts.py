@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from cmdexec.clock import SystemClock
 from cmdexec.model import attempt as model
 from cmdexec.protocol.messages import Assignment
 from cmdexec.worker.capacity import Capacity
 from cmdexec.worker.held import HeldAttempt
 from cmdexec.worker.parts import Parts
+from cmdexec.worker.polling_orders import free_slots
 from cmdexec.worker.slots import Slots
 from tests.support.worker import job_id, spool_in
 
@@ -144,3 +146,23 @@ def test_it_is_known_when_the_next_turn_begins(waiting: Waiting) -> None:
     waiting.end(1)
     waiting.start(2.0)
     assert next_turn(2.0) is None
+
+
+def test_a_worker_that_polls_asks_for_others_beside_those_that_wait_for_their_part(waiting: Waiting) -> None:
+    waiting.slots.size = 4
+    waiting.wait(0, cpu=4)
+    waiting.start()
+    for number in range(1, 4):
+        waiting.wait(number, cpu=1)
+    waiting.start()
+
+    def free() -> int:
+        held = {one.key: one for one in waiting.held.values()}
+        return free_slots(held, waiting.slots, SystemClock())
+
+    assert free() == 3
+    for number in range(4, 8):
+        waiting.wait(number, cpu=1)
+    assert free() == 0, "as many may wait so as there are slots"
+    waiting.end(0)
+    assert waiting.slots.parts.crowded == 0
