@@ -76,7 +76,8 @@ async def test_what_was_given_running_and_never_named_is_believed_to_be_gone_aft
     await lists.run_one()
     for _ in range(2):
         await lists.say(named=False, after=14)
-    assert (await lists.server.job(lists.job_id)).missing == 0
+    job = await lists.server.job(lists.job_id)
+    assert (job.status, job.missing) == (Status.RUNNING, 0)
     for _ in range(2):
         await lists.say(named=False, after=2)
     assert await lists.status() is Status.FAILED
