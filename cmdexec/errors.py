@@ -36,6 +36,7 @@ CODES: dict[str, int] = {
     "stale_attempt": 409,
     "resume_first": 409,
     "not_started": 409,
+    "not_registered": 409,
     "output_missing": 409,
     "output_gap": 409,
     "output_differs": 409,

@@ -123,6 +123,7 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "workerId": "Who it is; must be the one that its token names.",
         "session": "The life of what it keeps on disk; a new one means that it kept nothing.",
         "instanceId": "Made afresh by each process: the newest owns the session.",
+        "name": "What people call it; its id when left out.",
         "connection": "Which of that process's connections this is, rising; 0: it does not say."
         " One that comes after a newer one is refused.",
         "protocol": "The protocol it speaks.",

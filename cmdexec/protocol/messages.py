@@ -48,6 +48,7 @@ class Register(Message, frozen=True):
 
     session      the life of its spool; without one, its id stands for it
     instance_id  made afresh by each process: the newest owns the session
+    name         what people call it; without one, its id
     connection   which of that process's connections this is, rising: a `register` that comes late changes nothing; 0:
                  not said
     frames       the frames from the server that it understands beyond those of the first version
@@ -60,7 +61,7 @@ class Register(Message, frozen=True):
     session: Key | None = None
     instance_id: Key | None = None
     connection: Offset = 0
-    name: ShortText = "worker"
+    name: ShortText | None = None
     version: ShortText = "unknown"
     protocol: ShortText = "cmdexec.v1"
     platform: ShortText = "unknown"

@@ -116,7 +116,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "workers.heartbeat", Permission.WORK, messages.Heartbeat, requests.BeatView,
         "Renew the lease; name what is held; ask to start; give back.", effect=True, max_body=8 * MIB,
-        codes=("replaced", "disk_full"),
+        codes=("not_registered", "replaced", "disk_full"),
     ),
     Operation(
         "attempts.start", Permission.WORK, messages.Held, messages.Told,
@@ -129,22 +129,22 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "attempts.claim", Permission.WORK, messages.AskJobs, requests.GivenJobs,
         "Wait for jobs and take them; 204 when there are none.",
-        codes=("replaced", "draining", "disk_full"),
+        codes=("not_registered", "replaced", "draining", "disk_full"),
     ),
     Operation(
         "attempts.check", Permission.WORK, requests.AttemptQuery, requests.CheckView,
-        "Whether an attempt is to be ended.", codes=("replaced",),
+        "Whether an attempt is to be ended.", codes=("not_registered", "replaced"),
     ),
     Operation(
         "attempts.output", Permission.WORK, messages.Chunks, requests.TakenView,
         "Bytes of an attempt's streams, in order; answered when they are on disk.", effect=True, max_body=2 * MIB,
-        codes=(*_ATTEMPT, "output_gap", "replaced", "output_limit", "disk_full"),
+        codes=(*_ATTEMPT, "output_gap", "not_registered", "replaced", "output_limit", "disk_full"),
     ),
     Operation(
         "attempts.done", Permission.WORK, messages.Done, requests.JobView,
         "How an attempt ended; accepted once. One result is answered with its job, a list with what is told of each.",
         effect=True, many=True, max_body=MIB, listed=tuple[messages.Told, ...],
-        codes=(*_ATTEMPT, "output_missing", "output_differs", "replaced", "disk_full"),
+        codes=(*_ATTEMPT, "output_missing", "output_differs", "not_registered", "replaced", "disk_full"),
     ),
 )  # fmt: skip
 

@@ -256,8 +256,15 @@ def _count(schema: Schema, of: str) -> str:
 
 
 def _range(schema: Schema) -> str:
-    bounds = {
-        "above": schema.get("exclusiveMinimum"), "from": schema.get("minimum"), "below": schema.get("exclusiveMaximum"),
-        "to": schema.get("maximum"),
-    }  # fmt: skip
-    return "".join(f" {word} {bound:,.15g}" for word, bound in bounds.items() if bound is not None)
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if least is not None and most is not None:
+        return f" from {_number(least)} to {_number(most)}"
+    bounds = (
+        ("above", schema.get("exclusiveMinimum")), ("from", least), ("below", schema.get("exclusiveMaximum")),
+        ("at most", most),
+    )  # fmt: skip
+    return " and".join(f" {word} {_number(bound)}" for word, bound in bounds if bound is not None)
+
+
+def _number(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) else f"{value:,}"

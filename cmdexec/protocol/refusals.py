@@ -23,6 +23,7 @@ MEANINGS: dict[str, str] = {
     "stale_attempt": "The attempt is not this worker's, or not any more: end it and forget it.",
     "resume_first": "The server does not know yet that this worker holds the attempt: send a heartbeat that lists it.",
     "not_started": "The start of this attempt was not granted yet: ask for it in a heartbeat.",
+    "not_registered": "This worker has never registered here: `POST /api/workers/register` comes first.",
     "output_missing": "Output before the result is missing; `expected` says from where to send it again.",
     "output_gap": "Output before this piece is missing; `expected` says from where to send it again.",
     "output_differs": "The output that is stored is not the one that the result was made of.",

@@ -212,7 +212,22 @@ class _Decoder:
         try:
             return msgspec.convert(values, self._kind, strict=False)
         except msgspec.ValidationError as wrong:
-            raise explain(wrong, self._kind) from wrong
+            raise self._of_query(explain(wrong, self._kind), values) from wrong
+
+    def _of_query(self, refused: Refused, values: Mapping[str, Any]) -> Refused:
+        """A query has no lists: a field is given several times."""
+        name, _, place = (refused.field or "").partition("[")
+        if name not in self._lists:
+            return refused
+        given = len(values.get(name, ()))
+        if not given:
+            return Refused(refused.code, refused.message, field=name, mend="Give it once for each that you ask for.")
+        if not place:
+            message = f"`{name}` is given {given:,} times, and that is too often."
+            return Refused(refused.code, message, field=name, mend="Ask for fewer at once.")
+        which = f"; number {int(place[:-1]) + 1} of {given:,} is not" if given > 1 else ""
+        message = f"{refused.message.replace(f'`{refused.field}`', f'`{name}`').removesuffix('.')}{which}."
+        return Refused(refused.code, message, field=name)
 
     def _from_body(self, body: bytes) -> tuple[Any, bool]:
         listed = self._many and is_list(body)

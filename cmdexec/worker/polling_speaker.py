@@ -25,7 +25,7 @@ T = TypeVar("T")
 Hear = Callable[[Sequence[Frame]], Awaitable[None]]
 """Takes frames from the server."""
 
-OF_ALL = frozenset({"unauthorized", "forbidden", "protocol_mismatch", "replaced", "draining"})
+OF_ALL = frozenset({"unauthorized", "forbidden", "protocol_mismatch", "not_registered", "replaced", "draining"})
 """The codes that speak of the worker or the server, not of the one call."""
 
 _LARGE_TRIES = 2

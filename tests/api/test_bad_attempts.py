@@ -110,6 +110,7 @@ def test_who_has_not_registered_is_told_so(server: Running) -> None:
         ("/api/jobs/submit-result", {"jobId": JOB, "attempt": 1}),
     ):  # fmt: skip
         status, _, answer = Api(server.url).call("POST", path, body, token)
-        assert (status, json.loads(answer)) == (400, {"error": {
-            "code": "bad_request", "message": "This worker has not registered.", "mend": "Send `register` first.",
+        assert (status, json.loads(answer)) == (409, {"error": {
+            "code": "not_registered", "message": "This worker has not registered.",
+            "mend": "Send POST /api/workers/register first.",
         }})  # fmt: skip

@@ -115,8 +115,8 @@ def test_a_query_whose_field_is_something_else(server: Running, route: Route) ->
                     path = route.path.replace("{jobId}", urlencode({"": value})[1:].replace("+", "%20"))
                 status, error = door.send(f"{path}?{urlencode(query)}", None)
                 shown = place.path if (name, f"{place.path}[0]") not in MUST_BE else f"{place.path}[0]"
-                says = f"`{shown}` must be {MUST_BE[name, shown]}."
-                if (status, error.get("field"), error.get("message")) != (422, shown, says):
+                says = f"`{place.path}` must be {MUST_BE[name, shown]}."
+                if (status, error.get("field"), error.get("message")) != (422, place.path, says):
                     seen.append((place.path, value, status, error, says))
     assert seen == []
 

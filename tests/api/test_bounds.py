@@ -130,8 +130,10 @@ def test_headers_too_large(server: Running, line: str) -> None:
 
 
 def test_headers_too_many_and_an_address_too_long(server: Running) -> None:
-    many = server.raw(head("/api/live", server, *(f"X-{number}: y" for number in range(5000)), method="GET"))
-    assert status_of(many) in (400, 431)
+    for count in (101, 5000):
+        many = server.raw(head("/api/live", server, *(f"X-{number}: y" for number in range(count)), method="GET"))
+        assert status_of(many) == 431
+        assert "more than 100 headers" in error_of(many)["message"]
     long = server.raw(head(f"/{'x' * 70_000}", server, method="GET"))
     assert status_of(long) == 431
     for answer in (many, long):

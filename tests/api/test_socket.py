@@ -155,6 +155,13 @@ async def test_a_worker_that_registers_again_by_the_same_socket_is_told_so(serve
         assert await speaker.ended() == (4400, "`register` is said once, with one item.")
 
 
+async def test_a_worker_without_a_name_is_called_by_its_id(server: Running) -> None:
+    async with speaking(server.url, {"x-worker-token": server.shared(workerId="nameless-1")}) as speaker:
+        await speaker.ask("register", {"slots": 1})
+        listed = server.api().ask("GET", "/api/workers/list")["workers"]
+        assert [one["name"] for one in listed if one["workerId"] == "nameless-1"] == ["nameless-1"]
+
+
 async def test_who_has_registered_may_be_silent(server: Running) -> None:
     """UPGRADE_TIMEOUT_SEC of this server is 0.8 s."""
     async with speaking(server.url, server.headers("worker")) as speaker:

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp_jwt import JWTMiddleware
 
 from cmdexec.clock import Clock
-from cmdexec.errors import CmdexecError
+from cmdexec.errors import CmdexecError, Refused
 from cmdexec.server.identity.keys import KeyRing
 from cmdexec.server.identity.tokens import (
     ALGORITHM,
@@ -54,11 +54,16 @@ async def _nothing(_shown: _Shown) -> None:
     return None
 
 
-def _token_of(request: web.BaseRequest) -> str | None:
-    """What follows `Bearer`; None if there is no single header of that form."""
+def _token_of(request: web.BaseRequest) -> str:
+    """What follows `Bearer`. Raises Refused(`unauthorized`) if there is no single header of that form."""
     given = request.headers.getall("Authorization", ())
     scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-    return token.strip() if scheme.lower() == "bearer" else None
+    if scheme.lower() != "bearer":
+        raise Refused(
+            "unauthorized", "This `Authorization` is none that is taken here.",
+            mend="Send it once, with one `Bearer` token; for one, log in: POST /api/auth/login.",
+        )  # fmt: skip
+    return token.strip()
 
 
 class Bearer:
@@ -83,7 +88,7 @@ class Bearer:
         """The request's credentials; of a user's token, what it says, with its signature and times found good."""
         if "Authorization" in request.headers:
             try:
-                return Presented(claims=await self._claims(_token_of(request) or ""))
+                return Presented(claims=await self._claims(_token_of(request)))
             except CmdexecError as wrong:
                 return Presented(bad=wrong)
         tokens = request.headers.getall(WORKER_TOKEN, ())

@@ -233,7 +233,9 @@ class Desk:
                 return there
             row = await self.row(worker_id)
             if row is None:
-                raise Refused("bad_request", "This worker has not registered.", mend="Send `register` first.")
+                raise Conflict(
+                    "not_registered", "This worker has not registered.", mend="Send POST /api/workers/register first."
+                )
             outbox, make = make_outbox()
             return await self._take_place(worker_id, registered(row), outbox, make)
 

@@ -13,7 +13,7 @@ def instance_of(holder: Holder, message: Register) -> str:
 def worker_row(holder: Holder, message: Register, now: int) -> WorkerRow:
     """To be kept; `now` in milliseconds of the wall clock."""
     return WorkerRow(
-        worker_id=holder.worker_id, name=message.name, session=holder.session,
+        worker_id=holder.worker_id, name=message.name or holder.worker_id, session=holder.session,
         instance_id=instance_of(holder, message), version=message.version, protocol=message.protocol,
         platform=message.platform, slots=message.slots, executors=message.executors, labels=message.labels,
         registered_at=now, seen_at=now, cpu=message.cpu, ram_mb=message.ram_mb, limits=message.limits,

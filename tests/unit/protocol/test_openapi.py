@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema_rs
 import msgspec
+import pytest
 
 from cmdexec.errors import CODES
 from cmdexec.protocol.document import api_page
@@ -13,7 +14,7 @@ from cmdexec.protocol.meanings import ANYWHERE, FIELDS, meaning
 from cmdexec.protocol.messages import Held, Register, StreamDone
 from cmdexec.protocol.openapi import document, refusals, spoken, structs
 from cmdexec.protocol.operations import BY_NAME, OPERATIONS, ROUTES, Permission
-from cmdexec.protocol.reading import entries, shapes
+from cmdexec.protocol.reading import entries, shapes, words
 from cmdexec.protocol.refusals import MEANINGS
 from cmdexec.protocol.samples import ANSWERS, REQUESTS
 from tests.support.each import over
@@ -150,3 +151,13 @@ def test_a_line_break_at_the_end_fits_no_pattern_here_nor_there() -> None:
                 assert not fits, (kind, value)
             else:
                 assert fits, (kind, value)
+
+
+@pytest.mark.parametrize(("schema", "said"), [
+    ({"type": "integer", "minimum": 0, "maximum": 2**53 - 1}, "a whole number from 0 to 9,007,199,254,740,991"),
+    ({"type": "number", "exclusiveMinimum": 0, "maximum": 31_622_400}, "a number above 0 and at most 31,622,400"),
+    ({"type": "number", "minimum": 0.5}, "a number from 0.5"),
+    ({"type": "number"}, "a number"),
+])  # fmt: skip
+def test_bounds_are_said_in_plain_words(schema: dict[str, object], said: str) -> None:
+    assert words(schema) == said

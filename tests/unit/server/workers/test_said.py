@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cmdexec.errors import Conflict, Refused
+from cmdexec.errors import Conflict
 from cmdexec.model.job import Status
 from cmdexec.protocol.messages import Beat, Chunk, Chunks, Heartbeat, Held, Register, Released
 from cmdexec.server.jobs import Holder
@@ -47,7 +47,7 @@ def chunks(job_id: str, *data: bytes) -> Chunks:
 
 
 async def test_who_has_not_registered_is_told_to(server: Core) -> None:
-    with pytest.raises(Refused, match="not registered"):
+    with pytest.raises(Conflict, match="not registered"):
         await server.presence.said.heard("w9")
 
 
