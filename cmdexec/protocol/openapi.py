@@ -270,6 +270,8 @@ def _headers(operation: Operation) -> Iterator[dict[str, Any]]:
         schema: Schema = {"type": "string"}
         if header == "Idempotency-Key":
             schema |= {"minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"}
+        if header == "x-worker-connection":
+            schema |= {"pattern": "^[0-9]{1,15}$"}
         yield {"name": header, "in": "header", "required": False, "description": text, "schema": schema}
 
 

@@ -217,6 +217,23 @@ def test_what_cannot_be_asked(worker: Poller, wrong: str) -> None:
     assert answer["error"]["field"] == wrong.partition("=")[0]
 
 
+@pytest.mark.parametrize("number", ["", "-1", "1.5", "x", "9" * 16, "\u0661"])
+def test_a_connection_has_a_number(polled: Running, worker: Poller, number: str) -> None:
+    other = Poller(polled, worker.name, **{"x-worker-connection": number.encode().decode("latin-1")})
+    status, answer = other.poll()
+    assert (status, answer["error"]["code"], answer["error"]["field"]) == (422, "invalid_field", "x-worker-connection")
+
+
+def test_orders_alone_need_no_claim(polled: Running, worker: Poller) -> None:
+    job_id = new(polled)[0]
+    (job,) = worker.take()
+    orders = worker.polling(max=0, wait=20)
+    polled.api().cancel(job_id)
+    named = {"jobId": job_id, "attempt": 1}
+    assert orders.result(10) == (200, {"jobs": [], "stop": [named], "cancel": [named]})
+    worker.result(job, reason="cancelled")
+
+
 def test_who_has_not_registered_is_told_to(polled: Running) -> None:
     status, answer = Poller(polled, "nobody-yet").poll()
     assert (status, answer["error"]["mend"]) == (400, "Send `register` first.")
