@@ -21,13 +21,11 @@ from cmdexec.worker.slots import Slots
 _MOST = 256
 """The most jobs that one poll may ask for (`AskJobs`)."""
 
-_NOTHING = msgspec.Raw(b"[]")
-
 
 class _Given(msgspec.Struct, frozen=True):
     """A `GivenJobs`, its jobs as JSON."""
 
-    jobs: msgspec.Raw = _NOTHING
+    jobs: msgspec.Raw = msgspec.Raw(b"[]")
     stop: tuple[Held, ...] = ()
     cancel: tuple[Held, ...] = ()
 
