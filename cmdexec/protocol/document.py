@@ -7,7 +7,7 @@ from typing import Any
 
 from cmdexec.protocol.openapi import document
 from cmdexec.protocol.reading import Entry, Field, Shape, down_frames, entries, every_refusal, frames, shapes
-from cmdexec.protocol.story import REFUSALS, SIMPLEST_WORKER, SOCKETS
+from cmdexec.protocol.story import CLOSES, REFUSALS, SIMPLEST_WORKER, SOCKETS
 
 _START = """\
 # The API
@@ -39,9 +39,12 @@ def api_page() -> str:
 
 
 def _frames() -> Iterator[str]:
-    for title, told in (("frame of a worker", frames()), ("frame of the server", down_frames())):
-        yield f"\n| {title} | its items |\n| --- | --- |\n"
-        yield from (f"| `{frame}` | {_text(text)} |\n" for frame, text in told)
+    yield "\n### Frames of a worker\n\n| frame | its items | each answered with |\n| --- | --- | --- |\n"
+    yield from (f"| `{frame}` | {_text(items)} | {_text(answer)} |\n" for frame, items, answer in frames())
+    yield "\n### Frames of the server\n\n| frame | meaning | its items have |\n| --- | --- | --- |\n"
+    yield from (f"| `{frame}` | {_text(meaning)} | {_text(items)} |\n" for frame, meaning, items in down_frames())
+    yield "\n### How a socket is closed\n\n| code | why, and what to do |\n| --- | --- |\n"
+    yield from (f"| {code} | {_text(why)} |\n" for code, why in CLOSES)
 
 
 def _operation(entry: Entry) -> Iterator[str]:

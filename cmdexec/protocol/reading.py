@@ -31,6 +31,12 @@ _PATTERNS = {
 }
 _LONG = 100
 
+_ANSWERED = {
+    "register": "[[Registered]]", "heartbeat": "As [[BeatView]], but `stop`, which is a frame of its own here.",
+    "done": "[[Told]]",
+}  # fmt: skip
+"""What is not answered by a socket as it is over HTTP."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -97,25 +103,29 @@ def shapes(document: Schema) -> Iterator[Shape]:
             yield Shape(name, schema.get("description", ""), tuple(_fields(schema)))
 
 
-def frames() -> Iterator[tuple[str, str]]:
-    """What a worker says by its socket: the frame, and what its items are."""
+def frames() -> Iterator[tuple[str, str, str]]:
+    """What a worker says by its socket: the frame, what its items are, and what each of them is answered with."""
     routes = {route.operation: route for route in ROUTES}
     for frame, name in FRAMES.items():
         operation, route = BY_NAME[name], routes.get(name)
         if frame == "output":
-            yield frame, "binary messages, as told above: each is one piece"
+            yield frame, "Binary messages, as told above: each is one piece.", "Nothing; `ack` tells how far it is."
         elif route is not None:
-            yield frame, f"as the body of `{route.method} {route.path}`"
+            yield frame, f"As the body of `{route.method} {route.path}`.", _ANSWERED[frame]
         else:
             asked, told = operation.request.__name__, operation.response.__name__
-            yield frame, f"[[{asked}]]s, each answered with [[{told}]]: {operation.summary}"
+            yield frame, f"[[{asked}]]: {operation.summary}", f"[[{told}]]"
 
 
-def down_frames() -> Iterator[tuple[str, str]]:
-    """What a server says by a worker's socket, unasked."""
+def down_frames() -> Iterator[tuple[str, str, str]]:
+    """What a server says by a worker's socket, unasked: the frame, what it means, and what its items have."""
+    _, made = msgspec.json.schema_components(list(DOWN_FRAMES.values()), ref_template="{name}")
     for frame, kind in DOWN_FRAMES.items():
-        fields = ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(kind))
-        yield frame, f"{told(kind)} Its items have {fields}."
+        fields = "; ".join(
+            f"`{field.name}`: {field.kind}" + (f", `{field.default}` when absent" if field.default is not None else "")
+            for field in _fields(made[kind.__name__])
+        )
+        yield frame, told(kind), f"{fields}."
 
 
 def words(schema: Schema) -> str:

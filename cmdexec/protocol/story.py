@@ -1,21 +1,28 @@
 """What the list of operations cannot say by itself: how to use several of them together."""
 
 SIMPLEST_WORKER = (
-    "A worker needs no WebSocket and no library of ours. Each of its calls carries the header `x-worker-token`: its own"
-    " credential, or a JWT (HS256) that it signed with WORKER_TOKEN_SECRET, with the claims `workerId`, `iat` and `exp`"
-    " (at most 24 hours later). `docs/examples/worker.py` in the source is such a worker, with Python's standard"
-    " library alone.",
+    "A worker needs no WebSocket and no library of ours. Each of its calls carries the header `x-worker-token`: a JWT"
+    " (HS256) that it signed with WORKER_TOKEN_SECRET, with the claims `workerId`, `iat` and `exp` (at most 24 hours"
+    " later); a server with `CMDEXEC_ENV=production` takes those only if ALLOW_SHARED_WORKER_SECRET is set. Or it is a"
+    " credential of its own, which this version makes for the one worker that a server runs by itself."
+    " `docs/examples/worker.py` in the source is such a worker, with Python's standard library alone.",
     "1. `POST /api/workers/register` with `{workerId, slots}`: who it is. It learns `heartbeatSec` and `leaseSec`.",
     "2. `POST /api/workers/heartbeat` every `heartbeatSec` with `{jobs: [{jobId, attempt}]}`, all that it runs: that"
     " keeps its lease. What comes in `stop` is to be ended.",
     "3. `GET /api/jobs/get-job?wait=30&max=1`: it waits up to 30 seconds for a job. 200 gives `jobs`, which it may"
-    " start at once; 204 means that there was none: ask again.",
+    " start at once; 204 means that there was none: ask again. The worker gives the job a clean environment: `env`,"
+    " then `CMDEXEC_JOB_ID` and `CMDEXEC_ATTEMPT` as this attempt has them, what programs need (`PATH`, `HOME`), and no"
+    " secret of its own. It is the worker that sees to `timeoutSec`, and ends what takes longer with the reason"
+    " `timeout`; to `killGraceSec`, the seconds between TERM and KILL (null: as many as it likes); and to `cpu` and"
+    " `ramMb`, where it can. The server ends no process.",
     "4. `POST /api/jobs/stream-output` with `{jobId, attempt, chunks: [{stream, offset, data}]}` while the job writes;"
     " `data` is base64. What is `acknowledged` is on disk. After a break, send again from there.",
     "5. `GET /api/jobs/check-cancel?jobId=…&attempt=…` now and then, if heartbeats are too rare for you: `stop` says"
     " whether to end the job.",
-    "6. `POST /api/jobs/submit-result` with `{jobId, attempt, exitCode, output: {stdout: {bytes}, stderr: {bytes}}}`:"
-    " accepted once. On 409 `output_missing`, send what `expected` says is missing, and the result again.",
+    "6. `POST /api/jobs/submit-result` with `{jobId, attempt, exitCode, output: {stdout: {bytes}, stderr: {bytes}}}`,"
+    " or `signal` in place of `exitCode`: accepted once. What you ended says why, whatever its exit code is: `reason:"
+    ' "cancelled"` or `"timeout"`. Without it a job that was cancelled and ends with 143 has failed. On 409'
+    " `output_missing`, send what `expected` says is missing, and the result again.",
 )
 """The six calls of a worker that knows nothing but this, and what comes before them."""
 
@@ -24,13 +31,34 @@ SOCKETS = (
     " subprotocol is `cmdexec.v1`; naming none means that one. The credential comes with the upgrade, as"
     " `x-worker-token`. Without one the socket opens, says what to send in a frame `error`, and closes with 4401.",
     'A text message is one frame or a list of frames. `{"op", "id"?, "items": […]}` asks or tells;'
-    ' `{"re": id, "items": […]}` answers, item by item, with what the operation answers or with `{code, message,'
-    " field?, mend?}`. A binary message is output: the length of its header (4 bytes, big-endian), the header as JSON"
-    " (`jobId`, `attempt`, `stream`, `offset`, `seq`), the bytes.",
-    "The first frame is `register`, the next `heartbeat` with the complete list of what the worker holds. A server's"
-    " frame that is not in the list below is sent only to a worker that named it in `register`.",
+    ' `{"re": id, "items": […]}` answers the frame that had this `id`, a whole number of your choice, item by item and'
+    " in their order; a frame without `id` is not answered. What cannot be met is answered, in the item's place, with"
+    " `{code, message, field?, mend?, retryAfterSec?}`. A binary message is output: the length of its header (4 bytes,"
+    " big-endian), the header as JSON (`jobId`, `attempt`, `stream`, `offset`, `seq`), the bytes.",
+    "A field whose value is its default is left out, also where the same is there over HTTP: absent means the default,"
+    " null where none is told.",
+    "The first frame is `register`, said once and with one item, within UPGRADE_TIMEOUT_SEC; the next `heartbeat` with"
+    " the complete list of what the worker holds. A job that is assigned is started when `start` was answered with"
+    " `go`. A server's frame that is not in the list below is sent only to a worker that named it in `register`;"
+    " but for `error`, with one item of `{code, message, field?, mend?}`, which says why the socket is closed next.",
 )
 """How the same operations are reached by a socket."""
+
+CLOSES: tuple[tuple[int, str], ...] = (
+    (1000, "Nothing more is to be said."),
+    (1001, "The server is stopping, cannot go on now, or has another connection of this process: connect again, after"
+           " the seconds that `drain` told, if it did."),
+    (1006, "The connection broke, without a word: connect again."),
+    (1011, "A fault of the server; its log has the cause. Connect again after a while."),
+    (4400, "A frame was not what it must be; `error` before it says what. Mend the program: again it ends the same."),
+    (4401, "No credential came with the upgrade: send `x-worker-token`."),
+    (4403, "This credential may not do this: it is no worker's, another worker's, or was revoked. Do not come again"
+           " with it."),
+    (4408, "Too slow: `register` did not come in time, or what was sent to you was not read. Connect again."),
+    (4409, "Another process of this worker has taken its place: end. Two of them would take turns for ever."),
+    (4413, "A message was larger than `maxFrameBytes`: connect again, and send less at once."),
+)  # fmt: skip
+"""Code of a closed socket → why, and what to do. Codes from 4400 on are ours, the others those of RFC 6455."""
 
 REFUSALS = (
     "What is not done is answered with `{error: {code, message, field?, mend?, expected?}}` and nothing else: `code` is"

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from cmdexec.protocol.reading import Answer, Entry, Field, Shape, down_frames, entries, every_refusal, frames, shapes
-from cmdexec.protocol.story import REFUSALS, SIMPLEST_WORKER, SOCKETS
+from cmdexec.protocol.story import CLOSES, REFUSALS, SIMPLEST_WORKER, SOCKETS
 
 _STYLE = files("cmdexec.server.api").joinpath("page.css").read_text(encoding="utf-8")
 
@@ -51,7 +51,14 @@ def page(document: dict[str, Any]) -> str:
 
 
 def _index(tags: list[dict[str, str]], found: list[Entry], made: list[Shape]) -> Iterator[str]:
-    yield '<nav aria-label="On this page">\n<section><h2>Begin</h2><ul>'
+    """Twice, since a page without a script can fold it on a phone only: the style shows one of them."""
+    links = "".join(_links(tags, found, made))
+    nav = f'<nav aria-label="On this page">\n{links}</nav>'
+    yield f'<div class="wide">{nav}</div>\n<details class="narrow"><summary>On this page</summary>{nav}</details>\n'
+
+
+def _links(tags: list[dict[str, str]], found: list[Entry], made: list[Shape]) -> Iterator[str]:
+    yield "<section><h2>Begin</h2><ul>"
     yield from (f'<li><a href="#{name}">{title}</a></li>' for name, title in _STORIES)
     yield "</ul></section>\n"
     for tag in tags:
@@ -66,7 +73,7 @@ def _index(tags: list[dict[str, str]], found: list[Entry], made: list[Shape]) ->
     yield '<li><a href="#refusals">Refusals</a></li></ul>\n'
     yield f'<details><summary>Shapes, {len(made)} of them</summary><ul>'
     yield from (f'<li><a href="#{shape.name}">{shape.name}</a></li>' for shape in made)
-    yield "</ul></details></section>\n</nav>\n"
+    yield "</ul></details></section>\n"
 
 
 def _stories() -> Iterator[str]:
@@ -75,10 +82,25 @@ def _stories() -> Iterator[str]:
     yield from (f"<li>{_text(step.partition(' ')[2])}</li>\n" for step in steps)
     yield f'</ol>\n<h2 id="{second[0]}">{second[1]}</h2>\n'
     yield from (f"<p>{_text(text)}</p>\n" for text in SOCKETS)
-    for title, told in (("Frame of a worker", frames()), ("Frame of the server", down_frames())):
-        yield f'<table>\n<thead><tr><th scope="col">{title}<th scope="col">Its items</thead>\n<tbody>\n'
-        yield from (f'<tr><td class="name"><code>{frame}</code><td>{_text(text)}\n' for frame, text in told)
+    for title, told in (("Frames of a worker", _up()), ("Frames of the server", _down())):
+        yield f"<h3>{title}</h3>\n<table>\n"
+        yield '<thead><tr><th scope="col">Frame<th scope="col">What it is</thead>\n<tbody>\n'
+        yield from (f'<tr><td class="name"><code>{frame}</code><td>{text}\n' for frame, text in told)
         yield "</tbody></table>\n"
+    yield "<h3>How a socket is closed</h3>\n<table>\n"
+    yield '<thead><tr><th scope="col">Code<th scope="col">Why, and what to do</thead>\n<tbody>\n'
+    yield from (f'<tr><td class="status">{code}<td>{_text(why)}\n' for code, why in CLOSES)
+    yield "</tbody></table>\n"
+
+
+def _up() -> Iterator[tuple[str, str]]:
+    for frame, items, answer in frames():
+        yield frame, f'{_text(items)}<span class="note">Each answered with: {_text(answer)}</span>'
+
+
+def _down() -> Iterator[tuple[str, str]]:
+    for frame, meaning, items in down_frames():
+        yield frame, f'{_text(meaning)}<span class="note">{_text(items)}</span>'
 
 
 def _refusals() -> Iterator[str]:

@@ -9,14 +9,16 @@ import msgspec
 import pytest
 
 from cmdexec.errors import CODES
+from cmdexec.link.socket import Close
 from cmdexec.protocol.document import api_page
 from cmdexec.protocol.meanings import ANYWHERE, FIELDS, meaning
 from cmdexec.protocol.messages import Held, Register, StreamDone
 from cmdexec.protocol.openapi import document, refusals, spoken, structs
-from cmdexec.protocol.operations import BY_NAME, OPERATIONS, ROUTES, Permission
+from cmdexec.protocol.operations import BY_NAME, DOWN_FRAMES, FRAMES, OPERATIONS, ROUTES, Permission
 from cmdexec.protocol.reading import entries, shapes, words
 from cmdexec.protocol.refusals import MEANINGS
 from cmdexec.protocol.samples import ANSWERS, REQUESTS
+from cmdexec.protocol.story import CLOSES
 from tests.support.each import over
 
 PAGE = Path(__file__).parents[3] / "docs" / "api.md"
@@ -161,3 +163,19 @@ def test_a_line_break_at_the_end_fits_no_pattern_here_nor_there() -> None:
 ])  # fmt: skip
 def test_bounds_are_said_in_plain_words(schema: dict[str, object], said: str) -> None:
     assert words(schema) == said
+
+
+def test_every_code_of_a_closed_socket_is_told_and_what_to_do() -> None:
+    assert [code for code, _ in CLOSES] == sorted(Close)
+    page = PAGE.read_text()
+    assert [code for code, why in CLOSES if f"| {code} | {why} |" not in page] == []
+
+
+def test_every_frame_tells_its_items_and_their_kinds() -> None:
+    page = PAGE.read_text().partition("### Frames of a worker")[2].partition("### How a socket is closed")[0]
+    for frame in FRAMES:
+        assert page.count(f"\n| `{frame}` | ") == 1, frame
+    for frame, kind in DOWN_FRAMES.items():
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| `{frame}` | "))
+        for field in msgspec.structs.fields(kind):
+            assert f"`{field.encode_name}`: " in row, (frame, field.encode_name)
