@@ -149,11 +149,12 @@ def test_headers_too_many_and_an_address_too_long(server: Running) -> None:
     b"POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
     b"POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     b"POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFFF\r\n",
-    b"POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    b"POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET /api/live HTTP/1.1\r\nHost: localhost\r\nX: \x00\r\n\r\n",
     b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
     b"GET /%00%ff%fe/../x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-    b"CONNECT localhost:22 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"CONNECT localhost:22 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
     b"GET /api/live HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade, close\r\n\r\n",
 ], ids=range(18))  # fmt: skip
 def test_what_is_no_request_gets_no_500_and_none_of_a_librarys_words(server: Running, nonsense: bytes) -> None:
@@ -173,7 +174,7 @@ def test_a_get_takes_no_body(server: Running) -> None:
 
 @pytest.mark.parametrize("keep_open", [True, False])
 def test_who_reads_none_of_the_answers_is_cut_off(server: Running, keep_open: bool) -> None:
-    """The send timeout of this server is 2 s."""
+    """The send timeout of this server is 1 s."""
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(10)

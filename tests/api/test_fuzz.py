@@ -2,39 +2,27 @@
 broken. The server stays what it is, and no job comes to be what the table of transitions does not make of it."""
 
 import asyncio
-import http.client
 import json
 import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from cmdexec.model.job import HISTORY_MAX
 from cmdexec.protocol.operations import FRAMES
-from tests.api.bad.fuzz import WORKERS_POSTS, Fuzz
+from tests.api.bad.fuzz import Fuzz
 from tests.api.bad.row import JOB
+from tests.api.bad.walks import odd_steps, runs_jobs
 from tests.support.server import Running, running
 from tests.support.speaker import Speaker, speaking
-from tests.support.system import Worker, ends
-from tests.unit.model.cells import CELLS, Becomes
-from tests.unit.model.states import EVENTS, STATES
 
 TIMES = 1000
 WORKERS = 4
 SEED = 20_260_301
-
-WALKS = {
-    (STATES[state].status.value, EVENTS[event].name, outcome.status.value)
-    for event, states in CELLS.items() for state, outcome in states.items() if isinstance(outcome, Becomes)
-}  # fmt: skip
-"""(status, event, status after), as the cells of the table say, which are written by hand."""
-
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -158,60 +146,5 @@ async def test_a_thousand_of_each_frame_do_no_harm(server: Running) -> None:
     runs_jobs(server)
 
 
-def test_as_many_requests_of_workers_do_no_harm(server: Running) -> None:
-    """The same over HTTP, five hundred times each: an answer to every one, and none of them a fault of the server."""
-    api, rng = server.api("operator"), random.Random(SEED)
-    bait = api.create_many([{"command": "true"}] * 50)
-    fuzz = Fuzz(rng, [(JOB, 1), *((job_id, attempt) for job_id in bait for attempt in (1, 1, 2))])
-    headers = {"x-worker-token": server.shared(workerId="fuzz-http"), "Content-Type": "application/json"}
-    odd: list[object] = []
-    connection = http.client.HTTPConnection("127.0.0.1", server.process.port, timeout=30)
-    for operation, path in WORKERS_POSTS.items():
-        for number in range(TIMES // 2):
-            if number % 250 == 0:
-                for method, way, said in (
-                    ("POST", "/api/workers/register", b'{"slots":4,"session":"http","instanceId":"http"}'),
-                    ("POST", "/api/workers/heartbeat", b'{"jobs":[]}'), ("GET", "/api/jobs/get-job?max=4", None),
-                ):  # fmt: skip
-                    connection.request(method, way, said, headers)
-                    given = json.loads(connection.getresponse().read() or b"{}").get("jobs", [])
-                fuzz.jobs += [(job["jobId"], job["attempt"]) for job in given] * 10
-            body = json.dumps(fuzz.item(operation, broken=number % 2 == 1)).encode()
-            sent = fuzz.noisy(body) if number % 4 == 3 else body
-            connection.request("POST", path, sent, headers)
-            answer = connection.getresponse()
-            told = json.loads(answer.read() or b"{}")
-            if answer.status not in (200, 400, 403, 404, 409, 413, 422, 426) or (answer.status >= 400) != (
-                "error" in told
-            ):
-                odd.append((operation, sent[:300], answer.status, told))
-    connection.close()
-    assert odd == []
-    assert [(job["jobId"], step) for job in api.jobs(bait) for step in odd_steps(job)] == []
-    runs_jobs(server)
-
-
 def but_history(job: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in job.items() if name != "history"}
-
-
-def odd_steps(job: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """The steps of a job's history that no cell of the table has."""
-    lines = job["history"]
-    assert lines[-1]["status"] == job["status"]
-    if len(lines) >= HISTORY_MAX:
-        lines = lines[1:]  # what came after the first is not kept
-    steps = [(line["status"], after["event"], after["status"]) for line, after in pairwise(lines)]
-    return [step for step in steps if step not in WALKS and not (step[1] == "superseded" and step[0] == step[2])]
-
-
-def runs_jobs(server: Running) -> None:
-    """A worker of ours still does its work."""
-    api = server.api("operator")
-    worker = Worker(server.process, "ours")
-    with ends(worker):
-        worker.start(api)
-        job_ids = api.create_many([{"command": f"echo {number}"} for number in range(5)])
-        assert [job["status"] for job in api.wait_ended(job_ids, 20)] == ["completed"] * 5
-        assert [api.output(job_id) for job_id in job_ids] == [f"{number}\n".encode() for number in range(5)]
-        assert worker.stop() == 0
