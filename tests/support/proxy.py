@@ -95,6 +95,7 @@ class Proxy:
 
     async def _stop(self) -> None:
         self._server.close()
+        await asyncio.sleep(0)  # so that what was accepted just now has begun, and ends what it has
         await self._cut(self._pairs)
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
@@ -107,6 +108,9 @@ class Proxy:
         except OSError:
             _reset(writer)
             return
+        except asyncio.CancelledError:
+            _reset(writer)
+            raise
         pair = _Pair(writer, to_writer)
         self._pairs.add(pair)
         try:
