@@ -236,7 +236,8 @@ def test_orders_alone_need_no_claim(polled: Running, worker: Poller) -> None:
 
 def test_who_has_not_registered_is_told_to(polled: Running) -> None:
     status, answer = Poller(polled, "nobody-yet").poll()
-    assert (status, answer["error"]["mend"]) == (400, "Send `register` first.")
+    error = answer["error"]
+    assert (status, error["code"], error["mend"]) == (409, "not_registered", "Send POST /api/workers/register first.")
 
 
 def test_a_draining_server_sends_polls_away(tmp_path: Path) -> None:
