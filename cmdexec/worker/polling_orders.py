@@ -9,13 +9,13 @@ from cmdexec.clock import Clock
 from cmdexec.errors import CmdexecError, Unavailable
 from cmdexec.ids import Ids
 from cmdexec.model.attempt import State
-from cmdexec.protocol.codec import Frame, encode
+from cmdexec.protocol.codec import Frame
 from cmdexec.protocol.messages import Held
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.held import HeldAttempt
 from cmdexec.worker.line import NOT_NOW
 from cmdexec.worker.polling_calls import Calls, Lost
-from cmdexec.worker.polling_speaker import OF_ALL, Hear
+from cmdexec.worker.polling_speaker import OF_ALL, Hear, order_frames
 from cmdexec.worker.slots import Slots
 
 _MOST = 256
@@ -114,14 +114,7 @@ class Orders:
 
 
 def _frames(given: _Given) -> list[Frame]:
-    """As a socket brings it: what is cancelled is not among what is to be forgotten."""
-    cancelled = frozenset(given.cancel)
-    stop = [one for one in given.stop if one not in cancelled]
-    return [
-        Frame(op="stop", items=msgspec.Raw(encode(stop))),
-        Frame(op="cancel", items=msgspec.Raw(encode(given.cancel))),
-        Frame(op="assign", items=given.jobs),
-    ]
+    return [*order_frames(given.stop, given.cancel), Frame(op="assign", items=given.jobs)]
 
 
 def free_slots(held: Mapping[str, HeldAttempt], slots: Slots, clock: Clock) -> int:

@@ -11,7 +11,7 @@ from msgspec import structs
 from cmdexec.clock import Clock
 from cmdexec.errors import CmdexecError, Conflict, Unavailable
 from cmdexec.protocol.codec import Frame, encode
-from cmdexec.protocol.messages import Failure, OutputAck, Registered
+from cmdexec.protocol.messages import Failure, Held, OutputAck, Registered
 from cmdexec.protocol.operations import BY_NAME, FRAMES
 from cmdexec.protocol.requests import TakenView
 from cmdexec.settings.worker import WorkerSettings
@@ -34,15 +34,16 @@ connection that was closed just then."""
 
 
 class _BeatParts(msgspec.Struct, frozen=True):
-    """The lists of a `BeatView` that are answers, as JSON."""
+    """The lists of a `BeatView` that are answers, as JSON, and its orders, which may come with any."""
 
     start: tuple[msgspec.Raw, ...] = ()
     released: tuple[msgspec.Raw, ...] = ()
+    stop: tuple[Held, ...] = ()
+    cancel: tuple[Held, ...] = ()
 
 
 _PARTS = msgspec.json.Decoder(_BeatParts)
 _TOLDS = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _REGISTERED = msgspec.json.Decoder(Registered)
 _TAKEN = msgspec.json.Decoder(TakenView)
 
@@ -67,8 +68,9 @@ class Speaker:
     async def say(self, said: Sequence[Said]) -> None:
         """Say these items of one kind, and hand over what the server answers."""
         op, before = said[0].op, self._calls.answered
+        orders: list[Frame] = []
         try:
-            answers = await self._told(op, said)
+            answers, orders = await self._told(op, said)
         except CmdexecError as wrong:
             if wrong.code not in NOT_NOW and op != "register":
                 raise
@@ -86,32 +88,36 @@ class Speaker:
                 return
             else:
                 raise
-        await self._hear(self._whole(said, answers))
+        await self._hear([*self._whole(said, answers), *orders])
 
-    async def _told(self, op: str, said: Sequence[Said]) -> Sequence[bytes]:
-        """The answers to these items, as JSON."""
+    async def _told(self, op: str, said: Sequence[Said]) -> tuple[Sequence[bytes], list[Frame]]:
+        """The answers to these items, as JSON, and the orders that came along."""
+        orders: list[Frame] = []
         items = b",".join(one.item for one in said)
         match op:
             case "start" | "released":
                 body = b'{"%b":[%b]}' % (op.encode(), items)
                 parts = _read(await self._calls.call(FRAMES["heartbeat"], body), _PARTS)
                 told = parts.start if op == "start" else parts.released
+                orders = order_frames(parts.stop, parts.cancel)
             case "done":
                 told = _read(await self._calls.call(FRAMES[op], b"[%b]" % items), _TOLDS)
             case _:
                 # A complete list says what is held now: it must not be said much later.
                 until = said[0].at + self._settings.again_sec if op == "heartbeat" else None
                 body = await self._calls.call(FRAMES[op], items, until=until)
-                _read(body, _OBJECT)
+                if op == "heartbeat":
+                    parts = _read(body, _PARTS)
+                    orders = order_frames(parts.stop, parts.cancel)
                 self._lost_beats, self._calls.patient = 0, True
                 if op == "heartbeat":
                     self.listed.set()
                 else:
                     body = self._bounded(body)
-                return [body]
+                return [body], orders
         if len(told) != len(said):
             raise Lost(Unavailable("server_away", "The answer is none of a cmdexec server."))
-        return [bytes(one) for one in told]
+        return [bytes(one) for one in told], orders
 
     def _whole(self, said: Sequence[Said], answers: Sequence[bytes]) -> list[Frame]:
         """The answers to the frames of which all items are answered now."""
@@ -166,6 +172,15 @@ class Speaker:
     def _is_of_the_call(self, lost: Lost, before: int) -> bool:
         """Whether other calls got through while this one did not."""
         return isinstance(lost, NotCarried) or self._calls.answered > before
+
+
+def order_frames(stop: Sequence[Held], cancel: Sequence[Held]) -> list[Frame]:
+    """Orders as a socket brings them. Over HTTP `stop` names all that is to be ended; there only what is to be
+    forgotten."""
+    forget = [named for named in stop if named not in cancel]
+    return [
+        Frame(op=op, items=msgspec.Raw(encode(named))) for op, named in (("stop", forget), ("cancel", cancel)) if named
+    ]
 
 
 def _not_taken(job_id: str, attempt: int, wrong: CmdexecError) -> OutputAck:

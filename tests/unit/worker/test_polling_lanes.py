@@ -3,16 +3,18 @@
 import asyncio
 from base64 import b64decode
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
 from cmdexec.link.socket import Close
 from cmdexec.protocol.codec import ask
-from cmdexec.protocol.messages import Done, Heartbeat, Held, OutputHeader
+from cmdexec.protocol.messages import Done, Heartbeat, Held, OutputHeader, Released
 from tests.support.http_line import NAMED, OK, Line, lined, lost, says
 from tests.support.waiting import becomes, stays
 from tests.support.worker import job_id
 
+ABOUT: dict[str, Any] = {"job_id": job_id(1), "attempt": 1}
 PAGE = "<html>The proxy says no.</html>"
 
 
@@ -169,3 +171,20 @@ async def test_results_that_are_too_many_for_a_proxy_go_in_smaller_calls(tmp_pat
         await becomes(lambda: 3 in line.heard.answers, "all are said")
         assert [one["jobId"] for one in line.heard.answers[3]] == [job_id(number) for number in range(450)]
         assert len(counts) > 1
+
+
+async def test_orders_that_come_with_any_answer_to_a_heartbeat_are_heard(tmp_path: Path) -> None:
+    """Also with one that only asks to start: what was told once is not told again before the next list."""
+    async with lined(tmp_path) as line:
+        await line.open()
+        other = {"jobId": job_id(2), "attempt": 3}
+        orders = {"stop": [other, NAMED], "cancel": [NAMED]}
+        for number, op in ((3, "start"), (4, "released")):
+            line.script.answers["heartbeat"] = [says({op: [OK], **orders})]
+            item = Held(**ABOUT) if op == "start" else Released(**ABOUT, why="declined")
+            line.line.put(ask(op, [item], number))
+            await becomes(lambda number=number: number in line.heard.answers, "it is answered")  # type: ignore[misc]
+        line.script.answers["heartbeat"] = [says({"leaseSec": 3, "heartbeatSec": 1, **orders})]
+        line.line.put(ask("heartbeat", [Heartbeat(jobs=())], 5))
+        await becomes(lambda: 5 in line.heard.answers, "it is answered")
+        assert line.heard.orders == [("stop", [other]), ("cancel", [NAMED])] * 3
