@@ -110,7 +110,7 @@ class Courier:
                 ready = [
                     job
                     for name, job in zip(names, found, strict=True)
-                    if self._stands(member, name, job) and job is not None
+                    if member.has(*name) and self._stands(member, name, job) and job is not None
                 ]
                 await self._send_when_possible(member, self.decline(member, ready))
             except Unavailable as away:  # the store, or the socket has ended
