@@ -75,10 +75,12 @@ def test_a_socket_that_is_blocked_and_freed_twenty_times_loses_and_doubles_nothi
         for number in range(SWITCHES):
             way, polls, seen = WAYS[number % len(WAYS)], proxy.polls(), len(connections(worker))
             job_ids += api.create_many(some)
+            turned_away = proxy.turned_away[way]
             proxy.block(way)
             for lost in range(1, 4):
                 until(lambda polls=polls + 2 * lost: proxy.polls() >= polls, f"it polls, with sockets blocked by {way}")
                 proxy.cut()
+            until(lambda before=turned_away, way=way: proxy.turned_away[way] > before, f"it met {way}")
             proxy.free()
             until(lambda seen=seen: "socket" in connections(worker)[seen:], f"it is back after {way}")
         jobs = ran_once(api, ledger, job_ids)
