@@ -39,7 +39,7 @@ def test_a_skip_is_a_failure_where_all_is_required(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_one.py").write_text(SKIPPING)
     (tmp_path / "test_other.py").write_text(SKIPPING_WHOLLY)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
+    command = [sys.executable, "-m", "pytest", "-q", "-rN", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
     allowed = run(command, tmp_path, "")
     assert allowed.stdout.splitlines()[-1].startswith("2 skipped, 1 xfailed"), allowed.stdout
     assert allowed.returncode == 0
