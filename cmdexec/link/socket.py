@@ -224,7 +224,9 @@ class Socket:
                     header, data = unpack_output(message.data)
                     await handler.output(header, data)
                 else:
-                    self._note(self._ws.close_code or Close.ABNORMAL, message.extra or "")
+                    # The library's own code says "broken" where the other end was gone before our answer to its close.
+                    told = message.data if message.type is WSMsgType.CLOSE else self._ws.close_code
+                    self._note(told or Close.ABNORMAL, message.extra or "")
                     return
             except CmdexecError as wrong:
                 self._refuse(wrong)

@@ -17,6 +17,9 @@ TABLE = list(csv.DictReader((Path(__file__).parent / "matrix.csv").read_text().s
 ROWS = [row for row in TABLE if row["method"] != "WS"]
 WHO = [name for name in ROWS[0] if name not in ("method", "path", "body")]
 NOBODYS = "01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f"
+NEVER_GIVEN = 1000
+"""No attempt of the job: other tests' workers may hold those that are."""
+
 VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
 
 
@@ -40,8 +43,8 @@ def body_of(kind: str, server: Running, job: str) -> object:
         "cancel": {"jobId": job},
         "register": {"slots": 1},
         "beat": {},
-        "chunks": {"jobId": job, "attempt": 1, "chunks": [{"stream": "stdout", "offset": 0, "data": "eA=="}]},
-        "result": {"jobId": job, "attempt": 1, "exitCode": 0},
+        "chunks": {"jobId": job, "attempt": NEVER_GIVEN, "chunks": [{"stream": "stdout", "offset": 0, "data": "eA=="}]},
+        "result": {"jobId": job, "attempt": NEVER_GIVEN, "exitCode": 0},
     }
     return bodies.get(kind)
 

@@ -76,7 +76,9 @@ class Speaker:
             frames = json.loads(message.data)
             self.heard += frames if isinstance(frames, list) else [frames]
         elif message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING):
-            self.closed = (self.ws.close_code or 0, message.extra or "")
+            # Where the server was gone before our answer to its close, the library's own code says "broken".
+            told = message.data if message.type is aiohttp.WSMsgType.CLOSE else self.ws.close_code
+            self.closed = (told or 0, message.extra or "")
 
 
 @asynccontextmanager

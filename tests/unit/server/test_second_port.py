@@ -19,9 +19,11 @@ from tests.unit.server.test_run import Served, settings
 
 async def _told(http: aiohttp.ClientSession, url: str) -> tuple[list[str], int | None]:
     """What a socket without credentials hears, and the code that it is closed with."""
+    heard = []
     async with http.ws_connect(url) as ws:
-        heard = [message.data async for message in ws]
-    return heard, ws.close_code
+        while (message := await ws.receive()).type is aiohttp.WSMsgType.TEXT:
+            heard.append(message.data)
+    return heard, message.data if message.type is aiohttp.WSMsgType.CLOSE else ws.close_code
 
 
 @pytest.mark.parametrize("path", ["", "/", "/ws"])
