@@ -129,7 +129,7 @@ async def test_who_hides_among_several_jobs_is_named_by_each_and_ended_with_the_
 async def test_who_was_noted_before_it_hid_is_known(mode: str, marker: str) -> None:
     async with opened(mode, drain_sec=0.2, warden_look_ms=5.0) as executor:
         neighbour = begin(executor, "sleep", "600")
-        job = await run(executor, *PYTHON, HIDE, marker, "0.4", *exits(mode))
+        job = await run(executor, *PYTHON, HIDE, marker, "1", *exits(mode))
         assert (job.ends[0].exit_code, job.ends[0].left) == (0, 0)
         assert not with_marker(marker)
         await stays(lambda: not neighbour.ends, "its neighbour lives on", during=0.05)
