@@ -14,7 +14,7 @@ SIMPLEST_WORKER = (
     " then `CMDEXEC_JOB_ID` and `CMDEXEC_ATTEMPT` as this attempt has them, what programs need (`PATH`, `HOME`), and no"
     " secret of its own. It is the worker that sees to `timeoutSec`, and ends what takes longer with the reason"
     " `timeout`; to `killGraceSec`, the seconds between TERM and KILL (null: as many as it likes); and to `cpu` and"
-    " `ramMb`, where it can. The server ends no process.",
+    " `ramMb`, which come only to a worker that named `limits` in its `register`. The server ends no process.",
     "4. `POST /api/jobs/stream-output` with `{jobId, attempt, chunks: [{stream, offset, data}]}` while the job writes;"
     " `data` is base64. What is `acknowledged` is on disk. After a break, send again from there.",
     "5. `GET /api/jobs/check-cancel?jobId=…&attempt=…` now and then, if heartbeats are too rare for you: `stop` says"
