@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +22,29 @@ JOBS = 300
 CHANGES_ANYWAY = {"server.lock", "worker.lock", "warden.lock", "jwt_secret", f"{FILE}-shm"}
 """Locks name who held them last; the index of the store's log is made anew whenever it is opened, and an empty log says
 nothing."""
+
+
+ANOTHER = "Name another folder as DATA_DIR (--data-dir)."
+Spoilt = Callable[[Path], AbstractContextManager[object]]
+
+
+def unusable_folders(side: str, in_use: Spoilt) -> list[tuple[Spoilt, str]]:
+    """Ways to spoil a data folder, and what is said of it (`{}`: its path); `in_use`: another process has it."""
+    return [
+        (
+            in_use,
+            f"A {side} (process {os.getpid()}) runs in the data folder {{}} already. "
+            "Use that one, stop it, or give this one a folder of its own with --data-dir.",
+        ),
+        (read_only, f"The data folder {{}} is on a file system that can only be read. {ANOTHER}"),
+        (
+            lambda folder: nullcontext(given_away(folder)),
+            "The data folder {} belongs to another user. Name a folder of this user's own, or run as its owner.",
+        ),
+    ]
+
+
+UNUSABLE = ["in use", "read-only", "another user's"]
 
 
 class Starting:

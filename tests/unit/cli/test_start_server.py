@@ -3,17 +3,25 @@
 import errno
 import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from cmdexec.server.folder_posix import open_folder
 from tests.support.small_disk import small_disk
-from tests.support.starting import JOBS, SECRET, Starting, content, given_away, jobs_in, read_only, seeded
-
-ANOTHER = "Name another folder as DATA_DIR (--data-dir)."
+from tests.support.starting import (
+    JOBS,
+    SECRET,
+    UNUSABLE,
+    Spoilt,
+    Starting,
+    content,
+    jobs_in,
+    seeded,
+    unusable_folders,
+)
 
 
 def serve(folder: Path, *more: str) -> list[str]:
@@ -27,31 +35,13 @@ def in_use(folder: Path) -> Iterator[None]:
     mine.close()
 
 
-FOLDERS = [
-    pytest.param(
-        in_use,
-        f"A server (process {os.getpid()}) runs in the data folder {{}} already. "
-        "Use that one, stop it, or give this one a folder of its own with --data-dir.",
-        id="a second server",
-    ),
-    pytest.param(
-        read_only, f"The data folder {{}} is on a file system that can only be read. {ANOTHER}", id="read-only"
-    ),
-    pytest.param(
-        lambda folder: nullcontext(given_away(folder)),
-        "The data folder {} belongs to another user. Name a folder of this user's own, or run as its owner.",
-        id="another user's",
-    ),
-]
-
-
-@pytest.mark.parametrize(("spoilt", "said"), FOLDERS)
+@pytest.mark.parametrize(("spoilt", "said"), unusable_folders("server", in_use), ids=UNUSABLE)
 def test_a_folder_that_cannot_be_used_keeps_all_its_jobs(
-    start: Starting, tmp_path: Path, spoilt: Callable[[Path], object], said: str
+    start: Starting, tmp_path: Path, spoilt: Spoilt, said: str
 ) -> None:
     folder = seeded(tmp_path / "d")
     before = content(folder)
-    with spoilt(folder):  # type: ignore[attr-defined]
+    with spoilt(folder):
         assert start(*serve(folder)) == (1, [f"cmdexec: DATA_DIR: {said.format(folder)}"])
         assert content(folder) == before
     os.chown(folder, os.geteuid(), os.getegid())

@@ -1,8 +1,8 @@
 """A worker that cannot start: each mistake told in one sentence, with what to do; nothing that it keeps is touched."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,9 +11,8 @@ from cmdexec.log import Log
 from cmdexec.worker import workdir_posix
 from cmdexec.worker.folder_posix import DataFolder
 from tests.support.small_disk import small_disk
-from tests.support.starting import Starting, content, given_away, read_only
+from tests.support.starting import UNUSABLE, Spoilt, Starting, content, unusable_folders
 
-ANOTHER = "Name another folder as DATA_DIR (--data-dir)."
 NOWHERE = "http://127.0.0.1:9"
 
 
@@ -39,31 +38,13 @@ def in_use(folder: Path) -> Iterator[None]:
     mine.release()
 
 
-FOLDERS = [
-    pytest.param(
-        in_use,
-        f"A worker (process {os.getpid()}) runs in the data folder {{}} already. "
-        "Use that one, stop it, or give this one a folder of its own with --data-dir.",
-        id="a second worker",
-    ),
-    pytest.param(
-        read_only, f"The data folder {{}} is on a file system that can only be read. {ANOTHER}", id="read-only"
-    ),
-    pytest.param(
-        lambda folder: nullcontext(given_away(folder)),
-        "The data folder {} belongs to another user. Name a folder of this user's own, or run as its owner.",
-        id="another user's",
-    ),
-]
-
-
-@pytest.mark.parametrize(("spoilt", "said"), FOLDERS)
+@pytest.mark.parametrize(("spoilt", "said"), unusable_folders("worker", in_use), ids=UNUSABLE)
 def test_a_folder_that_cannot_be_used_stays_as_it_is(
-    start: Starting, tmp_path: Path, spoilt: Callable[[Path], object], said: str
+    start: Starting, tmp_path: Path, spoilt: Spoilt, said: str
 ) -> None:
     folder = used(tmp_path / "w")
     before = content(folder)
-    with spoilt(folder):  # type: ignore[attr-defined]
+    with spoilt(folder):
         assert start(*worker(folder)) == (1, [f"cmdexec: DATA_DIR: {said.format(folder)}"])
     assert content(folder) == before
 
