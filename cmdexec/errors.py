@@ -18,6 +18,7 @@ CODES: dict[str, int] = {
     "bad_host": 421,
     "unauthorized": 401,
     "bad_credentials": 401,
+    "bad_join_token": 401,
     "forbidden": 403,
     "bad_origin": 403,
     "not_found": 404,

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
@@ -83,6 +84,11 @@ class Exchange:
 def _laid_out(method: str, path: str, request: Any) -> tuple[str, list[tuple[str, str]], bytes | None]:
     """Where the fields of a request go: into the path, into the query of a GET, or as JSON into the body."""
     if method != "GET":
+        if "{" in path:
+            within = msgspec.to_builtins(request)
+            for name in [name for name in within if f"{{{name}}}" in path]:
+                path = path.replace(f"{{{name}}}", quote(within.pop(name), safe=""))
+            request = {name: value for name, value in within.items() if value is not None}
         try:
             return path, [], msgspec.json.encode(request)
         except UnicodeEncodeError as wrong:
@@ -93,7 +99,7 @@ def _laid_out(method: str, path: str, request: Any) -> tuple[str, list[tuple[str
     query: list[tuple[str, str]] = []
     for name, value in msgspec.to_builtins(request).items():
         if f"{{{name}}}" in path:
-            path = path.replace(f"{{{name}}}", value)
+            path = path.replace(f"{{{name}}}", quote(value, safe=""))
         elif isinstance(value, list | tuple):
             query += [(name, str(one)) for one in value]
         elif value is not None:

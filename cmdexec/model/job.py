@@ -80,13 +80,16 @@ class Spec(msgspec.Struct, frozen=True, omit_defaults=True):
     ttl_sec: float | None = None
     cpu: float | None = None
     ram_mb: int | None = None
+    stdin: bytes | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def weight(self) -> int:
-        """Characters of command and environment, and of what holds them together: about what it takes to send it."""
+        """Characters of command, environment and input, with what holds them together: about what it takes to send."""
         command, env = self.command, self.env
         words = len(command) if isinstance(command, str) else sum(map(len, command)) + 3 * len(command)
-        return words + sum(map(len, env)) + sum(map(len, env.values())) + 6 * len(env)
+        given = 0 if self.stdin is None else len(self.stdin) * 4 // 3
+        return words + given + sum(map(len, env)) + sum(map(len, env.values())) + 6 * len(env)
 
 
 class StreamEnd(msgspec.Struct, frozen=True, omit_defaults=True):

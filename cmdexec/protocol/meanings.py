@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from cmdexec.protocol import messages, requests
+from cmdexec.protocol import accounts, fleet, listing, messages, requests
 
 ANYWHERE: Mapping[str, str] = MappingProxyType({
     "jobId": "The job.",
@@ -45,15 +45,86 @@ ANYWHERE: Mapping[str, str] = MappingProxyType({
     "digest": "SHA-256 of the stream, in hexadecimal.",
     "lost": "Ranges `[from, to)` of what was written and is not there.",
     "code": "What it is, for programs.",
+    "firstSec": "Seconds: the range of the first wait.",
+    "maxSec": "Seconds: the largest range of a wait.",
+    "email": "The e-mail address.",
+    "userId": "The user.",
+    "role": "`viewer`, `operator` or `admin`.",
+    "createdAt": "When it was made.",
+    "joinTokenId": "The join token, by what is not secret of it.",
+    "tags": "Words to find it by.",
+    "priority": "Jobs of a higher one go first; a step counts as much as a while of waiting.",
+    "maxRetries": "How often it may be run again after a run of it failed.",
+    "retryOn": "Which failures are worth another run: `exit`, `exit:75`, `signal`, `timeout`, `oom`, `image`, `worker`;"
+               " empty: each of these.",
+    "backoff": "How long another run waits.",
+    "onLost": "What becomes of it when its worker is lost: `hold` or `requeue`.",
+    "maxLost": "With `requeue`: how often it may be run again after its worker was lost.",
+    "runAt": "Not before this moment, RFC 3339.",
+    "ttlSec": "Seconds after which a job that has not begun is given up.",
+    "status": "`scheduled`, `queued`, `assigned`, `running`, `unknown` (its worker is silent), or ended as"
+              " `completed`, `failed`, `cancelled`.",
+    "reason": "Why it failed: `exit`, `signal`, `timeout`, `oom`, `start`, `worker`, `lost`, …",
+    "waitingFor": "Why it does not run yet, in words.",
+    "queuedAt": "Since when it waits, or waited last.",
+    "cancelRequested": "Whether somebody cancelled it.",
+    "confirmed": "Whether the worker confirmed the end of what was cancelled; null where nothing was.",
     "seq": "Numbers the pieces of a stream from 0, for people who read traffic.",
 })  # fmt: skip
 """A field's name → what it means wherever `FIELDS` says nothing else."""
 
 FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
-    requests.Login: {"email": "The e-mail address.", "password": "The password."},
-    requests.UserView: {
-        "userId": "The user.", "email": "The e-mail address.", "role": "`viewer`, `operator` or `admin`.",
+    requests.Login: {"password": "The password."},
+    accounts.MeView: {
+        "user": "Who it is.", "permissions": "What the role allows.", "expiresAt": "Until when the login is good.",
+        "serverVersion": "The server's version.",
     },
+    accounts.NewUser: {"password": "At least 8 characters; one is made when left out."},
+    accounts.ChangeUser: {
+        "disabled": "Whether the user is shut out.", "password": "The new one.",
+        "newPassword": "Have a new one made.",
+    },
+    accounts.UserRowView: {
+        "disabled": "Whether the user is shut out.", "password": "The one that was made; told this once.",
+    },
+    accounts.UsersView: {"users": "The users."},
+    accounts.NewJoinToken: {
+        "uses": "How many workers may join with it.", "expiresSec": "Seconds for which it is good.",
+        "labels": "Names and values that its workers get beside their own.",
+    },
+    accounts.JoinTokenView: {
+        "token": "The token itself; told this once.", "state": "Whether it can be used, and if not, why.",
+        "uses": "How many workers may join with it.", "used": "How many have.",
+        "createdBy": "Who made it.", "expiresAt": "Until when it is good.", "workers": "Who joined with it.",
+        "labels": "Names and values that its workers get beside their own.",
+    },
+    accounts.JoinTokensView: {"joinTokens": "The join tokens."},
+    accounts.Join: {
+        "token": "The join token.",
+        "credentialHash": "SHA-256, in hexadecimal, of the credential that the worker made for itself: `wc_` and 32"
+                          " random bytes in base64url without padding.",
+    },
+    accounts.Joined: {"labels": "Names and values that it got with the token."},
+    fleet.ChangeWorker: {
+        "draining": "Whether it is given no more jobs.",
+        "labels": "Names and values of people's own, in place of those they gave before; they go over those that the"
+                  " worker names, and an empty one takes a label away.",
+    },
+    listing.JobsQuery: {
+        "status": "Where they stand; give it several times for several.",
+        "reason": "Why they failed; give it several times for several.",
+        "tag": "A tag; give it several times for any of several.", "worker": "Who has them, or had them last.",
+        "q": "The beginning of a name, an id or a tag.",
+        "from": "Submitted then or later: RFC 3339, or so long ago: `-7d`, `-12h`, `-30m`.",
+        "to": "Submitted before then.", "order": "`new`: the newest first. `old`: the oldest.",
+        "limit": "The most to give at once.", "cursor": "`next` of the page before.",
+    },
+    listing.JobRow: {
+        "message": "A sentence about its end.", "attempt": "The newest try; 0 before the first.",
+        "run": "How many times it was started.", "workerId": "Who has it, or had it last.",
+    },
+    listing.JobsPage: {"jobs": "The jobs.", "next": "Send it as `cursor` for the next page; null: there is none."},
+    listing.RequeueJob: {"acceptDuplicate": "That it may run twice is accepted."},
     requests.LoggedIn: {
         "token": "Send it as `Authorization: Bearer …`.", "expiresAt": "Until when it is good.", "user": "Who it is.",
     },
@@ -67,6 +138,8 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "ramMb": "Memory in MB of 2^20 bytes that the job gets; it ends as `oom` when it needs more.",
         "timeoutSec": "Seconds after which the job is ended; without, it may run for ever.",
         "killGraceSec": "Seconds between TERM and KILL when it is ended; the worker's own when left out.",
+        "stdin": "Its standard input, in base64; empty when left out.",
+        "requires": "Labels that its worker must have.",
     },
     requests.JobQuery: {"jobId": "A job; give it several times for several."},
     requests.CancelJobs: {"jobId": "A job, or a list of them."},
@@ -99,15 +172,13 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "note": "More about it.",
     },
     requests.JobView: {
-        "status": "`scheduled`, `queued`, `assigned`, `running`, `unknown` (its worker is silent), or ended as"
-                  " `completed`, `failed`, `cancelled`.",
-        "reason": "Why it failed: `exit`, `signal`, `timeout`, `oom`, `start`, `worker`, `lost`, …",
-        "message": "A sentence about its end.", "waitingFor": "Why it does not run yet, in words.",
+        "message": "A sentence about its end.",
         "attempt": "The newest try; 0 before the first.", "run": "How many times it was started.",
         "workerId": "Who has it, or had it last.", "createdAt": "When it was submitted.",
-        "queuedAt": "Since when it waits, or waited last.", "cancelRequested": "Whether somebody cancelled it.",
-        "confirmed": "Whether the worker confirmed the end of what was cancelled; null where nothing was.",
-        "labels": "Names and values.", "tags": "Words to find it by.", "attempts": "Each try that was started.",
+        "labels": "Labels that its worker must have.", "retriesUsed": "How often it was run again after it failed.",
+        "lostUsed": "How often it was run again after its worker was lost.",
+        "stdinBytes": "How long its standard input is.", "rerunOf": "The job that it was made of.",
+        "owner": "Who submitted it.", "attempts": "Each try that was started.",
         "history": "What happened to it, the first and the newest 200 lines.", "output": "Of the last attempt.",
     },
     requests.WorkersView: {"workers": "All workers that ever registered."},
@@ -178,7 +249,7 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "stop": "Attempts to end: this worker's no more, or cancelled (then `cancel` names them, too).",
         "cancel": "Those of `stop` that were cancelled: report how they ended.",
     },
-    requests.GivenJob: {"onLost": "What becomes of it when its worker is lost: `hold` or `requeue`."},
+    requests.GivenJob: {"stdin": "Its standard input, in base64; null: none."},
     requests.CheckView: {
         "stop": "Whether to end the attempt.",
         "reason": "`cancelled`: end it gently and report how it ended. `stale`: end it and forget it.",

@@ -203,6 +203,7 @@ class Assignment(Message, frozen=True):
     on_lost: Literal["hold", "requeue"] = "hold"
     cpu: float | None = None
     ram_mb: int | None = None
+    stdin: bytes | None = None
 
 
 class Told(Message, frozen=True):

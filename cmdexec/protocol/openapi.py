@@ -31,14 +31,19 @@ TAGS: dict[str, str] = {
     "Health": "For people and balancers. Everybody may ask.",
     "About": "This description. Everybody may read it.",
     "Jobs": "What users do with jobs.",
-    "Workers": "What users see of workers.",
+    "Workers": "What users see and change of workers.",
+    "Joining": "How machines become workers.",
+    "Users": "Who may use this server.",
     "What workers say": "Workers send a token as `x-worker-token`: their credential, or a JWT (HS256) that they signed"
                         " with WORKER_TOKEN_SECRET, with the claims `workerId`, `iat` and `exp` (at most 24 h later).",
 }  # fmt: skip
 
 BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
-_TAG_OF = {"auth": "Sign in", "health": "Health", "live": "Health", "ready": "Health", "api": "About", "jobs": "Jobs"}
+_TAG_OF = {
+    "auth": "Sign in", "health": "Health", "live": "Health", "ready": "Health", "api": "About", "jobs": "Jobs",
+    "users": "Users", "join_tokens": "Joining", "workers": "Workers",
+}  # fmt: skip
 
 _ALSO: dict[str, dict[str, str]] = {
     "attempts.claim": {"204": "There was no job in that time, or another poll of this worker took the place of this."},
@@ -50,6 +55,7 @@ _ALSO: dict[str, dict[str, str]] = {
 
 _HEADERS: dict[str, tuple[tuple[str, str], ...]] = {
     "jobs.create": (("Idempotency-Key", "The same key with the same body gives the same jobs again."),),
+    "jobs.rerun": (("Idempotency-Key", "The same key for the same job gives the same new job again."),),
     "jobs.output": (
         ("Range", "One range of bytes, such as `bytes=0-99`; of stored output only."),
         ("If-None-Match", "An `ETag` that you have."),
@@ -78,7 +84,7 @@ def document() -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
     for route in ROUTES:
         paths[route.path][route.method.lower()] = _operation(route, BY_NAME[route.operation], schemas)
-    asked = {BY_NAME[route.operation].request.__name__ for route in ROUTES if route.method == "GET"}
+    inlined = {BY_NAME[route.operation].request.__name__ for route in ROUTES if _inlined(route)}
     about = (
         "Keys are in camelCase, times RFC 3339 in UTC, sizes in bytes unless a name says MB. Whole numbers have neither"
         " fraction nor exponent. A POST takes one JSON object; without a body it is taken for `{}`. Every refusal has"
@@ -96,7 +102,7 @@ def document() -> dict[str, Any]:
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": dict(paths),
         "components": {
-            "schemas": {name: schema for name, schema in sorted(schemas.items()) if name not in asked},
+            "schemas": {name: schema for name, schema in sorted(schemas.items()) if name not in inlined},
             "securitySchemes": {
                 USER: {
                     "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
@@ -212,18 +218,18 @@ def _operation(route: Route, operation: Operation, schemas: dict[str, Schema]) -
         "description": _description(route, operation),
         "security": _security(operation.permission),
     }
-    parameters = [*(_query(route, operation, schemas) if route.method == "GET" else ()), *_headers(operation)]
+    parameters = [*_query(route, operation, schemas), *_headers(operation)]
     if parameters:
         made["parameters"] = parameters
     if route.method != "GET":
-        made["requestBody"] = _body(operation)
+        made["requestBody"] = _body(route, operation, schemas)
     made["responses"] = _answers(route, operation)
     made["x-refusals"] = list(operation.codes)
     return made
 
 
 def _tag(name: str) -> str:
-    return _TAG_OF.get(name.partition(".")[0], "Workers")
+    return "Joining" if name == "workers.join" else _TAG_OF[name.partition(".")[0]]
 
 
 def _security(permission: Permission) -> list[dict[str, list[str]]]:
@@ -247,14 +253,16 @@ def _description(route: Route, operation: Operation) -> str:
 
 
 def _query(route: Route, operation: Operation, schemas: dict[str, Schema]) -> Iterator[dict[str, Any]]:
-    """The parameters of path and query: what the request's struct has."""
+    """The parameters of the path, and of a GET's query: what the request's struct has."""
     shape, sample = schemas[operation.request.__name__], REQUESTS.get(operation.name, {})
     for name, field in shape.get("properties", {}).items():
+        in_path = f"{{{name}}}" in route.path
+        if route.method != "GET" and not in_path:
+            continue
         schema = {key: value for key, value in field.items() if key != "description"}
         if "anyOf" in schema:  # no query can say null: it leaves the field out
             (only,) = (one for one in schema.pop("anyOf") if one != {"type": "null"})
             schema = only
-        in_path = f"{{{name}}}" in route.path
         yield {
             "name": name, "in": "path" if in_path else "query", "required": in_path or name in shape["required"],
             "description": field.get("description", ""), "schema": schema,
@@ -275,16 +283,31 @@ def _headers(operation: Operation) -> Iterator[dict[str, Any]]:
         yield {"name": header, "in": "header", "required": False, "description": text, "schema": schema}
 
 
-def _body(operation: Operation) -> dict[str, Any]:
+def _inlined(route: Route) -> bool:
+    """Whether what its request has is told in its own place: in a query, in path and body, or nowhere."""
+    return route.method == "GET" or "{" in route.path or not msgspec.structs.fields(BY_NAME[route.operation].request)
+
+
+def _body(route: Route, operation: Operation, schemas: dict[str, Schema]) -> dict[str, Any]:
+    """What the request's struct has and the path does not."""
     schema = _schema_of(operation.request)
+    sample = REQUESTS.get(operation.name)
+    fields = msgspec.structs.fields(operation.request)
+    if _inlined(route):
+        whole = schemas[operation.request.__name__]
+        within = {name: one for name, one in whole.get("properties", {}).items() if f"{{{name}}}" not in route.path}
+        required = [name for name in whole.get("required", ()) if name in within]
+        schema = {**whole, "properties": within, "required": required}
+        sample = {name: value for name, value in sample.items() if name in within} if sample else None
+        fields = tuple(field for field in fields if field.encode_name in within)
     if operation.many:
         least, most = operation.many_range
         several = {"type": "array", "items": schema, "minItems": least, "maxItems": most}
         schema = {"oneOf": [schema, several]}
-    needed = any(field.required for field in msgspec.structs.fields(operation.request))
+    needed = any(field.required for field in fields)
     content: dict[str, Any] = {"schema": schema}
-    if operation.name in REQUESTS:
-        content["example"] = REQUESTS[operation.name]
+    if sample is not None:
+        content["example"] = sample
     return {"required": needed, "content": {"application/json": content}}
 
 

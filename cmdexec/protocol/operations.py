@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from cmdexec.protocol import messages, requests
+from cmdexec.protocol import accounts, fleet, listing, messages, requests
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -22,15 +22,21 @@ class Permission(StrEnum):
     VIEW_JOBS = "view jobs"
     RUN_JOBS = "run jobs"
     VIEW_WORKERS = "view workers"
+    MANAGE_WORKERS = "manage workers"
+    MANAGE_USERS = "manage users"
+    BE_LOGGED_IN = "be logged in"
     WORK = "work"
 
 
+_VIEWER = frozenset({
+    Permission.VIEW_JOBS, Permission.VIEW_WORKERS, Permission.VIEW_HEALTH, Permission.BE_LOGGED_IN,
+})  # fmt: skip
+_OPERATOR = _VIEWER | {Permission.RUN_JOBS}
+
 ROLES: dict[str, frozenset[Permission]] = {
-    "viewer": frozenset({Permission.VIEW_JOBS, Permission.VIEW_WORKERS, Permission.VIEW_HEALTH}),
-    "operator": frozenset(
-        {Permission.VIEW_JOBS, Permission.VIEW_WORKERS, Permission.VIEW_HEALTH, Permission.RUN_JOBS}
-    ),
-    "admin": frozenset({Permission.VIEW_JOBS, Permission.VIEW_WORKERS, Permission.VIEW_HEALTH, Permission.RUN_JOBS}),
+    "viewer": _VIEWER,
+    "operator": _OPERATOR,
+    "admin": _OPERATOR | {Permission.MANAGE_WORKERS, Permission.MANAGE_USERS},
 }
 """What a user of each role may do; a role that is not here may nothing."""
 
@@ -70,6 +76,11 @@ OPERATIONS: tuple[Operation, ...] = (
         "Exchange an e-mail address and a password for a token of 24 hours.", effect=True,
         max_body=16 * KIB, codes=("bad_credentials", "too_many"),
     ),
+    Operation(
+        "auth.logout", Permission.BE_LOGGED_IN, requests.Nothing, accounts.Empty,
+        "End this login: its token and its cookie are good no more.", effect=True,
+    ),
+    Operation("auth.me", Permission.BE_LOGGED_IN, requests.Nothing, accounts.MeView, "Whose login this is."),
     Operation("health", Permission.ANYONE, requests.Nothing, requests.HealthView, "Whether the server does its work."),
     Operation("live", Permission.ANYONE, requests.Nothing, requests.HealthView, "Whether the process is there."),
     Operation(
@@ -100,6 +111,20 @@ OPERATIONS: tuple[Operation, ...] = (
         "End jobs, and say of each what happened.", effect=True, codes=("not_found", "disk_full"),
     ),
     Operation(
+        "jobs.list", Permission.VIEW_JOBS, listing.JobsQuery, listing.JobsPage,
+        "Jobs, the newest first, page by page.",
+    ),
+    Operation(
+        "jobs.rerun", Permission.RUN_JOBS, listing.RerunJob, requests.JobView,
+        "Submit anew what an older job was asked to do; `Idempotency-Key` makes it safe to repeat.", effect=True,
+        codes=("not_found", "key_reused", "queue_full", "draining", "disk_full"),
+    ),
+    Operation(
+        "jobs.requeue", Permission.RUN_JOBS, listing.RequeueJob, requests.JobView,
+        "Run a job again whose fate is not known (`unknown`), though it may run twice.", effect=True,
+        codes=("not_found", "conflict", "disk_full"),
+    ),
+    Operation(
         "jobs.output", Permission.VIEW_JOBS, requests.OutputQuery, bytes,
         "The bytes of one stream (Range works), or with `follow=1` what comes until the job ends.",
         codes=("not_found", "range_not_satisfiable"), media=("application/octet-stream", "text/event-stream"),
@@ -107,6 +132,47 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "workers.list", Permission.VIEW_WORKERS, requests.Nothing, requests.WorkersView,
         "All workers with state, load, slots and running jobs.",
+    ),
+    Operation(
+        "workers.get", Permission.VIEW_WORKERS, fleet.WorkerId, requests.WorkerView, "One worker.",
+        codes=("not_found",),
+    ),
+    Operation(
+        "workers.change", Permission.MANAGE_WORKERS, fleet.ChangeWorker, requests.WorkerView,
+        "Drain a worker, let it take jobs again, name it, label it.", effect=True,
+        codes=("not_found", "conflict", "disk_full"),
+    ),
+    Operation(
+        "workers.revoke", Permission.MANAGE_WORKERS, fleet.WorkerId, requests.WorkerView,
+        "Shut a worker out for good, at once. Its jobs count as if its lease were over.", effect=True,
+        codes=("not_found", "disk_full"),
+    ),
+    Operation(
+        "workers.join", Permission.ANYONE, accounts.Join, accounts.Joined,
+        "Become a worker with a join token.", effect=True, max_body=4 * KIB,
+        codes=("bad_join_token", "too_many", "disk_full"),
+    ),
+    Operation(
+        "join_tokens.create", Permission.MANAGE_WORKERS, accounts.NewJoinToken, accounts.JoinTokenView,
+        "Make a token that machines can become workers with; it is told this once.", effect=True, codes=("disk_full",),
+    ),
+    Operation(
+        "join_tokens.list", Permission.MANAGE_WORKERS, requests.Nothing, accounts.JoinTokensView,
+        "The join tokens, without what is secret of them.",
+    ),
+    Operation(
+        "join_tokens.revoke", Permission.MANAGE_WORKERS, accounts.JoinTokenId, accounts.JoinTokenView,
+        "Nobody joins with this token any more; who has joined stays.", effect=True, codes=("not_found", "disk_full"),
+    ),
+    Operation(
+        "users.create", Permission.MANAGE_USERS, accounts.NewUser, accounts.UserRowView,
+        "Add a user.", effect=True, max_body=16 * KIB, codes=("conflict", "disk_full"),
+    ),
+    Operation("users.list", Permission.MANAGE_USERS, requests.Nothing, accounts.UsersView, "All users."),
+    Operation(
+        "users.change", Permission.MANAGE_USERS, accounts.ChangeUser, accounts.UserRowView,
+        "Change a user's role or password, or shut the user out.", effect=True, max_body=16 * KIB,
+        codes=("not_found", "conflict", "disk_full"),
     ),
     Operation(
         "workers.register", Permission.WORK, messages.Register, messages.Registered,
@@ -162,6 +228,8 @@ class Route:
 
 ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/auth/login", "auth.login"),
+    Route("POST", "/api/auth/logout", "auth.logout"),
+    Route("GET", "/api/auth/me", "auth.me"),
     Route("GET", "/api/health", "health"),
     Route("GET", "/api/live", "live"),
     Route("GET", "/api/ready", "ready"),
@@ -170,8 +238,21 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/jobs/create", "jobs.create"),
     Route("GET", "/api/jobs/status", "jobs.status"),
     Route("POST", "/api/jobs/cancel", "jobs.cancel"),
+    Route("GET", "/api/jobs", "jobs.list"),
     Route("GET", "/api/jobs/{jobId}/output", "jobs.output"),
+    Route("POST", "/api/jobs/{jobId}/rerun", "jobs.rerun"),
+    Route("POST", "/api/jobs/{jobId}/requeue", "jobs.requeue"),
     Route("GET", "/api/workers/list", "workers.list"),
+    Route("GET", "/api/workers/{workerId}", "workers.get"),
+    Route("PATCH", "/api/workers/{workerId}", "workers.change"),
+    Route("DELETE", "/api/workers/{workerId}", "workers.revoke"),
+    Route("POST", "/api/workers/join", "workers.join"),
+    Route("GET", "/api/join-tokens", "join_tokens.list"),
+    Route("POST", "/api/join-tokens", "join_tokens.create"),
+    Route("DELETE", "/api/join-tokens/{joinTokenId}", "join_tokens.revoke"),
+    Route("GET", "/api/users", "users.list"),
+    Route("POST", "/api/users", "users.create"),
+    Route("PATCH", "/api/users/{userId}", "users.change"),
     Route("POST", "/api/workers/register", "workers.register"),
     Route("POST", "/api/workers/heartbeat", "workers.heartbeat"),
     Route("GET", "/api/jobs/get-job", "attempts.claim"),

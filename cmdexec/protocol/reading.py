@@ -97,7 +97,7 @@ def entries(document: Schema) -> Iterator[Entry]:
 
 def shapes(document: Schema) -> Iterator[Shape]:
     """All shapes, by name; those that only stand for a request's body are told where they are asked for."""
-    bodies = {_name(_single(one)) for one in _bodies(document)}
+    bodies = {_name(single) for one in _bodies(document) if "$ref" in (single := _single(one))}
     for name, schema in document["components"]["schemas"].items():
         if name not in bodies:
             yield Shape(name, schema.get("description", ""), tuple(_fields(schema)))
@@ -160,9 +160,11 @@ def _entry(document: Schema, method: str, path: str, operation: Schema) -> Entry
     ]
     body, about = _body(operation), operation["description"]
     if body is not None:
-        shape = document["components"]["schemas"][_name(_single(body))]
+        shape = _single(body)
+        if "$ref" in shape:
+            shape = document["components"]["schemas"][_name(shape)]
         fields += _fields(shape, "body")
-        about += f" {shape['description']}"
+        about += f" {shape['description']}" if shape.get("properties") else ""
     good = operation["responses"]["200"].get("content", {})
     example = good.get("application/json", {}).get("example")
     return Entry(

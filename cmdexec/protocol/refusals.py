@@ -5,6 +5,7 @@ MEANINGS: dict[str, str] = {
     "bad_json": "The body is no JSON in UTF-8, or is nested too deeply.",
     "unauthorized": "No credential, or one that is not good (any more).",
     "bad_credentials": "E-mail address or password is wrong.",
+    "bad_join_token": "This join token is not ours, is used up, has expired, or was revoked; the message says which.",
     "forbidden": "Known, and not allowed to do this.",
     "bad_origin": "A browser sent this from the page of another site.",
     "not_found": "There is no such job, attempt or path.",

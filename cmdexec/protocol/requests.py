@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from cmdexec.protocol.messages import Cpu, JobId, RamMb, Seconds, Told
+from cmdexec.protocol.messages import Cpu, JobId, Key, RamMb, Seconds, ShortText, Told
 
 
 class Request(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -24,9 +24,8 @@ NoNul = Meta(pattern=r"^[^\x00]*$")
 ENV_NAME = r"^[^=\x00]+$"
 
 NOT_PROVIDED_YET = frozenset({
-    "containerImage", "executor", "secrets", "stdin", "workdir", "inputs", "artifacts", "gpu",
-    "network", "user", "mounts", "entrypoint", "pull", "pty", "drainSec", "maxRetries", "retryOn", "backoff", "onLost",
-    "maxLost", "priority", "requires", "concurrencyGroup", "dependsOn", "runAt", "ttlSec", "tags",
+    "containerImage", "executor", "secrets", "workdir", "inputs", "artifacts", "gpu", "network", "user", "mounts",
+    "entrypoint", "pull", "pty", "drainSec", "concurrencyGroup", "dependsOn",
 })  # fmt: skip
 """Fields of a job that the design knows and this version does not provide: refused by name, never ignored."""
 
@@ -56,7 +55,20 @@ class HealthView(View, frozen=True, omit_defaults=True):
     checks: dict[str, str] | None = None
 
 
-class NewJob(Request, frozen=True):
+STDIN_MAX = 256 * 1024
+"""Bytes that a job can be given as its standard input: it travels with the job."""
+
+RETRY_ON = r"^(signal|timeout|oom|image|worker|exit|exit:(0|[1-9][0-9]{0,9}))\Z"
+
+
+class BackoffSec(Request, frozen=True):
+    """How long a retry waits: a random part, at least half, of min(maxSec, firstSec × 2^retries used)."""
+
+    first_sec: Annotated[float, Meta(ge=0, le=86400)] = 1.0
+    max_sec: Annotated[float, Meta(ge=0, le=7 * 86400)] = 300.0
+
+
+class NewJob(Request, frozen=True, omit_defaults=True):
     """One job. `command`: a line for the shell, or a list of arguments without one."""
 
     command: (
@@ -73,6 +85,17 @@ class NewJob(Request, frozen=True):
     kill_grace_sec: Annotated[float, Meta(ge=0, le=86400)] | None = None
     cpu: Cpu | None = None
     ram_mb: RamMb | None = None
+    stdin: Annotated[bytes, Meta(max_length=STDIN_MAX)] | None = None
+    requires: Annotated[dict[Key, ShortText], Meta(max_length=32)] = {}
+    priority: Annotated[int, Meta(ge=-100, le=100)] = 0
+    max_retries: Annotated[int, Meta(ge=0, le=100)] = 0
+    retry_on: Annotated[tuple[Annotated[str, Meta(pattern=RETRY_ON)], ...], Meta(max_length=20)] = ()
+    backoff: BackoffSec = BackoffSec()
+    on_lost: Literal["hold", "requeue"] = "hold"
+    max_lost: Annotated[int, Meta(ge=0, le=100)] = 3
+    run_at: Annotated[str, Meta(min_length=10, max_length=40)] | None = None
+    ttl_sec: Annotated[float, Meta(gt=0, le=366 * 86400)] | None = None
+    tags: Annotated[tuple[ShortText, ...], Meta(max_length=20)] = ()
 
 
 STATUS_MAX = 300
@@ -165,6 +188,11 @@ class EventView(View, frozen=True):
     note: str | None
 
 
+class BackoffView(View, frozen=True):
+    first_sec: float
+    max_sec: float
+
+
 class JobView(View, frozen=True):
     job_id: str
     name: str | None
@@ -190,6 +218,20 @@ class JobView(View, frozen=True):
     ram_mb: int | None
     labels: dict[str, str]
     tags: tuple[str, ...]
+    priority: int
+    max_retries: int
+    retries_used: int
+    retry_on: tuple[str, ...]
+    backoff: BackoffView
+    on_lost: str
+    max_lost: int
+    lost_used: int
+    run_at: str | None
+    ttl_sec: float | None
+    stdin_bytes: int
+    env: dict[str, str]
+    rerun_of: str | None
+    owner: str
     usage: UsageView | None
     output: OutputView
     attempts: tuple[AttemptView, ...]
@@ -244,6 +286,7 @@ class GivenJob(View, frozen=True):
     on_lost: str
     cpu: float | None
     ram_mb: int | None
+    stdin: bytes | None
 
 
 class Named(View, frozen=True):

@@ -15,7 +15,11 @@ JOB: dict[str, Any] = _NAMED | _LIMITS | {
     "status": "queued", "reason": None, "exitCode": None, "signal": None, "message": None,
     "waitingFor": "all 4 slots of 1 worker are in use", "attempt": 0, "run": 0, "workerId": None, "createdAt": _TIME,
     "queuedAt": _TIME, "startedAt": None, "finishedAt": None, "cancelRequested": False, "confirmed": None,
-    "labels": {}, "tags": [], "usage": None, "output": {"stdout": _NOTHING, "stderr": _NOTHING}, "attempts": [],
+    "labels": {}, "tags": ["demo"], "priority": 0, "maxRetries": 0, "retriesUsed": 0, "retryOn": [],
+    "backoff": {"firstSec": 1.0, "maxSec": 300.0}, "onLost": "hold", "maxLost": 3, "lostUsed": 0, "runAt": None,
+    "ttlSec": None, "stdinBytes": 0, "env": {}, "rerunOf": None,
+    "owner": "01936f0e-0000-7001-9c3f-0a1b2c3d4e5f", "usage": None,
+    "output": {"stdout": _NOTHING, "stderr": _NOTHING}, "attempts": [],
     "history": [{"at": _TIME, "event": "submit", "status": "queued", "attempt": 0, "who": None, "note": None}],
 }  # fmt: skip
 
@@ -51,7 +55,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
     },
     "workers.heartbeat": {"leaseSec": 60.0, "heartbeatSec": 10.0, **_NO_ANSWERS},
     "attempts.claim": {
-        "jobs": [_ATTEMPT | _LIMITS | {"command": "echo Hello from worker", "env": {}, "onLost": "hold"}],
+        "jobs": [
+            _ATTEMPT | _LIMITS
+            | {"command": "echo Hello from worker", "env": {}, "onLost": "hold", "stdin": None}
+        ],
         "stop": [], "cancel": [],
     },
     "attempts.check": {"stop": False, "reason": None},

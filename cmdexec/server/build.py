@@ -16,6 +16,7 @@ from cmdexec.server.api.auth import AuthApi
 from cmdexec.server.api.handler import Handlers
 from cmdexec.server.api.health import HealthApi
 from cmdexec.server.api.jobs import JobsApi
+from cmdexec.server.api.later import HANDLERS as LATER
 from cmdexec.server.api.output import OutputApi
 from cmdexec.server.api.workers import Fleet, WorkersApi
 from cmdexec.server.edge.answer import Answers
@@ -181,6 +182,7 @@ def _handlers(
         OutputApi(reads, OutputReader(reads.output), follower).handlers(),
         WorkersApi(reads, presence, runtime.clock).handlers(),
         AttemptsApi(presence, view=jobs_api.view).handlers(),
+        LATER,
     )
 
 

@@ -194,6 +194,8 @@ class _Decoder:
             raise Refused("bad_request", "This operation takes no query.", mend="Send its fields in the body.")
         _must_be_json(asked.content_type if asked.body else JSON)
         body = asked.body or b"{}"  # no body at all, of whatever type, says nothing
+        if asked.fields:
+            return self._from_body_and_path(body, asked.fields), False
         if len(body) < _LARGE_BYTES:
             return self._from_body(body)
         return await threads.run(partial(self._from_large_body, body))
@@ -238,6 +240,20 @@ class _Decoder:
         if self._asked_by_people:
             refuse_repeats(body, self._required * (len(said) if listed else 1))
         return ((said,) if self._many and not listed else said), listed
+
+    def _from_body_and_path(self, body: bytes, fields: Mapping[str, str]) -> Any:
+        """The path names some of the fields; then the body may not."""
+        try:
+            values = msgspec.json.decode(body, type=dict[str, Any])
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
+            raise explain(wrong, self._kind, body) from wrong
+        for name in values.keys() & fields.keys():
+            raise unknown_field(name, "", [known for known in self._known if known not in fields], job=False)
+        refuse_repeats(body, 0)
+        try:
+            return msgspec.convert({**values, **fields}, self._kind)
+        except msgspec.ValidationError as wrong:
+            raise explain(wrong, self._kind, body) from wrong
 
     def _from_large_body(self, body: bytes) -> tuple[Any, bool]:
         """The items of a list one by one: the library lets no other thread run while it decodes."""

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from cmdexec.client import Access, Client
-from cmdexec.protocol.requests import JobView, OutputView, StreamView
+from cmdexec.protocol.requests import BackoffView, JobView, OutputView, StreamView
 from cmdexec.runtime import system_runtime
 from cmdexec.settings.client import ClientSettings
 from cmdexec.settings.load import make
@@ -87,6 +87,8 @@ def job(status: str = "completed", **fields: object) -> JobView:
     values: dict[str, object] = dict.fromkeys(JobView.__struct_fields__) | {
         "job_id": JOB_ID, "command": "true", "status": status, "attempt": 1, "run": 1, "created_at": "", "labels": {},
         "cancel_requested": False, "tags": (), "output": OutputView(stdout=stream, stderr=stream), "attempts": (),
-        "history": (),
+        "history": (), "priority": 0, "max_retries": 0, "retries_used": 0, "retry_on": (), "max_lost": 3,
+        "lost_used": 0, "backoff": BackoffView(first_sec=1.0, max_sec=300.0), "on_lost": "hold", "stdin_bytes": 0, "env": {},
+        "owner": JOB_ID,
     }  # fmt: skip
     return JobView(**(values | fields))  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, cast
 
 from cmdexec.errors import Refused
-from cmdexec.model.job import Job, Spec
+from cmdexec.model.job import Backoff, Job, OnLost, Spec
 from cmdexec.protocol.codec import encode
 from cmdexec.protocol.requests import (
     CancelJobs,
@@ -93,7 +93,10 @@ class JobsApi:
             )
         spec = Spec(
             command=new.command, name=new.name, env=new.env, timeout_sec=new.timeout_sec,
-            kill_grace_sec=new.kill_grace_sec, cpu=new.cpu, ram_mb=new.ram_mb,
+            kill_grace_sec=new.kill_grace_sec, cpu=new.cpu, ram_mb=new.ram_mb, stdin=new.stdin, requires=new.requires,
+            priority=new.priority, max_retries=new.max_retries, retry_on=new.retry_on,
+            backoff=Backoff(new.backoff.first_sec, new.backoff.max_sec), on_lost=OnLost(new.on_lost),
+            max_lost=new.max_lost, ttl_sec=new.ttl_sec, tags=new.tags,
         )  # fmt: skip
         if len(encode(spec)) > self._max_spec:
             raise Refused(

@@ -17,4 +17,5 @@ def assignment(job: Job) -> Assignment:
         on_lost="requeue" if spec.on_lost == "requeue" else "hold",
         cpu=spec.cpu,
         ram_mb=spec.ram_mb,
+        stdin=spec.stdin,
     )

@@ -1,0 +1,34 @@
+"""What people's programs say over `/ws`, and what they are told: jobs and workers as they change.
+
+`{"op": "watch", "id": 1, "items": [{"what": "job", "jobId": "…"}]}` is answered `{"re": 1, "items": [{}]}`, or with the
+error of the item. From then on frames come of themselves: first how things stand, then each change, the newest state
+alone where changes come faster than they can be told. `unwatch` with the same item ends it.
+"""
+
+from typing import Any, Literal
+
+from cmdexec.protocol.listing import JobRow
+from cmdexec.protocol.messages import JobId
+from cmdexec.protocol.requests import JobView, Request, View, WorkerView
+
+
+class Watch(Request, frozen=True):
+    """`job`: one job, by `jobId`, whole. `jobs`: a row of each job that changes. `workers`: each worker that changes.
+    """
+
+    what: Literal["job", "jobs", "workers"]
+    job_id: JobId | None = None
+
+
+class Watched(View, frozen=True):
+    """It is watched from now on, or no more."""
+
+
+UP: dict[str, type[Any]] = {"watch": Watch, "unwatch": Watch}
+"""A person's frame → what its items are."""
+
+DOWN: dict[str, Any] = {"job": JobView, "jobs": JobRow, "workers": WorkerView}
+"""A server's frame → what its items are."""
+
+WATCHES_MAX = 1000
+"""The most jobs that one socket watches."""
