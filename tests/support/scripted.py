@@ -88,7 +88,7 @@ def job(status: str = "completed", **fields: object) -> JobView:
         "job_id": JOB_ID, "command": "true", "status": status, "attempt": 1, "run": 1, "created_at": "", "labels": {},
         "cancel_requested": False, "tags": (), "output": OutputView(stdout=stream, stderr=stream), "attempts": (),
         "history": (), "priority": 0, "max_retries": 0, "retries_used": 0, "retry_on": (), "max_lost": 3,
-        "lost_used": 0, "backoff": BackoffView(first_sec=1.0, max_sec=300.0), "on_lost": "hold", "stdin_bytes": 0, "env": {},
-        "owner": JOB_ID,
+        "lost_used": 0, "backoff": BackoffView(first_sec=1.0, max_sec=300.0), "on_lost": "hold",
+        "stdin_bytes": 0, "env": {}, "owner": JOB_ID,
     }  # fmt: skip
     return JobView(**(values | fields))  # type: ignore[arg-type]

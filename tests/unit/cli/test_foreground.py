@@ -20,8 +20,7 @@ async def test_bytes_and_code_are_the_jobs(tmp_path: Path) -> None:
     assert result.stdout == binary
     assert (tmp_path / "stderr").read_bytes() == b"oops\xff"
     assert play.created == {
-        "command": ["a", "b c"], "env": {"A": "b"}, "name": "n", "timeoutSec": 5.0, "killGraceSec": None,
-            "cpu": None, "ramMb": None,
+        "command": ["a", "b c"], "env": {"A": "b"}, "name": "n", "timeoutSec": 5.0,
     }  # fmt: skip
 
 
