@@ -134,6 +134,10 @@ class Server(Process):
         except OSError:
             return False
 
+    def with_own_token(self) -> Api:
+        """As whoever runs on its machine as its user: with the token that it leaves in its folder."""
+        return Api(self.url, json.loads((self.data / "runtime.json").read_text())["token"])
+
     def api(self) -> Api:
         """A fresh login of the first admin."""
         api = Api(self.url)
