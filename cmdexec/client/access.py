@@ -1,36 +1,41 @@
-"""Where the server is and what to prove oneself with: as the settings say, or as a server of this user left it.
+"""Where the server is and what to prove oneself with: as the settings say, as `cmdexec login` kept it, or as a server
+of this user left it.
 
 A server writes `runtime.json` into its data folder while it runs (0600). Whoever runs as its user owns its store
 anyway, so that file may hold a token.
 """
 
-import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
+from cmdexec.client.logins import read_login, read_own
 from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.settings.client import ClientSettings
+from cmdexec.settings.shared import data_dir
 from cmdexec.settings.shared_checks import is_loopback
 from cmdexec.settings.sources import read_dotenv
 
 RUNTIME_FILE = "runtime.json"
-_MAX_BYTES = 64 * 1024
 _KNOW_ONE = (
     "Start one with `cmdexec serve`, name one with --server, or its data folder with --data-dir, or use "
     "`cmdexec run --standalone`."
 )
+_INSTEAD = "Run this as the user who runs the server, or set SERVER_URL and CMDEXEC_TOKEN."
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The server's address without a slash at its end, and the caller's token."""
+    """The server's address without a slash at its end, and the caller's token.
+
+    source   where the token is from: `CMDEXEC_TOKEN`, `login` or `runtime.json`
+    """
 
     url: str
     token: str = field(repr=False)
+    source: str = field(default="", compare=False)
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -43,29 +48,42 @@ class Running(msgspec.Struct, frozen=True):
 
 
 def find_access(settings: ClientSettings) -> Access:
-    """SERVER_URL and CMDEXEC_TOKEN, and what either lacks from `runtime.json` in DATA_DIR.
+    """SERVER_URL and CMDEXEC_TOKEN; what either lacks from the login that is kept, else from `runtime.json`.
 
-    Blocks for the moment of a small read. Raises Refused("unauthorized") when there is no token for that server and
-    Unavailable("server_away") when nothing says where a server is.
+    A data folder that is not the usual one was named, so it counts before the login. Blocks for the moment of two small
+    reads. Raises Refused("unauthorized") when there is no token for that server and Unavailable("server_away") when
+    nothing says where a server is.
     """
-    if settings.server_url is not None and settings.token is not None:
-        return Access(settings.server_url, settings.token)
-    path = settings.data_dir / RUNTIME_FILE
-    running = read_running(path)
-    if settings.server_url is None:
-        if running is None:
+    url, token = settings.server_url, settings.token
+    if url is not None and token is not None:
+        return Access(url, token, "CMDEXEC_TOKEN")
+    known = _known(settings)
+    if url is None:
+        if not known:
             raise Unavailable(
                 "server_away",
-                f"No server is known: SERVER_URL is not set, and no server runs on {settings.data_dir}.",
+                f"No server is known: SERVER_URL is not set, nobody is logged in, and no server runs on "
+                f"{settings.data_dir}.",
                 mend=_folder_elsewhere() or _KNOW_ONE,
             )
-        return Access(running.url, settings.token or running.token)
-    if running is None or not _same(running.url, settings.server_url):
-        raise Refused(
-            "unauthorized", f"There is no token for {settings.server_url}.", field="CMDEXEC_TOKEN",
-            mend="Set CMDEXEC_TOKEN to a token of that server; its POST /api/auth/login gives one.",
-        )  # fmt: skip
-    return Access(running.url, running.token)
+        return known[0] if token is None else Access(known[0].url, token, "CMDEXEC_TOKEN")
+    for access in known:
+        if _same(access.url, url):
+            return access
+    raise Refused(
+        "unauthorized", f"There is no token for {url}.", field="CMDEXEC_TOKEN",
+        mend=f"Log in with `cmdexec login --server {url}`, or set CMDEXEC_TOKEN to a token of that server.",
+    )  # fmt: skip
+
+
+def _known(settings: ClientSettings) -> list[Access]:
+    """The servers that this user has a token for, the one that counts first at the beginning."""
+    login = read_login(settings.login_file) if settings.data_dir == data_dir("client") else None
+    if login is not None and settings.server_url is None:
+        return [Access(login.url, login.token, "login")]
+    running = read_running(settings.data_dir / RUNTIME_FILE)
+    found = [] if login is None else [Access(login.url, login.token, "login")]
+    return found if running is None else [*found, Access(running.url, running.token, RUNTIME_FILE)]
 
 
 def _same(running: str, named: str) -> bool:
@@ -95,22 +113,9 @@ def read_running(path: Path) -> Running | None:
 
     Raises Refused("forbidden") if others could have written it: it decides where a token is sent.
     """
-    try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            content = file.read(_MAX_BYTES)
-    except (FileNotFoundError, NotADirectoryError):
+    content = read_own(path, "DATA_DIR", _INSTEAD)
+    if content is None:
         return None
-    except OSError as wrong:
-        raise CmdexecError(
-            "bad_data_dir", f"{path} cannot be read: {wrong.strerror}.", field="DATA_DIR",
-            mend="Run this as the user who runs the server, or set SERVER_URL and CMDEXEC_TOKEN.",
-        ) from wrong  # fmt: skip
-    if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise Refused(
-            "forbidden", f"{path} could have been written by another user, so it is not believed.", field="DATA_DIR",
-            mend="Run this as the user who runs the server, or set SERVER_URL and CMDEXEC_TOKEN.",
-        )  # fmt: skip
     try:
         return msgspec.json.decode(content, type=Running)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:

@@ -1,13 +1,25 @@
 """The settings of the command line and of programs that call the API."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
+
+from platformdirs import user_config_path
 
 from cmdexec.settings.declare import Check, Kind, Relation, Setting, Side
 from cmdexec.settings.shared import DAY, KIB, shared
 
 _HERE: frozenset[Side] = frozenset({"client"})
+
+
+def login_file(_side: Side) -> Path:
+    """`login.json` in the user's own folder for configuration of cmdexec."""
+    try:
+        return user_config_path("cmdexec") / "login.json"
+    except RuntimeError:
+        return Path(os.devnull, "login.json")  # this user has no home: nothing is there, and nothing is kept
+
 
 CLIENT: tuple[Setting, ...] = (
     *shared("client"),
@@ -15,6 +27,9 @@ CLIENT: tuple[Setting, ...] = (
         "CMDEXEC_TOKEN", Kind.TEXT, None, "The token that calls are made with.", _HERE,
         secret=True, minimum=16, maximum=8 * KIB,
         mend="Set it to a token of the server; its POST /api/auth/login gives one.",
+    ),
+    Setting(
+        "LOGIN_FILE", Kind.PATH, login_file, "The file in which `cmdexec login` keeps server and token (0600).", _HERE,
     ),
     Setting(
         "REQUEST_TIMEOUT_SEC", Kind.DURATION, 60.0, "How long one call may take; following a job has no such end.",
@@ -56,6 +71,7 @@ class ClientSettings:
     connect_timeout_sec: float
     log_level: str
     token: str | None = field(repr=False)
+    login_file: Path
     request_timeout_sec: float
     patience_sec: float
     tell_after_sec: float
