@@ -25,6 +25,7 @@ from cmdexec.server.edge.bodies import Bodies
 from cmdexec.server.edge.hosts import Hosts
 from cmdexec.server.edge.rest import Rest
 from cmdexec.server.edge.socket import Sockets
+from cmdexec.server.edge.static import Site, site
 from cmdexec.server.folder import Folder
 from cmdexec.server.identity.first_admin import MadeAdmin, ensure_admin, refuse_lost_store
 from cmdexec.server.identity.keys import KeyRing, key_ring
@@ -146,7 +147,7 @@ async def _parts(
         identify=perform.identify, presence=presence, limits=Limits.of(settings), runtime=runtime,
         first_frame_sec=settings.upgrade_timeout_sec,
     )  # fmt: skip
-    stopping = asyncio.Event()
+    stopping, pages = asyncio.Event(), await site(runtime.threads, runtime.log)
     services: tuple[Service, ...] = (
         presence,
         presence.said,
@@ -158,7 +159,7 @@ async def _parts(
     )
     return Parts(
         store, jobs, presence, sockets, people.workers, people.own_token, services,
-        _edge(settings, runtime, perform, people.keys, sockets, stopping), stopping, people.made_admin,
+        _edge(settings, runtime, perform, people.keys, sockets, stopping, pages), stopping, people.made_admin,
     )  # fmt: skip
 
 
@@ -188,7 +189,7 @@ def _handlers(
 
 def _edge(
     settings: ServerSettings, runtime: Runtime, perform: Perform, keys: KeyRing, sockets: Sockets,
-    stopping: asyncio.Event,
+    stopping: asyncio.Event, pages: Site | None,
 ) -> Rest:  # fmt: skip
     answers = Answers(runtime.log, stopping, ping_sec=settings.stream_ping_sec)
     bodies = Bodies(
@@ -198,5 +199,5 @@ def _edge(
     return Rest(
         perform=perform, bearer=Bearer(keys, runtime.clock),
         hosts=Hosts(settings.host, settings.allowed_hosts, gethostname()),
-        answers=answers, serve_socket=sockets.serve, bodies=bodies,
+        answers=answers, serve_socket=sockets.serve, bodies=bodies, site=pages,
     )  # fmt: skip

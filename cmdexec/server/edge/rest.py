@@ -18,6 +18,7 @@ from cmdexec.server.edge.answer import Answers, whole
 from cmdexec.server.edge.bearer import Bearer
 from cmdexec.server.edge.bodies import Bodies, Room
 from cmdexec.server.edge.hosts import Hosts, check_origin
+from cmdexec.server.edge.static import Site
 from cmdexec.server.perform import Asked, Perform, Presented, refusal
 
 SOCKET_PATH = "/ws"
@@ -74,7 +75,7 @@ class Rest:
 
     def __init__(
         self, *, perform: Perform, bearer: Bearer, hosts: Hosts, answers: Answers, serve_socket: ServeSocket,
-        bodies: Bodies,
+        bodies: Bodies, site: Site | None,
     ) -> None:  # fmt: skip
         self._perform = perform
         self._bearer = bearer
@@ -82,6 +83,7 @@ class Rest:
         self._answers = answers
         self._serve_socket = serve_socket
         self._bodies = bodies
+        self._site = site
         self._paths = _Paths()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -106,6 +108,10 @@ class Rest:
     async def _anything(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == SOCKET_PATH:
             return await self._socket(request)
+        if self._site is not None:
+            page = await self._site.answer(request.method, request.path, request.headers)
+            if page is not None:
+                return whole(page)
         return await self._answers.send(request, await self._reply(request))
 
     async def _only_socket(self, request: web.BaseRequest) -> web.StreamResponse:
