@@ -12,7 +12,7 @@ from cmdexec.client.exchange import Exchange
 from cmdexec.client.patience import Notice, Patience
 from cmdexec.errors import CmdexecError, Unavailable
 from cmdexec.link.http import session
-from cmdexec.protocol import requests
+from cmdexec.protocol import accounts, fleet, listing, requests
 from cmdexec.protocol.requests import CancelView, HealthView, JobView, LoggedIn, NewJob, WorkerView
 from cmdexec.runtime import Runtime
 from cmdexec.settings.client import ClientSettings
@@ -65,6 +65,14 @@ class Client:
         request = requests.Login(email=email, password=password)
         return await self._call("auth.login", request, LoggedIn, anonymous=True)
 
+    async def logout(self) -> None:
+        """End the login that the token is of."""
+        await self._call("auth.logout", requests.Nothing(), accounts.Empty, patient=False)
+
+    async def me(self) -> accounts.MeView:
+        """Whose token it is, and what it allows."""
+        return await self._call("auth.me", requests.Nothing(), accounts.MeView)
+
     async def health(self) -> HealthView:
         """How the server is."""
         return await self._call("health", requests.Nothing(), HealthView)
@@ -103,10 +111,62 @@ class Client:
         answer = await self._call("jobs.cancel", requests.CancelJobs(job_id=job_ids), requests.CancelledView)
         return answer.jobs
 
+    async def jobs_page(self, query: listing.JobsQuery) -> listing.JobsPage:
+        """A page of a list of jobs; `next` of it is the `cursor` of the page after."""
+        return await self._call("jobs.list", query, listing.JobsPage)
+
+    async def rerun(self, job_id: str, *, key: str | None = None) -> JobView:
+        """Submit anew what a job was asked to do; the new job. `key` as of `submit`."""
+        return await self._call("jobs.rerun", listing.RerunJob(job_id=job_id), JobView, headers=self._key(key))
+
+    async def requeue(self, job_id: str, *, accept_duplicate: bool = False) -> JobView:
+        """Run a job again whose fate is not known; `accept_duplicate`: though it may run twice."""
+        request = listing.RequeueJob(job_id=job_id, accept_duplicate=accept_duplicate)
+        return await self._call("jobs.requeue", request, JobView)
+
     async def workers(self) -> tuple[WorkerView, ...]:
         """All workers that the server knows."""
         answer = await self._call("workers.list", requests.Nothing(), requests.WorkersView)
         return answer.workers
+
+    async def worker(self, worker_id: str) -> WorkerView:
+        """One worker."""
+        return await self._call("workers.get", fleet.WorkerId(worker_id=worker_id), WorkerView)
+
+    async def change_worker(self, change: fleet.ChangeWorker) -> WorkerView:
+        """Drain a worker, let it take jobs again, name it, label it."""
+        return await self._call("workers.change", change, WorkerView)
+
+    async def revoke_worker(self, worker_id: str) -> WorkerView:
+        """Shut a worker out for good."""
+        return await self._call("workers.revoke", fleet.WorkerId(worker_id=worker_id), WorkerView)
+
+    async def create_join_token(self, new: accounts.NewJoinToken) -> accounts.JoinTokenView:
+        """Make a token that machines become workers with; only this answer tells it."""
+        return await self._call("join_tokens.create", new, accounts.JoinTokenView)
+
+    async def join_tokens(self) -> tuple[accounts.JoinTokenView, ...]:
+        """All join tokens, without what is secret of them."""
+        answer = await self._call("join_tokens.list", requests.Nothing(), accounts.JoinTokensView)
+        return answer.join_tokens
+
+    async def revoke_join_token(self, join_token_id: str) -> accounts.JoinTokenView:
+        """Let nobody join with it any more."""
+        request = accounts.JoinTokenId(join_token_id=join_token_id)
+        return await self._call("join_tokens.revoke", request, accounts.JoinTokenView)
+
+    async def create_user(self, new: accounts.NewUser) -> accounts.UserRowView:
+        """Add a user; a password that the server made is told in this answer alone."""
+        return await self._call("users.create", new, accounts.UserRowView)
+
+    async def users(self) -> tuple[accounts.UserRowView, ...]:
+        """All users."""
+        answer = await self._call("users.list", requests.Nothing(), accounts.UsersView)
+        return answer.users
+
+    async def change_user(self, change: accounts.ChangeUser) -> accounts.UserRowView:
+        """Change a user's role or password, or shut the user out."""
+        return await self._call("users.change", change, accounts.UserRowView)
 
     async def output(
         self, job_id: str, stream: Literal["stdout", "stderr"] = "stdout", *, attempt: int | None = None,
