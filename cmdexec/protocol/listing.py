@@ -57,6 +57,7 @@ class JobRow(View, frozen=True):
     finished_at: str | None
     cancel_requested: bool
     confirmed: bool | None
+    waiting_mend: str | None = None
 
 
 class JobsPage(View, frozen=True):

@@ -66,6 +66,7 @@ ANYWHERE: Mapping[str, str] = MappingProxyType({
               " `completed`, `failed`, `cancelled`.",
     "reason": "Why it failed: `exit`, `signal`, `timeout`, `oom`, `start`, `worker`, `lost`, …",
     "waitingFor": "Why it does not run yet, in words.",
+    "waitingMend": "What one could do about that; null if it needs nothing but time.",
     "queuedAt": "Since when it waits, or waited last.",
     "cancelRequested": "Whether somebody cancelled it.",
     "confirmed": "Whether the worker confirmed the end of what was cancelled; null where nothing was.",
@@ -210,6 +211,7 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "maxFrameBytes": "The largest message of a socket.",
         "outputLimitBytes": "The most output that is stored of one job.",
         "serverVersion": "The server's version.",
+        "draining": "Whether somebody wants it to take no jobs.",
     },
     messages.Stats: {
         "cpu": "The share of all cores in use.", "load": "Waiting and running processes for each core.",

@@ -249,7 +249,8 @@ class Lease(Message, frozen=True):
 
 class Registered(Message, frozen=True):
     """Welcome. The worker's `heartbeat` with the complete list of what it holds comes next. `max_frame_bytes`: the
-    largest message; what asks for an answer for each of its items shall take half of that, for the answer is larger."""
+    largest message; what asks for an answer for each of its items shall take half of that, for the answer is larger.
+    `draining`: somebody wants it to take no jobs (`Drain`)."""
 
     worker_id: str
     session: str
@@ -258,6 +259,7 @@ class Registered(Message, frozen=True):
     max_frame_bytes: int
     output_limit_bytes: int
     server_version: str = ""
+    draining: bool = False
 
 
 class Beat(Message, frozen=True):
@@ -283,10 +285,12 @@ class OutputAck(Message, frozen=True):
 
 
 class Drain(Message, frozen=True):
-    """The server goes away, or wants the worker to take no more. `reconnect_after_sec`: come back after about that."""
+    """The server goes away: come back after about `reconnect_after_sec`. Or, with `draining`, somebody wants this worker
+    to take no more jobs (true), or to take some again (false): it stays where it is."""
 
     reconnect_after_sec: Seconds | None = None
     message: str | None = None
+    draining: bool | None = None
 
 
 class Failure(Message, frozen=True):

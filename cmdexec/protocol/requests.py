@@ -236,6 +236,7 @@ class JobView(View, frozen=True):
     output: OutputView
     attempts: tuple[AttemptView, ...]
     history: tuple[EventView, ...]
+    waiting_mend: str | None = None
 
 
 class JobsView(View, frozen=True):
