@@ -64,8 +64,8 @@ def told_how(event: Ended) -> str:
     """The end that a result reports, in a few words."""
     result = event.result
     if result.signal is not None:
-        return f"killed by {signal_name(result.signal)}"
-    return str(result.reason or f"exited with {result.exit_code or 0}")
+        return f"ended by {signal_name(result.signal)}"
+    return str(result.reason or f"exit code {result.exit_code or 0}")
 
 
 def stop(job: Job, _event: Event, _now: int, _jitter: float) -> NoChange:

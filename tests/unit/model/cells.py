@@ -50,8 +50,8 @@ AGAIN: dict[str, Any] = {**WAITS, "started_at": None}
 BACK = {"queued_at": NOW, **WAITS}
 ENDS = {"finished_at": NOW, "claim_id": None}
 BY_BOB = {"cancel_requested": True, "cancelled_by": "bob"}
-UNHEARD = "worker w1 was not heard of any more"
-GONE = "worker w1 died or gave it up"
+UNHEARD = "worker w1 lost, given up"
+GONE = "worker w1 gave it up"
 DIED = f"{GONE}: the machine restarted"
 NO_LONGER = f"{GONE}: it no longer has the job"
 UNBORN = "6 times a worker took it and made no process of it"
@@ -66,7 +66,7 @@ FAILS_BY_WORKER = becomes(
 )  # fmt: skip
 COMPLETES = becomes("completed", OK, closes=1, exit_code=0, attempts=ended(None, GOOD), **ENDS)
 FAILS = becomes(
-    "failed", OK, closes=1, reason=Reason.EXIT, exit_code=3, message="exited with 3", attempts=ended(Reason.EXIT, BAD),
+    "failed", OK, closes=1, reason=Reason.EXIT, exit_code=3, message="exit code 3", attempts=ended(Reason.EXIT, BAD),
     **ENDS,
 )  # fmt: skip
 UNBORN_FAILS = becomes("failed", OK, reason=Reason.START, message=UNBORN, never_spawned=6, **ENDS)
@@ -87,9 +87,9 @@ CELLS: dict[str, dict[str, Becomes | Stays | No]] = {
     },
     "expired": {
         "scheduled": becomes(
-            "failed", reason=Reason.EXPIRED, finished_at=NOW, due_at=None, message="waited longer than it may",
+            "failed", reason=Reason.EXPIRED, finished_at=NOW, due_at=None, message="waited past its limit",
         ),
-        "queued": becomes("failed", reason=Reason.EXPIRED, finished_at=NOW, message="waited longer than it may"),
+        "queued": becomes("failed", reason=Reason.EXPIRED, finished_at=NOW, message="waited past its limit"),
         "retried": Stays(),
         "assigned": NO, "running": NO, "unknown": NO, "completed": NO,
     },
@@ -195,12 +195,12 @@ CELLS: dict[str, dict[str, Becomes | Stays | No]] = {
     "result 3": {
         "recalled": LATE,
         "lost": becomes(
-            "failed", OK, closes=1, reason=Reason.EXIT, exit_code=3, message="exited with 3", lost_used=1,
+            "failed", OK, closes=1, reason=Reason.EXIT, exit_code=3, message="exit code 3", lost_used=1,
             started_at=NOW - 10_000, finished_at=NOW, due_at=None, attempts=ended(Reason.EXIT, BAD),
         ),
         "retried": Stays(OK),
         "assigned": becomes(
-            "failed", OK, opens=1, closes=1, reason=Reason.EXIT, exit_code=3, message="exited with 3", started_at=NOW,
+            "failed", OK, opens=1, closes=1, reason=Reason.EXIT, exit_code=3, message="exit code 3", started_at=NOW,
             attempts=ended(Reason.EXIT, BAD, started=NOW), **ENDS,
         ),
         "running": FAILS, "running, retries used": FAILS, "running, cancel asked": FAILS,
@@ -210,7 +210,7 @@ CELLS: dict[str, dict[str, Becomes | Stays | No]] = {
             **AGAIN,
         ),
         "unknown": becomes(
-            "failed", OK, closes=1, reason=Reason.EXIT, exit_code=3, message="exited with 3", unknown_at=None,
+            "failed", OK, closes=1, reason=Reason.EXIT, exit_code=3, message="exit code 3", unknown_at=None,
             attempts=ended(Reason.EXIT, BAD), **ENDS,
         ),
         "unknown, retries": becomes(
@@ -246,7 +246,7 @@ CELLS: dict[str, dict[str, Becomes | Stays | No]] = {
     "declined, no others": {
         "assigned": becomes(
             "failed", OK, reason=Reason.REJECTED, avoid=(W,),
-            message="the policy of every worker that matches refuses it: no shells here", **ENDS,
+            message="every matching worker's owner refuses: no shells here", **ENDS,
         ),
     },
     "declined, too large": {

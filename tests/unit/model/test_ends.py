@@ -12,8 +12,8 @@ from cmdexec.model.birth import claimed, klass_of, queued, rank_of
 from cmdexec.model.decision import Change
 from cmdexec.model.ends import reason_of, retryable
 from cmdexec.model.events import Claim, Ended, FromWorker
-from cmdexec.model.job import ATTEMPTS_MAX, HISTORY_MAX, MESSAGE_MAX, Backoff, Reason, Result, Spec, Status
-from cmdexec.model.sentences import sentence, signal_name
+from cmdexec.model.job import ATTEMPTS_MAX, HISTORY_MAX, MESSAGE_MAX, Attempt, Backoff, Reason, Result, Spec, Status
+from cmdexec.model.sentences import attempt_sentence, duration, sentence, signal_name
 from cmdexec.model.transitions import decide
 from tests.unit.model.states import EVENTS, NOW, STATES, N, S, W, job
 
@@ -65,18 +65,21 @@ def test_why_a_result_ended(result: Result, cancel_asked: bool, reason: Reason |
 @pytest.mark.parametrize(
     ("spec", "result", "words"),
     [
-        ({}, Result(Reason.EXIT, exit_code=3), "exited with 3"),
-        ({}, Result(Reason.SIGNAL, signal=9), "killed by SIGKILL"),
-        ({}, Result(Reason.SIGNAL, signal=10), "killed by signal 10"),
-        ({"timeout_sec": 5.0}, Result(Reason.TIMEOUT), "ran longer than 5 s"),
-        ({"timeout_sec": 0.25}, Result(Reason.TIMEOUT), "ran longer than 0.25 s"),
+        ({}, Result(Reason.EXIT, exit_code=3), "exit code 3"),
+        ({}, Result(Reason.SIGNAL, signal=9), "ended by SIGKILL"),
+        ({}, Result(Reason.SIGNAL, signal=10), "ended by signal 10"),
+        ({"timeout_sec": 5.0}, Result(Reason.TIMEOUT), "stopped after its limit of 5 s"),
+        ({"timeout_sec": 0.25}, Result(Reason.TIMEOUT), "stopped after its limit of 0.25 s"),
+        ({"timeout_sec": 600.0}, Result(Reason.TIMEOUT), "stopped after its limit of 10 min"),
         ({}, Result(Reason.OOM), "ran out of memory"),
+        ({"ram_mb": 2048}, Result(Reason.OOM), "needed more than its 2 GB"),
+        ({"ram_mb": 1500}, Result(Reason.OOM), "needed more than its 1500 MB"),
         ({}, Result(Reason.START, message="no such program: frob"), "could not be started: no such program: frob"),
-        ({}, Result(Reason.IMAGE), "its image could not be had"),
-        ({}, Result(Reason.WORKER), "worker w1 died or gave it up"),
+        ({}, Result(Reason.IMAGE), "image could not be had"),
+        ({}, Result(Reason.WORKER), "worker w1 gave it up"),
         (
             {}, Result(Reason.EXIT, exit_code=1, left=2, survivors=("pid 7 (a)", "pid 8 (b)")),
-            "exited with 1; 2 of its processes could not be killed (pid 7 (a), pid 8 (b))",
+            "exit code 1; 2 of its processes could not be killed (pid 7 (a), pid 8 (b))",
         ),
     ],
 )  # fmt: skip
@@ -86,6 +89,26 @@ def test_a_person_is_told_why_in_words(spec: dict[str, Any], result: Result, wor
     assert isinstance(decision, Change)
     assert decision.job.message == words
     assert decision.job.history[-1].note == words
+
+
+def test_each_attempt_is_told_why_it_ended_and_with_whom() -> None:
+    def of(end: Reason | None, result: Result | None = None) -> str | None:
+        run = Attempt(1, "w7", "s", 0, NOW, end, end is None, result)
+        return attempt_sentence(STATES["running"], run)
+
+    assert of(Reason.LOST) == "worker w7 lost, given up"
+    assert of(Reason.WORKER) == "worker w7 gave it up"
+    assert of(Reason.EXIT, Result(Reason.EXIT, exit_code=75)) == "exit code 75"
+    assert of(None, Result(exit_code=0)) is None
+    assert of(None, Result(exit_code=0, message="half of it")) == "half of it"
+
+
+@pytest.mark.parametrize(("seconds", "words"), [
+    (0.25, "0.25 s"), (59.0, "59 s"), (60.0, "1 min"), (252.0, "4 min 12 s"), (3600.0, "1 h"), (11_100.0, "3 h 5 min"),
+    (86_400.0, "1 day"), (176_400.0, "2 days 1 h"), (59.9999, "59.9999 s"), (3599.7, "1 h"),
+])  # fmt: skip
+def test_durations_are_told_in_two_units_at_most(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
 
 
 @pytest.mark.parametrize("reason", Reason)

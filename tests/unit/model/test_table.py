@@ -107,7 +107,7 @@ def test_another_result_for_the_same_attempt_is_refused_and_kept(before: Job) ->
     assert (decision.code, decision.tell) == ("conflict", Tell.DROP)
     assert decision.also is not None
     assert differences(before, decision.also.job) == {}
-    assert assert_written(before, decision.also, "superseded", N).note == "result: killed by SIGTERM"
+    assert assert_written(before, decision.also, "superseded", N).note == "result: ended by SIGTERM"
 
 
 # The second ----------------------------------------------------------------------------------------------------------
@@ -161,8 +161,8 @@ def test_what_is_refused_is_kept_once_for_each_attempt_however_often_it_comes() 
             assert isinstance(decision, Refusal)
             before = decision.also.job if decision.also else before
     assert [(line.attempt, line.note) for line in before.history[1:]] == [
-        (1, "result: exited with 0"),
-        (2, "result: exited with 0"),
+        (1, "result: exit code 0"),
+        (2, "result: exit code 0"),
     ]
 
 
