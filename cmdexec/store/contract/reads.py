@@ -7,7 +7,8 @@ from typing import Protocol
 import msgspec
 
 from cmdexec.model.job import Job, Status
-from cmdexec.store.contract.identity import Credentials, Sessions, Users
+from cmdexec.store.contract.identity import Credentials, JoinTokens, Sessions, Users
+from cmdexec.store.contract.listing import JobLists
 from cmdexec.store.contract.output import Output
 from cmdexec.store.contract.workers import Workers
 
@@ -68,11 +69,13 @@ class Reads:
     """One store, without the right to change jobs."""
 
     jobs: JobReads
+    lists: JobLists
     output: Output
     workers: Workers
     users: Users
     sessions: Sessions
     credentials: Credentials
+    join_tokens: JoinTokens
     health: "Health"
 
 

@@ -11,9 +11,10 @@ from cmdexec.store.contract.reads import Reads
 from cmdexec.store.sqlite import schema
 from cmdexec.store.sqlite.connection import PAGE_BYTES, Connection, StorageFault
 from cmdexec.store.sqlite.health import SqliteHealth, free_bytes
-from cmdexec.store.sqlite.identity import SqliteCredentials, SqliteSessions, SqliteUsers
+from cmdexec.store.sqlite.identity import SqliteCredentials, SqliteJoinTokens, SqliteSessions, SqliteUsers
 from cmdexec.store.sqlite.jobs import SqliteJobReads
 from cmdexec.store.sqlite.jobs_write import SqliteJobWrites
+from cmdexec.store.sqlite.listing import SqliteJobLists
 from cmdexec.store.sqlite.output import SqliteOutput
 from cmdexec.store.sqlite.readers import Readers
 from cmdexec.store.sqlite.workers import SqliteWorkers, not_lost_ids
@@ -89,11 +90,13 @@ def open_sqlite(
     workers = SqliteWorkers(writer, readers, runtime, not_lost, seen_save_sec)
     reads = Reads(
         jobs=SqliteJobReads(readers),
+        lists=SqliteJobLists(readers),
         output=SqliteOutput(writer, readers),
         workers=workers,
         users=SqliteUsers(writer, readers),
         sessions=SqliteSessions(writer, readers),
         credentials=SqliteCredentials(writer, readers),
+        join_tokens=SqliteJoinTokens(writer, readers),
         health=SqliteHealth(writer, runtime, folder),
     )
 

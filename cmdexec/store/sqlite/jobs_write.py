@@ -11,6 +11,7 @@ from cmdexec.store.contract.jobs_write import Applied, Inserted, JobWrite, NotWr
 from cmdexec.store.sqlite import output
 from cmdexec.store.sqlite.connection import Connection, ConstraintBroken, Value
 from cmdexec.store.sqlite.jobs import with_keys
+from cmdexec.store.sqlite.listing import Words, add_words, words
 from cmdexec.store.sqlite.queries import load
 from cmdexec.store.sqlite.rows import avoids, decode, encode, place, state
 from cmdexec.store.sqlite.transaction import Transaction
@@ -32,10 +33,11 @@ class SqliteJobWrites:
             (job.job_id, job.owner, job.submit_key, job.created_at, *state(job, doc), *place(job))
             for job, doc in zip(jobs, docs, strict=True)
         ]
+        called = [word for job in jobs for word in words(job)]
 
         def write(transaction: Transaction) -> Inserted | Present:
             if self._has_room():
-                return _insert(transaction, jobs, rows)
+                return _insert(transaction, jobs, rows, called)
             present = _present(transaction.db, jobs)
             if not present.jobs:
                 raise self._writer.disk_full()
@@ -57,11 +59,14 @@ class SqliteJobWrites:
         )
 
 
-def _insert(transaction: Transaction, jobs: Sequence[Job], rows: Sequence[tuple[Value, ...]]) -> Inserted | Present:
+def _insert(
+    transaction: Transaction, jobs: Sequence[Job], rows: Sequence[tuple[Value, ...]], called: Words
+) -> Inserted | Present:
     db = transaction.db
     db.run("SAVEPOINT batch")
     try:
         db.run_each(_SQL["insert"], rows)
+        add_words(db, called)
     except ConstraintBroken as fault:
         db.run("ROLLBACK TO batch")
         db.run("RELEASE batch")

@@ -32,6 +32,17 @@ CREATE INDEX jobs_by_claim ON jobs (claim_id) WHERE claim_id IS NOT NULL;
 CREATE INDEX jobs_due ON jobs (due_at) WHERE status = 'scheduled';
 CREATE INDEX jobs_expiring ON jobs (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX jobs_unknown ON jobs (unknown_at) WHERE status = 'unknown';
+-- For lists alone: they say `seq > 0`, and no other query is led astray to it.
+CREATE INDEX jobs_by_status ON jobs (status) WHERE seq > 0;
+
+-- What people call a job: its name (kind 0) and its tags (kind 1), folded. Written with the job, never changed.
+CREATE TABLE words (
+    word TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    job INTEGER NOT NULL,
+    PRIMARY KEY (word, kind, job)
+) WITHOUT ROWID;
+CREATE INDEX words_of ON words (job);
 
 -- How many jobs each owner has in each status: counted once for each commit, never by walking the jobs.
 CREATE TABLE tally (
@@ -86,9 +97,18 @@ CREATE INDEX sessions_by_end ON sessions (expires_at);
 CREATE TABLE credentials (
     secret_hash TEXT NOT NULL PRIMARY KEY,
     worker_id TEXT NOT NULL,
+    joined_with TEXT,
     doc BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX credentials_by_worker ON credentials (worker_id);
+CREATE INDEX credentials_by_join_token ON credentials (joined_with, worker_id) WHERE joined_with IS NOT NULL;
+CREATE TABLE join_tokens (
+    join_token_id TEXT NOT NULL PRIMARY KEY,
+    secret_hash TEXT NOT NULL UNIQUE,
+    expires_at INTEGER NOT NULL,
+    doc BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX join_tokens_by_end ON join_tokens (expires_at);
 
 -- One row, written to see whether writing works.
 CREATE TABLE pulse (id INTEGER PRIMARY KEY CHECK (id = 1), beats INTEGER NOT NULL);

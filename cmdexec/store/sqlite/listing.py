@@ -1,0 +1,237 @@
+"""Lists of jobs, by whichever index narrows them most; what no index knows is looked up row by row, up to a bound."""
+
+import heapq
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from operator import itemgetter
+
+import msgspec
+
+from cmdexec.model.job import Job, Reason, Spec, Status
+from cmdexec.store.contract.listing import BadCursor, Filter, Page, PageWanted
+from cmdexec.store.sqlite.connection import Connection, Row
+from cmdexec.store.sqlite.queries import load
+from cmdexec.store.sqlite.readers import Readers
+from cmdexec.store.sqlite.rows import decode
+
+_SQL = load("listing")
+
+_NAME, _TAG = 0, 1
+_SEQ_MAX = 2**63 - 1
+_LAST_CHARACTER = "\U0010ffff"
+_SLACK_MS = 10_000
+"""An id is made a little after the moment that stands in its job, and clocks are set: what lies so near to a bound is
+looked at."""
+
+_OF_IDS = frozenset("0123456789abcdef-")
+
+Words = list[tuple[str, int, str]]
+
+
+class _CalledSpec(msgspec.Struct, frozen=True):
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+class _Peek(msgspec.Struct, frozen=True):
+    """What filters ask of a job; the rest of it is passed over."""
+
+    job_id: str
+    spec: _CalledSpec
+    worker_id: str | None = None
+    reason: Reason | None = None
+
+
+_peek = msgspec.msgpack.Decoder(_Peek).decode
+
+
+def words(job: Job) -> Words:
+    """What the job is called, as the table `words` has it: (word, kind, job id)."""
+    spec: Spec = job.spec
+    if spec.name is None and not spec.tags:
+        return []
+    called = [] if spec.name is None else [(spec.name.casefold(), _NAME, job.job_id)]
+    return called + [(tag, _TAG, job.job_id) for tag in dict.fromkeys(tag.casefold() for tag in spec.tags)]
+
+
+def add_words(db: Connection, rows: Words) -> None:
+    """Write down what jobs are called that have just been inserted."""
+    if rows:
+        db.run_each(_SQL["add_word"], rows)
+
+
+class SqliteJobLists:
+    """`cmdexec.store.contract.listing.JobLists`."""
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+
+    async def page(self, wanted: PageWanted) -> Page:
+        after = _position(wanted.after)
+
+        def read(db: Connection) -> Page:
+            db.run("BEGIN")
+            try:
+                return _page(db, wanted, after)
+            finally:
+                db.roll_back()
+
+        return await self._readers.run(read)
+
+
+def _position(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdigit()) or len(cursor) > len(str(_SEQ_MAX)) or int(cursor) > _SEQ_MAX:
+        raise BadCursor("no number of a job")
+    return int(cursor)
+
+
+def _page(db: Connection, wanted: PageWanted, after: int | None) -> Page:
+    found: list[Job] = []
+    looked = last = 0
+    fits = _Fits(wanted.which)
+    with closing(_candidates(db, wanted, after, fits)) as rows:
+        for row in rows:
+            full = len(found) == wanted.limit
+            if looked == wanted.scan:
+                return Page(tuple(found), str(last))
+            looked += 1
+            if fits(row):
+                if full:
+                    return Page(tuple(found), str(last))
+                found.append(decode(row[3]))
+            if not full:
+                last = row[0]
+    return Page(tuple(found), None)
+
+
+class _Fits:
+    """Whether a row is one of those that are wanted. What it is called is asked only if `looks_for` was told of it:
+    `text`, that has to be the beginning, or of jobs with a number above `floor` any part."""
+
+    def __init__(self, which: Filter) -> None:
+        self._which = which
+        self._text: str | None = None
+        self._floor = 0
+        self._peeks = bool(which.reasons or which.tags or which.worker)
+
+    def looks_for(self, text: str, floor: int) -> None:
+        self._text, self._floor, self._peeks = text, floor, True
+
+    def __call__(self, row: Row) -> bool:
+        seq, status, created_at, doc = row
+        which = self._which
+        if which.statuses and status not in which.statuses:
+            return False
+        if which.since is not None and created_at < which.since:
+            return False
+        if which.until is not None and created_at >= which.until:
+            return False
+        return not self._peeks or self._is_such(_peek(doc), seq)
+
+    def _is_such(self, job: _Peek, seq: int) -> bool:
+        which, text = self._which, self._text
+        if which.reasons and job.reason not in which.reasons:
+            return False
+        if which.worker is not None and job.worker_id != which.worker:
+            return False
+        if which.tags and which.tags.isdisjoint(job.spec.tags):
+            return False
+        if text is None:
+            return True
+        called = (job.job_id, *(one.casefold() for one in (job.spec.name or "", *job.spec.tags)))
+        return any(one.startswith(text) or (seq > self._floor and text in one) for one in called)
+
+
+def _candidates(db: Connection, wanted: PageWanted, after: int | None, fits: _Fits) -> Generator[Row, None, None]:
+    """Rows in the order of the page, by what narrows them most; `fits` has the last word."""
+    which = wanted.which
+    low, high = _between(db, wanted, after)
+    way = "newest_first" if wanted.newest_first else "oldest_first"
+    if which.begins is not None:
+        text = which.begins.casefold()
+        floor = _floor(db, wanted.newest)
+        named = _named(db, text, floor, wanted.scan)
+        if named is not None:
+            numbers = sorted((seq for seq in named if low < seq < high), reverse=wanted.newest_first)
+            yield from _rows(db, iter(numbers))
+            return
+        fits.looks_for(text, floor)
+    if which.tags:
+        sql = _SQL[f"{way}_tagged"]
+        tagged = [db.each(sql, (low, high, tag)) for tag in sorted({tag.casefold() for tag in which.tags})]
+        yield from _rows(db, _each_once(_merged(tagged, wanted)))
+        return
+    statuses = which.statuses or (frozenset({Status.FAILED}) if which.reasons else frozenset())
+    if statuses:
+        sql = _SQL[f"{way}_of_status"]
+        yield from _merged([db.each(sql, (low, high, status)) for status in sorted(statuses)], wanted)
+        return
+    yield from _merged([db.each(_SQL[way], (low, high))], wanted)
+
+
+def _merged(sources: list[Generator[Row, None, None]], wanted: PageWanted) -> Generator[Row, None, None]:
+    """The rows of all, which are in order, in order."""
+    try:
+        yield from heapq.merge(*sources, key=itemgetter(0), reverse=wanted.newest_first)
+    finally:
+        for source in sources:
+            source.close()
+
+
+def _each_once(rows: Generator[Row, None, None]) -> Iterator[int]:
+    """The numbers in rows that are in order, those that come twice once."""
+    last = None
+    with closing(rows):
+        for (seq,) in rows:
+            if seq != last:
+                yield seq
+            last = seq
+
+
+def _rows(db: Connection, numbers: Iterator[int]) -> Iterator[Row]:
+    for seq in numbers:
+        yield from db.rows(_SQL["by_seq"], (seq,))
+
+
+def _between(db: Connection, wanted: PageWanted, after: int | None) -> tuple[int, int]:
+    """The numbers between which the jobs of the page are, neither of them one of theirs."""
+    which = wanted.which
+    low, high = 0, _SEQ_MAX
+    if which.since is not None:
+        low = _born(db, which.since - _SLACK_MS, _SEQ_MAX) - 1
+    if which.until is not None:
+        high = _born(db, which.until + _SLACK_MS, _SEQ_MAX)
+    if after is not None:
+        low, high = (low, min(high, after)) if wanted.newest_first else (max(low, after), high)
+    return low, high
+
+
+def _born(db: Connection, moment: int, otherwise: int) -> int:
+    """The number of the first job that was made then or later, as its id says (RFC 9562, 5.7)."""
+    digits = f"{min(max(moment, 0), (1 << 48) - 1):012x}"
+    row = db.row(_SQL["born"], (f"{digits[:8]}-{digits[8:]}",))
+    return otherwise if row is None else row[0]
+
+
+def _floor(db: Connection, newest: int) -> int:
+    """The number below those of the newest jobs."""
+    ((last,),) = db.rows(_SQL["last"])
+    return max(0, (last or 0) - newest)
+
+
+def _named(db: Connection, text: str, floor: int, most: int) -> set[int] | None:
+    """The numbers of all jobs whose name, id or tag begins with `text`, or of those above `floor` contains it. None if
+    more than `most` begin so: then they are met wherever one looks."""
+    found: set[int] = set()
+    for query in ("words_beginning", "ids_beginning"):
+        rows = db.rows(_SQL[query], (text, text + _LAST_CHARACTER, most + 1))
+        if len(rows) > most:
+            return None
+        found.update(seq for (seq,) in rows)
+    found.update(seq for (seq,) in db.each(_SQL["words_containing"], (floor, text)))
+    first = db.row(_SQL["id_at"], (floor + 1,))
+    if first is not None and set(text) <= _OF_IDS:
+        found.update(seq for (seq,) in db.each(_SQL["ids_containing"], (*first, floor, text)))
+    return found

@@ -1,0 +1,173 @@
+"""Lists of jobs: each filter names just those that it should, and pages neither repeat nor skip a job."""
+
+import random
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import msgspec
+import pytest
+
+from cmdexec.ids import Ids
+from cmdexec.model.job import Job, Reason, Spec, Status
+from cmdexec.store.contract.listing import BadCursor, Filter, PageWanted
+from tests.contract.engines import HandClock, Store
+from tests.contract.making import changed, inserted, job, write
+
+HOUR = 3_600_000
+
+
+def made(count: int, clock: HandClock, seed: int = 0) -> list[Job]:
+    """Jobs of every kind, a minute apart, with the ids that a server would give them."""
+    rng = random.Random(seed)
+    ids = Ids(clock, rng.randbytes)
+    jobs = []
+    for number in range(count):
+        status = rng.choice([*Status, Status.COMPLETED, Status.COMPLETED])
+        reason = rng.choice([Reason.EXIT, Reason.OOM]) if status is Status.FAILED else None
+        name = rng.choice([None, None, f"Build {number % 5}", "nightly", f"éclair {number}"])
+        tags = tuple(rng.sample(["gpu", "GPU", "night", "builder"], rng.randrange(3)))
+        jobs.append(
+            job(
+                number, job_id=ids.new(), created_at=clock.now(), status=status, reason=reason,
+                spec=Spec(command=("true",), name=name, tags=tags),
+                worker_id=None if status in (Status.SCHEDULED, Status.QUEUED) else f"w{rng.randrange(3)}",
+            )
+        )  # fmt: skip
+        clock.go_on(60)
+    return jobs
+
+
+async def listed(store: Store, limit: int = 7, scan: int = 1000, newest: int = 10_000, **more: Any) -> list[Job]:
+    """All pages, one after the other."""
+    order = {"newest_first": more.pop("newest_first")} if "newest_first" in more else {}
+    found: list[Job] = []
+    cursor: str | None = None
+    while True:
+        wanted = PageWanted(Filter(**more), limit, scan, newest, after=cursor, **order)
+        page = await store.reads.lists.page(wanted)
+        assert len(page.jobs) <= limit
+        found += page.jobs
+        if page.next is None:
+            return found
+        assert page.next != cursor
+        cursor = page.next
+
+
+FILTERS: dict[str, tuple[dict[str, Any], Callable[[Job], bool]]] = {
+    "all": ({}, lambda _: True),
+    "a status": ({"statuses": frozenset({Status.QUEUED})}, lambda one: one.status is Status.QUEUED),
+    "two statuses": (
+        {"statuses": frozenset({Status.COMPLETED, Status.FAILED})},
+        lambda one: one.status in (Status.COMPLETED, Status.FAILED),
+    ),
+    "a reason": ({"reasons": frozenset({Reason.OOM})}, lambda one: one.reason is Reason.OOM),
+    "a tag": ({"tags": frozenset({"gpu"})}, lambda one: "gpu" in one.spec.tags),
+    "either tag": (
+        {"tags": frozenset({"gpu", "night"})}, lambda one: not {"gpu", "night"}.isdisjoint(one.spec.tags),
+    ),
+    "a worker": ({"worker": "w1"}, lambda one: one.worker_id == "w1"),
+    "a tag, a worker and a status": (
+        {"tags": frozenset({"builder"}), "worker": "w2", "statuses": frozenset({Status.COMPLETED})},
+        lambda one: "builder" in one.spec.tags and one.worker_id == "w2" and one.status is Status.COMPLETED,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILTERS)
+async def test_each_filter_finds_what_it_says_in_either_order_and_at_any_size_of_page(
+    store: Store, name: str
+) -> None:
+    jobs = made(120, HandClock())
+    await inserted(store, *jobs)
+    fields, fits = FILTERS[name]
+    expected = [one for one in jobs if fits(one)]
+    assert 0 < len(expected)
+    for limit, scan, newest_first in product((1, 7, 1000), (1, 30, 1000), (True, False)):
+        found = await listed(store, limit, scan, newest_first=newest_first, **fields)
+        assert found == (expected[::-1] if newest_first else expected), (limit, scan, newest_first)
+
+
+@pytest.mark.parametrize(("begins", "count"), [("build", 1000), ("BUILD 3", 1000), ("ÉCL", 1000), ("gp", 1000)])
+async def test_a_beginning_is_that_of_a_name_or_a_tag_whatever_its_case(
+    store: Store, begins: str, count: int
+) -> None:
+    jobs = made(120, HandClock())
+    await inserted(store, *jobs)
+    text = begins.casefold()
+    expected = [
+        one for one in jobs if any(w.casefold().startswith(text) for w in (one.spec.name or "", *one.spec.tags))
+    ]
+    assert len(expected) > 3
+    for scan in (count, 20, 2):  # the more begin so, the less is looked up
+        assert await listed(store, scan=scan, newest=0, begins=begins, newest_first=False) == expected, scan
+
+
+async def test_an_id_is_found_by_its_beginning_and_a_new_one_by_any_part(store: Store) -> None:
+    jobs = made(40, HandClock())
+    await inserted(store, *jobs)
+    old, new = jobs[3], jobs[38]
+    assert await listed(store, begins=old.job_id) == [old]
+    assert await listed(store, begins=old.job_id[:-2].upper()) == [old]
+    assert await listed(store, newest=10, begins=new.job_id[-10:]) == [new]
+    assert await listed(store, newest=10, begins=old.job_id[-10:]) == []
+    assert await listed(store, newest=40, begins=old.job_id[-10:]) == [old]
+
+
+async def test_of_the_newest_jobs_a_part_of_the_name_is_enough(store: Store) -> None:
+    spec = Spec(command=("true",), name="the NIGHTLY run", tags=("release 7",))
+    await inserted(store, job(0, spec=spec), *(job(number) for number in range(1, 20)))
+    for part in ("nightly", "lease"):
+        for scan in (1000, 1):
+            assert [one.spec.name for one in await listed(store, newest=20, scan=scan, begins=part)] == [spec.name]
+            assert await listed(store, newest=19, scan=scan, begins=part) == []
+
+
+async def test_since_and_until_are_to_the_millisecond(store: Store) -> None:
+    clock = HandClock()
+    jobs = made(60, clock)
+    await inserted(store, *jobs)
+    since, until = jobs[10].created_at, jobs[20].created_at
+    assert await listed(store, since=since, until=until, newest_first=False) == jobs[10:20]
+    assert await listed(store, since=since + 1, until=until + 1, newest_first=False) == jobs[11:21]
+    assert await listed(store, since=until, newest_first=False) == jobs[20:]
+    assert await listed(store, until=since) == jobs[9::-1]
+    assert await listed(store, since=clock.now() + HOUR) == []
+    assert await listed(store, until=0) == []
+
+
+async def test_jobs_that_come_or_change_between_two_pages_move_no_other(store: Store) -> None:
+    jobs = made(20, HandClock())
+    await inserted(store, *jobs)
+    first = await store.reads.lists.page(PageWanted(Filter(), 8, 1000, 0))
+    await inserted(store, *(job(100 + number) for number in range(5)))
+    ended = changed(jobs[5], status=Status.COMPLETED)
+    await store.jobs_write.apply([write(jobs[5], ended, "x")])
+    second = await store.reads.lists.page(PageWanted(Filter(), 100, 1000, 0, after=first.next))
+    expected = [ended if one.job_id == ended.job_id else one for one in jobs[::-1]]
+    assert [*first.jobs, *second.jobs] == expected
+
+
+async def test_a_page_that_looked_at_as_many_as_it_may_is_short_and_has_a_next_one(store: Store) -> None:
+    rare = Spec(command=("true",), tags=("rare",))
+    await inserted(store, job(0, worker_id="w9", spec=rare), *(job(number) for number in range(1, 50)))
+    page = await store.reads.lists.page(PageWanted(Filter(worker="w9"), 10, 20, 0))
+    assert page.jobs == ()
+    assert page.next is not None
+    assert [one.worker_id for one in await listed(store, scan=20, worker="w9")] == ["w9"]
+    tagged = await store.reads.lists.page(PageWanted(Filter(tags=frozenset({"rare"})), 10, 1, 0))
+    assert (len(tagged.jobs), tagged.next) == (1, None), "a tag is looked up, not looked for"
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "٣", "9" * 19, "9" * 30])
+async def test_a_cursor_that_is_none_is_refused(store: Store, cursor: str) -> None:
+    with pytest.raises(BadCursor):
+        await store.reads.lists.page(PageWanted(Filter(), 10, 10, 10, after=cursor))
+
+
+async def test_jobs_of_which_nothing_was_written_are_called_nothing(store: Store) -> None:
+    named = Spec(command=("true",), name="once")
+    await inserted(store, job(1, spec=named))
+    again = [msgspec.structs.replace(job(2, spec=named), submit_key="key-1"), job(3, spec=named)]
+    await store.jobs_write.insert(again)
+    assert await listed(store, begins="once") == [job(1, spec=named)]
