@@ -251,6 +251,8 @@ class Attempts:
             self._runner.tidy(held)
             self._turns.no_room(held, end.start_error or "")
             return
+        if end.lease_over:  # this process may have slept, and not have seen yet that it is
+            self._turns.apply(held, model.DeadlineOver())
         self._slots.ended(held, self._clock.elapsed())
         self._sender.pace(self._slots.pace.median_sec)
         self._runner.tidy(held)

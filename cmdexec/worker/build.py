@@ -64,6 +64,7 @@ async def build(
         settings.slots, parts, ahead_max=settings.start_ahead_max, patience_sec=settings.start_ahead_patience_ms / 1000
     )
     lease = Lease(settings=settings, runtime=runtime)
+    lease.renewed_until = executor.renewed
     turns = Turns(spool, slots, sender, runner, lease, settings=settings, runtime=runtime)
     attempts = Attempts(
         spool, slots, sender, runner, lease, turns, known_max=settings.known_attempts_max, runtime=runtime

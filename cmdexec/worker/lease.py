@@ -9,13 +9,15 @@ from cmdexec.settings.worker import WorkerSettings
 
 
 class Lease:
-    """The lease of this worker's session. `over` is told once each time that the deadline passes.
+    """The lease of this worker's session. `over` is told once each time that the deadline passes, `renewed_until` each
+    time that it is put off (elapsed seconds): whoever keeps it while this process is stopped.
 
     lease_sec, heartbeat_sec   as the server said last; before that the worker's own setting, and no lease
     """
 
     def __init__(self, *, settings: WorkerSettings, runtime: Runtime) -> None:
         self.over: Callable[[], None] = lambda: None
+        self.renewed_until: Callable[[float], None] = lambda _until: None
         self.lease_sec: float | None = None
         self.heartbeat_sec = settings.heartbeat_sec
         self._margin_sec = settings.lease_margin_sec
@@ -36,6 +38,7 @@ class Lease:
         if deadline > self._deadline:
             self._deadline = deadline
             self._told = False
+            self.renewed_until(deadline)
 
     def in_time(self) -> bool:
         """Whether the deadline is still to come."""

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from cmdexec.protocol.messages import Assignment
 from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings
@@ -74,8 +76,9 @@ class Runner:
             env = environment_of(assignment, self._settings.job_path, folder)
             order = Order(
                 held.key, argv, env, folder, timeout_sec=assignment.timeout_sec, kill_grace_sec=self._grace_of(held),
-                cpu=assignment.cpu, ram_mb=assignment.ram_mb,
+                cpu=assignment.cpu, ram_mb=assignment.ram_mb, stdin=assignment.stdin or b"", leased=held.record.requeue,
             )  # fmt: skip
+            held.assignment = replace(assignment, stdin=None)
             orders.append((order, held))
         if orders:
             self._executor.start(orders)

@@ -97,10 +97,12 @@ class Recorder:
 def begin(
     executor: ProcessExecutor, *argv: str, env: Mapping[str, str] = ENV, cwd: str = "/", key: str | None = None,
     timeout_sec: float | None = None, kill_grace_sec: float = 0.0, cpu: float | None = None, ram_mb: int | None = None,
+    stdin: bytes = b"", leased: bool = False,
 ) -> Recorder:  # fmt: skip
     """Start one job."""
     recorder = Recorder(executor, key or f"job{next(_numbers)}.1")
-    executor.start([(Order(recorder.key, argv, env, cwd, timeout_sec, kill_grace_sec, cpu, ram_mb), recorder)])
+    order = Order(recorder.key, argv, env, cwd, timeout_sec, kill_grace_sec, cpu, ram_mb, stdin, leased)
+    executor.start([(order, recorder)])
     return recorder
 
 

@@ -5,7 +5,7 @@ that nothing is left. Every call returns at once; what happens is told to the or
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Stream = Literal["stdout", "stderr"]
@@ -17,7 +17,8 @@ class Order:
 
     `argv` is never empty; its first item is looked up in the PATH of `env`, which is the whole environment of the
     process. `cwd` must exist. A main process that runs for `timeout_sec` is ended with its tree: TERM, and KILL after
-    `kill_grace_sec`. The tree gets at most `cpu` cores and `ram_mb` MB (2^20 bytes) of memory.
+    `kill_grace_sec`. The tree gets at most `cpu` cores and `ram_mb` MB (2^20 bytes) of memory. `stdin` is what its
+    standard input holds; the null device without. A `leased` tree is killed when what `renewed` said last is over.
     """
 
     key: str
@@ -28,6 +29,8 @@ class Order:
     kill_grace_sec: float = 0.0
     cpu: float | None = None
     ram_mb: int | None = None
+    stdin: bytes = field(default=b"", repr=False)
+    leased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class End:
                    came to
     timed_out      the main process did not end by itself within the order's time, and was ended for that; it may have
                    had an exit code to give
+    lease_over     it was killed for that: somebody else may run it from now on
     cpu_sec        user and system time: of the whole tree where a cgroup counted it, else as far as it was reaped
     peak_rss_bytes the most memory: of the whole tree where a cgroup counted it (with its file cache), or where it was
                    watched (the sum of what was resident), else the largest resident set of one process of it
@@ -57,6 +61,7 @@ class End:
     executor_lost: bool = False
     oom: str | None = None
     timed_out: bool = False
+    lease_over: bool = False
     cpu_sec: float = 0.0
     peak_rss_bytes: int = 0
     left: int = 0
@@ -88,6 +93,11 @@ class Executor(Protocol):
     def stop(self, key: str, grace_sec: float) -> None:
         """TERM to the whole tree, after `grace_sec` KILL until none is left. Again with a shorter grace: the shorter
         counts. Unknown or ended keys are ignored."""
+        ...
+
+    def renewed(self, until: float) -> None:
+        """Leased trees may live until then (seconds of the clock that counts suspended time). That is kept without this
+        process, so it holds while this one is stopped. Said before the first leased order is started."""
         ...
 
     def pause(self, key: str) -> None:

@@ -45,13 +45,14 @@ class Job:
 class Jobs:
     """All orders of one executor. `drained` is told the number of a job whose pipes nobody holds any more, while
     processes of it live on; a stranger may hold the pipes of a job that ended for `drain_sec`. Pipes are made of files
-    below `files_max`."""
+    below `files_max`. `leased_until`: when leased ones have to be gone, as far as is known now."""
 
     def __init__(self, drain_sec: float, files_max: int, drained: Callable[[int], None]) -> None:
         self._drain_sec = drain_sec
         self._files_max = files_max
         self._drained = drained
         self._loop = asyncio.get_running_loop()
+        self.leased_until = 0.0
         self._pipes = Pipes()
         self._by_number: dict[int, Job] = {}
         self._by_key: dict[str, Job] = {}
@@ -104,8 +105,11 @@ class Jobs:
             timeout = None if order.timeout_sec is None else float(order.timeout_sec)
             spawn = (
                 wire.SPAWN, job.number, order.argv, dict(order.env), order.cwd, timeout, float(order.kill_grace_sec),
-                float(order.cpu or 0.0), (order.ram_mb or 0) * _MIB,
+                float(order.cpu or 0.0), (order.ram_mb or 0) * _MIB, self.leased_until if order.leased else None,
+                order.stdin,
             )  # fmt: skip
+            if order.stdin:
+                job.order = replace(order, stdin=b"")  # it is on its way
             made.append((spawn, out_write, err_write))
         return made
 
@@ -151,13 +155,14 @@ class Jobs:
                     job.sink.started(pid)
                 case (
                     wire.ENDED, int(number), int(code), float(cpu), int(rss), int(left), list(names), bool(cut),
-                    bool(timed_out), str(oom),
+                    bool(timed_out), str(oom), bool(lease_over),
                 ):  # fmt: skip
                     exit_code, signal = (code, None) if code >= 0 else (None, -code)
                     survivors = tuple(str(name) for name in names)
                     end = End(
-                        exit_code=exit_code, signal=signal, timed_out=timed_out, oom=oom or None, cpu_sec=cpu,
-                        peak_rss_bytes=rss, left=left, survivors=survivors, output_cut=cut,
+                        exit_code=exit_code, signal=signal, timed_out=timed_out, lease_over=lease_over,
+                        oom=oom or None, cpu_sec=cpu, peak_rss_bytes=rss, left=left, survivors=survivors,
+                        output_cut=cut,
                     )  # fmt: skip
                     self.ended(self._by_number[number], end)
                 case (wire.FAILED | wire.UNBORN, int(number), str(sentence), bool(machine)):

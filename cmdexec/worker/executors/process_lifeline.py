@@ -32,6 +32,7 @@ class Lifeline:
         self._died = died
         self._waiting: deque[tuple[bytes, list[int], int]] = deque()
         self._batch: list[wire.Message] = []
+        self._renewal: bytes | None = None
         self._under_way = 0
         self._writing = False
         self._loop = asyncio.get_running_loop()
@@ -70,6 +71,12 @@ class Lifeline:
     def tell(self, request: wire.Message) -> None:
         """Send a request that carries no descriptors, after all orders before it."""
         self._waiting.append((wire.pack([request]), [], 0))
+        self._flush()
+
+    def renew(self, until: float) -> None:
+        """Tell until when leased jobs may live, before all that waits; of those that wait themselves only the last
+        counts, so a warden that is stopped finds one."""
+        self._renewal = wire.pack([(wire.LEASE, until)])
         self._flush()
 
     async def end(self, timeout_sec: float) -> bool:
@@ -112,6 +119,15 @@ class Lifeline:
         self._loop.call_soon(self._take, [failed])
 
     def _flush(self) -> None:
+        if self._renewal is not None:
+            try:
+                wire.send(self._socket, self._renewal, [])
+            except BlockingIOError:
+                self._write_later(True)
+                return
+            except OSError:  # as below
+                pass
+            self._renewal = None
         while self._waiting:
             data, descriptors, orders = self._waiting[0]
             if self._under_way and self._under_way + orders > _WINDOW:

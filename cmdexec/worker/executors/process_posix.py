@@ -151,6 +151,13 @@ class ProcessExecutor:
         elif self._lifeline is not None:
             self._lifeline.tell((wire.STOP, job.number, float(grace_sec)))
 
+    def renewed(self, until: float) -> None:
+        """Tell the warden, which keeps that deadline."""
+        if self._jobs is not None:
+            self._jobs.leased_until = until
+            if self._lifeline is not None and any(job.order.leased for job in self._jobs.all()):
+                self._lifeline.renew(until)
+
     def pause(self, key: str) -> None:
         """Read no more of its output."""
         if self._jobs is not None and (job := self._find(key)) is not None:

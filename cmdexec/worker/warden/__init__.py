@@ -8,6 +8,7 @@ every worker and stays. Why a process of its own: it outlives a worker that is k
     wire         what worker and warden say to each other, over a socket that is a lifeline too
     serve        the loop: requests in, children reaped, deadlines kept, answers out
     job          one job's way from process to proof that nothing is left, and the jobs whose time is bounded
+    leases       jobs that must not outlive the lease of their worker
     spawn        making a process, and the sentence when it cannot be made
     inside       the same for one that is held to limits
     containment  what a tree of processes can be asked, whatever holds it together

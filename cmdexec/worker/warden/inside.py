@@ -16,7 +16,7 @@ _SENTENCE_BYTES = 4000
 
 
 def spawn_held(
-    argv: list[str], env: dict[str, str], cwd: str, out: int, err: int, files: spawn.FilesLimit, share: Share,
+    argv: list[str], env: dict[str, str], cwd: str, ends: tuple[int, ...], files: spawn.FilesLimit, share: Share,
     joins: tuple[str, ...],
 ) -> tuple[int, int]:  # fmt: skip
     """As `spawn.spawn`, in the cgroups of `joins` and `share`: the number of the new process, and a pipe that tells
@@ -37,14 +37,14 @@ def spawn_held(
         os.close(theirs)
         raise spawn.CannotStartError(spawn.NO_ROOM, machine=True) from error
     if pid == 0:
-        _become(program, argv, env, (out, err), files, share, joins, theirs)
+        _become(program, argv, env, ends, files, share, joins, theirs)
     signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
     os.close(theirs)
     return pid, words
 
 
 def _become(
-    program: str, argv: list[str], env: dict[str, str], ends: tuple[int, int], files: spawn.FilesLimit, share: Share,
+    program: str, argv: list[str], env: dict[str, str], ends: tuple[int, ...], files: spawn.FilesLimit, share: Share,
     joins: tuple[str, ...], words: int,
 ) -> None:  # fmt: skip
     """The job's program, in this process; it does not return."""
@@ -52,7 +52,7 @@ def _become(
     try:
         os.setsid()
         _hold(share, joins)
-        for number, end in zip((1, 2), ends, strict=True):
+        for end, number in zip(ends, spawn.NUMBERS, strict=False):
             os.dup2(end, number)
         for ignored in spawn.IGNORED:
             signal.signal(ignored, signal.SIG_DFL)

@@ -21,12 +21,12 @@ class Job:
     tree is killed if anything of it lives by then, `drain_at` the same for what outlives the main process; `killed_at`
     is when that began. `check_at` is when to look next whether it is gone: of most deaths in a tree the warden does not
     hear. `share` is what holds it to a limit, if any does, `words` the pipe for its last words then, and `oom` says why
-    it was killed for memory.
+    it was killed for memory; `lease_over`: it was killed since its worker's lease was over.
     """
 
     __slots__ = (
-        "check_at", "code", "cpu_sec", "cut", "drain_at", "drained", "kill_at", "killed_at", "number", "oom",
-        "peak_rss", "pid", "share", "timed_out", "tree", "wait_sec", "words",
+        "check_at", "code", "cpu_sec", "cut", "drain_at", "drained", "kill_at", "killed_at", "lease_over", "number",
+        "oom", "peak_rss", "pid", "share", "timed_out", "tree", "wait_sec", "words",
     )  # fmt: skip
 
     def __init__(self, number: int, tree: Tree, pid: int) -> None:
@@ -42,6 +42,7 @@ class Job:
         self.check_at = NEVER
         self.wait_sec = _CHECK_FIRST_SEC
         self.timed_out = False
+        self.lease_over = False
         self.drained = False
         self.cut = False
         self.share: Share | None = None
@@ -97,6 +98,7 @@ class Job:
             self.cut,
             self.timed_out,
             self.oom,
+            self.lease_over,
         )
 
     def last_words(self) -> tuple[str, bool]:

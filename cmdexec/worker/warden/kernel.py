@@ -1,14 +1,21 @@
 """Linux calls that Python 3.11 does not offer: subreaper, signals as a descriptor, memory that others cannot read."""
 
 import ctypes
+import math
 import os
 import signal
+import time
 
 PR_SET_CHILD_SUBREAPER = 36
 """linux/prctl.h"""
 PR_SET_DUMPABLE = 4
 _SFD_FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
 """SFD_CLOEXEC and SFD_NONBLOCK have these values (signalfd(2))."""
+_TFD_FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
+"""TFD_CLOEXEC and TFD_NONBLOCK have these values (timerfd_create(2))."""
+_TFD_TIMER_ABSTIME = 1
+_TFD_SOON = 1e-3
+"""A time of 0 would be none at all."""
 _MASK_BYTES = 128
 """sizeof(sigset_t) in glibc and musl."""
 
@@ -43,6 +50,28 @@ def child_signal_descriptor() -> int:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
     return descriptor
+
+
+class _Timespec(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
+
+
+class WakingTimer:
+    """A timer on CLOCK_BOOTTIME: `descriptor` is readable from the moment set on, also when the machine was suspended
+    at that moment, as soon as it wakes (timerfd_create(2)); poll(2) itself counts no suspended time."""
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self.descriptor: int = self._libc.timerfd_create(time.CLOCK_BOOTTIME, _TFD_FLAGS)
+        if self.descriptor < 0:
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error))
+
+    def set(self, at: float) -> None:
+        """Fire at that moment (seconds of that clock) and not before; infinity: never."""
+        seconds = 0.0 if at == math.inf else max(at, _TFD_SOON)
+        value = (_Timespec * 2)(_Timespec(0, 0), _Timespec(int(seconds), int(seconds % 1 * 1e9)))
+        self._libc.timerfd_settime(self.descriptor, _TFD_TIMER_ABSTIME, value, None)
 
 
 class OomScore:

@@ -16,8 +16,9 @@ from cmdexec.worker.warden.containment import Containment
 from cmdexec.worker.warden.holds import Holds
 from cmdexec.worker.warden.inside import spawn_held
 from cmdexec.worker.warden.job import NEVER, Job, Timeouts
+from cmdexec.worker.warden.leases import Leases
 from cmdexec.worker.warden.limits import Part
-from cmdexec.worker.warden.spawn import NO_FILES, CannotStartError, FilesLimit, spawn
+from cmdexec.worker.warden.spawn import NO_FILES, CannotStartError, FilesLimit, input_file, spawn
 
 ANSWERS_PER_MESSAGE = 20
 """Each is short but for its survivors (20 names of at most 15 bytes and a number): so the message keeps its bound."""
@@ -51,6 +52,7 @@ class Warden:
         self._by_pid: dict[int, Job] = {}
         self._watched: dict[int, Job] = {}
         self._timeouts = Timeouts()
+        self._leases = Leases()
         self._answers: deque[wire.Message] = deque()
         self._urgent = True
         self._blocked = False
@@ -65,6 +67,7 @@ class Warden:
         self._answers.append((wire.HELLO, *told))
         self._poll.register(self._child_signals, select.POLLIN)
         self._poll.register(self._lifeline, select.POLLIN)
+        self._poll.register(self._leases.descriptor, select.POLLIN)
         self._flush()
         try:
             while not self._cut:
@@ -97,43 +100,51 @@ class Warden:
         return None if due == NEVER else max(0, min(int((due - time.monotonic()) * 1000) + 1, _LONGEST_PAUSE_MS))
 
     def _wait(self, timeout_ms: int | None) -> None:
-        for descriptor, events in self._poll.poll(timeout_ms):
+        ready = self._poll.poll(timeout_ms)
+        if self._leases.over:  # before anything else: this process, or the machine, may have slept until now
+            self._end_leased()
+        for descriptor, events in ready:
             if descriptor == self._child_signals:
                 os.read(self._child_signals, 4096)
                 self._reap()
-            elif events & ~select.POLLOUT:
+            elif descriptor == self._lifeline.fileno() and events & ~select.POLLOUT:
                 self._take_requests()
 
     # Requests
 
-    def _take_requests(self) -> None:
+    def _take_requests(self) -> bool:
+        """Carry out what a message asks for. False when none waits."""
         try:
             data, descriptors = wire.receive(self._lifeline, wire.DESCRIPTORS_PER_MESSAGE)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             data, descriptors = b"", []
         if not data:
             self._cut = True
-            return
+            return False
         try:
             self._carry_out(wire.unpack(data), iter(descriptors))
         finally:
             if descriptors:
                 self._containment.leave()
                 os.chdir("/")
+        return True
 
     def _carry_out(self, requests: list[wire.Message], given: "Iterator[int]") -> None:
         for request in requests:
             match request:
                 case (
                     wire.SPAWN, int(number), tuple(argv), dict(env), str(cwd), timeout, float(grace), float(cpu),
-                    int(ram),
+                    int(ram), until, bytes(stdin),
                 ):  # fmt: skip
                     ends = next(given, -1), next(given, -1)
-                    job = self._spawn(number, list(argv), env, cwd, ends, Part(cpu, ram))
+                    leased = until if isinstance(until, float) else None
+                    job = self._spawn(number, list(argv), env, cwd, ends, Part(cpu, ram), leased, stdin)
                     if job is not None and isinstance(timeout, float):
                         self._timeouts.add(job, time.monotonic() + timeout, grace)
+                case (wire.LEASE, float(until)):
+                    self._leases.renew(until)
                 case (wire.STOP, int(number), float(grace)):
                     self._stop(number, grace)
                 case (wire.DRAINED, int(number)):
@@ -145,13 +156,18 @@ class Warden:
                         self._carry_out(wire.unpack(wire.take_memory_file(large)), given)
 
     def _spawn(
-        self, number: int, argv: list[str], env: dict[str, str], cwd: str, ends: tuple[int, int], part: Part
-    ) -> Job | None:
+        self, number: int, argv: list[str], env: dict[str, str], cwd: str, ends: tuple[int, ...], part: Part,
+        until: float | None, stdin: bytes,
+    ) -> Job | None:  # fmt: skip
         job = tree = share = None
         words = -1
         try:
             if ends[1] < 0:
                 raise CannotStartError(NO_FILES, machine=True)
+            if until is not None:
+                self._leases.check(until)
+            if stdin:
+                ends = (*ends, input_file(stdin))
             held = self._holds.limits.holds(part)
             tree = self._containment.take(alone=held and self._holds.limits.alone, spared=part.ram > 0)
             if held:
@@ -159,10 +175,10 @@ class Warden:
             if share is not None and share.inside:
                 self._containment.leave()  # a copy of this process would be where this one is
                 tree.prepare()
-                pid, words = spawn_held(argv, env, cwd, *ends, self._files, share, tree.joins)
+                pid, words = spawn_held(argv, env, cwd, ends, self._files, share, tree.joins)
             else:
                 tree.enter()
-                pid = spawn(argv, env, cwd, *ends, self._files)
+                pid = spawn(argv, env, cwd, ends, self._files)
         except CannotStartError as error:
             self._answer((wire.FAILED, number, str(error), error.machine))
         except OSError as error:
@@ -171,6 +187,8 @@ class Warden:
         else:
             tree.born(pid, env)
             job = self._jobs[number] = self._by_pid[pid] = Job(number, tree, pid)
+            if until is not None:
+                self._leases.add(job)
             if share is not None:
                 job.words = words
                 self._holds.add(job, share, time.monotonic())
@@ -206,6 +224,18 @@ class Warden:
             if job.kill_at == job.killed_at == NEVER:
                 job.timed_out = True
                 self._stop(job.number, grace_sec)
+
+    def _end_leased(self) -> None:
+        """Kill those whose lease is over, unless a renewal waits to be heard."""
+        while self._take_requests():
+            continue
+        if self._cut or not self._leases.over:
+            return
+        self._reap()
+        for job in self._leases.take_over():
+            job.lease_over = job.code is None
+            self._stop(job.number, 0)
+        self._keep_deadlines()
 
     def _drained(self, number: int) -> None:
         job = self._jobs.get(number)
@@ -290,6 +320,7 @@ class Warden:
         del self._jobs[job.number]
         del self._by_pid[job.pid]
         self._watched.pop(job.number, None)
+        self._leases.drop(job)
         self._containment.give_back(job.tree, clean)
 
     def _keep_deadlines(self) -> None:
@@ -339,6 +370,7 @@ class Warden:
         """Kill every tree and whatever else descends from this process."""
         deadline = time.monotonic() + self._durations.kill
         self._poll.unregister(self._lifeline)
+        self._poll.unregister(self._leases.descriptor)
         for job in self._jobs.values():
             job.loosen()
         while time.monotonic() < deadline:

@@ -1,11 +1,14 @@
 """Making a process, and the sentence that says why it could not be made."""
 
 import errno
+import fcntl
 import os
 import resource
 import signal
 
 NOTHING = ()
+NUMBERS = (1, 2, 0)
+"""What standard output, error and input are numbered, in the order in which they are handed on."""
 
 NO_ROOM = "this machine has no room for another process"
 NO_FILES = "the worker has too many files open to start another process"
@@ -16,6 +19,8 @@ _OF_THE_MACHINE = frozenset(
     }
 )  # fmt: skip
 """Another machine, or this one later, may do what failed for one of these."""
+_SEALED = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+"""A job that writes to its own input would write into memory that is counted for nobody."""
 
 
 class CannotStartError(Exception):
@@ -41,30 +46,30 @@ class FilesLimit:
         self.own = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         self._for_jobs = for_jobs
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        self._low = (os.dup(self._null), os.dup(self._null))
+        self._low = tuple(os.dup(self._null) for _ in range(3))
         self._set(self.own)
 
-    def lower(self, out: int, err: int) -> tuple[int, int]:
+    def lower(self, *ends: int) -> tuple[int, ...]:
         """What is made from now on has the jobs' limit, until `restore`; nothing can be opened meanwhile.
 
-        Returns the same two files by numbers within that limit: the C library hands on no others
+        Returns the same files by numbers within that limit: the C library hands on no others
         (posix_spawn_file_actions_adddup2(3)).
         """
         if self._for_jobs == self.own:
-            return out, err
-        if 0 <= self._for_jobs <= max(out, err):
-            os.dup2(out, self._low[0], inheritable=False)
-            os.dup2(err, self._low[1], inheritable=False)
-            out, err = self._low
+            return ends
+        if 0 <= self._for_jobs <= max(ends):
+            for end, low in zip(ends, self._low, strict=False):
+                os.dup2(end, low, inheritable=False)
+            ends = self._low[: len(ends)]
         self._set(self._for_jobs)
-        return out, err
+        return ends
 
-    def restore(self, out: int) -> None:
-        """The other way round; `out` is what `lower` returned first."""
+    def restore(self, ends: tuple[int, ...]) -> None:
+        """The other way round; `ends` is what `lower` returned."""
         if self._for_jobs == self.own:
             return
         self._set(self.own)
-        if out == self._low[0]:
+        if ends[0] == self._low[0]:
             for number in self._low:
                 os.dup2(self._null, number, inheritable=False)
 
@@ -79,32 +84,49 @@ class FilesLimit:
             return
 
 
-def spawn(argv: list[str], env: dict[str, str], cwd: str, out: int, err: int, files: FilesLimit) -> int:
-    """The number of a new process: own session, `out` and `err` as its output, all signals as the system has them.
+def spawn(argv: list[str], env: dict[str, str], cwd: str, ends: tuple[int, ...], files: FilesLimit) -> int:
+    """The number of a new process: own session, `ends` as its output, all signals as the system has them.
 
-    This process moves to `cwd` for it. Its own standard input, the null device, is the new one's too; everything else
-    it has open is closed on exec.
+    `ends` are its standard output and error and, if it is given one, its input; else that is the null device, as this
+    process has it. This process moves to `cwd` for it; everything else it has open is closed on exec.
     """
     enter(cwd)
     path = program(argv, env)
     try:
-        out, err = files.lower(out, err)
+        ends = files.lower(*ends)
         try:
             return os.posix_spawn(
                 path,
                 argv,
                 env,
-                file_actions=((os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, err, 2)),
+                file_actions=[(os.POSIX_SPAWN_DUP2, end, number) for end, number in zip(ends, NUMBERS, strict=False)],
                 setsid=True,
                 setsigmask=NOTHING,
                 setsigdef=IGNORED,
             )
         finally:
-            files.restore(out)
+            files.restore(ends)
     except OSError as error:
         raise CannotStartError(_sentence(error, argv[0]), is_of_the_machine(error)) from error
     except ValueError as error:
         raise CannotStartError(_bad_text(argv, env)) from error
+
+
+def input_file(data: bytes) -> int:
+    """A descriptor of an unnamed file of `data` alone, to be read from its beginning. Raises CannotStartError."""
+    try:
+        descriptor = os.memfd_create("cmdexec-stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            written = 0
+            while written < len(data):
+                written += os.pwrite(descriptor, data[written:], written)
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALED)
+        except BaseException:
+            os.close(descriptor)
+            raise
+    except OSError as error:
+        raise CannotStartError("this machine has no room for its standard input", machine=True) from error
+    return descriptor
 
 
 def program(argv: list[str], env: dict[str, str]) -> str:

@@ -2,12 +2,15 @@
 
 Requests (n names an order in the life of a warden):
 
-    SPAWN n argv env cwd timeout grace cpu ram
+    SPAWN n argv env cwd timeout grace cpu ram until stdin
                                `cpu` cores and `ram` bytes are its part of the machine, 0 for no bound;
                                takes the message's next 2 descriptors: the write ends for stdout and stderr; TERM to the
-                               tree `timeout` seconds (or None) later if the main process still runs, KILL after `grace`
+                               tree `timeout` seconds (or None) later if the main process still runs, KILL after
+                               `grace`; `until` (or None): it is leased, and as far as is known until then, in seconds
+                               of CLOCK_BOOTTIME; `stdin`: the bytes of its standard input
     STOP n grace               TERM to the tree, KILL after `grace` seconds
     DRAINED n                  nobody holds the job's pipes any more
+    LEASE until                KILL to the trees of all leased jobs then, unless a later moment is said before
     LARGE n                    SPAWN n fits no message: it is in a memory file, the message's first descriptor
 
 Answers:
@@ -18,9 +21,9 @@ Answers:
     STARTED n pid
     FAILED n sentence machine  no process could be made; whether only for want of room on this machine
     LINGERS n                  the main process ended, others of its tree live on
-    ENDED n code cpu rss left survivors cut timed_out oom
+    ENDED n code cpu rss left survivors cut timed_out oom lease_over
                                code as `os.waitstatus_to_exitcode` gives it; seconds; bytes; count; names; flags; why it
-                               was killed for memory, or ""
+                               was killed for memory, or ""; whether for its lease
     UNBORN n sentence machine  as FAILED, after STARTED: the process could not become its program
 
 Marshal is the quickest there is, and fits: both ends are the same interpreter, and nobody else holds the socket.
@@ -37,7 +40,7 @@ ORDERS_PER_MESSAGE = 120
 DESCRIPTORS_PER_MESSAGE = 2 * ORDERS_PER_MESSAGE
 """Below SCM_MAX_FD, which is 253 (unix(7))."""
 
-SPAWN, STOP, DRAINED, LARGE = range(4)
+SPAWN, STOP, DRAINED, LARGE, LEASE = range(5)
 HELLO, STARTED, FAILED, LINGERS, ENDED, UNBORN = range(10, 16)
 
 Message = tuple[object, ...]

@@ -1,0 +1,64 @@
+"""Jobs that must not outlive the lease of their worker: when it is over, another machine may begin them.
+
+All times are seconds of CLOCK_BOOTTIME, which counts the time that the machine was suspended, as the worker's own clock
+does. So they hold while the worker is stopped, and on a machine that wakes up the first thing is that these are ended.
+"""
+
+import time
+
+from cmdexec.worker.warden.job import NEVER, Job
+from cmdexec.worker.warden.kernel import WakingTimer
+from cmdexec.worker.warden.spawn import CannotStartError
+
+TOO_LATE = "its lease was over before it was started"
+
+
+def now() -> float:
+    """What deadlines are compared with."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Leases:
+    """The leased jobs. `descriptor` is readable when their deadline may be over."""
+
+    def __init__(self) -> None:
+        self._timer = WakingTimer()
+        self.descriptor = self._timer.descriptor
+        self._until = 0.0
+        self._jobs: dict[int, Job] = {}
+
+    def renew(self, until: float) -> None:
+        """The lease lasts until then, or longer if that was said before."""
+        if until > self._until:
+            self._until = until
+            if self._jobs:
+                self._timer.set(until)
+
+    def check(self, until: float) -> None:
+        """A leased job is about to be born. Raises CannotStartError when that is too late."""
+        self.renew(until)
+        if now() >= self._until:
+            raise CannotStartError(TOO_LATE, machine=True)
+
+    def add(self, job: Job) -> None:
+        """It was born."""
+        if not self._jobs:
+            self._timer.set(self._until)
+        self._jobs[job.number] = job
+
+    def drop(self, job: Job) -> None:
+        """Nothing of it is left, or what is cannot be ended."""
+        if self._jobs.pop(job.number, None) is not None and not self._jobs:
+            self._timer.set(NEVER)
+
+    @property
+    def over(self) -> bool:
+        """Whether jobs are left whose lease is over."""
+        return bool(self._jobs) and now() >= self._until
+
+    def take_over(self) -> list[Job]:
+        """Those jobs, once: they are to be killed."""
+        found = list(self._jobs.values())
+        self._jobs.clear()
+        self._timer.set(NEVER)
+        return found
