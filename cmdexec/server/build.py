@@ -7,7 +7,6 @@ from socket import gethostname
 from typing import Protocol
 
 from cmdexec.link.socket import Limits
-from cmdexec.notify.contract import Notify
 from cmdexec.notify.local import LocalNotify
 from cmdexec.runtime import Runtime
 from cmdexec.server.api.about import AboutApi
@@ -27,17 +26,14 @@ from cmdexec.server.edge.rest import Rest
 from cmdexec.server.edge.socket import Sockets
 from cmdexec.server.edge.static import Site, site
 from cmdexec.server.folder import Folder
-from cmdexec.server.identity.first_admin import MadeAdmin, ensure_admin, refuse_lost_store
+from cmdexec.server.identity.first_admin import MadeAdmin, refuse_lost_store
 from cmdexec.server.identity.keys import KeyRing, key_ring
-from cmdexec.server.identity.logins import Logins
 from cmdexec.server.identity.own_token import OwnToken
-from cmdexec.server.identity.passwords import Passwords
-from cmdexec.server.identity.sessions import LiveSessions
-from cmdexec.server.identity.throttle import Throttle
 from cmdexec.server.identity.workers import WorkerIdentities
 from cmdexec.server.jobs import Jobs
 from cmdexec.server.maintenance import Forget, Leases, Overdue
 from cmdexec.server.output import Appender, Follower, Measures, OutputReader
+from cmdexec.server.people import People, build_people
 from cmdexec.server.perform import Perform
 from cmdexec.server.workers import Dispatch, Presence
 from cmdexec.settings.server import ServerSettings
@@ -88,48 +84,11 @@ async def build(settings: ServerSettings, runtime: Runtime, folder: Folder) -> P
         raise
 
 
-@dataclass(frozen=True, slots=True)
-class _People:
-    """All that knows who is who."""
-
-    keys: KeyRing
-    logins: Logins
-    sessions: LiveSessions
-    workers: WorkerIdentities
-    own_token: OwnToken
-    made_admin: MadeAdmin | None
-
-
-async def _people(
-    settings: ServerSettings, runtime: Runtime, folder: Folder, keys: KeyRing, reads: Reads, notify: Notify
-) -> _People:
-    passwords = Passwords(runtime.threads)
-    made_admin = await ensure_admin(
-        reads.users, passwords, runtime, folder.path, email=settings.admin_email, password=settings.admin_password
-    )
-    throttle = Throttle(runtime.clock, longest_sec=settings.login_wait_max_sec)
-    logins = Logins(
-        reads.users, reads.sessions, passwords, keys, throttle, runtime,
-        token_ttl_sec=settings.token_ttl_sec, free_tries=settings.login_tries,
-    )  # fmt: skip
-    sessions = LiveSessions(
-        reads.sessions, reads.users, notify, runtime.clock, cache_sec=settings.session_cache_sec
-    )
-    workers = WorkerIdentities(
-        reads.credentials, reads.workers, notify, runtime,
-        shared_secret=settings.worker_token_secret, cache_sec=settings.session_cache_sec,
-    )  # fmt: skip
-    own_token = OwnToken(
-        logins, reads.users, runtime, folder=folder.path, email=settings.admin_email, ttl_sec=settings.token_ttl_sec
-    )
-    return _People(keys, logins, sessions, workers, own_token, made_admin)
-
-
 async def _parts(
     settings: ServerSettings, runtime: Runtime, folder: Folder, keys: KeyRing, store: SqliteStore
 ) -> Parts:
     reads, notify = store.reads, LocalNotify(runtime.log)
-    people = await _people(settings, runtime, folder, keys, reads, notify)
+    people = await build_people(settings, runtime, folder, keys, reads, notify)
     measures = Measures(reads.output, settings.output_hashes)
     jobs = Jobs(
         reads=reads, writes=store.jobs_write, notify=notify, runtime=runtime, settings=settings, stored=measures
@@ -140,7 +99,7 @@ async def _parts(
     )
     follower = Follower(reads=reads, notify=notify, settings=settings)
     perform = Perform(
-        _handlers(settings, runtime, reads, jobs, presence, follower, people.logins),
+        _handlers(settings, runtime, reads, jobs, presence, follower, people),
         sessions=people.sessions, workers=people.workers, runtime=runtime,
     )  # fmt: skip
     sockets = Sockets(
@@ -156,6 +115,7 @@ async def _parts(
         Overdue(reads=reads, jobs=jobs, runtime=runtime, settings=settings),
         Forget(reads=reads, jobs=jobs, runtime=runtime, settings=settings),
         people.own_token,
+        people.sessions,
     )
     return Parts(
         store, jobs, presence, sockets, people.workers, people.own_token, services,
@@ -165,7 +125,7 @@ async def _parts(
 
 def _handlers(
     settings: ServerSettings, runtime: Runtime, reads: Reads, jobs: Jobs, presence: Presence, follower: Follower,
-    logins: Logins,
+    people: People,
 ) -> tuple[Handlers, ...]:  # fmt: skip
     def draining() -> bool:
         return jobs.draining
@@ -177,7 +137,7 @@ def _handlers(
     )  # fmt: skip
     return (
         AboutApi(runtime.threads).handlers(),
-        AuthApi(logins).handlers(),
+        AuthApi(people.logins).handlers(),
         health.handlers(),
         jobs_api.handlers(),
         OutputApi(reads, OutputReader(reads.output), follower).handlers(),

@@ -4,8 +4,8 @@ It knows no HTTP server: the edge brings what it read, a simulation brings what 
 """
 
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import GenericAlias
 from typing import Annotated, Any
@@ -42,16 +42,19 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """The credentials of a request; `bad`: one was shown that cannot be good."""
+    """The credentials of a request; `bad`: one was shown that cannot be good. `cookie`: a browser's, which counts for
+    what our own pages ask (`edge.rest`)."""
 
     claims: Claims | None = None
     worker_token: str | None = field(default=None, repr=False)
     bad: CmdexecError | None = None
+    cookie: str | None = field(default=None, repr=False)
 
     @property
     def is_something(self) -> bool:
         """Whether any were shown, good or bad."""
-        return self.claims is not None or self.worker_token is not None or self.bad is not None
+        shown = (self.claims, self.worker_token, self.bad, self.cookie)
+        return any(one is not None for one in shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +97,35 @@ class Perform:
             return await self._sessions.identity(shown.claims.jti, shown.claims.user_id)
         if shown.worker_token is not None:
             return await self._workers.identity(shown.worker_token)
+        if shown.cookie is not None:
+            return await self._sessions.of_cookie(shown.cookie)
         return NOBODY
 
     async def perform(self, name: str, shown: Presented, read: Read) -> Reply:
         """Carry out the operation `name` and answer; failures are answers too. Only cancellation is raised."""
         try:
             operation = BY_NAME[name]
-            who = await self.identify(shown)
+            who = await self._asking(shown, operation)
             permit(who, operation.permission)
             asked = await read()
             request, listed = await self._decoders[name].decode(asked, self._runtime.threads)
             call = Call(who, request, listed, asked.body or b"", asked.headers, asked.source, asked.head, asked.gone)
-            return await self._handlers[name](call)
+            reply = await self._handlers[name](call)
+            if isinstance(reply.body, AsyncIterator) and who.jti is not None:
+                return replace(reply, over=partial(self._sessions.ended, who))
+            return reply
         except Exception as wrong:
             return self.failed(wrong, name)
+
+    async def _asking(self, shown: Presented, operation: Operation) -> Identity:
+        """Browsers send the cookie of a login that has ended as well, and cannot be told not to: where anybody may ask,
+        such a one is nobody."""
+        try:
+            return await self.identify(shown)
+        except Refused:
+            if shown.cookie is None or operation.permission is not Permission.ANYONE:
+                raise
+            return NOBODY
 
     def failed(self, wrong: Exception, during: str) -> Reply:
         """The answer to a failure: its own code and sentences, or for a fault of ours an id that the log knows."""

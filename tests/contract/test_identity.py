@@ -31,9 +31,9 @@ async def test_an_address_is_taken_once_whatever_its_case(store: Store) -> None:
 
 async def test_a_password_hash_is_replaced_and_nothing_else(store: Store) -> None:
     await store.reads.users.insert(ADMIN)
-    await store.reads.users.set_password_hash("u1", "new hash")
-    await store.reads.users.set_password_hash("nobody", "new hash")
-    assert await store.reads.users.get("u1") == msgspec.structs.replace(ADMIN, password_hash="new hash")
+    after = msgspec.structs.replace(ADMIN, password_hash="new hash")
+    assert await store.reads.users.change(ADMIN, after) == "changed"
+    assert await store.reads.users.get("u1") == after
 
 
 async def test_a_login_is_found_by_its_token_and_by_its_cookie_until_it_is_forgotten(store: Store) -> None:

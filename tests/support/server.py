@@ -15,9 +15,10 @@ from argon2 import PasswordHasher
 
 from cmdexec.runtime import system_runtime
 from cmdexec.server.identity.keys import KeyRing, kid_of
+from cmdexec.server.identity.sessions import hash_of_cookie
 from cmdexec.server.identity.tokens import AUDIENCE, ISSUER, TYPE, issue
 from cmdexec.server.identity.workers import hash_of
-from cmdexec.store.contract.identity import CredentialRow, SessionRow, UserRow
+from cmdexec.store.contract.identity import CredentialRow, SessionRow, Sessions, UserRow
 from cmdexec.store.contract.workers import WorkerRow
 from cmdexec.store.sqlite.engine import open_sqlite
 from tests.support.api import Api
@@ -39,6 +40,7 @@ class Running:
 
     process: Server
     tokens: dict[str, str] = field(default_factory=dict)
+    cookies: dict[str, str] = field(default_factory=dict)
     credentials: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -51,9 +53,28 @@ class Running:
 
     def headers(self, who: str) -> dict[str, str]:
         """The credential of `who`, a user or a worker, as a header."""
+        if who.startswith("cookie"):
+            return self._browser(who)
         if who in self.credentials:
             return {"x-worker-token": self.credentials[who]}
         return {"Authorization": f"Bearer {self.tokens[who]}"} if who != "none" else {}
+
+    def _browser(self, who: str) -> dict[str, str]:
+        """What the browser of an admin sends: as our own pages have it ask, but for what `who` names."""
+        value = self.cookies["over" if who == "cookie over" else "admin"]
+        host = f"127.0.0.1:{self.process.port}"
+        headers = {
+            "Host": host, "Cookie": f"other=1; cmdexec-{self.process.port}={value}; odd", "X-Csrf": "1",
+            "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin",
+        }  # fmt: skip
+        changed = {
+            "cookie without csrf": {"X-Csrf": None},
+            "cookie without origin": {"Origin": None},
+            "cookie foreign origin": {"Origin": "https://evil.example"},
+            "cookie cross-site": {"Sec-Fetch-Site": "cross-site"},
+            "cookie bad bearer": {"Authorization": f"Bearer {self.tokens['bad']}"},
+        }.get(who, {})
+        return {name: value for name, value in (headers | changed).items() if value is not None}
 
     def shared(self, **claims: Any) -> str:
         """A token signed with the secret that workers share."""
@@ -130,11 +151,22 @@ async def _people(run: Running) -> None:
         run.credentials[worker] = f"wc_{b64(runtime.secret_bytes(32))}"
         row = CredentialRow(hash_of(run.credentials[worker]), f"{worker.replace(' ', '-')}-1", now)
         await store.reads.credentials.insert(row)
+    await _browsers(run, sessions, now)
     _forge(run, now)
     await store.reads.workers.register(WorkerRow("fired-1", "fired", "s", "i", "0", "cmdexec.v1", "test", 1))
     await store.reads.workers.revoke("fired-1")
     await store.close()
     runtime.threads.close()
+
+
+async def _browsers(run: Running, sessions: Sessions, now: int) -> None:
+    """An admin's login in a browser, and one that was ended."""
+    for name in ("admin", "over"):
+        run.cookies[name] = b64(name.encode().ljust(32, b"-"))
+        hashed = hash_of_cookie(run.cookies[name])
+        await sessions.insert(
+            SessionRow(f"jti-browser-{name}", "admin", now, now + DAY_MS, hashed, revoked=name == "over")
+        )
 
 
 def _forge(run: Running, now_ms: int) -> None:

@@ -62,6 +62,7 @@ class Reply:
     headers       by name as sent
     content_type  of bytes and iterators; `text/event-stream` says that the iterator gives events
     length        how many bytes an iterator of bytes will give, where that is known
+    over          of an iterator: returns when no more of it may be sent (the login of who asked has ended)
 
     An iterator is closed when the caller goes away.
     """
@@ -71,6 +72,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/octet-stream"
     length: int | None = None
+    over: Gone = stays
 
 
 EVENTS = "text/event-stream"

@@ -12,7 +12,7 @@ from cmdexec.errors import Refused, Unavailable
 from cmdexec.link.listen import HEADERS_MAX, disconnected
 from cmdexec.log import Log
 from cmdexec.protocol.codec import encode
-from cmdexec.server.api.handler import EVENTS, JSON, Reply
+from cmdexec.server.api.handler import EVENTS, JSON, Gone, Reply
 from cmdexec.server.edge import sse
 from cmdexec.server.perform import refusal
 
@@ -43,7 +43,7 @@ _FULL = Unavailable(
 
 
 class _Over(Exception):
-    """The reader is gone, or the server goes."""
+    """The reader is gone, may read no more, or the server goes."""
 
 
 def malformed(status: int) -> web.StreamResponse:
@@ -111,7 +111,7 @@ class Answers:
     async def _stream(self, request: web.BaseRequest, response: web.StreamResponse, reply: Reply) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                watch = tasks.create_task(self._watch(request), name="reader of a stream")
+                watch = tasks.create_task(self._watch(request, reply.over), name="reader of a stream")
                 if reply.content_type == EVENTS:
                     await sse.send(reply.body, response.write, ping_sec=self._ping)
                 else:
@@ -123,10 +123,11 @@ class Answers:
             self._log.error("a stream broke", exc=faults, path=request.path)
             self._break_off(request)
 
-    async def _watch(self, request: web.BaseRequest) -> None:
+    async def _watch(self, request: web.BaseRequest, over: Gone) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_then_over(disconnected(request)))
             tasks.create_task(_then_over(self._stopping.wait()))
+            tasks.create_task(_then_over(over()))
 
     def _break_off(self, request: web.BaseRequest) -> None:
         """Without the end that a whole answer has: so that its reader knows that more was to come."""

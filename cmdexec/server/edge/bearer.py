@@ -67,7 +67,8 @@ def _token_of(request: web.BaseRequest) -> str:
 
 
 class Bearer:
-    """Reads credentials: `Authorization` decides alone if it is there, else `x-worker-token` does.
+    """Reads credentials: `Authorization` decides alone if it is there, else `x-worker-token` does, and only without
+    both a browser's cookie (`edge.browser`).
 
     A token that was verified stays so until its own end; checking it anew costs a third of a whole small request.
     Whether its session still stands is asked each time, elsewhere.

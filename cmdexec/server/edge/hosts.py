@@ -80,4 +80,7 @@ def check_origin(request: web.BaseRequest) -> None:
         return
     host = request.headers.get("Host", "").lower()
     if len(origins) != 1 or origins[0].lower() not in (f"http://{host}", f"https://{host}"):
-        raise Refused("bad_origin", "Requests from the pages of another site are not taken.")
+        raise Refused(
+            "bad_origin", "Requests from the pages of another site are not taken.",
+            mend="Open this server's own pages; a proxy in front of it has to pass on the `Host` that was asked for.",
+        )  # fmt: skip

@@ -17,6 +17,7 @@ from cmdexec.server.api.handler import Reply
 from cmdexec.server.edge.answer import Answers, whole
 from cmdexec.server.edge.bearer import Bearer
 from cmdexec.server.edge.bodies import Bodies, Room
+from cmdexec.server.edge.browser import with_cookie, with_proven_cookie
 from cmdexec.server.edge.hosts import Hosts, check_origin
 from cmdexec.server.edge.static import Site
 from cmdexec.server.perform import Asked, Perform, Presented, refusal
@@ -125,6 +126,7 @@ class Rest:
             await self._perform.identify(shown)
             return whole(_not_allowed({"GET"}))
         check_origin(request)
+        shown = with_proven_cookie(request, shown, effect=True, csrf=False)
         return await self._serve_socket(request, shown)
 
     async def _reply(self, request: web.BaseRequest) -> Reply:
@@ -134,12 +136,14 @@ class Rest:
         shown = await self._bearer.presented(request)
         name = place.operations.get("GET" if request.method == "HEAD" else request.method)
         if name is None:
-            return await self._wrong_method(place, shown)
+            return await self._wrong_method(place, with_proven_cookie(request, shown, effect=False, csrf=False))
         operation = BY_NAME[name]
         if operation.effect:
             check_origin(request)
+        shown = with_cookie(request, shown, operation)
+        has_credential = shown.is_something and not (shown.cookie and operation.permission is Permission.ANYONE)
         with self._bodies.room() as room:
-            read = partial(self._read, request, operation, place.fields, room, has_credential=shown.is_something)
+            read = partial(self._read, request, operation, place.fields, room, has_credential=has_credential)
             return await self._perform.perform(name, shown, read)
 
     async def _wrong_method(self, place: _Place, shown: Presented) -> Reply:

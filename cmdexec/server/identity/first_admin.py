@@ -4,6 +4,8 @@ import base64
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from cmdexec.errors import CmdexecError
 from cmdexec.runtime import Runtime
 from cmdexec.server.folder import write_private
@@ -82,7 +84,8 @@ async def _compare(
         )  # fmt: skip
     elif user.role == "admin" and not user.disabled and not await runtime.threads.run(file.exists):
         if not await passwords.check(password, user.password_hash):
-            await users.set_password_hash(user.user_id, await passwords.hash(password))
+            anew = replace(user, password_hash=await passwords.hash(password), epoch=user.epoch + 1)
+            await users.change(user, anew)
             runtime.log.warning("the admin has the password of CMDEXEC_ADMIN_PASSWORD now", email=email)
         await runtime.threads.run(lambda: write_private(file, user.user_id))
     elif not await passwords.check(password, user.password_hash):

@@ -1,13 +1,19 @@
 """Logging in: a password becomes a session, and the session a token."""
 
+import base64
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from cmdexec.errors import Refused
+from cmdexec.notify.contract import Notify, Revoked
 from cmdexec.runtime import Runtime
 from cmdexec.server.identity.keys import KeyRing
 from cmdexec.server.identity.passwords import Passwords
+from cmdexec.server.identity.sessions import hash_of_cookie
 from cmdexec.server.identity.throttle import Throttle, source_key
 from cmdexec.server.identity.tokens import issue
+from cmdexec.server.identity.who import Identity
 from cmdexec.store.contract.identity import SessionRow, Sessions, UserRow, Users
 
 _PLACE_TIMES = 4
@@ -16,11 +22,13 @@ _PLACE_TIMES = 4
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login that succeeded; `expires_at` in milliseconds since 1970."""
+    """A login that succeeded; `expires_at` in milliseconds since 1970. `cookie`: a browser's, where one was asked."""
 
     token: str = field(repr=False)
     expires_at: int
     user: UserRow = field(repr=False)
+    jti: str
+    cookie: str | None = field(default=None, repr=False)
 
 
 class Logins:
@@ -28,18 +36,19 @@ class Logins:
 
     def __init__(
         self, users: Users, sessions: Sessions, passwords: Passwords, keys: KeyRing, throttle: Throttle,
-        runtime: Runtime, *, token_ttl_sec: float, free_tries: int,
+        notify: Notify, runtime: Runtime, *, token_ttl_sec: float, free_tries: int,
     ) -> None:  # fmt: skip
         self._users = users
         self._sessions = sessions
         self._passwords = passwords
         self._keys = keys
         self._throttle = throttle
+        self._notify = notify
         self._runtime = runtime
         self._free = free_tries
         self._ttl_ms = int(token_ttl_sec * 1000)
 
-    async def log_in(self, email: str, password: str, source: str) -> Login:
+    async def log_in(self, email: str, password: str, source: str, *, cookie: bool = False) -> Login:
         """Raises Refused(`bad_credentials`), the same for a wrong password and for an unknown or disabled user, and
         Unavailable(`too_many` | `overloaded` | `store_away`)."""
         account = f"account {email.strip().casefold()[:254]}"
@@ -53,17 +62,26 @@ class Logins:
         self._throttle.succeeded(account)
         self._throttle.undo(place)
         if await self._passwords.outdated(user.password_hash):
-            await self._users.set_password_hash(user.user_id, await self._passwords.hash(password))
+            anew = replace(user, password_hash=await self._passwords.hash(password))
+            await self._users.change(user, anew)  # unless the user was changed meanwhile: then that counts
         self._runtime.log.info("a user logged in", user=user.user_id, source=source)
-        return await self.open(user)
+        return await self.open(user, cookie=cookie)
 
-    async def open(self, user: UserRow) -> Login:
-        """A session and its token for `user`, without asking for a password."""
+    async def log_out(self, who: Identity) -> None:
+        """End the session that `who` speaks by. Raises Unavailable(`store_away`)."""
+        if who.jti is not None:
+            await self._sessions.revoke(who.jti)
+            self._notify.publish(Revoked(jti=who.jti))
+
+    async def open(self, user: UserRow, *, cookie: bool = False) -> Login:
+        """A session and its token for `user`, without asking for a password; with `cookie` a browser's cookie too."""
         now = self._runtime.clock.now()
         jti = self._runtime.secret_bytes(16).hex()
         expires_at = now + self._ttl_ms
-        await self._sessions.insert(SessionRow(jti, user.user_id, now, expires_at))
+        value = base64.urlsafe_b64encode(self._runtime.secret_bytes(32)).decode().rstrip("=") if cookie else None
+        hashed = hash_of_cookie(value) if value is not None else None
+        await self._sessions.insert(SessionRow(jti, user.user_id, now, expires_at, hashed, epoch=user.epoch))
         token = issue(
             self._keys, user_id=user.user_id, jti=jti, issued_at=now // 1000, expires_at=-(-expires_at // 1000)
         )
-        return Login(token, expires_at, user)
+        return Login(token, expires_at, user, jti, value)

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from cmdexec.errors import CmdexecError
+from cmdexec.errors import CmdexecError, Refused
 from cmdexec.runtime import Runtime
 from cmdexec.server.identity.first_admin import first_admin
-from cmdexec.server.identity.logins import Logins
+from cmdexec.server.identity.logins import Login, Logins
+from cmdexec.server.identity.sessions import LiveSessions
 from cmdexec.store.contract.identity import Users
 
 _LOOK_SEC = 5.0
@@ -14,13 +15,15 @@ _LOOK_SEC = 5.0
 
 
 class OwnToken:
-    """A Service: makes the token anew at half its life, or when the wall clock jumps out of that, and hands each to
-    `write` (which runs in a thread)."""
+    """A Service: makes the token anew at half its life, when the wall clock jumps out of that, or when its login was
+    ended, and hands each to `write` (which runs in a thread)."""
 
     def __init__(
-        self, logins: Logins, users: Users, runtime: Runtime, *, folder: Path, email: str, ttl_sec: float
-    ) -> None:
+        self, logins: Logins, sessions: LiveSessions, users: Users, runtime: Runtime, *, folder: Path, email: str,
+        ttl_sec: float,
+    ) -> None:  # fmt: skip
         self._logins = logins
+        self._sessions = sessions
         self._users = users
         self._runtime = runtime
         self._folder = folder
@@ -28,6 +31,7 @@ class OwnToken:
         self._ttl_sec = ttl_sec
         self._write: Callable[[str | None], None] | None = None
         self._made_at: int | None = None
+        self._login: Login | None = None
 
     async def begin(self, write: Callable[[str | None], None]) -> None:
         """Make and write the first one. Raises CmdexecError."""
@@ -39,9 +43,9 @@ class OwnToken:
         told = False
         while True:
             await self._runtime.clock.sleep(min(_LOOK_SEC, self._ttl_sec / 4))
-            if self._good():
-                continue
             try:
+                if self._good() and await self._stands():
+                    continue
                 await self._renew()
                 told = False
             except CmdexecError as wrong:
@@ -54,6 +58,17 @@ class OwnToken:
         now, made_at = self._runtime.clock.now(), self._made_at
         return made_at is not None and made_at - _LOOK_SEC * 1000 <= now < made_at + self._ttl_sec * 500
 
+    async def _stands(self) -> bool:
+        """Whether nobody has ended its login: the admin may have been given another password."""
+        login = self._login
+        if login is None:
+            return True
+        try:
+            await self._sessions.identity(login.jti, login.user.user_id)
+        except Refused:
+            return False
+        return True
+
     async def _renew(self) -> None:
         """Without an admin there is no token: then programs of this user have to log in like any other."""
         write = self._write
@@ -61,6 +76,7 @@ class OwnToken:
             return
         now = self._runtime.clock.now()
         user = await first_admin(self._users, self._runtime, self._folder, self._email)
-        token = (await self._logins.open(user)).token if user is not None else None
+        self._login = await self._logins.open(user) if user is not None else None
+        token = self._login.token if self._login is not None else None
         await self._runtime.threads.run(lambda: write(token))
         self._made_at = now

@@ -1,16 +1,29 @@
-"""Login sessions: what a token stands on. A token is good while its row is there, not revoked and not over."""
+"""Login sessions: what a token, or a browser's cookie, stands on. It is good while its row is there, not revoked and
+not over, and its user has not been changed in a way that ends all logins."""
 
+import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 
 from cmdexec.clock import Clock
+from cmdexec.errors import CmdexecError, Refused
 from cmdexec.notify.contract import Notify, Revoked
 from cmdexec.protocol.operations import ROLES
+from cmdexec.server.identity.cookies import could_be_ours
 from cmdexec.server.identity.tokens import bad_token
 from cmdexec.server.identity.who import Identity
-from cmdexec.store.contract.identity import Sessions, Users
+from cmdexec.store.contract.identity import SessionRow, Sessions, Users
 
 _KEPT = 10_000
+_LOOK_LEAST_SEC = 0.5
+"""How often those that are watched are looked at where nothing is kept."""
+
+
+def hash_of_cookie(value: str) -> str:
+    """What is stored of a cookie: SHA-256 (hex); 256 random bits need no slower hash."""
+    return sha256(value.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +34,10 @@ class _Known:
 
 
 class LiveSessions:
-    """Who a session belongs to, as the store has it; an answer is kept for at most `cache_sec`."""
+    """Who a session belongs to, as the store has it; an answer is kept for at most `cache_sec`.
+
+    A Service: it looks whether the sessions that are watched still stand, once in `cache_sec`.
+    """
 
     def __init__(self, sessions: Sessions, users: Users, notify: Notify, clock: Clock, *, cache_sec: float) -> None:
         self._sessions = sessions
@@ -29,38 +45,115 @@ class LiveSessions:
         self._clock = clock
         self._cache_sec = cache_sec
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._watched: dict[str, tuple[Identity, dict[object, Callable[[], None]]]] = {}
         notify.listen(Revoked, self._revoked)
 
     async def identity(self, jti: str, user_id: str) -> Identity:
         """The user of the session. Raises Refused(`unauthorized`) if it is over, Unavailable(`store_away`)."""
-        known = self._known.get(jti)
-        now = self._clock.now()
-        if known is None or known.until < self._clock.elapsed() or known.expires_at <= now:
-            known = await self._look_up(jti)
-        if known is None or known.identity.id != user_id or known.expires_at <= now:
+        known = self._kept(jti)
+        if known is None:
+            known = await self._judge(jti, await self._sessions.get(jti))
+        if known is None or known.identity.id != user_id:
             raise bad_token()
         return known.identity
 
-    async def _look_up(self, jti: str) -> _Known | None:
-        self._known.pop(jti, None)
+    async def of_cookie(self, value: str) -> Identity:
+        """The user of a browser's session. Raises as `identity`."""
+        if not could_be_ours(value):
+            raise _over()
+        name = hash_of_cookie(value)
+        known = self._kept(name)
+        if known is None:
+            known = await self._judge(name, await self._sessions.by_cookie(name))
+        if known is None:
+            raise _over()
+        return known.identity
+
+    def watch(self, who: Identity, over: Callable[[], None]) -> Callable[[], None]:
+        """Call `over` once when the login of `who` has ended: at once where that is announced, else within `cache_sec`.
+        It must return at once. The returned function ends it; of who has no login (workers), it is never called."""
+        if who.jti is None:
+            return _nothing
+        _, watching = self._watched.setdefault(who.jti, (who, {}))
+        key, jti = object(), who.jti
+        watching[key] = over
+
+        def stop() -> None:
+            watching.pop(key, None)
+            if not watching and jti in self._watched and self._watched[jti][1] is watching:
+                del self._watched[jti]
+
+        return stop
+
+    async def ended(self, who: Identity) -> None:
+        """Returns when the login of `who` has ended."""
+        over = asyncio.Event()
+        stop = self.watch(who, over.set)
+        try:
+            await over.wait()
+        finally:
+            stop()
+
+    async def run(self) -> None:
+        """Look at those that are watched until cancelled."""
+        while True:
+            await self._clock.sleep(max(self._cache_sec, _LOOK_LEAST_SEC))
+            for jti, (who, _) in tuple(self._watched.items()):
+                if not await self._stands(jti, who):
+                    self._cut(jti)
+
+    async def _stands(self, jti: str, who: Identity) -> bool:
+        """While the store is away a login stands until its own end: nobody can say that it does not."""
+        if who.expires_at is not None and who.expires_at <= self._clock.now():
+            return False
+        try:
+            return await self._judge(jti, await self._sessions.get(jti)) is not None
+        except CmdexecError:
+            return True
+
+    def _kept(self, name: str) -> _Known | None:
+        known = self._known.get(name)
+        if known is None or known.until < self._clock.elapsed() or known.expires_at <= self._clock.now():
+            self._known.pop(name, None)
+            return None
+        return known
+
+    async def _judge(self, name: str, session: SessionRow | None) -> _Known | None:
         asked = self._clock.elapsed()
-        session = await self._sessions.get(jti)
-        if session is None or session.revoked:
+        if session is None or session.revoked or session.expires_at <= self._clock.now():
             return None
         user = await self._users.get(session.user_id)
-        if user is None or user.disabled:
+        if user is None or user.disabled or user.epoch != session.epoch:
             return None
         identity = Identity(
-            "user", user.user_id, ROLES.get(user.role, frozenset()), email=user.email, role=user.role, jti=jti
-        )
-        known = self._known[jti] = _Known(identity, asked + self._cache_sec, session.expires_at)
+            "user", user.user_id, ROLES.get(user.role, frozenset()), email=user.email, role=user.role,
+            jti=session.jti, expires_at=session.expires_at,
+        )  # fmt: skip
+        known = self._known[name] = _Known(identity, asked + self._cache_sec, session.expires_at)
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
         return known
 
     def _revoked(self, hint: Revoked) -> None:
-        if hint.jti is not None:
-            self._known.pop(hint.jti, None)
-        if hint.user_id is not None:
-            for jti in [jti for jti, known in self._known.items() if known.identity.id == hint.user_id]:
-                del self._known[jti]
+        def meant(who: Identity) -> bool:
+            return (hint.jti is not None and who.jti == hint.jti) or (
+                hint.user_id is not None and who.id == hint.user_id
+            )
+
+        for name in [name for name, known in self._known.items() if meant(known.identity)]:
+            del self._known[name]
+        for jti in [jti for jti, (who, _) in self._watched.items() if meant(who)]:
+            self._cut(jti)
+
+    def _cut(self, jti: str) -> None:
+        _, watching = self._watched.pop(jti, (None, {}))
+        for over in tuple(watching.values()):
+            over()
+
+
+def _over() -> Refused:
+    return Refused("unauthorized", "This login has ended, or is none of this server's.", mend="Log in again.")
+
+
+def _nothing() -> None:
+    return None

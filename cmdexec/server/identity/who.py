@@ -12,7 +12,8 @@ class Identity:
 
     kind        user, worker, or nobody (no credential was shown)
     id          the user's or the worker's id, fixed by its credential; None for nobody
-    jti         the login session that the token belongs to: revoking it ends this identity
+    jti         the login session that the token, or the cookie, belongs to: revoking it ends this identity
+    expires_at  when that session ends, in milliseconds since 1970
     """
 
     kind: Literal["user", "worker", "nobody"]
@@ -21,6 +22,7 @@ class Identity:
     email: str | None = None
     role: str | None = None
     jti: str | None = None
+    expires_at: int | None = None
 
     def may(self, permission: Permission) -> bool:
         """Whether an operation that needs `permission` is open to it."""

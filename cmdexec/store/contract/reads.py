@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from cmdexec.model.job import Job, Status
+from cmdexec.store.contract.classes import Classes
 from cmdexec.store.contract.identity import Credentials, JoinTokens, Sessions, Users
 from cmdexec.store.contract.listing import JobLists
 from cmdexec.store.contract.output import Output
@@ -40,11 +41,7 @@ class JobReads(Protocol):
         """How many of the owner's jobs are scheduled or queued; counting may stop at a million."""
         ...
 
-    async def queued(self, klasses: Sequence[str], limit: int) -> int:
-        """How many jobs of these classes are queued; counting stops at `limit`."""
-        ...
-
-    async def assigned_elsewhere(self, klasses: Sequence[str], worker_id: str, limit: int) -> list[Job]:
+    async def assigned_elsewhere(self, worker_id: str, limit: int) -> list[Job]:
         """Assigned jobs of other workers, the one assigned longest ago first."""
         ...
 
@@ -69,6 +66,7 @@ class Reads:
     """One store, without the right to change jobs."""
 
     jobs: JobReads
+    classes: Classes
     lists: JobLists
     output: Output
     workers: Workers

@@ -9,6 +9,7 @@ from cmdexec.runtime import Runtime
 from cmdexec.store.contract.jobs_write import JobWrites
 from cmdexec.store.contract.reads import Reads
 from cmdexec.store.sqlite import schema
+from cmdexec.store.sqlite.classes import SqliteClasses
 from cmdexec.store.sqlite.connection import PAGE_BYTES, Connection, StorageFault
 from cmdexec.store.sqlite.health import SqliteHealth, free_bytes
 from cmdexec.store.sqlite.identity import SqliteCredentials, SqliteJoinTokens, SqliteSessions, SqliteUsers
@@ -88,7 +89,16 @@ def open_sqlite(
     writer = Writer(connection, runtime, bounds)
     readers = Readers(lambda: _connect_reader(path, busy_ms), runtime, queue_items)
     workers = SqliteWorkers(writer, readers, runtime, not_lost, seen_save_sec)
-    reads = Reads(
+    def has_room() -> bool:
+        free = free_bytes(folder)
+        return free is None or free >= disk_reserve_bytes
+
+    reads = _reads(writer, readers, workers, SqliteHealth(writer, runtime, folder))
+    return SqliteStore(reads, SqliteJobWrites(writer, has_room), workers, writer, readers)
+
+
+def _reads(writer: Writer, readers: Readers, workers: SqliteWorkers, health: SqliteHealth) -> Reads:
+    return Reads(
         jobs=SqliteJobReads(readers),
         lists=SqliteJobLists(readers),
         output=SqliteOutput(writer, readers),
@@ -97,14 +107,8 @@ def open_sqlite(
         sessions=SqliteSessions(writer, readers),
         credentials=SqliteCredentials(writer, readers),
         join_tokens=SqliteJoinTokens(writer, readers),
-        health=SqliteHealth(writer, runtime, folder),
+        health=health,
     )
-
-    def has_room() -> bool:
-        free = free_bytes(folder)
-        return free is None or free >= disk_reserve_bytes
-
-    return SqliteStore(reads, SqliteJobWrites(writer, has_room), workers, writer, readers)
 
 
 def _connect_writer(path: Path, busy_ms: int, log_bytes: int, check_bytes: int) -> Connection:

@@ -1,11 +1,11 @@
-"""Users, their sessions, and the credentials of workers."""
+"""Users, their sessions, the tokens that workers join with, and the credentials of workers."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar
 
 import msgspec
 
-from cmdexec.store.contract.identity import CredentialRow, SessionRow, UserRow
+from cmdexec.store.contract.identity import CredentialRow, JoinTokenRow, SessionRow, UserRow
 from cmdexec.store.sqlite.connection import Connection, Row
 from cmdexec.store.sqlite.queries import load
 from cmdexec.store.sqlite.readers import Readers
@@ -18,6 +18,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _user = msgspec.msgpack.Decoder(UserRow).decode
 _session = msgspec.msgpack.Decoder(SessionRow).decode
 _credential = msgspec.msgpack.Decoder(CredentialRow).decode
+_join_token = msgspec.msgpack.Decoder(JoinTokenRow).decode
 
 
 class SqliteUsers:
@@ -40,14 +41,25 @@ class SqliteUsers:
     async def any(self) -> bool:
         return await self._readers.run(lambda db: db.row(_SQL["user_any"]) is not None)
 
-    async def set_password_hash(self, user_id: str, password_hash: str) -> None:
-        def write(transaction: Transaction) -> None:
-            row = transaction.db.row(_SQL["user_get"], (user_id,))
-            if row:
-                user = msgspec.structs.replace(_user(row[0]), password_hash=password_hash)
-                transaction.db.run(_SQL["user_update"], (_encode(user), user_id))
+    async def all(self, after: str = "", limit: int = 1000) -> list[UserRow]:
+        rows = await self._readers.run(lambda db: db.rows(_SQL["user_page"], (after, limit)))
+        return [_user(row[0]) for row in rows]
 
-        await self._writer.run(write)
+    async def change(
+        self, before: UserRow, after: UserRow, *, keeps: str | None = None
+    ) -> Literal["changed", "stale", "last"]:
+        def write(transaction: Transaction) -> Literal["changed", "stale", "last"]:
+            row = transaction.db.row(_SQL["user_get"], (before.user_id,))
+            if row is None or _user(row[0]) != before:
+                return "stale"
+            if keeps is not None:
+                others = [_user(row[0]) for row in transaction.db.rows(_SQL["user_others"], (before.user_id,))]
+                if not any(other.role == keeps and not other.disabled for other in others):
+                    return "last"
+            transaction.db.run(_SQL["user_update"], (_encode(after), before.user_id))
+            return "changed"
+
+        return await self._writer.run(write)
 
 
 class SqliteSessions:
@@ -88,11 +100,15 @@ class SqliteCredentials:
         self._readers = readers
 
     async def insert(self, credential: CredentialRow) -> None:
-        bindings = (credential.secret_hash, credential.worker_id, _encode(credential))
-        await self._writer.run(lambda transaction: transaction.db.run(_SQL["credential_insert"], bindings))
+        await self._writer.run(lambda transaction: _keep(transaction, credential))
 
     async def get(self, secret_hash: str) -> CredentialRow | None:
         return await _read(self._readers, "credential_get", secret_hash, _credential)
+
+    async def of(self, worker_id: str) -> CredentialRow | None:
+        rows = await self._readers.run(lambda db: db.rows(_SQL["credential_of"], (worker_id,)))
+        good = [row for row in (_credential(doc) for _, doc in rows) if not row.revoked]
+        return max(good, key=lambda row: (row.created_at, row.secret_hash), default=None)
 
     async def revoke_of(self, worker_id: str) -> None:
         def write(transaction: Transaction) -> None:
@@ -101,6 +117,70 @@ class SqliteCredentials:
                 transaction.db.run(_SQL["credential_update"], (_encode(credential), secret_hash))
 
         await self._writer.run(write)
+
+
+class SqliteJoinTokens:
+    """`cmdexec.store.contract.identity.JoinTokens`."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    async def insert(self, token: JoinTokenRow) -> None:
+        bindings = (token.join_token_id, token.secret_hash, token.expires_at, _encode(token))
+        await self._writer.run(lambda transaction: transaction.db.run(_SQL["join_token_insert"], bindings))
+
+    async def get(self, join_token_id: str) -> JoinTokenRow | None:
+        return await _read(self._readers, "join_token_get", join_token_id, _join_token)
+
+    async def by_secret(self, secret_hash: str) -> JoinTokenRow | None:
+        return await _read(self._readers, "join_token_by_secret", secret_hash, _join_token)
+
+    async def all(self, after: str = "", limit: int = 1000) -> list[JoinTokenRow]:
+        rows = await self._readers.run(lambda db: db.rows(_SQL["join_token_page"], (after, limit)))
+        return [_join_token(row[0]) for row in rows]
+
+    async def workers(self, secret_hashes: Sequence[str], limit: int) -> list[tuple[str, ...]]:
+        def read(db: Connection) -> list[list[Row]]:
+            return [db.rows(_SQL["credential_joined"], (one, limit)) for one in secret_hashes]
+
+        return [tuple(row[0] for row in rows) for rows in await self._readers.run(read)]
+
+    async def use(self, credential: CredentialRow, now: int) -> CredentialRow | None:
+        def write(transaction: Transaction) -> CredentialRow | None:
+            earlier = transaction.db.row(_SQL["credential_get"], (credential.secret_hash,))
+            if earlier is not None:
+                return _credential(earlier[0])
+            found = transaction.db.row(_SQL["join_token_by_secret"], (credential.joined_with,))
+            token = _join_token(found[0]) if found is not None else None
+            if token is None or token.revoked or token.used >= token.uses or token.expires_at <= now:
+                return None
+            used = msgspec.structs.replace(token, used=token.used + 1)
+            transaction.db.run(_SQL["join_token_update"], (_encode(used), token.join_token_id))
+            given = msgspec.structs.replace(credential, labels=token.labels)
+            _keep(transaction, given)
+            return given
+
+        return await self._writer.run(write)
+
+    async def revoke(self, join_token_id: str) -> JoinTokenRow | None:
+        def write(transaction: Transaction) -> JoinTokenRow | None:
+            row = transaction.db.row(_SQL["join_token_get"], (join_token_id,))
+            if row is None:
+                return None
+            token = msgspec.structs.replace(_join_token(row[0]), revoked=True)
+            transaction.db.run(_SQL["join_token_update"], (_encode(token), join_token_id))
+            return token
+
+        return await self._writer.run(write)
+
+    async def forget_expired(self, now: int, limit: int) -> int:
+        return await self._writer.run(lambda transaction: transaction.db.run(_SQL["join_token_forget"], (now, limit)))
+
+
+def _keep(transaction: Transaction, credential: CredentialRow) -> None:
+    bindings = (credential.secret_hash, credential.worker_id, credential.joined_with, _encode(credential))
+    transaction.db.run(_SQL["credential_insert"], bindings)
 
 
 async def _read(readers: Readers, query: str, key: str, decode: Callable[[bytes], S]) -> S | None:

@@ -26,7 +26,7 @@ CREATE UNIQUE INDEX jobs_by_submit_key ON jobs (submit_key) WHERE submit_key IS 
 CREATE INDEX jobs_with_submit_key ON jobs (created_at) WHERE submit_key IS NOT NULL;
 -- `avoid` is in it, so that a claim can pass over jobs that avoid its worker without reading them.
 CREATE INDEX jobs_queued ON jobs (klass, rank, seq, avoid) WHERE status = 'queued';
-CREATE INDEX jobs_assigned ON jobs (klass, assigned_at, seq, holder) WHERE status = 'assigned';
+CREATE INDEX jobs_assigned ON jobs (assigned_at, seq, holder) WHERE status = 'assigned';
 CREATE INDEX jobs_held ON jobs (holder, job_id) WHERE holder IS NOT NULL;
 CREATE INDEX jobs_by_claim ON jobs (claim_id) WHERE claim_id IS NOT NULL;
 CREATE INDEX jobs_due ON jobs (due_at) WHERE status = 'scheduled';
@@ -50,6 +50,13 @@ CREATE TABLE tally (
     status TEXT NOT NULL,
     jobs INTEGER NOT NULL,
     PRIMARY KEY (owner, status)
+) WITHOUT ROWID;
+
+-- What waits, class by class: how many jobs of a class are queued, and what each of them needs. Counted like the tally.
+CREATE TABLE classes (
+    klass TEXT NOT NULL PRIMARY KEY,
+    jobs INTEGER NOT NULL,
+    needs BLOB NOT NULL
 ) WITHOUT ROWID;
 
 -- Output: for each attempt who may append and how far each stream (0 stdout, 1 stderr) has come, and the bytes in pieces.
@@ -78,6 +85,7 @@ CREATE TABLE workers (
     seen_at INTEGER NOT NULL,
     revoked INTEGER NOT NULL,
     lost INTEGER NOT NULL,
+    given BLOB NOT NULL,
     doc BLOB NOT NULL
 ) WITHOUT ROWID;
 

@@ -25,13 +25,20 @@ def logins(around: Around, *, free: int = 5, ttl: float = 3600) -> Logins:
     reads = around.store.reads
     return Logins(
         reads.users, reads.sessions, Passwords(around.runtime.threads), KEYS, Throttle(around.clock, longest_sec=300),
-        around.runtime, token_ttl_sec=ttl, free_tries=free,
+        around.notify, around.runtime, token_ttl_sec=ttl, free_tries=free,
     )  # fmt: skip
 
 
 def live(around: Around, cache_sec: float = 5) -> LiveSessions:
     reads = around.store.reads
     return LiveSessions(reads.sessions, reads.users, around.notify, around.clock, cache_sec=cache_sec)
+
+
+def own_token(around: Around, *, ttl_sec: float) -> OwnToken:
+    return OwnToken(
+        logins(around, ttl=ttl_sec), live(around), around.store.reads.users, around.runtime, folder=around.folder,
+        email="r@test", ttl_sec=ttl_sec,
+    )  # fmt: skip
 
 
 async def user(around: Around, name: str = "ann", *, disabled: bool = False) -> UserRow:
@@ -204,7 +211,7 @@ async def test_the_servers_own_token_is_good_and_is_renewed_before_it_ends(aroun
         users, Passwords(around.runtime.threads), around.runtime, around.folder, email="r@test", password="configured-1"
     )
     written: list[str | None] = []
-    own = OwnToken(logins(around, ttl=100), users, around.runtime, folder=around.folder, email="r@test", ttl_sec=100)
+    own = own_token(around, ttl_sec=100)
 
     class Enough(Exception):
         pass
@@ -229,7 +236,7 @@ async def test_the_servers_own_token_is_made_anew_when_the_wall_clock_jumps(arou
     await ensure_admin(
         users, Passwords(around.runtime.threads), around.runtime, around.folder, email="r@test", password="configured-1"
     )
-    own = OwnToken(logins(around), users, around.runtime, folder=around.folder, email="r@test", ttl_sec=86_400)
+    own = own_token(around, ttl_sec=86_400)
     written: list[float] = []
 
     class Enough(Exception):

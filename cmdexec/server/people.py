@@ -1,0 +1,54 @@
+"""What knows who is who, as a server is given it. Names things and hands them to each other."""
+
+from dataclasses import dataclass
+
+from cmdexec.notify.contract import Notify
+from cmdexec.runtime import Runtime
+from cmdexec.server.folder import Folder
+from cmdexec.server.identity.first_admin import MadeAdmin, ensure_admin
+from cmdexec.server.identity.keys import KeyRing
+from cmdexec.server.identity.logins import Logins
+from cmdexec.server.identity.own_token import OwnToken
+from cmdexec.server.identity.passwords import Passwords
+from cmdexec.server.identity.sessions import LiveSessions
+from cmdexec.server.identity.throttle import Throttle
+from cmdexec.server.identity.workers import WorkerIdentities
+from cmdexec.settings.server import ServerSettings
+from cmdexec.store.contract.reads import Reads
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """All that knows who is who."""
+
+    keys: KeyRing
+    logins: Logins
+    sessions: LiveSessions
+    workers: WorkerIdentities
+    own_token: OwnToken
+    made_admin: MadeAdmin | None
+
+
+async def build_people(
+    settings: ServerSettings, runtime: Runtime, folder: Folder, keys: KeyRing, reads: Reads, notify: Notify
+) -> People:
+    """Make them, and the first admin where there is no user yet. Raises CmdexecError."""
+    passwords = Passwords(runtime.threads)
+    made_admin = await ensure_admin(
+        reads.users, passwords, runtime, folder.path, email=settings.admin_email, password=settings.admin_password
+    )
+    throttle = Throttle(runtime.clock, longest_sec=settings.login_wait_max_sec)
+    logins = Logins(
+        reads.users, reads.sessions, passwords, keys, throttle, notify, runtime,
+        token_ttl_sec=settings.token_ttl_sec, free_tries=settings.login_tries,
+    )  # fmt: skip
+    sessions = LiveSessions(reads.sessions, reads.users, notify, runtime.clock, cache_sec=settings.session_cache_sec)
+    workers = WorkerIdentities(
+        reads.credentials, reads.workers, notify, runtime,
+        shared_secret=settings.worker_token_secret, cache_sec=settings.session_cache_sec,
+    )  # fmt: skip
+    own_token = OwnToken(
+        logins, sessions, reads.users, runtime, folder=folder.path, email=settings.admin_email,
+        ttl_sec=settings.token_ttl_sec,
+    )  # fmt: skip
+    return People(keys, logins, sessions, workers, own_token, made_admin)
