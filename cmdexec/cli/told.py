@@ -1,9 +1,9 @@
 """What cmdexec itself says on standard error: whole lines, marked as its own, and never what could steer a terminal."""
 
-import os
 import sys
 from collections.abc import Iterable
 
+from cmdexec.cli.colour import in_colour
 from cmdexec.errors import CmdexecError
 from cmdexec.settings.declare import Fault
 from cmdexec.settings.load import SettingsError
@@ -11,7 +11,7 @@ from cmdexec.settings.load import SettingsError
 
 def tell(message: str) -> None:
     """Say `message` to the person; that nobody reads it is no failure."""
-    mark = "\x1b[1mcmdexec:\x1b[0m" if _in_colour() else "cmdexec:"
+    mark = "\x1b[1mcmdexec:\x1b[0m" if in_colour(sys.stderr) else "cmdexec:"
     text = "\n".join(f"{mark} {printable(line)}" for line in message.splitlines())
     try:
         sys.stderr.write(f"{text}\n")  # in one piece: the log writes there as well
@@ -40,7 +40,3 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
-
-
-def _in_colour() -> bool:
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and sys.stderr.isatty()

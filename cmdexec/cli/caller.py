@@ -1,0 +1,103 @@
+"""How a command calls its server: the options for that, one loop, and what to do about a token that is not good."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial, wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from cmdexec.cli.options import config_option, settings_options
+from cmdexec.cli.told import tell, tell_warnings
+from cmdexec.errors import CmdexecError, Refused
+from cmdexec.settings.client import ClientSettings
+from cmdexec.settings.load import load
+
+if TYPE_CHECKING:
+    from cmdexec.client import Access, Client
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+FLAGS = ("server_url", "data_dir", "log_level")
+
+
+class Caller:
+    """One command's way to its server. `access`: whom it called, with which token; None before the first call."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        from cmdexec.runtime import system_runtime
+
+        self.settings = settings
+        self.runtime = system_runtime("cli", threads=1)
+        self.access: Access | None = None
+
+    def call(self, work: "Callable[[Client], Awaitable[T]]", find: "Callable[[], Access] | None" = None) -> T:
+        """What `work` gives. Waits for a server that is busy or away, and says so once. Raises CmdexecError.
+
+        find   where the server is, if not where the settings say
+        """
+        import asyncio
+
+        from cmdexec import log
+        from cmdexec.client import Client
+
+        log.set_up(self.runtime.clock, self.settings.log_level, "text")
+
+        async def with_client() -> T:
+            where = partial(self._find, find)
+            async with Client(where, settings=self.settings, runtime=self.runtime, notice=_waiting) as client:
+                return await work(client)
+
+        try:
+            return asyncio.run(with_client())
+        except Refused as wrong:
+            if wrong.code != "unauthorized" or self.access is None or not self.access.source:
+                raise
+            raise Refused(wrong.code, wrong.message, mend=_renewed(self.access)) from wrong
+
+    def _find(self, find: "Callable[[], Access] | None") -> "Access":
+        from cmdexec.client import find_access
+
+        self.access = find_access(self.settings) if find is None else find()
+        return self.access
+
+
+def _waiting(wrong: CmdexecError) -> None:
+    tell(f"{wrong.message} Trying again.")
+
+
+def _renewed(access: "Access") -> str:
+    """How to get a token that is good, by where the one that is not is from."""
+    if access.source == "login":
+        return (
+            f"The login at {access.url} is over: log in again with `cmdexec login --server {access.url}`, "
+            "or leave it with `cmdexec logout`."
+        )
+    if access.source == "CMDEXEC_TOKEN":
+        return f"CMDEXEC_TOKEN holds no token that {access.url} takes: set it to one that does, or unset it and log in."
+    return "Ask again in a moment: the server that runs here has another token by now."
+
+
+def calls_server(command: F) -> F:
+    """Add `--server`, `--data-dir`, `--log-level` and `--config`; the command gets them as a `caller`."""
+
+    @wraps(command)
+    def with_caller(*args: Any, config: Path | None, **given: Any) -> Any:
+        flags = {name: given.pop(name) for name in FLAGS}
+        loaded = load(ClientSettings, flags=flags, config=config)
+        tell_warnings(loaded.warnings)
+        return command(*args, caller=Caller(loaded.settings), **given)
+
+    added: Any = config_option("A file with settings of the client.")(with_caller)
+    where = "The data folder of a server of yours, which tells where it is. [DATA_DIR]"
+    return settings_options("client", data_dir=where)(added)  # type: ignore[no-any-return]
+
+
+def json_option(means: str) -> Callable[[F], F]:
+    """`--json`, which gives the parameter `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help=means)
+
+
+ONE_JSON = "Print one JSON object, as the API has it."
+LINES_JSON = "Print one JSON object a line, as the API has it."
