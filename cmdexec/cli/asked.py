@@ -1,12 +1,17 @@
 """From what stands on the command line to the job that is asked for."""
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import click
 
-from cmdexec.protocol.requests import NewJob
-from cmdexec.settings.declare import Kind, Setting
+from cmdexec.cli.job_options import JobOptions
+from cmdexec.clock import Millis, rfc3339
+from cmdexec.protocol.requests import RETRY_ON, NewJob
+from cmdexec.settings.declare import Kind, Setting, Value
 from cmdexec.settings.parse import parse, wanted
 
 _DAY = 86400.0
@@ -17,26 +22,51 @@ def _duration(option: str, minimum: float, maximum: float) -> Setting:
     return Setting(option, Kind.DURATION, None, "", frozenset(), unit="s", minimum=minimum, maximum=maximum)
 
 
+def _integer(option: str, minimum: float, maximum: float) -> Setting:
+    return Setting(option, Kind.INTEGER, None, "", frozenset(), minimum=minimum, maximum=maximum)
+
+
 _TIMEOUT = _duration("--timeout", 0.001, 366 * _DAY)
 _KILL_GRACE = _duration("--kill-grace", 0, _DAY)
+_TTL = _duration("--ttl", 0.001, 366 * _DAY)
+_DELAY = _duration("--run-at", 0, 3660 * _DAY)
 _CPU = Setting("--cpu", Kind.NUMBER, None, "", frozenset(), unit="cores", minimum=0.01, maximum=10_000)
 _RAM = Setting("--ram", Kind.SIZE, None, "", frozenset(), unit="bytes", minimum=_MB, maximum=(2**31 - 1) * _MB)
+_PRIORITY = _integer("--priority", -100, 100)
+_RETRIES = _integer("--retries", 0, 100)
+_REASONS = Setting("--retry-on", Kind.LIST, None, "", frozenset(), minimum=1, maximum=20)
+
+_TIMES = "Write +90m, 18:00, 2027-01-31T18:00, or the last with Z at its end for UTC."
+_OF_THE_DAY = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
 
 def asked_job(
-    words: Sequence[str], *, environment: Mapping[str, str], env: Sequence[str] = (), timeout: str | None = None,
-    kill_grace: str | None = None, cpu: str | None = None, ram: str | None = None, name: str | None = None,
+    words: Sequence[str], options: JobOptions, *, environment: Mapping[str, str], now: Millis,
+    stdin: bytes | None = None,
 ) -> NewJob:  # fmt: skip
-    """The job. Raises click.BadParameter, which names the option. `environment`: that of this process."""
-    ram_bytes = _number(_RAM, ram)
+    """The job. Raises click.BadParameter, which names the option.
+
+    environment   that of this process, for variables that are named without a value
+    now           what `--run-at` is counted from
+    """
+    ram_bytes = _number(_RAM, options.ram)
     return NewJob(
         command=command(words),
-        env=dict(_variable(one, environment) for one in env),
-        name=name,
-        timeout_sec=_number(_TIMEOUT, timeout),
-        kill_grace_sec=_number(_KILL_GRACE, kill_grace),
-        cpu=_number(_CPU, cpu),
+        env=dict(_variable(one, environment) for one in options.env),
+        name=options.name or None,
+        timeout_sec=_number(_TIMEOUT, options.timeout),
+        kill_grace_sec=_number(_KILL_GRACE, options.kill_grace),
+        cpu=_number(_CPU, options.cpu),
         ram_mb=None if ram_bytes is None else -int(-ram_bytes // _MB),
+        stdin=stdin,
+        requires=dict(_label(one) for one in options.requires),
+        priority=int(_number(_PRIORITY, options.priority) or 0),
+        max_retries=_retries(options),
+        retry_on=_reasons(options.retry_on),
+        on_lost=_on_lost(options.on_lost),
+        run_at=None if options.run_at is None else _moment(options.run_at, now),
+        ttl_sec=_number(_TTL, options.ttl),
+        tags=options.tag,
     )
 
 
@@ -62,11 +92,71 @@ def _variable(text: str, environment: Mapping[str, str]) -> tuple[str, str]:
     return name, environment[name]
 
 
-def _number(setting: Setting, text: str | None) -> float | None:
-    if text is None:
-        return None
+def _label(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    if not name or not value:
+        raise click.BadParameter(f"{text!r} is no label with a value. Write KEY=VALUE.", param_hint="--requires")
+    return name, value
+
+
+def _retries(options: JobOptions) -> int:
+    if options.retries is None and options.retry_on:
+        raise click.BadParameter(
+            "This says when to run it again, but not how often. Write also --retries N.", param_hint="--retry-on"
+        )
+    return int(_number(_RETRIES, options.retries) or 0)
+
+
+def _reasons(texts: Sequence[str]) -> tuple[str, ...]:
+    """`exit:75,oom`, or each of them by itself."""
+    if not texts:
+        return ()
+    reasons = _parsed(_REASONS, ",".join(texts))
+    found = tuple(str(one) for one in reasons) if isinstance(reasons, tuple) else ()
+    for reason in found:
+        if not re.match(RETRY_ON, reason):
+            raise click.BadParameter(
+                f"{reason!r} is no reason to run a job again. "
+                "Write signal, timeout, oom, image, worker, exit, or exit:75 for that code.",
+                param_hint="--retry-on",
+            )
+    return found
+
+
+def _on_lost(text: str | None) -> Literal["hold", "requeue"]:
+    match text:
+        case None | "hold":
+            return "hold"
+        case "requeue":
+            return "requeue"
+        case _:
+            raise click.BadParameter(f"{text!r} is none of the choices. Write hold or requeue.", param_hint="--on-lost")
+
+
+def _moment(text: str, now: Millis) -> str | None:
+    """As RFC 3339. A time without a zone is that of this machine; `18:00` is the next one."""
+    if text.startswith("+"):
+        return rfc3339(now + int(1000 * (_number(_DELAY, text[1:]) or 0.0)))
+    here = datetime.fromtimestamp(now / 1000, UTC).astimezone()
     try:
-        value = parse(setting, text)
+        if clock := _OF_THE_DAY.fullmatch(text):
+            moment = here.replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0, tzinfo=None)
+            while moment.astimezone() <= here:
+                moment += timedelta(days=1)
+        else:
+            moment = datetime.fromisoformat(text)
+        return rfc3339(int(moment.astimezone(UTC).timestamp() * 1000))
+    except (ValueError, OverflowError, OSError):
+        raise click.BadParameter(f"{text!r} is no time. {_TIMES}", param_hint="--run-at") from None
+
+
+def _number(setting: Setting, text: str | None) -> float | None:
+    value = None if text is None else _parsed(setting, text)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _parsed(setting: Setting, text: str) -> Value:
+    try:
+        return parse(setting, text)
     except ValueError as wrong:
         raise click.BadParameter(f"{wrong} {wanted(setting)}", param_hint=setting.name) from None
-    return float(value) if isinstance(value, int | float) else None

@@ -74,8 +74,12 @@ def _failed(job: "JobView") -> tuple[int, list[str]]:
 
 
 def _worded(job: "JobView") -> str:
-    """What the server says of the end, as a sentence; it names the processes too that could not be ended."""
-    said = job.message or ""
+    """What the server says of the end; it names the processes too that could not be ended."""
+    return as_sentence(job.message or "")
+
+
+def as_sentence(said: str) -> str:
+    """With a capital, and a full stop if it has no other end; empty stays empty."""
     return said[:1].upper() + said[1:] + ("" if said.endswith((".", "!", "?", "…")) or not said else ".")
 
 

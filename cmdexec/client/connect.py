@@ -13,10 +13,10 @@ from cmdexec.settings.load import load
 
 
 @asynccontextmanager
-async def connect(*, notice: Notice | None = None, **settings: object) -> AsyncIterator[Client]:
+async def connect_async(*, notice: Notice | None = None, **settings: object) -> AsyncIterator[Client]:
     """A client of the server that the environment names, or of this user's own that runs here.
 
-    `settings`, by field, count before the environment: `connect(server_url="https://cmdexec.example.com", token=…)`.
+    `settings`, by field, count before the environment: `connect_async(server_url="https://jobs.example.com", token=…)`.
     Raises SettingsError. Nothing is sent before the first call.
     """
     loaded = load(ClientSettings, flags=settings).settings

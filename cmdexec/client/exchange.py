@@ -1,5 +1,6 @@
 """One request and its answer: where it goes, who asks, and what any failure is as an error of ours."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +11,8 @@ import msgspec
 
 from cmdexec.client.access import Access
 from cmdexec.errors import CmdexecError, Refused, Unavailable
-from cmdexec.link.http import away, failure
+from cmdexec.link.http import away, connect, failure
+from cmdexec.link.socket import Limits
 from cmdexec.protocol.operations import ROUTES
 from cmdexec.protocol.requests import ErrorBody
 from cmdexec.runtime import Threads
@@ -48,7 +50,7 @@ class Exchange:
             access = await self._threads.run(self._find)
         sent = {"Accept": "application/json", **(headers or {})}
         if not anonymous:
-            sent["Authorization"] = f"Bearer {access.token}"
+            sent |= _bearer(access)
         if body is not None:
             sent["Content-Type"] = "application/json"
         self.asked = access.url
@@ -72,6 +74,17 @@ class Exchange:
         finally:
             self.asked = None
 
+    async def socket(self, limits: Limits, *, within: float) -> aiohttp.ClientWebSocketResponse:
+        """The server's socket, open. Raises CmdexecError, also when that takes longer than `within` seconds."""
+        access = self._access
+        if access is None:
+            access = await self._threads.run(self._find)
+        try:
+            async with asyncio.timeout(within):
+                return await connect(self._session, access.url, _bearer(access), limits)
+        except TimeoutError as wrong:
+            raise away(access.url, wrong) from wrong
+
     async def _failure(self, response: aiohttp.ClientResponse, access: Access) -> CmdexecError:
         if response.status in _OF_A_PROXY:
             said = f"What stands before the server at {access.url} answers {response.status}."
@@ -79,6 +92,10 @@ class Exchange:
         if response.status == 401 and self.met and await self._threads.run(self._find) != access:
             return Unavailable("server_away", f"Another server runs at {access.url} by now.")
         return await failure(response)
+
+
+def _bearer(access: Access) -> dict[str, str]:
+    return {"Authorization": f"Bearer {access.token}"}
 
 
 def _laid_out(method: str, path: str, request: Any) -> tuple[str, list[tuple[str, str]], bytes | None]:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from cmdexec.client.calls import Client
+from cmdexec.client.caller import Caller
 from cmdexec.client.exchange import as_error
 from cmdexec.client.sse import Event, EventReader
 from cmdexec.errors import CmdexecError, Unavailable
@@ -26,10 +26,12 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class NewAttempt:
-    """From here on output is of this attempt, and its offsets begin at 0. `run` is what people count by, from 1."""
+    """From here on output is of this attempt, and its offsets begin at 0. `run` is what people count by, from 1; `why`
+    says how the attempt before it ended, if there was one."""
 
     attempt: int
     run: int
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,25 @@ class Ended:
 Followed = Piece | NewAttempt | Ended
 
 
-class _Position:
-    """How far the followed output is known, so that what comes twice is told once and a gap is seen."""
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where to begin: an attempt, and an offset in each of its streams."""
 
-    def __init__(self) -> None:
-        self.attempt = 0
-        self.event_id = ""
-        self._next = {"stdout": 0, "stderr": 0}
+    attempt: int
+    stdout: int = 0
+    stderr: int = 0
+
+
+class _Position:
+    """How far the followed output is known, so that what comes twice is told once and a gap is seen.
+
+    `event_id` is what a server is asked to go on after: the newest that it named, or one as it would name it.
+    """
+
+    def __init__(self, start: Start | None) -> None:
+        self.attempt = 0 if start is None else start.attempt
+        self._next = {"stdout": 0, "stderr": 0} if start is None else {"stdout": start.stdout, "stderr": start.stderr}
+        self.event_id = "" if start is None else f"{start.attempt}:{start.stdout}:{start.stderr}"
 
     def begin(self, attempt: int) -> bool:
         """Whether `attempt` is new."""
@@ -62,26 +76,27 @@ class _Position:
         """What of a piece is new. Raises Unavailable if something before it is missing: it has to be sent again."""
         known = self._next[stream]
         if offset > known:
-            self.event_id = ""
+            self.event_id = f"{self.attempt}:0:0" if self.attempt else ""
             raise Unavailable("output_gap", f"{offset - known} bytes of {stream} are missing in what the server sent.")
         new = data[known - offset :]
         self._next[stream] = known + len(new)
         return Piece(stream, known, new) if new else None
 
 
-async def follow(client: Client, job_id: str) -> AsyncGenerator[Followed, None]:
-    """Both streams of the job's last attempt from their beginning, then those of any later attempt, then its end.
+async def follow(client: Caller, job_id: str, start: Start | None = None) -> AsyncGenerator[Followed, None]:
+    """Both streams of the job's last attempt from their beginning, or from `start` on, then those of any later attempt,
+    then its end.
 
     Each byte comes once and in order, also over broken connections and restarts of the server. Raises CmdexecError, and
     Unavailable("server_away") when the server is away for longer than `patience_sec`.
     """
-    position, patience = _Position(), client.patience()
+    position, patience = _Position(start), client.patience()
     while True:
         try:
             async for event in _events(client, job_id, position.event_id):
                 patience.answered()
                 found = _found(event, position)
-                position.event_id = event.id
+                position.event_id = event.id or position.event_id
                 if found is not None:
                     yield found
                 if isinstance(found, Ended):
@@ -93,7 +108,7 @@ async def follow(client: Client, job_id: str) -> AsyncGenerator[Followed, None]:
             await patience.wait(wrong)
 
 
-async def _events(client: Client, job_id: str, last: str) -> AsyncIterator[Event]:
+async def _events(client: Caller, job_id: str, last: str) -> AsyncIterator[Event]:
     headers = {"Accept": "text/event-stream"}
     if last:
         headers["Last-Event-ID"] = last
@@ -115,7 +130,8 @@ def _found(event: Event, position: _Position) -> Followed | None:
         return position.fresh(output.stream, output.offset, output.data)
     if event.name == "attempt":
         began = _decoded(event, FollowAttempt)
-        return NewAttempt(began.attempt, began.run) if position.begin(began.attempt) else None
+        why = getattr(began, "why", None)
+        return NewAttempt(began.attempt, began.run, why) if position.begin(began.attempt) else None
     if event.name == "end":
         return Ended(_decoded(event, FollowEnd).job)
     if event.name == "error":

@@ -1,9 +1,13 @@
 """What stands on the command line becomes the job that people expect."""
 
+from datetime import UTC, datetime
+
 import click
 import pytest
 
 from cmdexec.cli.asked import asked_job, command
+from cmdexec.cli.job_options import JobOptions
+from cmdexec.clock import rfc3339
 from cmdexec.protocol.requests import NewJob
 
 
@@ -27,20 +31,61 @@ def test_a_single_word_that_is_no_plain_word_is_a_line_for_the_shell(words: list
     assert command(words) == expected
 
 
+NOW = 1_800_000_000_000
+
+
+def asked(environment: dict[str, str] | None = None, **options: object) -> NewJob:
+    return asked_job(["true"], JobOptions(**options), environment=environment or {}, now=NOW)  # type: ignore[arg-type]
+
+
 def test_everything_that_can_be_asked_for() -> None:
-    job = asked_job(
-        ["true"], environment={"HERE": "now"}, env=["A=b", "EMPTY=", "EQ=a=b", "HERE"], timeout="5m", kill_grace="0",
-        name="n",
+    job = asked(
+        {"HERE": "now"}, env=("A=b", "EMPTY=", "EQ=a=b", "HERE"), timeout="5m", kill_grace="0", name="n",
+        requires=("gpu=yes", "os=linux=6"), priority="-3", retries="2", retry_on=("exit:75,oom", "timeout"),
+        on_lost="requeue", run_at="+90m", ttl="2h", tag=("a", "b c"),
     )  # fmt: skip
-    env = {"A": "b", "EMPTY": "", "EQ": "a=b", "HERE": "now"}
-    assert job == NewJob(command=("true",), env=env, name="n", timeout_sec=300.0, kill_grace_sec=0.0)
+    assert job == NewJob(
+        command=("true",), env={"A": "b", "EMPTY": "", "EQ": "a=b", "HERE": "now"}, name="n", timeout_sec=300.0,
+        kill_grace_sec=0.0, requires={"gpu": "yes", "os": "linux=6"}, priority=-3, max_retries=2,
+        retry_on=("exit:75", "oom", "timeout"), on_lost="requeue", run_at=rfc3339(NOW + 5_400_000), ttl_sec=7200.0,
+        tags=("a", "b c"),
+    )  # fmt: skip
+
+
+def test_what_is_not_given_is_left_to_the_server() -> None:
+    assert asked() == NewJob(command=("true",))
 
 
 def test_the_part_of_the_worker_is_told_in_cores_and_whole_mb() -> None:
-    assert asked_job(["true"], environment={}, cpu="0.5", ram="512MiB") == NewJob(
-        command=("true",), cpu=0.5, ram_mb=512
-    )
-    assert asked_job(["true"], environment={}, ram="1048577").ram_mb == 2
+    assert asked(cpu="0.5", ram="512MiB") == NewJob(command=("true",), cpu=0.5, ram_mb=512)
+    assert asked(ram="1048577").ram_mb == 2
+
+
+def test_standard_input_goes_along() -> None:
+    assert asked_job(["cat"], JobOptions(), environment={}, now=NOW, stdin=b"x").stdin == b"x"
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("2027-01-31T18:00Z", "2027-01-31T18:00:00.000Z"),
+        ("2027-01-31T18:00:30+02:00", "2027-01-31T16:00:30.000Z"),
+        ("+0", rfc3339(NOW)),
+    ],
+)
+def test_a_time_with_its_zone_is_that_moment(written: str, moment: str) -> None:
+    assert asked(run_at=written).run_at == moment
+
+
+def test_a_time_without_a_zone_is_of_this_machine_and_a_time_of_day_is_the_next_one() -> None:
+    here = datetime.fromtimestamp(NOW / 1000, UTC).astimezone()
+    for hours in (1, 23):
+        clock = (here.hour + hours) % 24
+        found = datetime.fromisoformat(str(asked(run_at=f"{clock}:00").run_at)).astimezone()
+        assert (found.hour, found.minute) == (clock, 0)
+        assert 0 < (found - here).total_seconds() <= 86400
+    naive = datetime.fromisoformat(str(asked(run_at="2027-01-31T18:00").run_at)).astimezone()
+    assert (naive.day, naive.hour) == (31, 18)
 
 
 @pytest.mark.parametrize(
@@ -54,11 +99,25 @@ def test_the_part_of_the_worker_is_told_in_cores_and_whole_mb() -> None:
         ({"ram": "512"}, "--ram", "too small"),
         ({"env": ["=x"]}, "--env", "names no variable"),
         ({"env": ["MISSING"]}, "--env", "MISSING is not set here"),
+        ({"requires": ["gpu"]}, "--requires", "KEY=VALUE"),
+        ({"requires": ["gpu="]}, "--requires", "KEY=VALUE"),
+        ({"priority": "high"}, "--priority", "is not a whole number"),
+        ({"priority": "101"}, "--priority", "too large"),
+        ({"retries": "-1"}, "--retries", "too small"),
+        ({"retries": "1", "retry_on": ["exit:x"]}, "--retry-on", "'exit:x' is no reason"),
+        ({"retries": "1", "retry_on": ["start"]}, "--retry-on", "'start' is no reason"),
+        ({"retries": "1", "retry_on": [","]}, "--retry-on", "too short"),
+        ({"retry_on": ["oom"]}, "--retry-on", "Write also --retries"),
+        ({"on_lost": "wait"}, "--on-lost", "'wait' is none of the choices"),
+        ({"run_at": "tomorrow"}, "--run-at", "'tomorrow' is no time"),
+        ({"run_at": "25:00"}, "--run-at", "is no time"),
+        ({"run_at": "+soon"}, "--run-at", "is not a duration"),
+        ({"ttl": "0"}, "--ttl", "too small"),
     ],
 )
 def test_each_fault_names_its_option_and_what_to_write(wrong: dict[str, object], option: str, said: str) -> None:
     with pytest.raises(click.BadParameter) as told:
-        asked_job(["true"], environment={}, **wrong)  # type: ignore[arg-type]
+        asked(**wrong)
     assert told.value.param_hint == option
     assert said in told.value.message
     assert "rite" in told.value.message

@@ -109,7 +109,7 @@ async def test_a_job_that_was_left_or_lost_is_named(tmp_path: Path) -> None:
         await asyncio.to_thread(run.says, "press Ctrl-C again")
         run.press()
         left = await asyncio.to_thread(run.ended, 10)
-    assert left.stderr.endswith(f"cmdexec: The job may still run; its id is {JOB_ID}.\n")
+    assert left.stderr.endswith(f"cmdexec: The job may still run; `cmdexec attach {JOB_ID}` shows it again.\n")
     play = Plays(output("stdout", 0, b"begun"), never)
     async with play.running(tmp_path / "away", PATIENCE_SEC="100ms") as run:
         await asyncio.to_thread(run.shows, b"begun")
@@ -119,7 +119,7 @@ async def test_a_job_that_was_left_or_lost_is_named(tmp_path: Path) -> None:
         away = await asyncio.to_thread(run.ended, 20)
     assert away.code == 125
     assert "cannot be reached" in away.stderr
-    assert f"its id is {JOB_ID}." in away.stderr
+    assert f"`cmdexec attach {JOB_ID}`" in away.stderr
 
 
 async def test_a_lost_job_is_named(tmp_path: Path) -> None:
@@ -160,9 +160,11 @@ async def test_a_reader_that_leaves_ends_the_job(tmp_path: Path) -> None:
 
 
 async def test_a_wrong_token_is_told_with_the_servers_words(tmp_path: Path) -> None:
-    result = await Plays(end()).ran(tmp_path, token="a-token-that-nobody-knows")
+    play = Plays(end())
+    result = await play.ran(tmp_path, token="a-token-that-nobody-knows")
     assert result.code == 125
-    assert result.stderr == "cmdexec: This token is not known. Log in.\n"
+    assert result.stderr.startswith("cmdexec: This token is not known. CMDEXEC_TOKEN holds no token that ")
+    assert len(result.stderr.splitlines()) == 1
     assert "a-token-that" not in result.stderr
 
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from cmdexec.client import Access, Client, connect
+from cmdexec.client import Access, Client, connect_async
 from cmdexec.errors import CmdexecError, Conflict, Refused, Unavailable
 from cmdexec.protocol.requests import NewJob
 from cmdexec.runtime import system_runtime
@@ -99,7 +99,7 @@ async def test_the_short_way_takes_the_settings_of_the_command_line(monkeypatch:
     async with served:
         monkeypatch.setenv("SERVER_URL", "http://elsewhere:1")
         monkeypatch.setenv("CMDEXEC_TOKEN", TOKEN)
-        async with connect(server_url=str(served.server.make_url("")).rstrip("/")) as client:
+        async with connect_async(server_url=str(served.server.make_url("")).rstrip("/")) as client:
             assert (await client.health()).status == "healthy"
     assert script.requests[0].headers["Authorization"] == f"Bearer {TOKEN}"
 

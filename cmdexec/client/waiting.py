@@ -1,0 +1,244 @@
+"""Waiting for jobs to end: told over one socket, or by looking where none can be had.
+
+Two loops run from the first wait on. One keeps a socket open over which the server tells how each watched job stands,
+and then each change. The other looks, less and less often, at those jobs that are not watched: all of them while there
+is no socket, none while it works. So a proxy that lets no socket through, or swallows what one carries, costs latency
+and nothing else.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import count, islice
+
+import msgspec
+
+from cmdexec.client.jobs import JobCalls
+from cmdexec.errors import CmdexecError, Refused
+from cmdexec.link.http import hang_up
+from cmdexec.link.socket import Limits, Socket
+from cmdexec.model.backoff import reconnect_wait
+from cmdexec.protocol.codec import Frame, ask, decode_items, list_decoder
+from cmdexec.protocol.messages import OutputHeader
+from cmdexec.protocol.requests import JobView, View
+from cmdexec.protocol.watching import WATCHES_MAX, Watch
+from cmdexec.runtime import Runtime
+from cmdexec.settings.client import ClientSettings
+
+ENDS = frozenset({"completed", "failed", "cancelled"})
+"""The statuses that no job leaves again, but for one that ended as lost and whose worker came back with its result."""
+
+_MAX_MESSAGE = 16 << 20
+_QUEUE_ITEMS = 10_000
+_QUEUE_BYTES = 4 << 20
+_FLUSH_SEC = 0.003
+_FLUSH_ITEMS = 64
+_ITEMS_PER_FRAME = 100
+
+
+class _Answered(View, frozen=True):
+    """An item of an answer: empty, or how it was refused."""
+
+    code: str | None = None
+    error: msgspec.Raw | None = None
+
+
+_jobs = list_decoder(JobView)
+_answers = list_decoder(_Answered)
+
+
+class Waiting:
+    """Used in `async with`; at its end whoever still waits is cancelled."""
+
+    def __init__(self, client: JobCalls) -> None:
+        self._client = client
+        self._settings: ClientSettings = client.settings
+        self._runtime: Runtime = client.runtime
+        self._waiters: dict[str, set[asyncio.Future[JobView]]] = {}
+        self._unasked: dict[str, None] = {}
+        self._asked: set[str] = set()
+        self._watched: set[str] = set()
+        self._numbers = count(1)
+        self._asked_with: dict[int, Sequence[str]] = {}
+        self._socket: Socket | None = None
+        self._anybody, self._unwatched = asyncio.Event(), asyncio.Event()
+        self._group = asyncio.TaskGroup()
+        self._loops: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> "Waiting":
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for loop in self._loops:
+            loop.cancel()
+        for waiters in self._waiters.values():
+            for future in waiters:
+                future.cancel()
+        await self._group.__aexit__(None, None, None)
+
+    async def ended(self, job_id: str) -> JobView:
+        """The job when it has ended. Raises CmdexecError when that cannot be learned."""
+        future: asyncio.Future[JobView] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(job_id, set()).add(future)
+        self._wanted(job_id)
+        try:
+            return await future
+        finally:
+            waiters = self._waiters.get(job_id, set())
+            waiters.discard(future)
+            if not waiters:
+                self._let_go(job_id)
+
+    def _wanted(self, job_id: str) -> None:
+        if not self._loops:
+            self._loops = [
+                self._group.create_task(self._keep_a_socket()), self._group.create_task(self._look_now_and_then())
+            ]  # fmt: skip
+        if job_id not in self._asked:
+            self._unasked[job_id] = None
+            self._watch_more()
+        if job_id not in self._watched:
+            self._unwatched.set()
+        self._anybody.set()
+
+    def _let_go(self, job_id: str) -> None:
+        """Nobody waits for it any more."""
+        self._waiters.pop(job_id, None)
+        self._unasked.pop(job_id, None)
+        self._watched.discard(job_id)
+        if job_id in self._asked:
+            self._asked.discard(job_id)
+            if self._socket is not None:
+                self._socket.put(ask("unwatch", [Watch(what="job", job_id=job_id)], next(self._numbers)))
+            self._watch_more()
+
+    def _settle(self, job: JobView) -> None:
+        if job.status in ENDS:
+            for future in self._waiters.get(job.job_id, set()):
+                if not future.done():
+                    future.set_result(job)
+
+    def _fail(self, job_id: str, wrong: CmdexecError) -> None:
+        for future in self._waiters.get(job_id, set()):
+            if not future.done():
+                future.set_exception(wrong)
+
+    # Told over a socket
+
+    async def _keep_a_socket(self) -> None:
+        failures = 0
+        while True:
+            if not self._waiters:
+                self._anybody.clear()
+                await self._anybody.wait()
+            lived = False
+            try:
+                lived = await self._over_a_socket()
+            except CmdexecError as wrong:  # whatever is wrong, looking tells it to whom it concerns
+                self._runtime.log.debug("no socket to wait over", why=wrong.message)
+            failures = 0 if lived else failures + 1
+            await self._pause(failures)
+
+    async def _over_a_socket(self) -> bool:
+        """Until the socket ends; whether anything was watched over it."""
+        settings = self._settings
+        limits = Limits(
+            max_message=_MAX_MESSAGE, flush_sec=_FLUSH_SEC, flush_items=_FLUSH_ITEMS, queue_items=_QUEUE_ITEMS,
+            queue_bytes=_QUEUE_BYTES, send_timeout_sec=settings.request_timeout_sec,
+            ping_sec=settings.follow_silence_sec / 2,
+        )  # fmt: skip
+        ws = await self._client.open_socket(limits)
+        self._socket = Socket(ws, limits, self._runtime)
+        told = _Told(self)
+        try:
+            self._unasked = dict.fromkeys(self._waiters)
+            self._watch_more()
+            await self._socket.run(told)
+        finally:
+            self._socket = None
+            self._asked.clear()
+            self._watched.clear()
+            self._asked_with.clear()
+            self._unwatched.set()
+            await hang_up(ws)
+        return told.anything
+
+    def _watch_more(self) -> None:
+        if self._socket is None:
+            return
+        while self._unasked and len(self._asked) < WATCHES_MAX:
+            room = min(_ITEMS_PER_FRAME, WATCHES_MAX - len(self._asked))
+            some = tuple(islice(self._unasked, room))
+            for job_id in some:
+                del self._unasked[job_id]
+            self._asked.update(some)
+            number = next(self._numbers)
+            self._asked_with[number] = some
+            self._socket.put(ask("watch", [Watch(what="job", job_id=job_id) for job_id in some], number))
+
+    def told(self, frame: Frame) -> bool:
+        """Take in what the server says; whether it was about what is watched."""
+        if frame.op == "job":
+            for job in decode_items(frame.items, _jobs):
+                self._settle(job)
+            return True
+        some = self._asked_with.pop(frame.re, None) if frame.re is not None else None
+        if some is None:
+            return False
+        answers = decode_items(frame.items, _answers)
+        for job_id, answered in zip(some, answers, strict=False):
+            if answered.code is None and answered.error is None and job_id in self._asked:
+                self._watched.add(job_id)
+        return True
+
+    # Looking
+
+    async def _look_now_and_then(self) -> None:
+        looks = 0
+        while True:
+            if not self._to_look_at():
+                looks = 0
+                self._unwatched.clear()
+                await self._unwatched.wait()
+            await self._pause(looks)
+            looks += 1
+            if job_ids := self._to_look_at():
+                await self._look(job_ids)
+
+    def _to_look_at(self) -> list[str]:
+        return [job_id for job_id in self._waiters if job_id not in self._watched]
+
+    async def _look(self, job_ids: Sequence[str]) -> None:
+        """Ask how they stand; where one of them is refused, the others are told apart from it."""
+        try:
+            for job in await self._client.statuses(job_ids):
+                self._settle(job)
+        except Refused as wrong:
+            if len(job_ids) == 1:
+                self._fail(job_ids[0], wrong)
+                return
+            middle = len(job_ids) // 2
+            await self._look(job_ids[:middle])
+            await self._look(job_ids[middle:])
+        except CmdexecError as wrong:
+            for job_id in job_ids:
+                self._fail(job_id, wrong)
+
+    async def _pause(self, failures: int) -> None:
+        first, longest = self._settings.retry_first_sec, self._settings.retry_max_sec
+        await self._runtime.clock.sleep(reconnect_wait(failures, self._runtime.rng.random(), first, longest))
+
+
+class _Told:
+    """What a socket of a `Waiting` hears. `anything`: whether it was of use."""
+
+    def __init__(self, waiting: Waiting) -> None:
+        self._waiting = waiting
+        self.anything = False
+
+    async def frames(self, frames: tuple[Frame, ...]) -> None:
+        for frame in frames:
+            self.anything = self._waiting.told(frame) or self.anything
+
+    async def output(self, header: OutputHeader, data: memoryview) -> None:
+        """Nothing of ours; a newer server may say more."""
