@@ -59,6 +59,7 @@ CODES: dict[str, int] = {
     "no_executor": 500,
     "server_away": 503,
     "protocol_mismatch": 426,
+    "bench_failed": 500,
 }
 """Code → HTTP status."""
 
