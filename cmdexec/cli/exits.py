@@ -1,14 +1,16 @@
 """What the commands end with, as data: help and documentation are made of it."""
 
+from cmdexec.cli.outcome import CANCELLED, NOBODY_READS
+
 OK = 0
 FAILED = 1
 WRITTEN_WRONGLY = 2
 
 CODES: tuple[tuple[str, str], ...] = (
-    ("0", "it was done"),
-    ("1", "it was not done, and standard error says why"),
-    ("2", "the command was written wrongly"),
-    ("130", "Ctrl-C ended it"),
-    ("141", "nobody reads its output any more, as of SIGPIPE: `cmdexec jobs | head -1`"),
+    (str(OK), "it was done"),
+    (str(FAILED), "it was not done, and standard error says why"),
+    (str(WRITTEN_WRONGLY), "the command was written wrongly"),
+    (str(CANCELLED), "Ctrl-C ended it"),
+    (str(NOBODY_READS), "nobody reads its output any more, as of SIGPIPE"),
 )
 """Code → when, of every command that does not end as a job does."""

@@ -2,11 +2,11 @@
 
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 
 import click
 
+from cmdexec.cli.groups import no_such
 from cmdexec.cli.outcome import CANCELLED, OWN_FAILURE
 from cmdexec.cli.told import tell, tell_error
 from cmdexec.errors import CmdexecError, Refused
@@ -14,27 +14,44 @@ from cmdexec.version import __version__
 
 COMMANDS = {
     "run": "cmdexec.cli.run:run",
+    "attach": "cmdexec.cli.attach:attach",
+    "submit": "cmdexec.cli.submit:submit",
+    "jobs": "cmdexec.cli.jobs:jobs",
+    "show": "cmdexec.cli.show:show",
+    "logs": "cmdexec.cli.logs:logs",
+    "cancel": "cmdexec.cli.cancel:cancel",
+    "rerun": "cmdexec.cli.cancel:rerun",
+    "requeue": "cmdexec.cli.cancel:requeue",
     "serve": "cmdexec.cli.serve:serve",
     "worker": "cmdexec.cli.worker:worker",
+    "bench": "cmdexec.cli.bench:bench",
+    "workers": "cmdexec.cli.workers:workers",
+    "join-token": "cmdexec.cli.join_token:join_token",
+    "users": "cmdexec.cli.users:users",
+    "login": "cmdexec.cli.login:login",
+    "logout": "cmdexec.cli.login:logout",
+    "whoami": "cmdexec.cli.login:whoami",
+    "completion": "cmdexec.cli.completion:completion",
 }
 """Name → where it stands; imported when it is asked for."""
 
-LATER = frozenset(
-    {"submit", "jobs", "show", "logs", "cancel", "rerun", "workers", "login", "bench", "doctor"}
-)  # fmt: skip
+SECTIONS = {
+    "Jobs": ("run", "attach", "submit", "jobs", "show", "logs", "cancel", "rerun", "requeue"),
+    "Servers and workers": ("serve", "worker", "workers", "join-token", "bench"),
+    "Who may do what": ("login", "logout", "whoami", "users"),
+    "This program": ("completion",),
+}
+"""How `--help` puts the commands together."""
+
+LATER = frozenset({"doctor"})
 """Commands that people may know from documents, and that are not provided yet."""
 
-FAILED = {"run": OWN_FAILURE}
+FAILED = {"run": OWN_FAILURE, "attach": OWN_FAILURE}
 """What a command ends with when cmdexec itself fails; 1 for all others, 2 when it was written wrongly."""
 
-NEXT = """\
-cmdexec runs commands on workers, and loses nothing about them.
 
-  cmdexec run --standalone -- echo hello   run one command now, with nothing set up
-  cmdexec serve --with-worker              start a server, with a worker on this machine
-  cmdexec run -- echo hello                run a command through that server
-  cmdexec --help                           list all commands
-"""
+_WHOLE = 200
+"""So much of a first sentence is always all of it."""
 
 
 class Commands(click.Group):
@@ -42,6 +59,13 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, names in SECTIONS.items():
+            commands = [(name, self.get_command(ctx, name)) for name in names]
+            rows = [(name, one.get_short_help_str(_WHOLE)) for name, one in commands if one is not None]
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -60,9 +84,7 @@ class Commands(click.Group):
                     "not_provided", f"The command `{name}` is not provided yet.",
                     mend=f"There are: {', '.join(COMMANDS)}; a server describes at /api/docs what programs can do.",
                 )  # fmt: skip
-            near = get_close_matches(name, COMMANDS, 1)
-            meant = f" Did you mean `{near[0]}`?" if near else f" There are: {', '.join(COMMANDS)}."
-            raise click.UsageError(f"There is no command `{name}`.{meant}", ctx)
+            raise click.UsageError(no_such(name, name, list(COMMANDS)), ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -72,7 +94,10 @@ class Commands(click.Group):
 def cmdexec(ctx: click.Context) -> None:
     """Submit a command here, run it there, and lose nothing about it."""
     if ctx.invoked_subcommand is None:
-        click.echo(NEXT, nl=False)
+        from cmdexec.cli.newcomer import next_steps
+        from cmdexec.cli.printed import print_lines
+
+        print_lines(next_steps())
 
 
 def command_line(arguments: Sequence[str]) -> int:

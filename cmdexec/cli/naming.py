@@ -100,3 +100,26 @@ def short(job_id: str, among: Sequence[str]) -> str:
 
 def _quoted(name: str) -> str:
     return f"`{name}`" if name else "An empty text"
+
+
+async def find_join_token(client: "Client", name: str) -> str:
+    """The id of the join token of that id, name, or beginning of an id. Raises Refused."""
+    tokens = await client.join_tokens()
+    exact = [one.join_token_id for one in tokens if name in (one.join_token_id, one.name)]
+    return _only(name, exact or [one.join_token_id for one in tokens if name and one.join_token_id.startswith(name)],
+                 "join token", "`cmdexec join-token list --all` lists those there are.")  # fmt: skip
+
+
+async def find_user(client: "Client", name: str) -> str:
+    """The id of the user of that e-mail address or id. Raises Refused."""
+    found = [one.user_id for one in await client.users() if name.lower() in (one.email.lower(), one.user_id)]
+    return _only(name, found, "user", "`cmdexec users` lists those there are.")
+
+
+def _only(name: str, found: Sequence[str], what: str, mend: str) -> str:
+    if not found:
+        raise Refused("not_found", f"There is no {what} {_quoted(name)}.", mend=mend)
+    if len(found) > 1:
+        several = f"{_quoted(name)} may be any of {len(found)}: {', '.join(found[:_SHOWN])}."
+        raise Refused("bad_request", several, mend=mend)
+    return found[0]

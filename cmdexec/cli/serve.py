@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cmdexec.cli.effective import print_settings
 from cmdexec.cli.myself import myself
 from cmdexec.cli.options import config_option, settings_options
 from cmdexec.cli.told import tell, tell_warnings
@@ -27,18 +28,31 @@ if TYPE_CHECKING:
 @settings_options("server")
 @click.option("--with-worker", is_flag=True, help="Keep a worker on this machine; it may run any command as this user.")
 @config_option("The settings file.")
+@click.option("--print-config", is_flag=True,
+              help="Start nothing: print each setting, its value, and where that is from. Secrets are not shown.")
+@click.option("--json", "as_json", is_flag=True, help="With --print-config: one JSON object for each setting.")
 @click.option("--lifeline", hidden=True, type=click.Path(path_type=Path))
-def serve(with_worker: bool, config: Path | None, lifeline: Path | None, **flags: str | bool | None) -> int:
+def serve(
+    with_worker: bool, config: Path | None, print_config: bool, as_json: bool, lifeline: Path | None,
+    **flags: str | bool | None,
+) -> int:  # fmt: skip
     """Start a server: it takes jobs, gives them to workers, and keeps what comes of them.
 
     It listens on this machine only, at http://127.0.0.1:3000, unless it is told otherwise. Ctrl-C or SIGTERM lets
     requests end first, as SIGHUP does, of a closed terminal; a second one stops it at once.
 
     Every option is a setting and may also stand in the environment or in the settings file, which the worker of
-    --with-worker reads too; `python -m cmdexec.settings.document` prints all of them.
+    --with-worker reads too; --print-config shows what counts.
+
+    Example: `cmdexec serve --with-worker`
     """
     hide_memory()
+    if as_json and not print_config:
+        raise click.UsageError("--json says how --print-config prints; add that, or leave it out.")
     loaded = _settings(with_worker, config, flags)
+    if print_config:
+        print_settings(loaded, as_json=as_json)
+        return 0
     worker = _worker(lifeline, _file_of_worker(config, loaded.settings.data_dir)) if with_worker else None
     return _serve(loaded, worker, lifeline)
 

@@ -18,14 +18,6 @@ from tests.support.system import clean_environment
 Captured = pytest.CaptureFixture[str]
 
 
-def test_alone_it_says_what_to_do_next(capsys: Captured) -> None:
-    assert command_line([]) == 0
-    said = capsys.readouterr().out
-    assert "cmdexec run --standalone -- " in said
-    assert "cmdexec serve --with-worker" in said
-    assert len(said.splitlines()) <= 8
-
-
 def test_help_names_every_command(capsys: Captured) -> None:
     assert command_line(["--help"]) == 0
     said = capsys.readouterr().out
@@ -46,7 +38,8 @@ def test_every_setting_with_a_flag_is_an_option(side: str, command: str) -> None
     ("arguments", "code", "said"),
     [
         (["wroker"], 2, "Did you mean `worker`?"),
-        (["frobnicate"], 2, "There are: run, serve, worker."),
+        (["frobnicate"], 2, "There are: run, attach, submit, jobs, "),
+        (["workers", "drian"], 2, "There is no command `workers drian`. Did you mean `drain`?"),
         (["--frobnicate"], 2, "No such option '--frobnicate'. `cmdexec --help` shows what there is."),
         (["serve", "--prot", "1"], 2, "--port"),
         (["run"], 125, "COMMAND"),
@@ -57,7 +50,7 @@ def test_every_setting_with_a_flag_is_an_option(side: str, command: str) -> None
         (["run", "--config", "missing.toml", "--", "true"], 125, "missing.toml does not exist"),
         (["run", "--image", "alpine", "--", "true"], 125, "--image: Jobs in containers are not provided yet."),
         (["worker", "--headless", "--join", "x"], 1, "--join: Joining with a token is not provided yet."),
-        (["submit", "--", "true"], 1, "The command `submit` is not provided yet. There are: run, serve, worker;"),
+        (["doctor"], 1, "The command `doctor` is not provided yet. There are: run, attach, "),
         (["worker"], 1, "cmdexec worker --headless"),
         (["worker", "--headless", "--slots", "none"], 1, "SLOTS (from the command line)"),
         (["serve", "--port", "99999"], 1, "PORT (from the command line)"),

@@ -1,0 +1,127 @@
+"""`cmdexec cancel`, `rerun` and `requeue`: end a job, do it once more, run one again whose fate is not known."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cmdexec.cli.caller import LINES_JSON, ONE_JSON, Caller, calls_server, json_option
+from cmdexec.cli.exits import FAILED, OK
+from cmdexec.cli.printed import on_terminal, print_json, print_lines
+from cmdexec.cli.told import tell
+
+if TYPE_CHECKING:
+    from cmdexec.client import Client
+    from cmdexec.protocol.requests import CancelView, JobView
+
+_AT_ONCE = 1000
+"""The most that one call cancels."""
+
+_ENDED = frozenset({"completed", "failed", "cancelled"})
+
+_SAID = {
+    "cancelled": "cancelled; it had not begun",
+    "asked": "asked to end",
+    "too_late": "has ended already",
+    "not_found": "is no job of this server",
+}
+"""What the server did → how it reads."""
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="JOB...")
+@click.option("--wait", "-w", is_flag=True, help="Wait until they have ended.")
+@json_option(LINES_JSON)
+@calls_server
+def cancel(caller: Caller, names: tuple[str, ...], wait: bool, as_json: bool) -> int:
+    """End jobs, and say of each what happened.
+
+    JOB is an id, its first 6 characters or more, or `last` for the newest of yours. A job that runs is asked to end and
+    gets its time for that; --wait waits for it. It ends with 1 if one of them is not there.
+
+    Not on a terminal each job is a line with a tab between its id and `cancelled`, `asked`, `too_late` or `not_found`.
+
+    Example: `cmdexec cancel --wait last`
+    """
+
+    async def cancelled(client: "Client") -> list[CancelView]:
+        from cmdexec.cli.naming import find_jobs
+
+        ids = await find_jobs(client, names)
+        told: list[CancelView] = []
+        for begin in range(0, len(ids), _AT_ONCE):
+            told += await client.cancel(*ids[begin : begin + _AT_ONCE])
+        if wait:
+            await _ended(client, [one.job_id for one in told if one.outcome == "asked"])
+        return told
+
+    told = caller.call(cancelled)
+    if as_json:
+        print_json(*told)
+    else:
+        person = on_terminal()
+        print_lines(
+            f"{one.job_id} {_SAID[one.outcome]}." if person else f"{one.job_id}\t{one.outcome}" for one in told
+        )  # fmt: skip
+    return FAILED if any(one.outcome == "not_found" for one in told) else OK
+
+
+async def _ended(client: "Client", job_ids: list[str]) -> None:
+    """Wait until all of them have ended."""
+    settings, wait, told = client.settings, client.settings.retry_first_sec, False
+    began = client.runtime.clock.elapsed()
+    while job_ids:
+        job_ids = [job.job_id for job in await client.statuses(job_ids) if job.status not in _ENDED]
+        if job_ids and not told and client.runtime.clock.elapsed() - began > settings.tell_after_sec:
+            told = True
+            tell(f"Waiting for the end of {len(job_ids)}; Ctrl-C leaves, and they are ended all the same.")
+        if job_ids:
+            await client.runtime.clock.sleep(wait)
+            wait = min(wait * 2, settings.retry_max_sec)
+
+
+@click.command()
+@click.argument("name", metavar="JOB")
+@json_option(ONE_JSON)
+@calls_server
+def rerun(caller: Caller, name: str, as_json: bool) -> None:
+    """Submit anew what a job was asked to do, and print the id of the new job.
+
+    JOB is an id, its first 6 characters or more, or `last` for the newest of yours.
+
+    Example: `cmdexec rerun last`
+    """
+
+    async def anew(client: "Client") -> JobView:
+        from cmdexec.cli.naming import find_job
+
+        return await client.rerun(await find_job(client, name))
+
+    _print(caller.call(anew), as_json)
+
+
+@click.command()
+@click.argument("name", metavar="JOB")
+@click.option("--accept-duplicate", is_flag=True, help="I know that it may run twice.")
+@json_option(ONE_JSON)
+@calls_server
+def requeue(caller: Caller, name: str, accept_duplicate: bool, as_json: bool) -> None:
+    """Run a job again whose worker is not heard of any more (`unknown`), though it may then run twice.
+
+    JOB is an id, its first 6 characters or more, or `last` for the newest of yours.
+
+    Example: `cmdexec requeue last --accept-duplicate`
+    """
+
+    async def again(client: "Client") -> JobView:
+        from cmdexec.cli.naming import find_job
+
+        return await client.requeue(await find_job(client, name), accept_duplicate=accept_duplicate)
+
+    _print(caller.call(again), as_json)
+
+
+def _print(job: "JobView", as_json: bool) -> None:
+    if as_json:
+        print_json(job)
+    else:
+        print_lines([job.job_id])

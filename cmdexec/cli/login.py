@@ -1,0 +1,167 @@
+"""`cmdexec login`, `logout` and `whoami`: who one is to a server."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from cmdexec.cli.caller import ONE_JSON, Caller, calls_server, json_option
+from cmdexec.cli.printed import print_json, print_lines, width
+from cmdexec.cli.told import tell
+from cmdexec.errors import CmdexecError, Refused, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cmdexec.cli.facts import Fact
+    from cmdexec.client import Client
+    from cmdexec.client.logins import Login
+    from cmdexec.protocol.accounts import MeView
+    from cmdexec.protocol.requests import LoggedIn
+
+_SOURCES = {
+    "CMDEXEC_TOKEN": "the token in CMDEXEC_TOKEN",
+    "login": "the login that `cmdexec login` keeps",
+    "runtime.json": "the server of yours that runs on this machine",
+}
+"""Where a token is from → how it reads."""
+
+
+@click.command()
+@click.option("--email", "-u", metavar="EMAIL", help="Who logs in. [default: it is asked for]")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input, not from the terminal.")
+@json_option("Print one JSON object: server, user, role and expiry; never the token.")
+@calls_server
+def login(caller: Caller, email: str | None, password_stdin: bool, as_json: bool) -> None:
+    """Log in to a server, and keep the login for the other commands.
+
+    It is kept for one server at a time, in a file that only you can read (LOGIN_FILE), and is good for 24 hours. A
+    token in CMDEXEC_TOKEN counts before it, a server that runs on this machine after it.
+
+    Example: `cmdexec login --server https://cmdexec.example.com --email ada@example.com`
+    """
+    from cmdexec.cli.asked_password import asked_password, given_password
+    from cmdexec.client import Access
+    from cmdexec.client.logins import Login, keep_login
+
+    url = _address(caller)
+    if email is None:
+        email = _asked_email()
+    password = given_password() if password_stdin else asked_password()
+
+    async def log_in(client: "Client") -> "LoggedIn":
+        return await client.login(email, password)
+
+    told = caller.call(log_in, lambda: Access(url, ""))
+    kept = Login(url, told.token, told.user.email, told.user.role, told.expires_at)
+    keep_login(caller.settings.login_file, kept)
+    _say_who(kept, as_json)
+    if caller.settings.token is not None:
+        tell("CMDEXEC_TOKEN is set and counts before this login; unset it to use the login.")
+
+
+def _address(caller: Caller) -> str:
+    """The server to log in to: the one named, else the one that runs here, else the one of the last login."""
+    from cmdexec.client.access import RUNTIME_FILE, read_running
+    from cmdexec.client.logins import read_login
+
+    if caller.settings.server_url is not None:
+        return caller.settings.server_url
+    running = read_running(caller.settings.data_dir / RUNTIME_FILE)
+    if running is not None:
+        return running.url
+    kept = read_login(caller.settings.login_file)
+    if kept is not None:
+        return kept.url
+    raise Unavailable(
+        "server_away", "No server is known.", field="--server",
+        mend="Name it: `cmdexec login --server https://cmdexec.example.com`.",
+    )  # fmt: skip
+
+
+def _asked_email() -> str:
+    if not sys.stdin.isatty():
+        raise Refused("invalid_field", "There is no terminal to ask on who logs in.", field="--email", mend="Name it.")
+    typed: str = click.prompt("E-mail", err=True)
+    return typed
+
+
+def _say_who(kept: "Login", as_json: bool) -> None:
+    from cmdexec.cli.worded import local
+
+    if as_json:
+        print_json({"url": kept.url, "email": kept.email, "role": kept.role, "expiresAt": kept.expires_at})
+    else:
+        until = local(kept.expires_at)
+        tell(f"Logged in to {kept.url} as {kept.email} ({kept.role})" + (f" until {until}." if until else "."))
+
+
+@click.command()
+@calls_server
+def logout(caller: Caller) -> None:
+    """End the login that is kept, here and on its server.
+
+    Example: `cmdexec logout`
+    """
+    from cmdexec.client import Access
+    from cmdexec.client.logins import forget_login, read_login
+
+    path = caller.settings.login_file
+    try:
+        kept = read_login(path)
+    except CmdexecError as wrong:
+        if wrong.code != "bad_data_dir":
+            raise
+        kept = None  # nothing that could be ended on a server
+    if kept is None:
+        forget_login(path)
+        tell("Nobody is logged in.")
+        return
+
+    async def log_out(client: "Client") -> None:
+        await client.logout()
+
+    forget_login(path)
+    try:
+        caller.call(log_out, lambda: Access(kept.url, kept.token))
+    except CmdexecError as wrong:
+        if wrong.code != "unauthorized":  # that one is over already
+            tell(f"The login is forgotten here; its server was not told, so its token stays good for its time. {wrong}")
+            return
+    tell(f"Logged out of {kept.url}.")
+
+
+@click.command()
+@json_option(ONE_JSON)
+@calls_server
+def whoami(caller: Caller, as_json: bool) -> None:
+    """Say which server is called, as whom, and what that allows.
+
+    Example: `cmdexec whoami`
+    """
+
+    async def ask(client: "Client") -> "MeView":
+        return await client.me()
+
+    me = caller.call(ask)
+    access = caller.access
+    url, source = ("", "") if access is None else (access.url, access.source)
+    if as_json:
+        import msgspec
+
+        print_json(msgspec.to_builtins(me) | {"url": url, "source": source})
+        return
+    from cmdexec.cli.colour import in_colour
+    from cmdexec.cli.facts import fact_lines
+
+    print_lines(fact_lines(_facts(me, url, source), width(), colour=in_colour(sys.stdout)))
+
+
+def _facts(me: "MeView", url: str, source: str) -> "Iterator[Fact]":
+    from cmdexec.cli.worded import local
+
+    yield "User", f"{me.user.email} ({me.user.role})", None
+    yield "Server", f"{url}, cmdexec {me.server_version}", None
+    yield "Known by", _SOURCES.get(source, source), None
+    yield "Until", local(me.expires_at), None
+    yield "May", ", ".join(me.permissions), None

@@ -1,0 +1,82 @@
+"""What `cmdexec` alone says: what to do next, by what is there already."""
+
+import os
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cmdexec.errors import CmdexecError
+from cmdexec.settings.client import ClientSettings
+from cmdexec.settings.load import load
+
+_LOOK_SEC = 0.5
+"""How long a look at whether a server is there may take: nobody has asked for more than advice."""
+
+_ABOUT = "cmdexec runs commands on workers, and loses nothing about them."
+
+Step = tuple[str, str]
+"""What to type, and what it does."""
+
+_HELP: Step = ("cmdexec --help", "list all commands")
+_ONE: Step = ("cmdexec run --standalone -- echo hello", "run one command now, with nothing set up")
+_SERVE: Step = ("cmdexec serve --with-worker", "start a server, with a worker on this machine")
+_RUN: Step = ("cmdexec run -- echo hello", "run a command there and see what it says")
+_JOBS: Step = ("cmdexec jobs", "list what was run")
+_WORKERS: Step = ("cmdexec workers", "list the machines that run jobs")
+_JOIN: Step = ("cmdexec join-token create", "let another machine run jobs as well")
+_LOGIN: Step = ("cmdexec login --server URL", "use a server that runs somewhere else")
+
+
+def next_steps() -> list[str]:
+    """The lines."""
+    try:
+        said, steps = _situation(load(ClientSettings).settings)
+    except CmdexecError as wrong:
+        said, steps = str(wrong).partition("\n")[0], [_HELP]
+    wide = max(len(typed) for typed, _ in steps)
+    return [_ABOUT, said, "", *(f"  {typed:<{wide}}   {what}" for typed, what in steps)]
+
+
+def _situation(settings: ClientSettings) -> tuple[str, list[Step]]:
+    """What is there, as a sentence, and what can be done with it."""
+    from cmdexec.client.access import RUNTIME_FILE, read_running
+    from cmdexec.client.logins import read_login
+
+    kept = read_login(settings.login_file)
+    running = read_running(settings.data_dir / RUNTIME_FILE)
+    url = settings.server_url
+    if url is not None and settings.token is not None:
+        return f"SERVER_URL names the server at {url}.", [_RUN, _JOBS, _HELP]
+    if kept is not None and url in (None, kept.url):
+        return f"You are logged in to {kept.url} as {kept.email}.", [_RUN, _JOBS, _WORKERS, _HELP]
+    if url is not None and (running is None or running.url != url):
+        log_in = (f"cmdexec login --server {url}", "log in to it")
+        return f"SERVER_URL names the server at {url}, for which there is no token.", [log_in, _HELP]
+    if running is None:
+        return "No server of yours runs here, and you are not logged in to any.", [_ONE, _SERVE, _LOGIN, _HELP]
+    if _answers(running.url):
+        return f"Your server runs at {running.url}: open that in a browser, or type", [_RUN, _JOBS, _JOIN, _HELP]
+    data = "" if settings.data_dir == _usual() else f" --data-dir {settings.data_dir}"
+    return (
+        f"Your server was at {running.url} and does not answer: it has lost nothing, start it anew.",
+        [(f"cmdexec serve --with-worker{data}", "start it again"), _ONE, _HELP],
+    )
+
+
+def _usual() -> Path:
+    from cmdexec.settings.shared import data_dir
+
+    try:
+        return data_dir("client")
+    except ValueError:
+        return Path(os.devnull)
+
+
+def _answers(url: str) -> bool:
+    """Whether somebody takes connections there."""
+    parts = urlsplit(url)
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=_LOOK_SEC):
+            return True
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,98 @@
+"""`cmdexec submit`: one job, or a file of jobs, without waiting for any of them."""
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from cmdexec.cli.caller import LINES_JSON, Caller, calls_server, json_option
+from cmdexec.cli.exits import FAILED, OK
+from cmdexec.cli.job_options import JobOptions, job_options
+from cmdexec.cli.outcome import NOBODY_READS
+from cmdexec.cli.printed import print_json, print_lines
+from cmdexec.cli.told import tell_error
+from cmdexec.errors import CmdexecError, Unavailable
+
+if TYPE_CHECKING:
+    from cmdexec.client import Client
+    from cmdexec.protocol.requests import JobView
+
+
+_KEY_MOST = 180
+"""A little less than a server takes: batches have their number behind it."""
+
+
+def _checked_key(text: str | None) -> str | None:
+    if text is not None and not (0 < len(text) <= _KEY_MOST and all("!" <= mark <= "~" for mark in text)):
+        raise click.BadParameter(f"Write 1 to {_KEY_MOST} printable ASCII characters without spaces.")
+    return text
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.option("--file", "-f", metavar="FILE",
+              help="A file of jobs, or - for standard input: one JSON object a line, with the fields that the API has, "
+                   "as {\"command\": [\"make\", \"test\"], \"name\": \"nightly\"}.")
+@click.option("--stdin", "-i", metavar="FILE", help="A file that it gets as its standard input, or - for that of here.")
+@click.option("--key", metavar="TEXT", callback=lambda _ctx, _option, text: _checked_key(text),
+              help="Makes it safe to repeat for 72 hours: what was submitted with this key is not submitted again.")
+@job_options
+@json_option(LINES_JSON)
+@calls_server
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[--] [COMMAND...]")
+def submit(
+    caller: Caller, words: tuple[str, ...], file: str | None, stdin: str | None, key: str | None, options: JobOptions,
+    as_json: bool,
+) -> int:  # fmt: skip
+    """Submit a command, or a file of jobs, and print the id of each.
+
+    The job is on the server's disk when its id is printed. Several words are a program and its arguments, exactly as
+    typed, without a shell; a single word that is more than a plain word is a line for the shell.
+
+    A file is looked through before any of it is submitted. Then up to 1,000 jobs at a time are taken, all or none, and
+    the ids come in the order of the file.
+
+    Example: `cmdexec submit --name nightly --retries 2 -- make test`
+    """
+    if file is not None:
+        if words or stdin is not None or options != JobOptions():
+            raise click.UsageError("--file has jobs of its own; leave out the command and all options about a job.")
+        return _submit_file(caller, file, key, as_json)
+    if not words:
+        raise click.UsageError("There is nothing to submit. Write a command, or name a file of jobs with --file.")
+    from cmdexec.cli.asked import asked_job
+    from cmdexec.cli.job_file import read_input
+
+    job = asked_job(
+        words, options, environment=os.environ, now=caller.runtime.clock.now(),
+        stdin=None if stdin is None else read_input(stdin),
+    )  # fmt: skip
+
+    async def submitted(client: "Client") -> JobView:
+        return await client.submit(job, key=key)
+
+    view = caller.call(submitted)
+    if as_json:
+        print_json(view)
+    else:
+        print_lines([view.job_id])
+    return OK
+
+
+def _submit_file(caller: Caller, file: str, key: str | None, as_json: bool) -> int:
+    from cmdexec.cli.batches import Batches
+    from cmdexec.cli.job_file import read_jobs
+
+    batches = Batches(read_jobs(file), key or caller.runtime.ids.new(), as_json=as_json)
+    try:
+        caller.call(batches.submit)
+    except BrokenPipeError:
+        batches.tell_how_far(sure=True)
+        return NOBODY_READS
+    except CmdexecError as wrong:
+        tell_error(wrong)
+        batches.tell_how_far(sure=not isinstance(wrong, Unavailable))
+        return FAILED
+    except KeyboardInterrupt:
+        batches.tell_how_far(sure=False)
+        raise
+    return OK

@@ -1,0 +1,234 @@
+"""`cmdexec workers`: the machines that run jobs, and change of them."""
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cmdexec.cli.caller import LINES_JSON, ONE_JSON, Caller, calls_server, json_option
+from cmdexec.cli.colour import DIM, in_colour
+from cmdexec.cli.columns import Cell, Column, tabbed, table
+from cmdexec.cli.facts import Fact, fact_lines
+from cmdexec.cli.groups import LIST, Listed
+from cmdexec.cli.printed import on_terminal, print_json, print_lines, width
+from cmdexec.cli.told import tell
+
+if TYPE_CHECKING:
+    from cmdexec.client import Client
+    from cmdexec.clock import Millis
+    from cmdexec.protocol.requests import WorkerView
+
+_COLUMNS = (
+    Column("NAME", least=8), Column("STATE"), Column("BUSY"), Column("SEEN", drop=2), Column("LABELS", least=8, drop=3),
+    Column("PLATFORM", least=8, drop=4), Column("ID", drop=5),
+)  # fmt: skip
+
+
+@click.group(cls=Listed)
+def workers() -> None:
+    """List the workers, or change one.
+
+    WORKER is a name, an id, or the beginning of one.
+
+    Example: `cmdexec workers drain w1`
+    """
+
+
+@workers.command(LIST)
+@click.option("--all", "-a", "all_of_them", is_flag=True, help="Also those that were revoked.")
+@json_option(LINES_JSON)
+@calls_server
+def list_workers(caller: Caller, all_of_them: bool, as_json: bool) -> None:
+    """List the workers, as `cmdexec workers` does.
+
+    Not on a terminal each worker is a line with tabs between name, state, running jobs, slots, the time at which it was
+    last heard of, labels, platform and id. Such lines stay as they are from version to version.
+
+    Example: `cmdexec workers --all`
+    """
+
+    async def listed(client: "Client") -> "tuple[WorkerView, ...]":
+        return await client.workers()
+
+    found = [one for one in caller.call(listed) if all_of_them or one.state != "revoked"]
+    if as_json:
+        print_json(*found)
+        return
+    now = caller.runtime.clock.now()
+    if not on_terminal():
+        print_lines(tabbed([_cells(one, now, apart=True) for one in found]))
+    elif found:
+        print_lines(table(_COLUMNS, [_cells(one, now) for one in found], width(), colour=in_colour(sys.stdout)))
+    else:
+        tell("There are no workers. `cmdexec join-token create` says how another machine becomes one.")
+
+
+def _cells(worker: "WorkerView", now: "Millis", *, apart: bool = False) -> list[Cell]:
+    """A row; `apart`: running jobs and slots as two values."""
+    from cmdexec.cli.described import STYLES
+    from cmdexec.cli.worded import ago, millis
+
+    running, seen = sum(job.status == "running" for job in worker.jobs), millis(worker.last_seen_at)
+    busy = [Cell(str(running)), Cell(str(worker.slots))] if apart else [Cell(f"{running}/{worker.slots}")]
+    return [
+        Cell(worker.name),
+        Cell(worker.state, style=STYLES.get(worker.state)),
+        *busy,
+        Cell("never" if seen is None else ago(seen, now), worker.last_seen_at or "", DIM),
+        Cell(",".join(f"{key}={value}" for key, value in worker.labels.items())),
+        Cell(worker.platform, style=DIM),
+        Cell(worker.worker_id, style=DIM),
+    ]
+
+
+@workers.command()
+@click.argument("name", metavar="WORKER")
+@json_option(ONE_JSON)
+@calls_server
+def show(caller: Caller, name: str, as_json: bool) -> None:
+    """Show all about a worker. WORKER is a name, an id, or the beginning of one.
+
+    Example: `cmdexec workers show w1`
+    """
+
+    async def found(client: "Client") -> "WorkerView":
+        from cmdexec.cli.naming import find_worker
+
+        return await find_worker(client, name)
+
+    worker = caller.call(found)
+    if as_json:
+        print_json(worker)
+    else:
+        facts = list(_facts(worker, caller.runtime.clock.now()))
+        print_lines(fact_lines(facts, width(), colour=in_colour(sys.stdout)))
+
+
+def _facts(worker: "WorkerView", now: "Millis") -> Iterator[Fact]:
+    from cmdexec.cli.described import STYLES
+    from cmdexec.cli.worded import ago, counted, local, millis, size
+
+    seen = millis(worker.last_seen_at)
+    yield "Worker", worker.name, None
+    yield "Id", worker.worker_id, None
+    yield "State", worker.state, STYLES.get(worker.state)
+    yield "Seen", "never" if seen is None else f"{local(worker.last_seen_at)}, {ago(seen, now)}", None
+    yield "Registered", local(worker.registered_at), None
+    yield "Platform", f"{worker.platform}, cmdexec {worker.version}", None
+    if worker.transport:
+        yield "Connected", {"socket": "over a socket", "polling": "by requests"}.get(worker.transport, ""), None
+    free = "" if worker.free_slots is None else f", {worker.free_slots} free"
+    yield "Slots", f"{worker.slots}{free}", None
+    parts = [] if worker.cpu is None else [f"{worker.cpu:g} cores"]
+    parts += [] if worker.ram_mb is None else [f"{size(worker.ram_mb << 20)} of memory"]
+    parts += [f"held by {worker.limits}"] if worker.limits and parts else []
+    if parts:
+        yield "For jobs", ", ".join(parts), None
+    for place, (key, value) in enumerate(worker.labels.items()):
+        yield "" if place else "Labels", f"{key}={value}", None
+    running = [job.job_id for job in worker.jobs if job.status == "running"]
+    yield "Jobs", f"{counted(len(running), 'job')} running, {len(worker.jobs) - len(running)} waiting there", None
+    for job_id in running:
+        yield "", job_id, DIM
+
+
+def _changed(caller: Caller, which: str, as_json: bool, said: str, **change: Any) -> None:
+    """Change the worker of that name, and say `said` of it."""
+
+    async def change_it(client: "Client") -> "WorkerView":
+        from cmdexec.cli.naming import find_worker
+        from cmdexec.protocol.fleet import ChangeWorker
+
+        worker = await find_worker(client, which)
+        return await client.change_worker(ChangeWorker(worker_id=worker.worker_id, **change))
+
+    _print(caller.call(change_it), as_json, said)
+
+
+def _print(worker: "WorkerView", as_json: bool, said: str) -> None:
+    if as_json:
+        print_json(worker)
+    else:
+        tell(f"Worker {worker.name} {said}")
+
+
+@workers.command()
+@click.argument("name", metavar="WORKER")
+@json_option(ONE_JSON)
+@calls_server
+def drain(caller: Caller, name: str, as_json: bool) -> None:
+    """Give a worker no more jobs. Those that it runs go on.
+
+    Example: `cmdexec workers drain w1`
+    """
+    _changed(caller, name, as_json, "gets no more jobs; `cmdexec workers resume` ends that.", draining=True)
+
+
+@workers.command()
+@click.argument("name", metavar="WORKER")
+@json_option(ONE_JSON)
+@calls_server
+def resume(caller: Caller, name: str, as_json: bool) -> None:
+    """Let a worker take jobs again.
+
+    Example: `cmdexec workers resume w1`
+    """
+    _changed(caller, name, as_json, "takes jobs again.", draining=False)
+
+
+@workers.command()
+@click.argument("name", metavar="WORKER")
+@click.argument("new_name", metavar="NAME")
+@json_option(ONE_JSON)
+@calls_server
+def rename(caller: Caller, name: str, new_name: str, as_json: bool) -> None:
+    """Give a worker another name.
+
+    Example: `cmdexec workers rename w1 big-box`
+    """
+    _changed(caller, name, as_json, f"was {name} until now.", name=new_name)
+
+
+@workers.command()
+@click.argument("name", metavar="WORKER")
+@click.argument("labels", metavar="KEY=VALUE...", nargs=-1, required=True)
+@json_option(ONE_JSON)
+@calls_server
+def label(caller: Caller, name: str, labels: tuple[str, ...], as_json: bool) -> None:
+    """Give a worker labels, by which jobs can ask for it. `KEY=` takes one away.
+
+    Example: `cmdexec workers label w1 gpu=yes site=`
+    """
+    from cmdexec.cli.asked_labels import pairs
+
+    _changed(caller, name, as_json, "has its labels.", labels=pairs(labels, "KEY=VALUE", empty=True))
+
+
+@workers.command()
+@click.argument("name", metavar="WORKER")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@json_option(ONE_JSON)
+@calls_server
+def revoke(caller: Caller, name: str, yes: bool, as_json: bool) -> None:
+    """Shut a worker out for good, at once. Its jobs count as lost.
+
+    Example: `cmdexec workers revoke w1`
+    """
+
+    async def find(client: "Client") -> "WorkerView":
+        from cmdexec.cli.naming import find_worker
+
+        return await find_worker(client, name)
+
+    worker = caller.call(find)
+    if not yes:
+        from cmdexec.cli.confirmed import confirm
+
+        running = sum(job.status == "running" for job in worker.jobs)
+        confirm(f"Shut out worker {worker.name} ({worker.worker_id}), which runs {running} jobs, for good?")
+
+    async def shut_out(client: "Client") -> "WorkerView":
+        return await client.revoke_worker(worker.worker_id)
+
+    _print(caller.call(shut_out), as_json, "is shut out for good.")
