@@ -43,7 +43,7 @@ def cancel(caller: Caller, names: tuple[str, ...], wait: bool, as_json: bool) ->
     Example: `cmdexec cancel --wait last`
     """
 
-    async def cancelled(client: "Client") -> list[CancelView]:
+    async def cancelled(client: "Client") -> "list[CancelView]":
         from cmdexec.cli.naming import find_jobs
 
         ids = await find_jobs(client, names)
@@ -91,7 +91,7 @@ def rerun(caller: Caller, name: str, as_json: bool) -> None:
     Example: `cmdexec rerun last`
     """
 
-    async def anew(client: "Client") -> JobView:
+    async def anew(client: "Client") -> "JobView":
         from cmdexec.cli.naming import find_job
 
         return await client.rerun(await find_job(client, name))
@@ -112,7 +112,7 @@ def requeue(caller: Caller, name: str, accept_duplicate: bool, as_json: bool) ->
     Example: `cmdexec requeue last --accept-duplicate`
     """
 
-    async def again(client: "Client") -> JobView:
+    async def again(client: "Client") -> "JobView":
         from cmdexec.cli.naming import find_job
 
         return await client.requeue(await find_job(client, name), accept_duplicate=accept_duplicate)

@@ -61,7 +61,7 @@ def jobs(
     )  # fmt: skip
     names: dict[str, str] = {}
 
-    async def listed(client: "Client") -> tuple[list[JobRow], bool]:
+    async def listed(client: "Client") -> "tuple[list[JobRow], bool]":
         asked = query
         if worker is not None:
             asked = msgspec.structs.replace(query, worker=(await find_worker(client, worker)).worker_id)

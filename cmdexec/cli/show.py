@@ -30,7 +30,7 @@ def show(caller: Caller, name: str, as_json: bool) -> None:
     """
     names: dict[str, str] = {}
 
-    async def shown(client: "Client") -> JobView:
+    async def shown(client: "Client") -> "JobView":
         from cmdexec.cli.naming import find_job
 
         job = await client.status(await find_job(client, name))

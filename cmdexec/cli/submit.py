@@ -67,7 +67,7 @@ def submit(
         stdin=None if stdin is None else read_input(stdin),
     )  # fmt: skip
 
-    async def submitted(client: "Client") -> JobView:
+    async def submitted(client: "Client") -> "JobView":
         return await client.submit(job, key=key)
 
     view = caller.call(submitted)
