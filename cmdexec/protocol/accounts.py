@@ -10,7 +10,7 @@ from cmdexec.protocol.requests import Request, UserView, View
 
 Role = Literal["viewer", "operator", "admin"]
 Email = Annotated[str, Meta(min_length=3, max_length=254, pattern=r"^[^\s@]+@[^\s@]+\Z")]
-Password = Annotated[str, Meta(min_length=8, max_length=1024)]
+Password = Annotated[str, Meta(min_length=12, max_length=1024)]
 
 CREDENTIAL_HASH = r"^[0-9a-f]{64}\Z"
 DAY = 86400

@@ -80,7 +80,7 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "user": "Who it is.", "permissions": "What the role allows.", "expiresAt": "Until when the login is good.",
         "serverVersion": "The server's version.",
     },
-    accounts.NewUser: {"password": "At least 8 characters; one is made when left out."},
+    accounts.NewUser: {"password": "At least 12 characters; one is made when left out."},
     accounts.ChangeUser: {
         "disabled": "Whether the user is shut out.", "password": "The new one.",
         "newPassword": "Have a new one made.",
@@ -189,6 +189,8 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "freeSlots": "How many jobs could start at once; null when it is not connected.",
         "load": "How its machine is, as it said last.", "registeredAt": "When it came first.",
         "lastSeenAt": "When it was heard of last.", "jobs": "What it holds.",
+        "draining": "Whether somebody wants it to take no jobs; its state shows whether it takes any.",
+        "givenLabels": "Those of the labels that people gave it; an empty one takes a label of its own away.",
         "transport": "How it is connected: by a `socket`, or `polling`; null when it is not.",
     },
     messages.Register: {

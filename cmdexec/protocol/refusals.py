@@ -7,7 +7,8 @@ MEANINGS: dict[str, str] = {
     "bad_credentials": "E-mail address or password is wrong.",
     "bad_join_token": "This join token is not ours, is used up, has expired, or was revoked; the message says which.",
     "forbidden": "Known, and not allowed to do this.",
-    "bad_origin": "A browser sent this from the page of another site.",
+    "bad_origin": "A browser sent this from the page of another site, or with a cookie and without what proves"
+                  " that it did not.",
     "not_found": "There is no such job, attempt or path.",
     "method_not_allowed": "The path is there, the method is not; `Allow` names those that are.",
     "timeout": "The body did not come in time.",

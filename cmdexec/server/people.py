@@ -4,10 +4,16 @@ from dataclasses import dataclass
 
 from cmdexec.notify.contract import Notify
 from cmdexec.runtime import Runtime
+from cmdexec.server.api.auth import AuthApi
+from cmdexec.server.api.handler import Handlers
+from cmdexec.server.api.joining import JoiningApi
+from cmdexec.server.api.users import UsersApi
 from cmdexec.server.folder import Folder
+from cmdexec.server.identity.accounts import Accounts
 from cmdexec.server.identity.first_admin import MadeAdmin, ensure_admin
+from cmdexec.server.identity.joining import Joining
 from cmdexec.server.identity.keys import KeyRing
-from cmdexec.server.identity.logins import Logins
+from cmdexec.server.identity.logins import PLACE_TIMES, Logins
 from cmdexec.server.identity.own_token import OwnToken
 from cmdexec.server.identity.passwords import Passwords
 from cmdexec.server.identity.sessions import LiveSessions
@@ -19,7 +25,7 @@ from cmdexec.store.contract.reads import Reads
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """All that knows who is who."""
+    """All that knows who is who; `handlers` are those of its operations."""
 
     keys: KeyRing
     logins: Logins
@@ -27,6 +33,7 @@ class People:
     workers: WorkerIdentities
     own_token: OwnToken
     made_admin: MadeAdmin | None
+    handlers: tuple[Handlers, ...]
 
 
 async def build_people(
@@ -51,4 +58,10 @@ async def build_people(
         logins, sessions, reads.users, runtime, folder=folder.path, email=settings.admin_email,
         ttl_sec=settings.token_ttl_sec,
     )  # fmt: skip
-    return People(keys, logins, sessions, workers, own_token, made_admin)
+    joining = Joining(reads.join_tokens, throttle, runtime, free_tries=settings.login_tries * PLACE_TIMES)
+    handlers = (
+        AuthApi(logins, only_tls=settings.behind_tls_proxy).handlers(),
+        UsersApi(Accounts(reads.users, passwords, notify, runtime)).handlers(),
+        JoiningApi(joining).handlers(),
+    )
+    return People(keys, logins, sessions, workers, own_token, made_admin, handlers)

@@ -16,7 +16,7 @@ from msgspec import Meta, inspect
 from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.protocol.codec import encode, is_list
 from cmdexec.protocol.faults import explain, takes_list, takes_number, unknown_field
-from cmdexec.protocol.operations import BY_NAME, Operation, Permission
+from cmdexec.protocol.operations import BY_NAME, ROLES, Operation, Permission
 from cmdexec.protocol.repeats import refuse_repeats
 from cmdexec.protocol.requests import Request
 from cmdexec.runtime import Runtime, Threads
@@ -152,10 +152,21 @@ def permit(who: Identity, permission: Permission) -> None:
             "forbidden", "This is for workers, and you are none.",
             mend="Send the worker's token as `x-worker-token`, and no `Authorization`.",
         )  # fmt: skip
-    who_has, mend = "you do", "Ask an admin for a role that has it."
+    who_has, mend = "you do", _who_may(permission)
     if who.kind == "worker":
         who_has, mend = "a worker does", "Log in as a user: POST /api/auth/login."
     raise Refused("forbidden", f"This needs the permission to {permission.value}, which {who_has} not have.", mend=mend)
+
+
+def _who_may(permission: Permission) -> str:
+    """What to do for somebody who lacks it."""
+    roles = [role for role, permissions in ROLES.items() if permission in permissions]
+    if roles == ["admin"]:
+        also = ", for a new password of your own too" if permission is Permission.MANAGE_USERS else ""
+        return f"Only an admin has it: ask one{also}."
+    named = [f"{'an' if role[0] in 'aeiou' else 'a'} {role}" for role in roles]
+    several = f"{', '.join(named[:-1])} or {named[-1]}"
+    return f"{several.capitalize()} has it: ask an admin for such a role."
 
 
 def refusal(wrong: CmdexecError) -> Reply:

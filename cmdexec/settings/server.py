@@ -40,6 +40,7 @@ class ServerSettings:
     session_cache_sec: float
     login_tries: int
     login_wait_max_sec: float
+    join_token_keep_sec: float
     lease_sec: float
     lease_sweep_sec: float
     lost_timeout_sec: float
@@ -64,6 +65,11 @@ class ServerSettings:
     forget_sweep_sec: float
     sweep_items: int
     submit_key_ttl_sec: float
+    list_scan_jobs: int
+    list_newest_jobs: int
+    live_check_sec: float
+    live_rows_sec: float
+    live_workers_sec: float
     local_worker_retry_sec: float
     local_worker_stop_sec: float
     follow_keep_bytes: int

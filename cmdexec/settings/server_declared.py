@@ -64,12 +64,18 @@ SERVER: tuple[Setting, ...] = (
         _HERE, unit="s", minimum=0, maximum=5, relation=Relation("TOKEN_TTL_SEC"),
     ),
     Setting(
-        "LOGIN_TRIES", Kind.INTEGER, 5, "How often a login may fail in a row before each further try has to wait.",
+        "LOGIN_TRIES", Kind.INTEGER, 5,
+        "How often a login may fail in a row before each further try has to wait; of one place, and of workers that"
+        " join from there, four times as often.",
         _HERE, minimum=1, maximum=1000,
     ),
     Setting(
         "LOGIN_WAIT_MAX_SEC", Kind.DURATION, 300.0, "The longest that a login has to wait; from 1 s on it doubles.",
         _HERE, unit="s", minimum=0, maximum=DAY,
+    ),
+    Setting(
+        "JOIN_TOKEN_KEEP_SEC", Kind.DURATION, 30 * DAY, "How long a join token that has expired is still listed.",
+        _HERE, unit="s", minimum=0, maximum=3650 * DAY,
     ),
     # Leases
     Setting(
@@ -173,6 +179,29 @@ SERVER: tuple[Setting, ...] = (
     Setting(
         "SUBMIT_KEY_TTL_SEC", Kind.DURATION, 3 * DAY, "How long the same Idempotency-Key gives the same job.",
         _HERE, unit="s", minimum=1, maximum=365 * DAY,
+    ),
+    # Lists and live events
+    Setting(
+        "LIST_SCAN_JOBS", Kind.INTEGER, 5000,
+        "The most jobs that are looked at for one page of a list; then it is given as it is.",
+        _HERE, minimum=1, maximum=1_000_000,
+    ),
+    Setting(
+        "LIST_NEWEST_JOBS", Kind.INTEGER, 10_000,
+        "How many of the newest jobs are found by any part of their name, id or tags; older ones by the beginning.",
+        _HERE, minimum=0, maximum=1_000_000,
+    ),
+    Setting(
+        "LIVE_CHECK_SEC", Kind.DURATION, 5.0, "How often what is watched is looked at when nothing is announced.",
+        _HERE, unit="s", minimum=0.05, maximum=600,
+    ),
+    Setting(
+        "LIVE_ROWS_SEC", Kind.DURATION, 0.1, "How often at most a watched list of jobs is told what changed.",
+        _HERE, unit="s", minimum=0, maximum=60,
+    ),
+    Setting(
+        "LIVE_WORKERS_SEC", Kind.DURATION, 1.0, "How often watched workers are looked at.",
+        _HERE, unit="s", minimum=0.05, maximum=600,
     ),
     # The worker that the server starts itself
     Setting(

@@ -1,22 +1,45 @@
-"""Logging in."""
+"""Logging in and out, and whose login it is."""
 
 from cmdexec.clock import rfc3339
+from cmdexec.protocol.accounts import Empty, MeView
 from cmdexec.protocol.requests import LoggedIn, Login, UserView
 from cmdexec.server.api.handler import Call, Handlers, Reply
+from cmdexec.server.identity.cookies import cleared, wanted
 from cmdexec.server.identity.logins import Logins
+from cmdexec.version import __version__
 
 
 class AuthApi:
-    """`auth.login`."""
+    """`auth.*`. `only_tls`: a proxy in front ends TLS, so that no cookie goes over a network without."""
 
-    def __init__(self, logins: Logins) -> None:
+    def __init__(self, logins: Logins, *, only_tls: bool) -> None:
         self._logins = logins
+        self._only_tls = only_tls
 
     def handlers(self) -> Handlers:
-        return {"auth.login": self.login}
+        return {"auth.login": self.login, "auth.logout": self.logout, "auth.me": self.me}
 
     async def login(self, call: Call) -> Reply:
         asked: Login = call.request
-        login = await self._logins.log_in(asked.email, asked.password, call.source)
+        cookie = wanted(call.headers, only_tls=self._only_tls)
+        login = await self._logins.log_in(asked.email, asked.password, call.source, cookie=cookie is not None)
         user = UserView(user_id=login.user.user_id, email=login.user.email, role=login.user.role)
-        return Reply(LoggedIn(token=login.token, expires_at=rfc3339(login.expires_at) or "", user=user))
+        view = LoggedIn(token=login.token, expires_at=rfc3339(login.expires_at) or "", user=user)
+        if cookie is None or login.cookie is None:
+            return Reply(view)
+        return Reply(view, headers={"Set-Cookie": cookie.set(login.cookie, login.lasts_sec)})
+
+    async def logout(self, call: Call) -> Reply:
+        await self._logins.log_out(call.who)
+        return Reply(Empty(), headers=cleared(call.headers))
+
+    async def me(self, call: Call) -> Reply:
+        who = call.who
+        return Reply(
+            MeView(
+                user=UserView(user_id=who.id or "", email=who.email or "", role=who.role or ""),
+                permissions=tuple(sorted(one.value for one in who.permissions)),
+                expires_at=rfc3339(who.expires_at) or "",
+                server_version=__version__,
+            )
+        )

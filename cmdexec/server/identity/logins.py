@@ -16,7 +16,7 @@ from cmdexec.server.identity.tokens import issue
 from cmdexec.server.identity.who import Identity
 from cmdexec.store.contract.identity import SessionRow, Sessions, UserRow, Users
 
-_PLACE_TIMES = 4
+PLACE_TIMES = 4
 """Several people may share an address."""
 
 
@@ -28,6 +28,7 @@ class Login:
     expires_at: int
     user: UserRow = field(repr=False)
     jti: str
+    lasts_sec: int
     cookie: str | None = field(default=None, repr=False)
 
 
@@ -53,7 +54,7 @@ class Logins:
         Unavailable(`too_many` | `overloaded` | `store_away`)."""
         account = f"account {email.strip().casefold()[:254]}"
         place = source_key(source)
-        self._throttle.begin({account: self._free, place: self._free * _PLACE_TIMES})
+        self._throttle.begin({account: self._free, place: self._free * PLACE_TIMES})
         user = await self._users.by_email(email.strip())
         right = await self._passwords.check(password, user.password_hash if user else None)
         if user is None or not right or user.disabled:
@@ -84,4 +85,4 @@ class Logins:
         token = issue(
             self._keys, user_id=user.user_id, jti=jti, issued_at=now // 1000, expires_at=-(-expires_at // 1000)
         )
-        return Login(token, expires_at, user, jti, value)
+        return Login(token, expires_at, user, jti, self._ttl_ms // 1000, value)

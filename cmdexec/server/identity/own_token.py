@@ -62,7 +62,7 @@ class OwnToken:
         """Whether nobody has ended its login: the admin may have been given another password."""
         login = self._login
         if login is None:
-            return True
+            return await first_admin(self._users, self._runtime, self._folder, self._email) is None
         try:
             await self._sessions.identity(login.jti, login.user.user_id)
         except Refused:

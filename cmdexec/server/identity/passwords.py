@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cmdexec.errors import Unavailable
+from cmdexec.ids import RandomBytes
 from cmdexec.runtime import Threads
 
 if TYPE_CHECKING:
@@ -17,6 +18,19 @@ _PASSES, _MEMORY_KIB, _LANES = 2, 19_456, 1
 
 DUMMY = "$argon2id$v=19$m=19456,t=2,p=1$RGao+ES8HkqFzqZVLn6vGQ$Za2QYtHoQocNyzNsBU7AlgzO5+/8/IPrAjpt04V5Exo"
 """A hash that no password of anybody has; checked where there is no user, so that both take the same time."""
+
+
+_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
+"""32 that cannot be taken for each other (Crockford's base 32)."""
+
+_GROUPS, _GROUP = 5, 4
+"""20 letters of 5 bits: 100 bits."""
+
+
+def readable_password(secret_bytes: RandomBytes) -> str:
+    """A password to be read out and typed in: `k7fm-2q9x-…`."""
+    letters = "".join(_LETTERS[byte % len(_LETTERS)] for byte in secret_bytes(_GROUPS * _GROUP))
+    return "-".join(letters[start : start + _GROUP] for start in range(0, len(letters), _GROUP))
 
 
 class Passwords:

@@ -34,19 +34,23 @@ class Throttle:
     def begin(self, free: Mapping[str, int]) -> None:
         """A try under all of these keys, with how many failures of each are free. Raises Unavailable(`too_many`) if one
         of them has to wait; then none is counted."""
+        self._wait(tuple(free), "Too many failed logins.")
+        for key, tries in free.items():
+            self.failed(key, tries)
+
+    def check(self, key: str, message: str) -> None:
+        """Raises Unavailable(`too_many`), with that message, if `key` has to wait; counts nothing."""
+        self._wait((key,), message)
+
+    def failed(self, key: str, free: int) -> None:
+        """A try under `key` has failed; `free` failures cost no wait."""
         now = self._clock.elapsed()
-        found = {key: self._of(key, now) for key in free}
-        wait = max((tries.not_before for tries in found.values()), default=0.0) - now
-        if wait > 0:
-            raise Unavailable(
-                "too_many", "Too many failed logins.", retry_after=wait, mend=f"Try again in {wait:.0f} s or later."
-            )
-        for key, tries in found.items():
-            tries.failed += 1
-            tries.last = now
-            over = tries.failed - free[key]
-            if over >= 0:
-                tries.not_before = now + min(2.0 ** min(over, 30), self._longest)
+        tries = self._of(key, now)
+        tries.failed += 1
+        tries.last = now
+        over = tries.failed - free
+        if over >= 0:
+            tries.not_before = now + min(2.0 ** min(over, 30), self._longest)
 
     def succeeded(self, key: str) -> None:
         """The try under `key` was right: nothing is held against it any more."""
@@ -58,6 +62,12 @@ class Throttle:
         if tries is not None:
             tries.failed = max(0, tries.failed - 1)
             tries.not_before = 0.0
+
+    def _wait(self, keys: tuple[str, ...], message: str) -> None:
+        now = self._clock.elapsed()
+        wait = max((self._of(key, now).not_before for key in keys), default=0.0) - now
+        if wait > 0:
+            raise Unavailable("too_many", message, retry_after=wait, mend=f"Try again in {wait:.0f} s or later.")
 
     def _of(self, key: str, now: float) -> _Tries:
         tries = self._tries.get(key)

@@ -1,4 +1,4 @@
-"""What is kept only for a while: the keys of submissions, and login sessions that have ended."""
+"""What is kept only for a while: the keys of submissions, login sessions that have ended, and old join tokens."""
 
 from cmdexec.errors import CmdexecError
 from cmdexec.runtime import Runtime
@@ -12,6 +12,8 @@ class Forget:
 
     def __init__(self, *, reads: Reads, jobs: Jobs, runtime: Runtime, settings: ServerSettings) -> None:
         self._sessions = reads.sessions
+        self._join_tokens = reads.join_tokens
+        self._join_token_keep_ms = round(settings.join_token_keep_sec * 1000)
         self._jobs = jobs
         self._clock = runtime.clock
         self._log = runtime.log
@@ -31,5 +33,7 @@ class Forget:
     async def sweep(self) -> bool:
         """One bounded batch of each kind; returns whether there may be more. Raises what the store raises."""
         keys = await self._jobs.forget_submit_keys(self._items)
-        sessions = await self._sessions.forget_expired(self._clock.now(), self._items)
-        return max(keys, sessions) >= self._items
+        now = self._clock.now()
+        sessions = await self._sessions.forget_expired(now, self._items)
+        join_tokens = await self._join_tokens.forget_expired(now - self._join_token_keep_ms, self._items)
+        return max(keys, sessions, join_tokens) >= self._items

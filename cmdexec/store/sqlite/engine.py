@@ -89,6 +89,7 @@ def open_sqlite(
     writer = Writer(connection, runtime, bounds)
     readers = Readers(lambda: _connect_reader(path, busy_ms), runtime, queue_items)
     workers = SqliteWorkers(writer, readers, runtime, not_lost, seen_save_sec)
+
     def has_room() -> bool:
         free = free_bytes(folder)
         return free is None or free >= disk_reserve_bytes
@@ -100,6 +101,7 @@ def open_sqlite(
 def _reads(writer: Writer, readers: Readers, workers: SqliteWorkers, health: SqliteHealth) -> Reads:
     return Reads(
         jobs=SqliteJobReads(readers),
+        classes=SqliteClasses(readers),
         lists=SqliteJobLists(readers),
         output=SqliteOutput(writer, readers),
         workers=workers,

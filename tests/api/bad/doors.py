@@ -174,7 +174,7 @@ DOORS = (
         401, "unauthorized", None, "You are not logged in.", "Send a token as `Authorization: Bearer …`.", who="none"),
     post("a viewer creates", CREATE, b'{"command":"x"}',
         403, "forbidden", None, "This needs the permission to run jobs, which you do not have.",
-        "Ask an admin for a role that has it.", who="viewer"),
+        "An operator or an admin has it: ask an admin for such a role.", who="viewer"),
     post("a worker creates", CREATE, b'{"command":"x"}',
         403, "forbidden", None, "This needs the permission to run jobs, which a worker does not have.",
         "Log in as a user: POST /api/auth/login.", who="worker"),
