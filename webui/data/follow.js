@@ -1,0 +1,92 @@
+// A job's output as it comes: server-sent events, read by `fetch` so that a reader who lost the connection goes on at the
+// exact byte (`Last-Event-ID`, which the browser's own EventSource would not let us begin with).
+import { ApiError, request } from './api.js';
+
+/** @typedef {{ event: string, id: string, data: any }} Told */
+
+const FIRST_MS = 500;
+const LONGEST_MS = 10000;
+
+/** @param {string} text @returns {Uint8Array} */
+export function bytesOf(text) {
+  const raw = atob(text);
+  const bytes = new Uint8Array(raw.length);
+  for (let at = 0; at < raw.length; at += 1) bytes[at] = raw.charCodeAt(at);
+  return bytes;
+}
+
+/**
+ * The events of a stream, one after the other.
+ * @param {ReadableStream<Uint8Array>} body
+ * @returns {AsyncGenerator<Told>}
+ */
+async function* events(body) {
+  const reader = body.pipeThrough(/** @type {any} */ (new TextDecoderStream())).getReader();
+  let rest = '';
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      rest += value;
+      let end;
+      while ((end = rest.indexOf('\n\n')) >= 0) {
+        const told = { event: '', id: '', data: /** @type {any} */ (null) };
+        for (const line of rest.slice(0, end).split('\n')) {
+          if (line.startsWith('event: ')) told.event = line.slice(7);
+          else if (line.startsWith('id: ')) told.id = line.slice(4);
+          else if (line.startsWith('data: ')) told.data = JSON.parse(line.slice(6));
+        }
+        rest = rest.slice(end + 2);
+        if (told.event) yield told;
+      }
+    }
+  } finally {
+    void reader.cancel().catch(() => {});
+  }
+}
+
+/** @param {number} ms @param {AbortSignal} until */
+function pause(ms, until) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    until.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve(undefined);
+    });
+  });
+}
+
+/**
+ * Follow until the job's end, through whatever happens to the server meanwhile.
+ * @param {{ jobId: string, attempt: number | null, from: string, until: AbortSignal,
+ *   tell: (told: Told) => void, cut: (isCut: boolean) => void }} how `from`: a point to begin at, `attempt:stdout:stderr`
+ * @returns {Promise<void>} when all has come, or `until` says so; raises ApiError for what will not get better
+ */
+export async function follow({ jobId, attempt, from, until, tell, cut }) {
+  const query = attempt === null ? 'follow=1' : `follow=1&attempt=${attempt}`;
+  let point = from;
+  let wait = FIRST_MS;
+  while (!until.aborted) {
+    try {
+      const headers = { Accept: 'text/event-stream', ...(point ? { 'Last-Event-ID': point } : {}) };
+      const path = `/api/jobs/${encodeURIComponent(jobId)}/output?${query}`;
+      const response = await request('GET', path, { headers, signal: until });
+      cut(false);
+      if (!response.body) return;
+      for await (const told of events(response.body)) {
+        wait = FIRST_MS;
+        if (told.id) point = told.id;
+        tell(told);
+        if (told.event === 'end') return;
+      }
+      if (attempt !== null) return;
+    } catch (fault) {
+      if (until.aborted) return;
+      if (fault instanceof ApiError && fault.status >= 400 && fault.status < 500 && fault.status !== 429) throw fault;
+    }
+    if (until.aborted) return;
+    cut(true);
+    await pause(wait, until);
+    wait = Math.min(LONGEST_MS, wait * 2);
+  }
+}

@@ -1,0 +1,132 @@
+// The socket on which the server tells what changes. It is opened while somebody watches something, opened again when it
+// is lost, and then all is watched anew: the server first says how things stand, so nothing is missed.
+import { signal } from '../vendor/signals.js';
+import { whoAmI } from './session.js';
+
+/** @typedef {{ what: 'job' | 'jobs' | 'workers', jobId?: string }} Item */
+/** @typedef {{ state: 'off' | 'opening' | 'live' | 'lost' | 'back', at: number, next: number }} Link */
+
+/** How the link is; `at`: since when, `next`: when it is tried again (ms). */
+export const link = signal(/** @type {Link} */ ({ state: 'off', at: 0, next: 0 }));
+
+/** Raised each time that the link is there again after it was lost: whoever shows things reads them anew. */
+export const backs = signal(0);
+
+const FIRST_MS = 1000;
+const LONGEST_MS = 15000;
+const BACK_MS = 3000;
+const UNAUTHORIZED = 4401;
+
+/** @type {Map<string, { item: Item, tell: Set<(items: any[]) => void> }>} */
+const watched = new Map();
+/** @type {WebSocket | null} */
+let socket = null;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+let tries = 0;
+let numbered = 0;
+
+/** @param {Item} item */
+const keyOf = (item) => `${item.what} ${item.jobId ?? ''}`;
+
+/** @param {string} op @param {Item} item */
+function say(op, item) {
+  if (socket?.readyState !== WebSocket.OPEN) return;
+  numbered += 1;
+  socket.send(JSON.stringify({ op, id: numbered, items: [item] }));
+}
+
+/**
+ * Be told of changes; what is returned ends it.
+ * @param {Item} item
+ * @param {(items: any[]) => void} tell
+ */
+export function watch(item, tell) {
+  const key = keyOf(item);
+  let entry = watched.get(key);
+  if (!entry) {
+    entry = { item, tell: new Set() };
+    watched.set(key, entry);
+    say('watch', item);
+  }
+  entry.tell.add(tell);
+  if (!socket && timer === undefined) open();
+  return () => {
+    entry.tell.delete(tell);
+    if (entry.tell.size || watched.get(key) !== entry) return;
+    watched.delete(key);
+    say('unwatch', item);
+  };
+}
+
+/** Try at once, without waiting for the next time. */
+export function tryNow() {
+  if (socket) return;
+  clearTimeout(timer);
+  timer = undefined;
+  open();
+}
+
+/** Close the socket, as when nobody is logged in any more. */
+export function stopLive() {
+  clearTimeout(timer);
+  timer = undefined;
+  const old = socket;
+  socket = null;
+  old?.close();
+  link.value = { state: 'off', at: Date.now(), next: 0 };
+}
+
+function open() {
+  const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
+  const mine = new WebSocket(`${scheme}//${location.host}/ws`, 'cmdexec.v1');
+  socket = mine;
+  if (link.value.state === 'off') link.value = { state: 'opening', at: Date.now(), next: 0 };
+  mine.addEventListener('open', () => {
+    if (socket === mine) opened();
+  });
+  mine.addEventListener('message', (event) => {
+    if (socket === mine && typeof event.data === 'string') heard(JSON.parse(event.data));
+  });
+  mine.addEventListener('close', (event) => {
+    if (socket === mine) lost(event.code);
+  });
+}
+
+function opened() {
+  const wasLost = link.value.state === 'lost';
+  tries = 0;
+  for (const { item } of watched.values()) say('watch', item);
+  link.value = { state: wasLost ? 'back' : 'live', at: Date.now(), next: 0 };
+  if (!wasLost) return;
+  backs.value += 1;
+  setTimeout(() => {
+    if (link.value.state === 'back') link.value = { ...link.value, state: 'live' };
+  }, BACK_MS);
+}
+
+/** @param {{ op?: string, items?: any[] }} frame */
+function heard(frame) {
+  if (!frame.op || !frame.items) return;
+  for (const { item, tell } of watched.values()) {
+    if (item.what !== frame.op) continue;
+    const mine = item.jobId ? frame.items.filter((one) => one.jobId === item.jobId) : frame.items;
+    if (mine.length) for (const one of tell) one(mine);
+  }
+}
+
+/** @param {number} code */
+function lost(code) {
+  socket = null;
+  if (code === UNAUTHORIZED) {
+    void whoAmI();
+  }
+  tries += 1;
+  const wait = Math.min(LONGEST_MS, FIRST_MS * 2 ** (tries - 1)) * (0.5 + Math.random() / 2);
+  const since = link.value.state === 'lost' ? link.value.at : Date.now();
+  link.value = { state: 'lost', at: since, next: Date.now() + wait };
+  timer = setTimeout(() => {
+    timer = undefined;
+    open();
+  }, wait);
+}

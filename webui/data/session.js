@@ -1,0 +1,74 @@
+// Who is logged in, and what that allows.
+import { signal } from '../vendor/signals.js';
+import { asApiError, call, loggedOut } from './api.js';
+
+/** @typedef {import('../types/api.js').MeView} Me */
+
+/** undefined: not known yet; null: nobody. @type {import('../vendor/signals.js').Signal<Me | null | undefined>} */
+export const me = signal(undefined);
+
+/** Why it could not be found out. @type {import('../vendor/signals.js').Signal<import('./api.js').ApiError | null>} */
+export const trouble = signal(null);
+
+const KEY = 'logged in';
+
+/** Whether this browser may have a session: so that the server is not asked in vain, which browsers report as an error. */
+function mayBe() {
+  try {
+    return localStorage.getItem(KEY) !== null;
+  } catch {
+    return true;
+  }
+}
+
+/** @param {boolean} isIn */
+function note(isIn) {
+  try {
+    if (isIn) localStorage.setItem(KEY, 'yes');
+    else localStorage.removeItem(KEY);
+  } catch {
+    // Storage may be shut off; then the server is asked each time.
+  }
+}
+
+/** Ask who is logged in. */
+export async function whoAmI() {
+  if (!me.value && !mayBe()) {
+    me.value = null;
+    return;
+  }
+  try {
+    me.value = await call('GET', '/api/auth/me');
+    loggedOut.value = false;
+    trouble.value = null;
+  } catch (fault) {
+    const error = asApiError(fault);
+    if (error.status === 401) {
+      note(false);
+      me.value = null;
+      trouble.value = null;
+    } else {
+      trouble.value = error;
+    }
+  }
+}
+
+/** Log in; raises ApiError. @param {string} email @param {string} password */
+export async function logIn(email, password) {
+  await call('POST', '/api/auth/login', { email, password });
+  note(true);
+  await whoAmI();
+}
+
+/** End this login, here and on the server. */
+export async function logOut() {
+  await call('POST', '/api/auth/logout');
+  sessionStorage.clear();
+  note(false);
+  me.value = null;
+}
+
+/** Why this user may not do that, or '' who may. @param {'run jobs' | 'manage workers' | 'manage users'} permission */
+export function mayNot(permission) {
+  return me.value?.permissions.includes(permission) ? '' : permission;
+}

@@ -1,0 +1,61 @@
+// The workers, by id: read once, then kept by what the server tells of changes.
+import { computed, signal } from '../vendor/signals.js';
+import { asApiError, call } from './api.js';
+import { backs, watch } from './live.js';
+
+/** @typedef {import('../types/api.js').WorkerView} Worker */
+
+/** null: not read yet. @type {import('../vendor/signals.js').Signal<ReadonlyMap<string, Worker> | null>} */
+const known = signal(null);
+
+/** @type {import('../vendor/signals.js').Signal<import('./api.js').ApiError | null>} */
+export const workersError = signal(null);
+
+const ORDER = ['online', 'draining', 'offline', 'lost', 'revoked'];
+
+/** All of them, those that are here first; null: not read yet. */
+export const workers = computed(() => {
+  if (!known.value) return null;
+  return [...known.value.values()].sort(
+    (a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.name.localeCompare(b.name),
+  );
+});
+
+/** What people call a worker. @param {string | null} id */
+export function workerName(id) {
+  return id === null ? '' : (known.value?.get(id)?.name ?? id);
+}
+
+/** Take what was learned of a worker. @param {Worker[]} some */
+export function learn(some) {
+  const next = new Map(known.value ?? []);
+  for (const worker of some) next.set(worker.workerId, worker);
+  known.value = next;
+}
+
+/** Read all of them. */
+export async function readWorkers() {
+  try {
+    /** @type {import('../types/api.js').WorkersView} */
+    const answer = await call('GET', '/api/workers/list');
+    known.value = new Map(answer.workers.map((worker) => [worker.workerId, worker]));
+    workersError.value = null;
+  } catch (fault) {
+    workersError.value = asApiError(fault);
+  }
+}
+
+/** Keep them current until what is returned is called. */
+export function keepWorkers() {
+  let first = true;
+  const end = watch({ what: 'workers' }, learn);
+  const stop = backs.subscribe(() => {
+    if (!first) void readWorkers();
+    first = false;
+  });
+  void readWorkers();
+  return () => {
+    end();
+    stop();
+  };
+}

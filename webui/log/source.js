@@ -1,0 +1,166 @@
+// Where the lines of a log come from: what comes while a job runs, or what is stored of one that has ended, its end first.
+import { signal } from '../vendor/signals.js';
+import { asApiError, request } from '../data/api.js';
+import { bytesOf, follow } from '../data/follow.js';
+import { hasEnded } from '../words/job.js';
+import { Buffer } from './buffer.js';
+
+/** @typedef {import('../types/api.js').JobView} JobView */
+
+/** Bytes of each stream that are read at first; and up to which both streams of an ended job are read whole. */
+const TAIL = 512 * 1024;
+const MORE = 2 * 1024 * 1024;
+const FLUSH_MS = 50;
+const STREAMS = ['stdout', 'stderr'];
+
+/** How much of each stream an attempt has written, as far as it is known. @param {JobView} job @param {number} attempt */
+export function outputOf(job, attempt) {
+  const run = job.attempts.find((one) => one.attempt === attempt);
+  return run?.output ?? job.output;
+}
+
+export class Source {
+  /**
+   * @param {JobView} job as it is when its log is opened
+   * @param {number | null} attempt null: the newest, and each that comes after it
+   */
+  constructor(job, attempt) {
+    this.buffer = new Buffer();
+    /** Raised with each change, at most every 50 ms. */
+    this.changes = signal(0);
+    /** 'reading', 'following', 'cut', 'ended', 'failed' */
+    this.state = signal('reading');
+    /** @type {import('../vendor/signals.js').Signal<import('../data/api.js').ApiError | null>} */
+    this.error = signal(null);
+    /** Bytes of each stream before what is read. */
+    this.before = signal(/** @type {Record<string, number>} */ ({ stdout: 0, stderr: 0 }));
+    /** Whether both streams can be shown in one. */
+    this.joined = signal(true);
+    /** Which run it is of. */
+    this.run = signal(job.run);
+    this.#job = job;
+    this.#attempt = attempt;
+    this.#until = new AbortController();
+    this.#timer = undefined;
+  }
+
+  #job;
+  #attempt;
+  #until;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /** Begin to read. @param {string} stream what is to be shown first */
+  start(stream) {
+    const job = this.#job;
+    const attempt = this.#attempt ?? job.attempt;
+    const run = job.attempts.find((one) => one.attempt === attempt);
+    const over = hasEnded(job) || (run !== undefined && run.finishedAt !== null);
+    const { stdout, stderr } = outputOf(job, attempt);
+    const large = Math.max(stdout.bytes, stderr.bytes) > TAIL;
+    if (over && large) {
+      this.joined.value = false;
+      void this.#tail(stream === 'both' ? (stdout.bytes ? 'stdout' : 'stderr') : stream, TAIL);
+    } else {
+      void this.#follow(large ? this.#later(attempt, stdout.bytes, stderr.bytes) : '');
+    }
+  }
+
+  stop() {
+    this.#until.abort();
+    clearTimeout(this.#timer);
+  }
+
+  /** Read one stream of an ended job, from `bytes` before its end on. @param {string} stream @param {number} [bytes] */
+  read(stream, bytes = TAIL) {
+    this.#until.abort();
+    this.#until = new AbortController();
+    void this.#tail(stream, bytes);
+  }
+
+  /** Read more of what lies before. @param {string} stream */
+  earlier(stream) {
+    const attempt = this.#attempt ?? this.#job.attempt;
+    const all = outputOf(this.#job, attempt)[stream === 'stderr' ? 'stderr' : 'stdout'].bytes;
+    this.read(stream, all - (this.before.value[stream] ?? 0) + MORE);
+  }
+
+  /** The point to follow from, so that no more than the newest has to come. */
+  #later(/** @type {number} */ attempt, /** @type {number} */ stdout, /** @type {number} */ stderr) {
+    const from = { stdout: Math.max(0, stdout - TAIL), stderr: Math.max(0, stderr - TAIL) };
+    for (const stream of STREAMS) if (from[/** @type {'stdout'} */ (stream)]) this.buffer.startInMiddle(stream);
+    this.before.value = from;
+    return `${attempt}:${from.stdout}:${from.stderr}`;
+  }
+
+  /** @param {string} from */
+  async #follow(from) {
+    const until = this.#until.signal;
+    let seen = from ? Number(from.split(':')[0]) : 0;
+    const tell = (/** @type {import('../data/follow.js').Told} */ told) => {
+      if (told.event === 'attempt') {
+        this.run.value = told.data.run;
+        if (seen && seen !== told.data.attempt) {
+          this.buffer.clear();
+          this.before.value = { stdout: 0, stderr: 0 };
+        }
+        seen = told.data.attempt;
+      } else if (told.event === 'output') {
+        this.buffer.write(told.data.stream, bytesOf(told.data.data));
+      }
+      if (this.state.value === 'reading') this.state.value = 'following';
+      this.#changed();
+    };
+    const cut = (/** @type {boolean} */ isCut) => {
+      this.state.value = isCut ? 'cut' : 'following';
+    };
+    try {
+      await follow({ jobId: this.#job.jobId, attempt: this.#attempt, from, until, tell, cut });
+      if (until.aborted) return;
+      this.buffer.end();
+      this.state.value = 'ended';
+    } catch (fault) {
+      if (until.aborted) return;
+      this.error.value = asApiError(fault);
+      this.state.value = 'failed';
+    }
+    this.#changed();
+  }
+
+  /** @param {string} stream @param {number} bytes */
+  async #tail(stream, bytes) {
+    const until = this.#until.signal;
+    this.state.value = 'reading';
+    const attempt = this.#attempt ?? this.#job.attempt;
+    const all = outputOf(this.#job, attempt)[stream === 'stderr' ? 'stderr' : 'stdout'].bytes;
+    const from = Math.max(0, all - bytes);
+    try {
+      this.buffer.clear();
+      if (all) {
+        const path = `/api/jobs/${encodeURIComponent(this.#job.jobId)}/output?stream=${stream}&attempt=${attempt}`;
+        const headers = { Range: `bytes=${from}-${all - 1}` };
+        const response = await request('GET', path, { headers, signal: until });
+        const body = new Uint8Array(await response.arrayBuffer());
+        if (until.aborted) return;
+        if (from) this.buffer.startInMiddle(stream);
+        this.buffer.write(stream, body);
+      }
+      this.buffer.end();
+      this.before.value = { stdout: 0, stderr: 0, [stream]: from };
+      this.error.value = null;
+      this.state.value = 'ended';
+    } catch (fault) {
+      if (until.aborted) return;
+      this.error.value = asApiError(fault);
+      this.state.value = 'failed';
+    }
+    this.#changed();
+  }
+
+  #changed() {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.changes.value += 1;
+    }, FLUSH_MS);
+  }
+}

@@ -1,0 +1,141 @@
+// Add a worker: make a join token, paste one line on the other machine, and see it come.
+import { html } from '../html.js';
+import { useEffect } from '../vendor/hooks.js';
+import { useSignal } from '../vendor/signals.js';
+import { asApiError, call } from '../data/api.js';
+import { Fault, pairsOf } from '../data/draft.js';
+import { mayNot } from '../data/session.js';
+import { workers } from '../data/workers.js';
+import { S } from '../strings.js';
+import { Button, Copy, Trouble } from '../parts/basics.js';
+import { Field, Segments } from '../parts/field.js';
+import { StatusIcon } from '../parts/icons.js';
+
+/** @typedef {import('../types/api.js').JoinTokenView} JoinToken */
+
+const LOOK_MS = 2000;
+
+export function AddWorkerPage() {
+  const platform = useSignal('linux');
+  const made = useSignal(/** @type {JoinToken | null} */ (null));
+  useEffect(() => {
+    document.title = `${S.addWorker} · ${S.product}`;
+  }, []);
+  return html`<div class="page">
+    <p class="crumbs"><a href="/workers">${S.workers}</a> /</p>
+    <header class="title-bar"><h1>${S.addWorker}</h1></header>
+    <div class="form">
+      <fieldset>
+        <legend>1 · ${S.platform}</legend>
+        <${Segments} label=${S.platform} value=${platform.value} options=${S.platforms}
+          onChange=${(/** @type {string} */ value) => (platform.value = value)} />
+      </fieldset>
+      ${platform.value === 'linux'
+        ? html`<${Make} made=${made.value} onMade=${(/** @type {JoinToken} */ token) => (made.value = token)} />
+            ${made.value ? html`<${Paste} token=${made.value} />` : null}`
+        : html`<p class="prose">${S.otherSystems} <a href="/api/docs#worker">${S.sixCalls}</a></p>`}
+    </div>
+  </div>`;
+}
+
+/** @param {{ made: JoinToken | null, onMade: (token: JoinToken) => void }} props */
+function Make({ made, onMade }) {
+  const uses = useSignal('1');
+  const lifetime = useSignal('3600');
+  const labels = useSignal('');
+  const faults = useSignal(/** @type {Record<string, string>} */ ({}));
+  const error = useSignal(/** @type {import('../data/api.js').ApiError | null} */ (null));
+  const busy = useSignal(false);
+  const forbidden = mayNot('manage workers');
+  const refused = forbidden ? S.onlyFor(forbidden) : '';
+  const make = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    if (busy.value || refused) return;
+    busy.value = true;
+    error.value = null;
+    faults.value = {};
+    try {
+      const body = { uses: Number(uses.value), expiresSec: Number(lifetime.value), labels: pairsOf(labels.value, 'labels') };
+      onMade(await call('POST', '/api/join-tokens', body));
+    } catch (fault) {
+      const field = fault instanceof Fault ? fault.field : asApiError(fault).field.split('.', 1)[0];
+      const text = fault instanceof Fault ? fault.message : asApiError(fault).text;
+      if (['uses', 'expiresSec', 'labels'].includes(field)) faults.value = { [field]: text };
+      else error.value = asApiError(fault);
+    } finally {
+      busy.value = false;
+    }
+  };
+  return html`<form onSubmit=${make} novalidate>
+    <fieldset>
+      <legend>2 · ${S.joinToken}</legend>
+      <div class="fields">
+        <${Field} label=${S.uses} type="number" value=${uses.value} error=${faults.value.uses}
+          onInput=${(/** @type {string} */ value) => (uses.value = value)} />
+        <${Field} label=${S.goodFor} value=${lifetime.value} options=${S.lifetimes} error=${faults.value.expiresSec}
+          onInput=${(/** @type {string} */ value) => (lifetime.value = value)} />
+        <${Field} label=${S.labels} optional=${true} lines=${2} mono=${true} value=${labels.value} hint=${S.requiresHint}
+          error=${faults.value.labels} onInput=${(/** @type {string} */ value) => (labels.value = value)} />
+      </div>
+      <${Trouble} error=${error.value} />
+      <div class="row-of">
+        <${Button} type="submit" kind=${made ? '' : 'primary'} busy=${busy.value} refused=${refused}>${S.makeIt}<//>
+        ${refused ? html`<p class="quiet">${refused}</p>` : null}
+      </div>
+    </fieldset>
+  </form>`;
+}
+
+/** @param {{ token: JoinToken }} props */
+function Paste({ token }) {
+  const revoked = useSignal(false);
+  const error = useSignal(/** @type {import('../data/api.js').ApiError | null} */ (null));
+  const line = `cmdexec worker --headless --allow-host --server ${location.origin} --join ${token.token ?? ''}`;
+  const revoke = async () => {
+    try {
+      await call('DELETE', `/api/join-tokens/${encodeURIComponent(token.joinTokenId)}`);
+      revoked.value = true;
+    } catch (fault) {
+      error.value = asApiError(fault);
+    }
+  };
+  return html`<fieldset>
+    <legend>3 · ${S.paste}</legend>
+    <div class="paste"><pre class="command" data-line>${line}</pre><${Copy} text=${line} kind="" /></div>
+    <p class="hint">${S.pasteHint}</p>
+    <${Joiners} key=${token.joinTokenId} token=${token} />
+    <${Trouble} error=${error.value} />
+    <p class="hint">${S.tokenOnce}
+      ${revoked.value
+        ? html` <strong>${S.tokenRevoked}</strong>`
+        : html` <${Button} kind="small bare" onClick=${revoke}>${S.revokeToken}<//>`}</p>
+  </fieldset>`;
+}
+
+/** Who has joined with it: asked for now and then, and shown with what the worker said of itself. @param {{ token: JoinToken }} props */
+function Joiners({ token }) {
+  const joined = useSignal(/** @type {string[]} */ ([]));
+  useEffect(() => {
+    const look = async () => {
+      if (document.hidden) return;
+      try {
+        /** @type {import('../types/api.js').JoinTokensView} */
+        const { joinTokens } = await call('GET', '/api/join-tokens');
+        joined.value = joinTokens.find((one) => one.joinTokenId === token.joinTokenId)?.workers ?? joined.value;
+      } catch {
+        // The bar says that the server is away; this goes on when it is back.
+      }
+    };
+    void look();
+    const timer = setInterval(look, LOOK_MS);
+    return () => clearInterval(timer);
+  }, [token.joinTokenId]);
+  const here = (workers.value ?? []).filter((one) => joined.value.includes(one.workerId));
+  return html`<ul class="joiners" role="status">
+    ${here.map(
+      (one) => html`<li key=${one.workerId}><${StatusIcon} status=${one.state} />
+        ${S.joined(one.name, one.cpu ? S.cores(one.cpu) : '')} <a class="button small" href="/workers">${S.openWorkers}</a></li>`,
+    )}
+    ${here.length < token.uses ? html`<li class="quiet"><${StatusIcon} status="queued" />${S.waitingForIt}</li>` : null}
+  </ul>`;
+}

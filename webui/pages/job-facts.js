@@ -1,0 +1,69 @@
+// What a job was asked to do, and what happened to it.
+import { html } from '../html.js';
+import { workerName } from '../data/workers.js';
+import { S } from '../strings.js';
+import { Copy, Time } from '../parts/basics.js';
+import { lineOf } from '../words/job.js';
+import { duration, memory, size } from '../words/time.js';
+
+/** @typedef {import('../types/api.js').JobView} JobView */
+
+/** @param {JobView} job */
+function needs(job) {
+  const parts = [];
+  if (job.cpu !== null) parts.push(`${job.cpu} CPU`);
+  if (job.ramMb !== null) parts.push(memory(job.ramMb));
+  return parts.join(', ');
+}
+
+/** @param {Record<string, string>} pairs */
+const pairs = (pairs) =>
+  Object.entries(pairs).map(([name, value]) => html`<code class="pair" key=${name}>${name}=${value}</code>`);
+
+/** @param {JobView} job @returns {[string, any][]} what is known, in order; '' is left out */
+function known(job) {
+  const f = S.fact;
+  const env = Object.keys(job.env).length;
+  return [
+    [f.worker, workerName(job.workerId)],
+    [f.needs, needs(job)],
+    [f.labels, Object.keys(job.labels).length ? pairs(job.labels) : ''],
+    [f.lost, job.onLost === 'hold' ? S.hold : S.requeueLost(job.maxLost)],
+    [f.retries, job.maxRetries ? S.retries(job.retriesUsed, job.maxRetries) : S.noRetries],
+    [f.timeout, job.timeoutSec === null ? '' : duration(job.timeoutSec * 1000)],
+    [f.priority, job.priority || ''],
+    [f.runAt, job.runAt ? html`<${Time} at=${job.runAt} />` : ''],
+    [f.ttl, job.ttlSec === null ? '' : duration(job.ttlSec * 1000)],
+    [f.stdin, job.stdinBytes ? size(job.stdinBytes) : ''],
+    [f.env, env ? pairs(job.env) : ''],
+    [f.tags, job.tags.length ? job.tags.map((tag) => html`<a class="tag" href=${`/jobs?tag=${encodeURIComponent(tag)}`}>${tag}</a> `) : ''],
+    [f.used, job.usage ? `${duration(job.usage.cpuSec * 1000)} CPU, ${size(job.usage.peakRssMb * 1e6)} at most` : ''],
+    [f.rerunOf, job.rerunOf ? html`<a href=${`/jobs/${job.rerunOf}`}><code>${job.rerunOf.slice(0, 13)}…</code></a>` : ''],
+    [f.times, html`<${Time} at=${job.createdAt} />`],
+  ];
+}
+
+/** @param {{ job: JobView }} props */
+export function Facts({ job }) {
+  const line = lineOf(job.command);
+  return html`<aside class="facts card">
+    <header><h2>${S.facts}</h2></header>
+    <div class="inside">
+      <dl>
+        <dt>${S.fact.command} <${Copy} text=${line} /></dt>
+        <dd><pre class="command">${line}</pre></dd>
+        ${known(job)
+          .filter(([, value]) => value !== '' && value !== null)
+          .map(([name, value]) => html`<dt key=${`${name}-t`}>${name}</dt><dd key=${`${name}-d`}>${value}</dd>`)}
+      </dl>
+      <details>
+        <summary>${S.history}</summary>
+        <ol class="history">
+          ${job.history.map(
+            (one, at) => html`<li key=${at}><${Time} at=${one.at} /> <span>${one.event}${one.note ? `: ${one.note}` : ''}</span></li>`,
+          )}
+        </ol>
+      </details>
+    </div>
+  </aside>`;
+}

@@ -1,0 +1,164 @@
+// One job: its state and why, its runs, its output as it comes, and what can be done with it.
+import { html } from '../html.js';
+import { useEffect, useMemo, useRef } from '../vendor/hooks.js';
+import { useSignal } from '../vendor/signals.js';
+import { asApiError, call } from '../data/api.js';
+import { backs, watch } from '../data/live.js';
+import { workerName } from '../data/workers.js';
+import { place, refine } from '../router.js';
+import { S } from '../strings.js';
+import { Copy, StatusWord, Trouble } from '../parts/basics.js';
+import { StatusIcon } from '../parts/icons.js';
+import { Source } from '../log/source.js';
+import { LogView } from '../log/view.js';
+import { hasEnded, reasonOf, sentenceOf, titleOf, waits } from '../words/job.js';
+import { now } from '../words/time.js';
+import { Acts } from './job-acts.js';
+import { Facts } from './job-facts.js';
+
+/** @typedef {import('../types/api.js').JobView} JobView */
+
+/** A job, kept current. @param {string} id */
+function useJob(id) {
+  const job = useSignal(/** @type {JobView | null} */ (null));
+  const error = useSignal(/** @type {import('../data/api.js').ApiError | null} */ (null));
+  const read = async () => {
+    try {
+      job.value = await call('GET', `/api/jobs/status?jobId=${encodeURIComponent(id)}`);
+      error.value = null;
+    } catch (fault) {
+      error.value = asApiError(fault);
+    }
+  };
+  useEffect(() => {
+    let first = true;
+    const end = watch({ what: 'job', jobId: id }, ([view]) => (job.value = view));
+    const stop = backs.subscribe(() => {
+      if (!first) void read();
+      first = false;
+    });
+    void read();
+    return () => {
+      end();
+      stop();
+    };
+  }, [id]);
+  return { job, error, read };
+}
+
+/** @param {{ id: string }} props */
+export function JobPage({ id }) {
+  const { job: kept, error, read } = useJob(id);
+  const job = kept.value;
+  const word = job ? `${job.status} · ${titleOf(job)}` : id;
+  useEffect(() => {
+    document.title = `${word} · ${S.product}`;
+  }, [word]);
+  useFavicon(job?.status ?? '');
+  if (!job) return html`<${NotThere} id=${id} error=${error.value} again=${read} />`;
+  return html`<${Shown} job=${job} learn=${(/** @type {JobView} */ next) => (kept.value = next)} read=${read} />`;
+}
+
+/** @param {{ id: string, error: import('../data/api.js').ApiError | null, again: () => void }} props */
+function NotThere({ id, error, again }) {
+  if (!error) return html`<div class="page"></div>`;
+  if (error.status !== 404 && error.status !== 422) {
+    return html`<div class="page"><div class="title-bar"></div><${Trouble} error=${error} again=${again} /></div>`;
+  }
+  return html`<div class="page"><div class="empty">
+    <h1>${S.noJob(id)}</h1>
+    <p class="quiet">${S.noJobText}</p>
+    <a class="button" href="/jobs">${S.allJobs}</a>
+  </div></div>`;
+}
+
+/** The tab shows the state too. @param {string} status */
+function useFavicon(status) {
+  useEffect(() => {
+    const icon = document.querySelector('link[rel="icon"]');
+    if (!(icon instanceof HTMLLinkElement) || !status) return undefined;
+    const before = icon.href;
+    icon.href = before.replace(/[^/]*\.svg$/, `${status}.svg`);
+    return () => {
+      icon.href = before;
+    };
+  }, [status]);
+}
+
+/** @param {{ job: JobView, learn: (job: JobView) => void, read: () => Promise<void> }} props */
+function Shown({ job, learn, read }) {
+  const { query } = place.value;
+  const wanted = Number(query.get('attempt')) || null;
+  const chosen = job.attempts.some((one) => one.attempt === wanted) ? wanted : null;
+  const given = query.get('stream') ?? '';
+  const stream = ['stdout', 'stderr'].includes(given) ? given : 'both';
+  const source = useSource(job, chosen, stream);
+  const attempt = chosen ?? (job.attempts.length ? job.attempts[job.attempts.length - 1].attempt : job.attempt);
+  const onStream = (/** @type {string} */ next) => {
+    if (!source.joined.value) source.read(next);
+    refine({ stream: next === 'both' ? '' : next });
+  };
+  return html`<div class="page job">
+    <header class="job-title">
+      <p class="crumbs"><a href="/jobs">${S.jobs}</a> / <code>${job.jobId}</code>
+        <${Copy} text=${job.jobId} label=${S.copyId} /></p>
+      <div class="row-of">
+        <h1 class="cut"><${StatusIcon} status=${job.status} large=${true} />${titleOf(job)}</h1>
+        <span class="room"></span>
+        <${Acts} job=${job} learn=${learn} read=${read} />
+      </div>
+      <p class="sentence" role="status">
+        ${sentenceOf(job, workerName(job.workerId), hasEnded(job) || waits(job) ? Math.max(now.value, 0) : now.value)}
+      </p>
+      <${Note} job=${job} />
+      <${Runs} job=${job} attempt=${attempt} />
+    </header>
+    <div class="job-body">
+      <${LogView} source=${source} stream=${stream} job=${job} attempt=${attempt} onStream=${onStream} />
+      <${Facts} job=${job} />
+    </div>
+  </div>`;
+}
+
+/** The output; read anew when a job that had ended goes on. @param {JobView} job @param {number | null} attempt @param {string} stream */
+function useSource(job, attempt, stream) {
+  const ended = hasEnded(job);
+  const wasEnded = useRef(ended);
+  const turn = useRef(0);
+  if (wasEnded.current && !ended) turn.current += 1;
+  wasEnded.current = ended;
+  const key = `${job.jobId} ${attempt ?? ''} ${turn.current}`;
+  const source = useMemo(() => new Source(job, attempt), [key]);
+  useEffect(() => {
+    source.start(stream);
+    return () => source.stop();
+  }, [source]);
+  return source;
+}
+
+/** What else has to be known: what would end the waiting, or that it may run twice. @param {{ job: JobView }} props */
+function Note({ job }) {
+  if (waits(job) && job.waitingMend) return html`<div class="note"><p>${job.waitingMend}</p></div>`;
+  if (job.status === 'cancelled' && job.confirmed === false) {
+    return html`<div class="note doubt"><p>${S.cancelUnknown}</p></div>`;
+  }
+  return null;
+}
+
+/** Its runs, each with how it went; a press shows its output. @param {{ job: JobView, attempt: number }} props */
+function Runs({ job, attempt }) {
+  if (job.attempts.length < 2) return null;
+  const last = job.attempts[job.attempts.length - 1].attempt;
+  return html`<ol class="runs">
+    ${job.attempts.map((run) => {
+      const status = run.finishedAt === null ? job.status : run.ok ? 'completed' : 'failed';
+      const reason = run.ok || run.finishedAt === null ? '' : reasonOf({ ...job, ...run, status: 'failed' });
+      return html`<li key=${run.attempt}>
+        <button type="button" class="chip" aria-pressed=${String(run.attempt === attempt)} title=${run.message}
+          onClick=${() => refine({ attempt: run.attempt === last ? '' : String(run.attempt) })}>
+          <${StatusWord} status=${status} word=${S.run(run.run)} reason=${reason} />
+        </button>
+      </li>`;
+    })}
+  </ol>`;
+}

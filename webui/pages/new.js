@@ -1,0 +1,171 @@
+// A new job: what shall run, where it may, and what to do when it fails. Faults stand at their fields.
+import { html } from '../html.js';
+import { useEffect, useRef } from '../vendor/hooks.js';
+import { useSignal } from '../vendor/signals.js';
+import { asApiError, call, freshKey } from '../data/api.js';
+import { EMPTY, Fault, draftOf, jobOf, keep, kept } from '../data/draft.js';
+import { mayNot } from '../data/session.js';
+import { go, place } from '../router.js';
+import { S } from '../strings.js';
+import { Button, Trouble } from '../parts/basics.js';
+import { Field, Segments } from '../parts/field.js';
+
+/** @typedef {import('../data/draft.js').Draft} Draft */
+
+const KNOWN = new Set([
+  'command', 'name', 'tags', 'cpu', 'ramMb', 'requires', 'env', 'timeoutSec', 'maxRetries', 'retryOn', 'onLost', 'priority',
+]);
+
+/** The part of a field's path that has a place in the form. @param {string} field */
+const placeOf = (field) => field.split(/[.[]/, 1)[0];
+
+export function NewJobPage() {
+  const draft = useSignal(/** @type {Draft} */ (kept()));
+  const faults = useSignal(/** @type {Record<string, string>} */ ({}));
+  const error = useSignal(/** @type {import('../data/api.js').ApiError | null} */ (null));
+  const busy = useSignal(false);
+  const key = useRef('');
+  const form = useRef(/** @type {HTMLFormElement | null} */ (null));
+  const from = place.value.query.get('from');
+  useEffect(() => {
+    document.title = `${S.newJob} · ${S.product}`;
+    if (!from) return;
+    call('GET', `/api/jobs/status?jobId=${encodeURIComponent(from)}`).then(
+      (job) => (draft.value = draftOf(/** @type {any} */ (job))),
+      (fault) => (error.value = asApiError(fault)),
+    );
+  }, [from]);
+  const put = (/** @type {string} */ name) => (/** @type {string} */ value) => {
+    draft.value = { ...draft.value, [name]: value };
+    key.current = '';
+    keep(draft.value);
+  };
+  const forbidden = mayNot('run jobs');
+  const refused = forbidden ? S.onlyFor(forbidden) : '';
+  const fault = (/** @type {string} */ field, /** @type {string} */ text) => {
+    faults.value = { [field]: text };
+    requestAnimationFrame(() => {
+      const first = form.current?.querySelector('[aria-invalid]');
+      if (!(first instanceof HTMLElement)) return;
+      first.closest('details')?.setAttribute('open', '');
+      first.focus();
+    });
+  };
+  const send = async () => {
+    if (busy.value || refused) return;
+    busy.value = true;
+    error.value = null;
+    faults.value = {};
+    try {
+      key.current ||= freshKey();
+      const job = await call('POST', '/api/jobs/create', jobOf(draft.value), { headers: { 'Idempotency-Key': key.current } });
+      keep(null);
+      go(`/jobs/${/** @type {any} */ (job).jobId}`);
+    } catch (caught) {
+      busy.value = false;
+      if (caught instanceof Fault) {
+        fault(caught.field, caught.message);
+        return;
+      }
+      const told = asApiError(caught);
+      const field = placeOf(told.field);
+      if (KNOWN.has(field)) fault(field, told.text);
+      else error.value = told;
+    }
+  };
+  const onKey = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      void send();
+    }
+  };
+  const submit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    void send();
+  };
+  return html`<div class="page">
+    <header class="title-bar"><h1>${S.newJob}</h1></header>
+    <form class="form" ref=${form} onSubmit=${submit} onKeyDown=${onKey} novalidate>
+      <${What} draft=${draft.value} put=${put} faults=${faults.value} />
+      <${Needs} draft=${draft.value} put=${put} faults=${faults.value} />
+      <${Ends} draft=${draft.value} put=${put} faults=${faults.value} />
+      <${More} draft=${draft.value} put=${put} faults=${faults.value} />
+      <${Trouble} error=${error.value} />
+      <div class="row-of sticky">
+        <${Button} type="submit" kind="primary" busy=${busy.value} refused=${refused}>${S.doRun}<kbd>${S.runKey}</kbd><//>
+        <${Button} kind="bare" onClick=${() => {
+          draft.value = { ...EMPTY };
+          keep(null);
+        }}>${S.clear.replace('filters', 'all')}<//>
+        ${refused ? html`<p class="quiet">${refused}</p>` : null}
+      </div>
+    </form>
+  </div>`;
+}
+
+/** @typedef {{ draft: Draft, put: (name: string) => (value: string) => void, faults: Record<string, string> }} Part */
+
+/** @param {Part} props */
+function What({ draft, put, faults }) {
+  const rows = Math.min(12, Math.max(3, draft.command.split('\n').length));
+  return html`<div class="command-field">
+    <${Segments} label=${S.command} value=${draft.kind} onChange=${put('kind')}
+      options=${{ shell: S.shell, arguments: S.arguments }} />
+    <${Field} label=${S.command} name="command" value=${draft.command} onInput=${put('command')} lines=${rows} mono=${true}
+      autofocus=${true} error=${faults.command} hint=${draft.kind === 'shell' ? S.commandHint : S.argumentsHint} />
+  </div>`;
+}
+
+/** @param {Part} props */
+function Needs({ draft, put, faults }) {
+  return html`<fieldset>
+    <legend>${S.needs}</legend>
+    <div class="fields">
+      <${Field} label=${S.cpu} name="cpu" optional=${true} value=${draft.cpu} onInput=${put('cpu')} hint=${S.cpuHint} error=${faults.cpu} />
+      <${Field} label=${S.ram} name="ram" optional=${true} value=${draft.ram} onInput=${put('ram')} hint=${S.ramHint} error=${faults.ramMb} />
+      <${Field} label=${S.requires} name="requires" optional=${true} value=${draft.requires} onInput=${put('requires')} lines=${2} mono=${true}
+        hint=${S.requiresHint} error=${faults.requires} />
+    </div>
+  </fieldset>`;
+}
+
+/** @param {Part} props */
+function Ends({ draft, put, faults }) {
+  const lost = (/** @type {string} */ value, /** @type {string} */ text) => html`<label class="tick">
+    <input type="radio" name="onLost" value=${value} checked=${draft.onLost === value} onChange=${() => put('onLost')(value)} />${text}
+  </label>`;
+  return html`<fieldset>
+    <legend>${S.ifFails}</legend>
+    <div class="fields">
+      <${Field} label=${S.times} name="retries" type="number" value=${draft.retries} onInput=${put('retries')} error=${faults.maxRetries} />
+      <${Field} label=${S.retryOn} name="retryOn" optional=${true} value=${draft.retryOn} onInput=${put('retryOn')} hint=${S.retryOnHint}
+        error=${faults.retryOn} />
+    </div>
+  </fieldset>
+  <fieldset>
+    <legend>${S.ifLost}</legend>
+    ${lost('hold', S.lostHold)} ${lost('requeue', S.lostRequeue)}
+  </fieldset>`;
+}
+
+/** @param {Part} props */
+function More({ draft, put, faults }) {
+  return html`<details open=${draft.env !== '' || draft.timeout !== ''}>
+      <summary>${S.env} · ${S.timeLimit.toLowerCase()}</summary>
+      <div class="fields">
+        <${Field} label=${S.env} name="env" optional=${true} value=${draft.env} onInput=${put('env')} lines=${3} mono=${true} hint=${S.envHint}
+          error=${faults.env} />
+        <${Field} label=${S.timeLimit} name="timeout" optional=${true} value=${draft.timeout} onInput=${put('timeout')} hint=${S.timeHint}
+          error=${faults.timeoutSec} />
+      </div>
+    </details>
+    <details open=${draft.name !== '' || draft.tags !== '' || draft.priority !== ''}>
+      <summary>${S.nameAndTags}</summary>
+      <div class="fields">
+        <${Field} label=${S.name} name="name" optional=${true} value=${draft.name} onInput=${put('name')} hint=${S.nameHint} error=${faults.name} />
+        <${Field} label=${S.tags} name="tags" optional=${true} value=${draft.tags} onInput=${put('tags')} hint=${S.tagsHint} error=${faults.tags} />
+        <${Field} label=${S.priority} name="priority" type="number" optional=${true} value=${draft.priority} onInput=${put('priority')}
+          hint=${S.priorityHint} error=${faults.priority} />
+      </div>
+    </details>`;
+}

@@ -1,0 +1,168 @@
+// Workers: who is here, how full each is, what is wrong with those that are not, and what an admin can do about it.
+import { html } from '../html.js';
+import { useEffect, useLayoutEffect, useRef } from '../vendor/hooks.js';
+import { useSignal } from '../vendor/signals.js';
+import { asApiError, call } from '../data/api.js';
+import { mayNot } from '../data/session.js';
+import { learn, readWorkers, workers, workersError } from '../data/workers.js';
+import { place, refine } from '../router.js';
+import { S } from '../strings.js';
+import { Button, StatusWord, Trouble, toast } from '../parts/basics.js';
+import { Dialog } from '../parts/dialog.js';
+import { Field } from '../parts/field.js';
+import { Icon } from '../parts/icons.js';
+import { Live } from '../parts/live.js';
+import { memory, now, since, size } from '../words/time.js';
+
+/** @typedef {import('../types/api.js').WorkerView} Worker */
+
+const LISTED = 4;
+
+export function WorkersPage() {
+  const all = workers.value;
+  const withRevoked = place.value.query.get('state') === 'all';
+  const shown = (all ?? []).filter((one) => withRevoked || one.state !== 'revoked');
+  const up = shown.filter((one) => one.state === 'online' || one.state === 'draining').length;
+  const revoked = (all ?? []).filter((one) => one.state === 'revoked').length;
+  const title = all?.length ? `: ${S.workersOf(up, shown.length)}` : '';
+  useEffect(() => {
+    document.title = `${S.workers}${title} · ${S.product}`;
+  }, [title]);
+  return html`<div class="page">
+    <header class="title-bar">
+      <h1>${S.workers}</h1>
+      ${all?.length ? html`<span class="quiet">${S.workersOf(up, shown.length)}</span>` : null}
+      <span class="room"></span>
+      <${Live} />
+      <a class="button primary" href="/workers/add"><${Icon} sign="add" />${S.addWorker}</a>
+    </header>
+    <${Trouble} error=${workersError.value} again=${readWorkers} />
+    ${all && !shown.length
+      ? html`<div class="empty"><h2>${S.noWorkers}</h2><p class="quiet">${S.noWorkersText}</p></div>`
+      : html`<ul class="worker-cards">${shown.map((one) => html`<${Card} key=${one.workerId} worker=${one} />`)}</ul>`}
+    ${revoked
+      ? html`<label class="tick"><input type="checkbox" checked=${withRevoked}
+          onChange=${() => refine({ state: withRevoked ? '' : 'all' })} />${S.showRevoked}</label>`
+      : null}
+  </div>`;
+}
+
+/** Why it is not simply here; '' if it is. @param {Worker} worker */
+function whyOf(worker) {
+  const seen = worker.lastSeenAt ? since(Date.parse(worker.lastSeenAt), now.value) : '';
+  if (worker.state === 'offline') return seen ? S.awaySince(seen) : S.neverSeen;
+  if (worker.state === 'lost') return seen ? S.lostSince(seen) : S.neverSeen;
+  if (worker.state === 'draining') return S.drainingText(worker.jobs.length);
+  return worker.state === 'revoked' ? S.revokedText : '';
+}
+
+/** @param {{ worker: Worker }} props */
+function Card({ worker }) {
+  const why = whyOf(worker);
+  const running = worker.jobs.filter((job) => job.status === 'running').length;
+  const labels = Object.entries(worker.labels);
+  return html`<li class="card worker" data-worker=${worker.workerId}>
+    <header>
+      <${StatusWord} status=${worker.state} word=${html`<strong class="cut">${worker.name}</strong>`} />
+      <span class="room"></span>
+      <span class="quiet">${S.workerStates[worker.state]}</span>
+    </header>
+    <div class="inside">
+      ${why ? html`<p class=${`note ${worker.state === 'lost' ? 'doubt' : ''}`}>${why}</p>` : null}
+      <${Meter} label=${S.slots(running, worker.slots)} share=${worker.slots ? running / worker.slots : 0} />
+      <${Load} worker=${worker} />
+      <p class="faint facts-line">${[worker.platform, worker.cpu ? S.cores(worker.cpu) : '', worker.ramMb ? memory(worker.ramMb) : '', `v${worker.version}`]
+        .filter(Boolean)
+        .join(' · ')}</p>
+      ${labels.length
+        ? html`<p class="row-of">${labels.map(([name, value]) => html`<span class="tag" key=${name}>${name}=${value}</span>`)}</p>`
+        : null}
+      ${worker.jobs.length ? html`<${Running} worker=${worker} />` : null}
+    </div>
+    ${worker.state === 'revoked' ? null : html`<${Acts} worker=${worker} />`}
+  </li>`;
+}
+
+/** @param {{ worker: Worker }} props */
+function Load({ worker }) {
+  const load = worker.load;
+  if (!load || worker.state === 'lost' || worker.state === 'offline') return null;
+  const { cpu, memoryUsedBytes: used, memoryTotalBytes: total } = load;
+  return html`<div class="loads">
+    ${typeof cpu === 'number' ? html`<${Meter} label=${`${S.cpuLoad} ${Math.round(cpu * 100)} %`} share=${cpu} />` : null}
+    ${typeof used === 'number' && total
+      ? html`<${Meter} label=${`${S.memoryLoad} ${S.ofTotal(size(used), size(total))}`} share=${used / total} />`
+      : null}
+  </div>`;
+}
+
+/** @param {{ label: string, share: number }} props */
+function Meter({ label, share }) {
+  const bar = useRef(/** @type {HTMLElement | null} */ (null));
+  useLayoutEffect(() => {
+    bar.current?.style.setProperty('--share', `${Math.round(Math.min(1, share) * 100)}%`);
+  }, [share]);
+  return html`<div class="meter"><span>${label}</span><div class="meter-bar" aria-hidden="true"><i ref=${bar}></i></div></div>`;
+}
+
+/** @param {{ worker: Worker }} props */
+function Running({ worker }) {
+  const jobs = worker.jobs.slice(0, LISTED);
+  return html`<div>
+    <h3>${S.runningHere}</h3>
+    <ul class="running-here">
+      ${jobs.map((job) => html`<li key=${job.jobId}>
+        <a href=${`/jobs/${job.jobId}`}><${StatusWord} status=${job.status} word=${html`<code>${job.jobId.slice(0, 13)}…</code>`} /></a>
+      </li>`)}
+    </ul>
+    ${worker.jobs.length > LISTED
+      ? html`<a class="faint" href=${`/jobs?worker=${encodeURIComponent(worker.workerId)}&status=running`}>${S.andMore(worker.jobs.length - LISTED)}</a>`
+      : null}
+  </div>`;
+}
+
+/** @param {Worker} worker @param {string} method @param {unknown} [body] */
+async function change(worker, method, body) {
+  /** @type {Worker} */
+  const next = await call(method, `/api/workers/${encodeURIComponent(worker.workerId)}`, body);
+  learn([next]);
+}
+
+/** @param {{ worker: Worker }} props */
+function Acts({ worker }) {
+  const asks = useSignal('');
+  const busy = useSignal(false);
+  const forbidden = mayNot('manage workers');
+  const refused = forbidden ? S.onlyFor(forbidden) : '';
+  const draining = worker.state === 'draining';
+  const drain = async () => {
+    busy.value = true;
+    try {
+      await change(worker, 'PATCH', { draining: !draining });
+    } catch (fault) {
+      toast(asApiError(fault).text);
+    } finally {
+      busy.value = false;
+    }
+  };
+  const close = () => (asks.value = '');
+  return html`<footer class="row-of">
+    <${Button} kind="small" busy=${busy.value} refused=${refused} onClick=${drain}>${draining ? S.resume : S.drain}<//>
+    <${Button} kind="small" refused=${refused} onClick=${() => (asks.value = 'rename')}>${S.rename}<//>
+    <${Button} kind="small" refused=${refused} onClick=${() => (asks.value = 'revoke')}>${S.revoke}<//>
+    ${asks.value === 'rename' ? html`<${Rename} worker=${worker} onClose=${close} />` : null}
+    ${asks.value === 'revoke'
+      ? html`<${Dialog} title=${S.revokeTitle(worker.name)} safe=${S.keepIt} act=${S.doRevoke} danger=${true} onClose=${close}
+          onAct=${() => change(worker, 'DELETE')}><p>${S.revokeText(worker.jobs.length)}</p><//>`
+      : null}
+  </footer>`;
+}
+
+/** @param {{ worker: Worker, onClose: () => void }} props */
+function Rename({ worker, onClose }) {
+  const name = useSignal(worker.name);
+  return html`<${Dialog} title=${S.renameTitle(worker.name)} safe=${S.keepIt} act=${S.doRename} onClose=${onClose}
+    onAct=${() => change(worker, 'PATCH', { name: name.value.trim() })}>
+    <${Field} label=${S.name} value=${name.value} onInput=${(/** @type {string} */ value) => (name.value = value)} />
+  <//>`;
+}

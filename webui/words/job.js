@@ -1,0 +1,121 @@
+// What is said of a job: its title, its status with the reason, and one sentence why it waits, runs or ended.
+import { S } from '../strings.js';
+import { duration, since } from './time.js';
+
+/** @typedef {import('../types/api.js').JobRow} JobRow */
+/** @typedef {import('../types/api.js').JobView} JobView */
+
+/** In the order in which they are filtered by. */
+export const STATUSES = ['running', 'queued', 'assigned', 'scheduled', 'unknown', 'failed', 'completed', 'cancelled'];
+
+const ENDED = new Set(['completed', 'failed', 'cancelled']);
+const WAITING = new Set(['scheduled', 'queued', 'assigned']);
+
+/** @param {{ status: string }} job */
+export const hasEnded = (job) => ENDED.has(job.status);
+
+/** @param {{ status: string }} job */
+export const waits = (job) => WAITING.has(job.status);
+
+/** A command as a line. @param {string | string[]} command */
+export function lineOf(command) {
+  return typeof command === 'string' ? command : command.map(quoted).join(' ');
+}
+
+/** One argument for a POSIX shell. @param {string} word */
+export function quoted(word) {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** @param {JobRow | JobView} job */
+export function titleOf(job) {
+  return job.name ?? lineOf(job.command).split('\n', 1)[0];
+}
+
+/** The reason after the status word. @param {JobRow | JobView} job */
+export function reasonOf(job) {
+  if (job.cancelRequested && !hasEnded(job)) return S.cancelling;
+  if (job.status === 'cancelled' && job.confirmed === false) return 'not confirmed';
+  if (job.status !== 'failed') return '';
+  if (job.reason === 'exit') return `exit ${job.exitCode ?? '?'}`;
+  if (job.reason === 'signal' && job.signal !== null) return `signal ${job.signal}`;
+  return job.reason ?? '';
+}
+
+const REASONS = /** @type {Record<string, (job: JobRow | JobView) => string>} */ ({
+  exit: (job) => `exit code ${job.exitCode ?? S.notKnown}`,
+  signal: (job) => `ended by signal ${job.signal ?? S.notKnown}`,
+  timeout: () => 'stopped after its time limit',
+  oom: () => 'needed more memory than it may have',
+  start: () => 'could not be started',
+  image: () => 'image could not be had',
+  worker: () => 'worker gave it up',
+  lost: () => 'worker lost, given up',
+  rejected: () => 'every matching worker’s owner refuses',
+  expired: () => 'waited past its limit',
+  dependency: () => 'a job it depends on did not complete',
+});
+
+/** Why it waits, or how it ended, in one sentence; '' where the status says it all. @param {JobRow | JobView} job */
+export function whyOf(job) {
+  if (waits(job)) return job.waitingFor ?? '';
+  if (job.message) return job.message;
+  if (job.status === 'failed') return REASONS[job.reason ?? '']?.(job) ?? job.reason ?? '';
+  if (job.status === 'unknown') return 'Its worker is silent. It may still be running there.';
+  if (job.status === 'cancelled' && job.confirmed === false) return 'The worker has not confirmed that nothing runs.';
+  return '';
+}
+
+/** How long it ran, or has run; null before it ran. @param {JobRow | JobView} job @param {number} now */
+export function ranFor(job, now) {
+  if (!job.startedAt) return null;
+  const end = job.finishedAt ? Date.parse(job.finishedAt) : now;
+  return end - Date.parse(job.startedAt);
+}
+
+/** The moment that a row shows: its end, else its start, else when it was submitted. @param {JobRow | JobView} job */
+export function whenOf(job) {
+  return Date.parse(job.finishedAt ?? job.startedAt ?? job.createdAt);
+}
+
+/** @param {string} text */
+const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
+
+/** @param {string} text */
+const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
+
+/**
+ * The sentence under the title.
+ * @param {JobView} job
+ * @param {string} worker what people call its worker
+ * @param {number} now
+ */
+export function sentenceOf(job, worker, now) {
+  const on = worker ? ` on ${worker}` : '';
+  const ran = ranFor(job, now);
+  const took = ran === null ? '' : ` after ${duration(ran)}`;
+  const run = job.run > 1 ? `, run ${job.run}` : '';
+  const ended = job.finishedAt ? ` · ${since(Date.parse(job.finishedAt), now)}` : '';
+  const why = whyOf(job);
+  if (waits(job)) return capital(sentence(why || job.status));
+  if (job.status === 'running') {
+    const asked = job.cancelRequested ? 'Being cancelled' : 'Running';
+    return `${asked}${on} for ${duration(ran ?? 0)}${run}`;
+  }
+  if (job.status === 'unknown') return capital(sentence(why));
+  if (job.status === 'completed') return `Completed${took}${on}${run}${ended}`;
+  return `${capital(job.status)}${why ? `: ${why}` : ''}${/[.!?]$/.test(why) ? ' Ended' : ''}${took}${on}${run}${ended}`;
+}
+
+/** The command line that submits the same. @param {JobView} job */
+export function asCli(job) {
+  const words = ['cmdexec', 'run'];
+  if (job.name) words.push('--name', quoted(job.name));
+  for (const [name, value] of Object.entries(job.env)) words.push('--env', quoted(`${name}=${value}`));
+  if (job.timeoutSec !== null) words.push('--timeout', `${job.timeoutSec}s`);
+  if (job.cpu !== null) words.push('--cpu', String(job.cpu));
+  if (job.ramMb !== null) words.push('--ram', `${job.ramMb}MiB`);
+  words.push('--');
+  words.push(...(typeof job.command === 'string' ? [quoted(job.command)] : job.command.map(quoted)));
+  return words.join(' ');
+}

@@ -1,0 +1,108 @@
+// Times, durations, sizes and counts in words, always the same ones.
+import { signal } from '../vendor/signals.js';
+import { S } from '../strings.js';
+
+/** The time now in ms; it goes on each second while somebody looks. */
+export const now = signal(Date.now());
+
+/** Whether times are shown exactly. */
+export const exact = signal(false);
+
+/** Begin to count seconds. */
+export function startClock() {
+  const tick = () => {
+    if (!document.hidden) now.value = Date.now();
+  };
+  setInterval(tick, 1000);
+  document.addEventListener('visibilitychange', tick);
+}
+
+const SEC = 1000;
+const MIN = 60 * SEC;
+const HOUR = 60 * MIN;
+const DAY = 24 * HOUR;
+
+/** @param {number} n */
+const two = (n) => String(n).padStart(2, '0');
+
+/**
+ * `now`, `12 s ago`, `3 min ago`, `14:02` today, `Mon 14:02` within a week, `3 Nov 14:02`.
+ * @param {number} at
+ * @param {number} from
+ */
+export function since(at, from) {
+  const age = from - at;
+  if (age < 2 * SEC && age > -2 * SEC) return S.now;
+  if (age >= 0 && age < MIN) return S.ago(`${Math.floor(age / SEC)} s`);
+  if (age >= 0 && age < HOUR) return S.ago(`${Math.floor(age / MIN)} min`);
+  const date = new Date(at);
+  const clock = `${two(date.getHours())}:${two(date.getMinutes())}`;
+  if (date.toDateString() === new Date(from).toDateString()) return clock;
+  if (Math.abs(age) < 6 * DAY) return `${date.toLocaleDateString('en', { weekday: 'short' })} ${clock}`;
+  return `${date.getDate()} ${date.toLocaleDateString('en', { month: 'short' })} ${clock}`;
+}
+
+/** With seconds and zone. @param {number} at */
+export function exactly(at) {
+  const date = new Date(at);
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const clock = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  const minutes = -date.getTimezoneOffset();
+  const zone = `${minutes < 0 ? '−' : '+'}${two(Math.floor(Math.abs(minutes) / 60))}:${two(Math.abs(minutes) % 60)}`;
+  return `${day} ${clock} ${zone}`;
+}
+
+/** Only the clock, for what happened lately. @param {number} at */
+export function clockOf(at) {
+  return exactly(at).slice(11, 19);
+}
+
+/** Two units: `0.4 s`, `58 s`, `4 min 12 s`, `3 h 05 min`, `2 d 04 h`. @param {number} ms */
+export function duration(ms) {
+  const at = Math.max(0, ms);
+  if (at < 10 * SEC) return `${(at / SEC).toFixed(1)} s`;
+  if (at < MIN) return `${Math.round(at / SEC)} s`;
+  if (at < HOUR) return `${Math.floor(at / MIN)} min ${two(Math.floor((at % MIN) / SEC))} s`;
+  if (at < DAY) return `${Math.floor(at / HOUR)} h ${two(Math.floor((at % HOUR) / MIN))} min`;
+  return `${Math.floor(at / DAY)} d ${two(Math.floor((at % DAY) / HOUR))} h`;
+}
+
+/** 1 MB is 1,000,000 bytes, as in the API. @param {number} bytes */
+export function size(bytes) {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  const number = unit === 0 || value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(1);
+  return `${number} ${unit === 0 && bytes === 1 ? 'byte' : units[unit]}`;
+}
+
+/** Memory as jobs ask for it, in MB of 2^20 bytes. @param {number} mb */
+export function memory(mb) {
+  return mb >= 1024 ? `${Number((mb / 1024).toFixed(1))} GiB` : `${mb} MiB`;
+}
+
+/** @param {number} n */
+export function count(n) {
+  return n.toLocaleString('en');
+}
+
+const UNITS = /** @type {Record<string, number>} */ ({ '': 1, s: 1, m: 60, min: 60, h: 3600, d: 86400 });
+
+/** `90`, `90 s`, `5m`, `2 h` → seconds; null for what is no duration. @param {string} text */
+export function secondsOf(text) {
+  const found = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(text);
+  const unit = found && UNITS[found[2].toLowerCase()];
+  return found && unit ? Number(found[1]) * unit : null;
+}
+
+/** `512`, `512 MB`, `4 GiB` → MB of 2^20 bytes; null for what is no size. @param {string} text */
+export function mbOf(text) {
+  const found = /^\s*(\d+(?:\.\d+)?)\s*(?:([mgt])i?b?)?\s*$/i.exec(text);
+  if (!found) return null;
+  const times = { m: 1, g: 1024, t: 1024 * 1024 }[(found[2] ?? 'm').toLowerCase()] ?? 1;
+  return Math.round(Number(found[1]) * times);
+}
