@@ -53,11 +53,12 @@ class Batches:
         rest = self._lines[self._taken :]
         if not rest:
             return
-        tell(
-            f"{self._taken:,} of {len(self._lines):,} jobs are submitted, those before line {rest[0].number}"
-            + ("." if sure else "; whether the next ones are is not known.")
-            + f" The same command with `--key {self._key}` submits the rest, and nothing twice."
-        )
+        known = f"{self._taken:,} of {len(self._lines):,} jobs are submitted, those before line {rest[0].number}"
+        if not self._taken:
+            known = "None of the jobs is known to be submitted" if not sure else "None of the jobs is submitted"
+        unsure = "" if sure or not self._taken else "; whether the next ones are is not known"
+        more = f" The same command with `--key {self._key}` submits the rest, and nothing twice."
+        tell(f"{known}{unsure}.{'' if sure and not self._taken else more}")
 
 
 def _cut(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:

@@ -1,0 +1,94 @@
+"""How jobs and workers are named, and what is said where a name means none or several."""
+
+import pytest
+
+from cmdexec.protocol.requests import CancelledView, JobsView
+from tests.support.answers import USER, Answers, Refusal, page, row, worker
+from tests.support.scripted import JOB_ID, job
+
+Captured = pytest.CaptureFixture[str]
+OTHER = "01936f0e-4f2a-7002-8c3f-0a1b2c3d4e5f"
+ME = {"user": USER, "permissions": [], "expiresAt": "2026-11-26T10:00:00.000Z", "serverVersion": "0"}
+
+
+def shown(*rows: str, **more: object) -> Answers:
+    routes = {"GET /api/jobs": page(*map(row, rows)), "GET /api/jobs/status": job(), "GET /api/workers/list": []}
+    return Answers(routes | more)
+
+
+async def test_a_whole_id_is_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with shown().up(monkeypatch) as server:
+        assert await server.run("show", "--json", JOB_ID.upper()) == 0
+    assert [(one.path, one.query) for one in server.asked] == [("/api/jobs/status", {"jobId": JOB_ID})]
+
+
+async def test_the_beginning_of_an_id_is_enough_if_it_is_the_only_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    async with shown(JOB_ID, OTHER).up(monkeypatch) as server:
+        assert await server.run("show", "--json", JOB_ID[:20]) == 0
+        assert server.asked[0].query["q"] == JOB_ID[:20]
+        assert server.asked[1].query == {"jobId": JOB_ID}
+        assert await server.run("show", "01936f0e") == 1
+        assert f"The ids of 2 jobs begin with 01936f0e: {JOB_ID}, {OTHER}. Write more of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("0193", "`0193` names no job. Write an id, its first 6 characters or more, or `last`"),
+        ("build", "`build` names no job."),
+        ("", "An empty text names no job."),
+        ("ffffff", "No job's id begins with ffffff. `cmdexec jobs` lists those there are."),
+        ("\udcff\x1b[31m", "names no job."),
+    ],
+)
+async def test_a_name_of_no_job_is_told(
+    name: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """A name or a tag that begins so is no job's id."""
+    async with shown(JOB_ID).up(monkeypatch) as server:
+        assert await server.run("logs", name) == 1
+    told = capsys.readouterr().err
+    assert said in told
+    assert "\x1b" not in told
+
+
+async def test_last_is_never_the_job_of_somebody_else(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    """It may be cancelled by that name."""
+    jobs = JobsView(jobs=(job("running", job_id=OTHER, owner="another"), job("running", owner=USER.user_id)))
+    told = CancelledView(jobs=())
+    async with shown(
+        OTHER, JOB_ID, **{"GET /api/auth/me": ME, "GET /api/jobs/status": jobs, "POST /api/jobs/cancel": told}
+    ).up(monkeypatch) as server:
+        assert await server.run("cancel", "last") == 0
+        assert server.asked[-1].body == {"jobId": [JOB_ID]}
+        server.routes["GET /api/jobs/status"] = JobsView(jobs=jobs.jobs[:1])
+        assert await server.run("cancel", "last") == 1
+    assert "There is no job of yours among the newest 2." in capsys.readouterr().err
+    assert len([one for one in server.asked if one.method == "POST"]) == 1
+
+
+W1, OLD, BIG = worker("w1", "worker-1"), worker("w1", "worker-0", state="revoked"), worker("big", "worker-2")
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "found"),
+    [("w1", 0, "worker-1"), ("worker-0", 0, "worker-0"), ("bi", 0, "worker-2"), ("worker-", 1, "may be any of 3"),
+     ("no", 1, "There is no worker `no`."), ("", 1, "There is no worker An empty")],
+)  # fmt: skip
+async def test_a_worker_is_named_by_name_id_or_the_beginning_of_one(
+    name: str, code: int, found: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """Of two with one name it is the one that was not revoked."""
+    async with Answers({"GET /api/workers/list": {"workers": [W1, OLD, BIG]}}).up(monkeypatch) as server:
+        assert await server.run("workers", "show", "--json", name) == code
+    said = capsys.readouterr()
+    assert (f'"workerId":"{found}"' in said.out) if code == 0 else found in said.err
+
+
+async def test_a_refusal_of_the_server_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    refused = Refusal(403, "forbidden", "This needs the permission to run jobs.", "Ask an admin.")
+    async with shown(**{"POST /api/jobs/cancel": refused}).up(monkeypatch) as server:
+        assert await server.run("cancel", JOB_ID) == 1
+    assert capsys.readouterr().err == "cmdexec: This needs the permission to run jobs. Ask an admin.\n"

@@ -1,0 +1,145 @@
+"""`cmdexec submit`: one job, or a file of them, checked whole before any is submitted."""
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmdexec.protocol.requests import JobsView
+from tests.support.answers import Answers, Asked, Refusal
+from tests.support.scripted import JOB_ID, job
+
+CREATE = "POST /api/jobs/create"
+
+
+def each(asked: Asked) -> JobsView:
+    """A job for each that was sent, told apart by its name."""
+    return JobsView(jobs=tuple(job("queued", job_id=one["name"], name=one["name"]) for one in asked.body))
+
+
+def written(path: Path, *jobs: Any) -> str:
+    path.write_text("".join(f"{one if isinstance(one, str) else json.dumps(one)}\n" for one in jobs))
+    return str(path)
+
+
+def many(count: int, **more: Any) -> list[dict[str, Any]]:
+    return [{"command": "true", "name": f"n{number}", **more} for number in range(count)]
+
+
+async def test_the_id_is_printed_and_all_that_was_said_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "in").write_bytes(b"\x00\xff")
+    options = ("--name", "n", "--retries", "2", "-r", "gpu=yes", "--tag", "t", "--key", "k1", "-i")
+    async with Answers({CREATE: job("queued")}).up(monkeypatch) as server:
+        assert await server.run("submit", *options, str(tmp_path / "in"), "--", "a", "b c") == 0
+        assert await server.run("submit", "--json", "echo a | wc") == 0
+    assert server.asked[0].body == {
+        "command": ["a", "b c"], "name": "n", "maxRetries": 2, "requires": {"gpu": "yes"}, "tags": ["t"],
+        "stdin": "AP8=",
+    }  # fmt: skip
+    assert server.asked[0].headers["Idempotency-Key"] == "k1"
+    assert server.asked[1].body == {"command": "echo a | wc"}
+    plain, as_json = capfd.readouterr().out.splitlines()
+    assert plain == JOB_ID
+    assert json.loads(as_json)["jobId"] == JOB_ID
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["submit"], 2, "There is nothing to submit."),
+        (["submit", "--file", "f", "--", "true"], 2, "--file has jobs of its own"),
+        (["submit", "--file", "f", "--name", "n"], 2, "--file has jobs of its own"),
+        (["submit", "--file", "no-such-file"], 2, "no-such-file cannot be read: No such file or directory."),
+        (["submit", "-i", "no-such-file", "--", "true"], 2, "no-such-file cannot be read"),
+        (["submit", "--key", "a b", "--", "true"], 2, "printable ASCII"),
+        (["submit", "--retries", "many", "--", "true"], 2, "--retries"),
+        (["submit", "--", "true", "\udcff"], 1, "This holds bytes that are not UTF-8 text."),
+    ],
+)
+async def test_what_is_written_wrongly_is_told_before_anything_is_submitted(
+    arguments: list[str], code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Answers({}).up(monkeypatch) as server:
+        assert await server.run(*arguments) == code
+    assert said in capsys.readouterr().err
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["{"], "Line 1 is no JSON object in UTF-8. Write one job a line"),
+        ([{"command": "true"}, "", {"command": 1}], "Line 3: `command`: Expected"),
+        ([{"command": "true", "nmae": "a"}], "Line 1: `nmae` is no field of a job. Take it out."),
+        ([{"command": "true", "gpu": 1}], "Line 1: `gpu` is not provided yet."),
+        ([{"command": "true", "env": {"A": 1}}], "Line 1: `env[...]`: Expected `str`, got `int`."),
+        ([{"name": "a"}], "Line 1: Object missing required field `command`."),
+        (['{"command": ' + "[" * 100_000], "Line 1"),
+        (["", " "], "jobs.jsonl holds no job."),
+    ],
+)
+async def test_a_bad_line_is_named_and_nothing_is_submitted(
+    lines: list[Any], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    async with Answers({}).up(monkeypatch) as server:
+        assert await server.run("submit", "-f", written(tmp_path / "jobs.jsonl", *lines)) != 0
+    assert said in capsys.readouterr().err
+    assert server.asked == []
+
+
+async def test_thousands_go_in_batches_in_the_order_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    jobs = many(2300, tags=["t"])
+    async with Answers({CREATE: each}).up(monkeypatch) as server:
+        assert await server.run("submit", "-f", written(tmp_path / "jobs.jsonl", *jobs), "--key", "k") == 0
+    assert [len(one.body) for one in server.asked] == [1000, 1000, 300]
+    assert [one.headers["Idempotency-Key"] for one in server.asked] == ["k-1", "k-2", "k-3"]
+    assert [one for batch in server.asked for one in batch.body] == jobs
+    assert capfd.readouterr().out.split() == [one["name"] for one in jobs]
+
+
+async def test_no_batch_is_larger_than_the_server_takes(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    large = many(4, env={name: "x" * 130_000 for name in "abcdefghijklmnopqrst"})
+    async with Answers({CREATE: each}).up(monkeypatch) as server:
+        assert await server.run("submit", "-f", written(tmp_path / "jobs.jsonl", *large)) == 0
+    assert [len(one.body) for one in server.asked] == [2, 2]
+    assert all(int(one.headers["Content-Length"]) <= 8 << 20 for one in server.asked)
+    assert len(capfd.readouterr().out.split()) == 4
+
+
+async def test_standard_input_is_a_file_too(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lines = io.TextIOWrapper(io.BytesIO(b'{"command": "true", "name": "a"}'), encoding="utf-8")
+    async with Answers({CREATE: each}).up(monkeypatch) as server:
+        monkeypatch.setattr(sys, "stdin", lines)
+        assert await server.run("submit", "-f", "-", "--json") == 0
+    assert json.loads(capfd.readouterr().out)["name"] == "a"
+
+
+async def test_where_a_batch_is_refused_it_is_said_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """And that works: the same key makes the same batches, of which the server knows the first."""
+    file = written(tmp_path / "jobs.jsonl", "", *many(1500))
+    full = Refusal(422, "key_reused", "No.", "Do.")
+    async with Answers({CREATE: [each, full]}).up(monkeypatch) as server:
+        assert await server.run("submit", "-f", file, "--key", "mine") == 1
+        told = capfd.readouterr()
+        assert told.out.split() == [f"n{number}" for number in range(1000)]
+        assert told.err == (
+            "cmdexec: No. Do.\ncmdexec: 1,000 of 1,500 jobs are submitted, those before line 1002. "
+            "The same command with `--key mine` submits the rest, and nothing twice.\n"
+        )
+        server.routes[CREATE] = each
+        server.asked.clear()
+        assert await server.run("submit", "-f", file, "--key", "mine") == 0
+    assert [one.headers["Idempotency-Key"] for one in server.asked] == ["mine-1", "mine-2"]
