@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from io import BytesIO
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from cmdexec.protocol.requests import ErrorBody
 from cmdexec.runtime import Threads
 
 _ROUTE_OF = {route.operation: route for route in ROUTES}
+_LARGE = 256 * 1024
 _OF_A_PROXY = frozenset({502, 504})
 
 
@@ -56,7 +58,7 @@ class Exchange:
         self.asked = access.url
         try:
             async with self._session.request(
-                route.method, f"{access.url}{path}", params=query, data=body, headers=sent, timeout=timeout
+                route.method, f"{access.url}{path}", params=query, data=_piecewise(body), headers=sent, timeout=timeout
             ) as response:
                 self.asked = None
                 if response.status >= 400:
@@ -96,6 +98,11 @@ class Exchange:
 
 def _bearer(access: Access) -> dict[str, str]:
     return {"Authorization": f"Bearer {access.token}"}
+
+
+def _piecewise(body: bytes | None) -> bytes | BytesIO | None:
+    """A large body is sent in pieces: as one it would stop everything else on the loop meanwhile."""
+    return BytesIO(body) if body is not None and len(body) > _LARGE else body
 
 
 def _laid_out(method: str, path: str, request: Any) -> tuple[str, list[tuple[str, str]], bytes | None]:
