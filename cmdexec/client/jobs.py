@@ -1,12 +1,13 @@
 """The calls about jobs."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Literal
 
 import msgspec
 
 from cmdexec.client.caller import Caller
 from cmdexec.client.follow import Start
+from cmdexec.client.wanted import batches
 from cmdexec.errors import CmdexecError, Unavailable
 from cmdexec.protocol import listing, requests
 from cmdexec.protocol.listing import JobRow, JobsPage, JobsQuery
@@ -33,6 +34,16 @@ class JobCalls(Caller):
         """Submit up to 1,000 jobs, all or none; they come back in the order given."""
         answer = await self._call("jobs.create", list(jobs), requests.JobsView, headers=self._key(key))
         return answer.jobs
+
+    async def submit_many(self, jobs: Iterable[NewJob]) -> list[JobView]:
+        """Submit any number of jobs, in lists that a server takes, each all or none; they come back in the order given.
+
+        When it raises, the lists before the one that failed have been submitted.
+        """
+        found: list[JobView] = []
+        for batch in batches(jobs):
+            found += await self.submit_all(batch)
+        return found
 
     async def status(self, job_id: str, *, patient: bool = True) -> JobView:
         """How a job stands; not `patient`: as far as that can be had now. Raises Refused("not_found")."""

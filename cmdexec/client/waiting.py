@@ -117,11 +117,13 @@ class Waiting:
             for future in self._waiters.get(job.job_id, set()):
                 if not future.done():
                     future.set_result(job)
+            self._let_go(job.job_id)
 
     def _fail(self, job_id: str, wrong: CmdexecError) -> None:
         for future in self._waiters.get(job_id, set()):
             if not future.done():
                 future.set_exception(wrong)
+        self._let_go(job_id)
 
     # Told over a socket
 
@@ -200,10 +202,23 @@ class Waiting:
                 looks = 0
                 self._unwatched.clear()
                 await self._unwatched.wait()
-            await self._pause(looks)
+            if looks and await self._more_within(looks):
+                looks = 0
+            if not looks:
+                self._unwatched.clear()
+                await self._pause(0)
             looks += 1
             if job_ids := self._to_look_at():
                 await self._look(job_ids)
+
+    async def _more_within(self, looks: int) -> bool:
+        """Pause; whether there were more to look at before it was over."""
+        async with asyncio.TaskGroup() as group:
+            pause, more = group.create_task(self._pause(looks)), group.create_task(self._unwatched.wait())
+            await asyncio.wait((pause, more), return_when=asyncio.FIRST_COMPLETED)
+            for task in (pause, more):
+                task.cancel()
+        return self._unwatched.is_set()
 
     def _to_look_at(self) -> list[str]:
         return [job_id for job_id in self._waiters if job_id not in self._watched]

@@ -8,7 +8,7 @@ from typing import ClassVar
 from platformdirs import user_config_path
 
 from cmdexec.settings.declare import Check, Kind, Relation, Setting, Side
-from cmdexec.settings.shared import DAY, KIB, shared
+from cmdexec.settings.shared import DAY, KIB, MIB, shared
 
 _HERE: frozenset[Side] = frozenset({"client"})
 
@@ -57,6 +57,11 @@ CLIENT: tuple[Setting, ...] = (
         "A followed job whose server says nothing for so long, not even that it is there, is followed anew.",
         _HERE, unit="s", minimum=0.1, maximum=3600,
     ),
+    Setting(
+        "RESULT_MAX_BYTES", Kind.SIZE, 64 * MIB,
+        "The most of each stream that a result of the Python library holds; longer ones are read piece by piece.",
+        _HERE, unit="bytes", minimum=0, maximum=1 << 40,
+    ),
 )  # fmt: skip
 
 
@@ -78,6 +83,7 @@ class ClientSettings:
     retry_first_sec: float
     retry_max_sec: float
     follow_silence_sec: float
+    result_max_bytes: int
 
 
 CLIENT_CHECKS: tuple[Check, ...] = ()

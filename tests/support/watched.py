@@ -1,0 +1,123 @@
+"""A server whose jobs a test ends by hand, and which people's programs may watch over a socket, or may not."""
+
+import json as plain
+from typing import Any, Literal
+
+import msgspec
+from aiohttp import WSMsgType, web
+from aiohttp.test_utils import TestServer
+
+from cmdexec.client import Access, Client
+from cmdexec.runtime import system_runtime
+from cmdexec.settings.client import ClientSettings
+from cmdexec.settings.load import make
+from tests.support.scripted import TOKEN, job
+
+Way = Literal["open", "refused", "deaf", "away"]
+"""What becomes of sockets. deaf: they open, and nothing is answered. away: no request is answered either."""
+
+
+class Watched:
+    """`async with Watched() as client`.
+
+    jobs      id → status; a job that is not here is unknown
+    looks     ids that were asked after over HTTP, call by call
+    sockets   those that are open
+    watching  who watches what, by socket; `most`: the most that any watched at once
+    """
+
+    def __init__(self, way: Way = "open", **settings: object) -> None:
+        self.way = way
+        self.jobs: dict[str, str] = {}
+        self.looks: list[list[str]] = []
+        self.watching: dict[web.WebSocketResponse, set[str]] = {}
+        self.opened = self.most = 0
+        app = web.Application()
+        app.router.add_get("/ws", self._socket)
+        app.router.add_get("/api/jobs/status", self._status)
+        self.server = TestServer(app)
+        fast = {"retry_first_sec": "10ms", "retry_max_sec": "50ms", "patience_sec": "5s"}
+        self.client: Client | None = None
+        self._settings = make(ClientSettings, **{**fast, **settings})
+
+    async def __aenter__(self) -> Client:
+        await self.server.start_server(max_line_size=16 * 1024)
+        access = Access(str(self.server.make_url("")).rstrip("/"), TOKEN)
+        self.client = Client(lambda: access, settings=self._settings, runtime=system_runtime("test", 1))
+        return await self.client.__aenter__()
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self.client is not None
+        await self.client.__aexit__()
+        self.client.runtime.threads.close()
+        await self.server.close()
+
+    async def end(self, *job_ids: str, status: str = "completed") -> None:
+        """End jobs, and tell whoever watches them."""
+        for job_id in job_ids:
+            self.jobs[job_id] = status
+        for socket, watched in tuple(self.watching.items()):
+            if told := [job_id for job_id in job_ids if job_id in watched]:
+                await self._tell(socket, told)
+
+    async def cut(self) -> None:
+        for socket in tuple(self.watching):
+            await socket.close(code=1001)
+
+    async def _tell(self, socket: web.WebSocketResponse, job_ids: list[str]) -> None:
+        views = [self._view(job_id) for job_id in job_ids]
+        await socket.send_str(msgspec.json.encode({"op": "job", "items": views}).decode())
+
+    def _view(self, job_id: str) -> Any:
+        return job(self.jobs[job_id], job_id=job_id)
+
+    async def _status(self, request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        if self.way == "away":
+            request.transport.abort()
+            return web.Response()
+        job_ids = request.query.getall("jobId")
+        self.looks.append(job_ids)
+        for job_id in job_ids:
+            if job_id not in self.jobs:
+                refusal = {"error": {"code": "not_found", "message": f"There is no job {job_id}.", "field": "jobId"}}
+                return web.json_response(refusal, status=404)
+        views = [self._view(job_id) for job_id in job_ids]
+        body = msgspec.json.encode(views[0] if len(views) == 1 else {"jobs": views})
+        return web.Response(body=body, content_type="application/json")
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        if self.way == "refused":
+            return web.Response(status=403)
+        if self.way == "away":
+            request.transport.abort()
+            return web.Response()
+        socket = web.WebSocketResponse(protocols=("cmdexec.v1",))
+        await socket.prepare(request)
+        self.opened += 1
+        self.watching[socket] = set()
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.TEXT and self.way == "open":
+                    frames = plain.loads(message.data)
+                    for frame in frames if isinstance(frames, list) else [frames]:
+                        await self._take(socket, frame)
+        finally:
+            del self.watching[socket]
+        return socket
+
+    async def _take(self, socket: web.WebSocketResponse, frame: dict[str, Any]) -> None:
+        job_ids = [item["jobId"] for item in frame["items"]]
+        known = [job_id for job_id in job_ids if job_id in self.jobs]
+        watched = self.watching[socket]
+        if frame["op"] == "unwatch":
+            watched -= set(job_ids)
+        else:
+            watched |= set(known)
+            self.most = max(self.most, len(watched))
+        refused = {"code": "not_found", "message": "There is no such job."}
+        answers = [{} if job_id in known else refused for job_id in job_ids]
+        await socket.send_str(plain.dumps({"re": frame["id"], "items": answers}))
+        if frame["op"] == "watch" and known:
+            await self._tell(socket, known)
