@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from cmdexec.protocol.messages import Key, ShortText
+from cmdexec.protocol.messages import JobId, Key, ShortText
 from cmdexec.protocol.requests import Request, UserView, View
 
 Role = Literal["viewer", "operator", "admin"]
-Email = Annotated[str, Meta(min_length=3, max_length=254, pattern=r"^[^\s@]+@[^\s@]+\Z")]
+EMAIL = r"^[^\s@]+@[^\s@]+\Z"
+Email = Annotated[str, Meta(min_length=3, max_length=254, pattern=EMAIL)]
 Password = Annotated[str, Meta(min_length=12, max_length=1024)]
 
 CREDENTIAL_HASH = r"^[0-9a-f]{64}\Z"
@@ -38,7 +39,7 @@ class NewUser(Request, frozen=True):
 
 
 class UserId(Request, frozen=True):
-    user_id: Annotated[str, Meta(min_length=36, max_length=36)]
+    user_id: JobId
 
 
 class ChangeUser(UserId, frozen=True):
@@ -76,7 +77,7 @@ class NewJoinToken(Request, frozen=True):
 
 
 class JoinTokenId(Request, frozen=True):
-    join_token_id: Annotated[str, Meta(min_length=36, max_length=36)]
+    join_token_id: JobId
 
 
 class JoinTokenView(View, frozen=True):

@@ -30,6 +30,7 @@ _PATTERNS = {
     r"^[^\x00]*$": "without NUL characters",
     r"^[^=\x00]+$": "without = and NUL characters",
     r"^[A-Za-z0-9_.:-]+\Z": "letters, digits or _ . : -",
+    r"^[^\s@]+@[^\s@]+\Z": "an e-mail address of at most 254 characters, such as ann@example.org",
     r"^[0-9a-f]{64}\Z": "64 hexadecimal digits in lower case",
 }
 
@@ -208,7 +209,7 @@ def _one(kind: inspect.Type) -> str:
 
 def _text(kind: inspect.StrType) -> str:
     pattern = _PATTERNS.get(kind.pattern or "", "")
-    if pattern[:1].isdigit() or pattern.startswith("an id"):
+    if pattern[:1].isdigit() or pattern.startswith("an "):
         return pattern
     if pattern and not pattern.startswith("without"):
         return "text" + _count(kind.min_length, kind.max_length, pattern)

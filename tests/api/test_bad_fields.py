@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 from msgspec import inspect
@@ -30,7 +30,7 @@ REQUESTS: dict[str, Any] = {
     name: BY_NAME[name].request
     for name in dict.fromkeys([*(route.operation for route in ROUTES), *FRAMES.values()])
 } | {"output": OutputHeader}  # fmt: skip
-POSTS = [route for route in ROUTES if route.method == "POST"]
+WITH_BODY = [route for route in ROUTES if route.method != "GET"]
 GETS = [route for route in ROUTES if route.method == "GET" and list(places(REQUESTS[route.operation]))]
 
 FRAME_BYTES = make(ServerSettings, data_dir=Path()).max_frame_bytes
@@ -57,9 +57,7 @@ class Door:
     """One connection for many requests."""
 
     def __init__(self, server: Running, route: Route) -> None:
-        who = {Permission.WORK: "worker", Permission.ANYONE: "none"}.get(
-            BY_NAME[route.operation].permission, "operator"
-        )
+        who = {Permission.WORK: "worker", Permission.ANYONE: "none"}.get(BY_NAME[route.operation].permission, "admin")
         self._headers = {**server.headers(who), "Content-Type": "application/json"}
         self._route = route
         self._connection = http.client.HTTPConnection("127.0.0.1", server.process.port, timeout=10)
@@ -76,21 +74,55 @@ class Door:
         return answer.status, json.loads(answer.read() or b"{}").get("error", {})
 
 
-@pytest.mark.parametrize("route", POSTS, ids=lambda route: route.operation)
-def test_a_body_whose_field_is_something_else(server: Running, route: Route) -> None:
-    name, seen = route.operation, []
+def path_of(route: Route, values: dict[str, str]) -> str:
+    """The route's path with these values for its fields; those that are not given are an id."""
+    path = route.path
+    for field in in_path(route):
+        path = path.replace(f"{{{field}}}", quote(values.get(field, JOB), safe=""))
+    return path
+
+
+def in_path(route: Route) -> list[str]:
+    return [part[1:-1] for part in route.path.split("/") if part[:1] == "{"]
+
+
+def of_path(route: Route, sent: Any) -> Any:
+    """What was to be sent, without what the path says."""
+    return {field: value for field, value in sent.items() if field not in in_path(route)}
+
+
+NO_IDS = ("x y", "ü", "[]", "\0", "x" * 101)
+
+
+def wrong_paths(route: Route, door: Door, body: bytes | None) -> list[object]:
+    """Each field of the path as something else."""
+    seen: list[object] = []
+    for field in in_path(route):
+        says = f"`{field}` must be {MUST_BE[route.operation, field]}."
+        for value in NO_IDS:
+            status, error = door.send(path_of(route, {field: value}), body)
+            if (status, error.get("field"), error.get("message")) != (422, field, says):
+                seen.append((field, value, status, error, says))
+    return seen
+
+
+@pytest.mark.parametrize("route", WITH_BODY, ids=lambda route: route.operation)
+def test_a_body_or_a_path_whose_field_is_something_else(server: Running, route: Route) -> None:
+    name, path = route.operation, path_of(route, {})
     with Door(server, route) as door:
-        for place in places(REQUESTS[name]):
-            for field, body, says in faults(name, place):
-                status, error = door.send(route.path, json.dumps(body).encode())
+        least = of_path(route, good(inspect.type_info(REQUESTS[name])))
+        seen = wrong_paths(route, door, json.dumps(least).encode())
+        for place in (place for place in places(REQUESTS[name]) if place.path not in in_path(route)):
+            for field, sent, says in faults(name, place):
+                body = json.dumps(of_path(route, sent))
+                status, error = door.send(path, body.encode())
                 if (status, error.get("code"), error.get("field"), error.get("message")) != (
                     422, "invalid_field", field, says,
                 ):  # fmt: skip
-                    seen.append((field, str(body)[:200], status, error, says))
-        for field in required(REQUESTS[name]):
-            least = good(inspect.type_info(REQUESTS[name]))
-            del least[field]
-            status, error = door.send(route.path, json.dumps(least).encode())
+                    seen.append((field, body[:200], status, error, says))
+        for field in (field for field in required(REQUESTS[name]) if field not in in_path(route)):
+            body = json.dumps({key: value for key, value in least.items() if key != field})
+            status, error = door.send(path, body.encode())
             must = f"It must be {MUST_BE[name, field]}."
             if (status, error) != (422, {
                 "code": "invalid_field", "message": f"`{field}` is missing.", "field": field, "mend": must,
@@ -102,18 +134,16 @@ def test_a_body_whose_field_is_something_else(server: Running, route: Route) -> 
 @pytest.mark.parametrize("route", GETS, ids=lambda route: route.operation)
 def test_a_query_whose_field_is_something_else(server: Running, route: Route) -> None:
     """All of a query is text, so its kind is not spoken of."""
-    name, seen = route.operation, []
+    name = route.operation
     with Door(server, route) as door:
-        for place in (place for place in places(REQUESTS[name]) if "[" not in place.path):
-            in_path = f"{{{place.path}}}" in route.path
+        seen = wrong_paths(route, door, None)
+        for place in places(REQUESTS[name]):
+            if "[" in place.path or place.path in in_path(route):
+                continue
             numbers = ("-1", "1e99", "1.5.", "0x1") if "number" in MUST_BE[name, place.path] else ()
-            for value in ("x y", "ü", "[]", "\0", "x" * 101, *numbers):
-                wrong = {**place.base, place.path: value}
-                path = route.path.replace("{jobId}", JOB)
-                query = {field: one for field, one in wrong.items() if f"{{{field}}}" not in route.path}
-                if in_path:
-                    path = route.path.replace("{jobId}", urlencode({"": value})[1:].replace("+", "%20"))
-                status, error = door.send(f"{path}?{urlencode(query)}", None)
+            for value in (*NO_IDS, *numbers):
+                query = of_path(route, {**place.base, place.path: value})
+                status, error = door.send(f"{path_of(route, {})}?{urlencode(query)}", None)
                 shown = place.path if (name, f"{place.path}[0]") not in MUST_BE else f"{place.path}[0]"
                 says = f"`{place.path}` must be {MUST_BE[name, shown]}."
                 if (status, error.get("field"), error.get("message")) != (422, place.path, says):

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from cmdexec.protocol.accounts import CREDENTIAL_HASH, EMAIL
 from cmdexec.protocol.faults import bare
 
 JOB = "01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f"
@@ -17,6 +18,10 @@ KINDS: dict[str, Any] = {
     "a list": [], "an object": {},
 }  # fmt: skip
 """A value of each kind that JSON has, by how a fault calls it."""
+
+
+FORMS = {EMAIL: "a@b", CREDENTIAL_HASH: "0" * 64}
+"""Text that has to be of some form."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def good(kind: Any) -> Any:
     if isinstance(one, inspect.LiteralType):
         return one.values[0]
     if isinstance(one, inspect.StrType):
-        return JOB if one.min_length == 36 else "x"
+        return JOB if one.min_length == 36 else FORMS.get(one.pattern or "", "x" * (one.min_length or 1))
     plain: dict[type, Any] = {inspect.IntType: 1, inspect.FloatType: 1, inspect.BoolType: True, inspect.BytesType: ""}
     return plain.get(type(one), {})
 
