@@ -1,13 +1,16 @@
 """Who may do what: a table written by hand, compared with what the running server answers."""
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 import pytest
 
 from cmdexec.protocol.operations import FRAMES, ROUTES
+from cmdexec.server.identity.workers import hash_of
 from tests.support.api import Api
 from tests.support.server import Running
 from tests.support.speaker import speaking
@@ -36,8 +39,23 @@ def enlisted(server: Running) -> None:
         Api(server.url).call("POST", row["path"], {"slots": 1}, server.headers(who))
 
 
-def body_of(kind: str, server: Running, job: str) -> object:
+@pytest.fixture(scope="session")
+def join_token(server: Running) -> str:
+    return str(server.api().ask("POST", "/api/join-tokens", {"uses": 1000})["token"])
+
+
+def filled(path: str, job: str) -> str:
+    """A row's path: `{job}` is a job that there is, any other field names something that there is not."""
+    return re.sub(r"\{\w+\}", NOBODYS, path.replace("{job}", job))
+
+
+def body_of(kind: str, server: Running, job: str, join_token: str) -> object:
+    """`odd`: what nobody may ask, so that who is allowed to do it gets 422 and it is not done."""
     bodies = {
+        "odd": {"odd": True},
+        "nothing": {},
+        "user": {"email": f"{uuid4().hex}@test", "role": "viewer", "password": "of no use to anybody"},
+        "join": {"token": join_token, "credentialHash": hash_of(uuid4().hex)},
         "login": {"email": EMAIL, "password": server.process.password},
         "job": {"command": "true"},
         "cancel": {"jobId": job},
@@ -61,10 +79,12 @@ def test_every_frame_has_its_row_and_every_row_its_frame() -> None:
 @pytest.mark.usefixtures("enlisted")
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row['method']} {row['path'].partition('?')[0]}" for row in ROWS])
-def test_each_may_do_what_the_table_says(server: Running, job: str, row: dict[str, str], who: str) -> None:
-    api = Api(server.url)
-    path = row["path"].replace("{job}", job)
-    status, headers, body = api.call(row["method"], path, body_of(row["body"], server, job), server.headers(who))
+def test_each_may_do_what_the_table_says(
+    server: Running, job: str, join_token: str, row: dict[str, str], who: str
+) -> None:
+    api, path = Api(server.url), filled(row["path"], job)
+    sent = body_of(row["body"], server, job, join_token)
+    status, headers, body = api.call(row["method"], path, sent, server.headers(who))
     assert (status, who) == (int(row[who]), who), body
     assert (status == 401) == ("www-authenticate" in headers)
     if row["method"] == "GET":
@@ -113,7 +133,7 @@ def test_a_wrong_method_is_405_with_allow_for_who_is_known_and_401_for_who_is_no
     allowed = {"GET"} if path == "/ws" else mine | ({"HEAD"} if "GET" in mine else set())
     for verb in [verb for verb in VERBS if verb not in allowed]:
         for who, expected in (("admin", 405), ("worker", 405), ("bad", 401), ("expired", 401)):
-            status, headers, _ = Api(server.url).call(verb, path.replace("{jobId}", job), None, server.headers(who))
+            status, headers, _ = Api(server.url).call(verb, filled(path, job), None, server.headers(who))
             assert (status, who, verb) == (expected, who, verb)
             if status == 405:
                 assert headers["allow"] == ", ".join(sorted(allowed))
