@@ -6,33 +6,58 @@ from pathlib import Path
 
 import click
 
-from cmdexec.cli.options import config_option, not_provided, settings_options
-from cmdexec.cli.told import tell_warnings
-from cmdexec.errors import Refused
+from cmdexec.cli.options import config_option, settings_options
+from cmdexec.cli.told import tell_error, tell_warnings
+from cmdexec.errors import CmdexecError, Refused
 from cmdexec.settings.load import Loaded, load
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.warden.kernel import hide_memory
+
+CODES: tuple[tuple[str, str], ...] = (
+    ("0", "it was told to end, or MAX_JOBS or IDLE_TIMEOUT_SEC was reached"),
+    ("1", "it cannot start, or could not go on: standard error says why"),
+    ("2", "the command was written wrongly"),
+    ("3", "the server refused to be joined with this token"),
+    ("4", "the server wants this worker no more: it was revoked"),
+    ("5", "another process of the same worker has taken its place"),
+)
+"""Code → when, for service managers: after 3, 4 and 5 starting it again changes nothing."""
+
+_ENDS = {"bad_join_token": 3, "forbidden": 4, "replaced": 5}
 
 
 @click.command()
 @click.option("--headless", is_flag=True, help="Without a window.")
 @settings_options("worker")
+@click.option(
+    "--join", "join_token", metavar="TOKEN",
+    help="The token with which this worker joins a server, at its first start alone. Other users of this machine can "
+    "see it here; JOIN_TOKEN_FILE names a file instead. [JOIN_TOKEN]",
+)
+@click.option("--rejoin", is_flag=True, help="Join with --join although this worker has joined a server before.")
+@click.option(
+    "--label", "labels", multiple=True, metavar="KEY=VALUE",
+    help="What jobs may require of this worker, such as gpu=a100; may be given several times. Beside it stand its own "
+    "`os`, `arch` and `hostname`. [LABELS]",
+)
 @config_option("The settings file.")
-@not_provided(
-    "--join", "Joining with a token is not provided yet.",
-    "Set WORKER_TOKEN_SECRET for server and worker, or put a credential into the worker's data folder.",
-)  # fmt: skip
 @click.option("--lifeline", hidden=True, type=click.Path(path_type=Path))
 @click.option("--own-server", hidden=True, type=click.Path(path_type=Path))
 @click.option("--warned", hidden=True, is_flag=True, help="Whoever starts it has told what to warn of.")
 def worker(
-    headless: bool, config: Path | None, lifeline: Path | None, own_server: Path | None, warned: bool,
-    **flags: str | bool | None,
+    headless: bool, config: Path | None, lifeline: Path | None, own_server: Path | None, warned: bool, rejoin: bool,
+    labels: tuple[str, ...], **flags: str | bool | None,
 ) -> int:  # fmt: skip
     """Start a worker: it connects to a server, runs its jobs, and brings back output and results.
 
-    Ctrl-C or SIGTERM lets running jobs end first; a second one gives them up. A server that is away is waited for.
-    SIGHUP, of a closed terminal, lets them end as well.
+    A new machine joins with a token that `cmdexec join-token create` printed, and keeps a credential of its own:
+
+        cmdexec worker --headless --allow-host --server https://cmdexec.example.com --join TOKEN
+
+    From then on neither --server nor --join is needed.
+
+    Ctrl-C or SIGTERM lets running jobs end first, and begins no more; a second one gives them up. A server that is away
+    is waited for. SIGHUP, of a closed terminal, lets them end as well.
 
     Every option is a setting and may also stand in the environment or in the settings file;
     `python -m cmdexec.settings.document` prints all of them.
@@ -43,15 +68,24 @@ def worker(
             mend="Start it with `cmdexec worker --headless`.",
         )  # fmt: skip
     hide_memory()
+    from functools import partial
+
     from cmdexec.worker.needs import needs
 
-    loaded = load(WorkerSettings, flags=flags, config=config, also=(needs,))
+    given: dict[str, object] = {**flags, "labels": labels or None}
+    loaded = load(WorkerSettings, flags=given, config=config, also=(partial(needs, rejoin=rejoin),))
     if not warned:
         tell_warnings(loaded.warnings)
-    return _work(loaded, lifeline, own_server)
+    try:
+        return _work(loaded, lifeline, own_server, rejoin=rejoin)
+    except CmdexecError as wrong:
+        if wrong.code not in _ENDS:
+            raise
+        tell_error(wrong)
+        return _ENDS[wrong.code]
 
 
-def _work(loaded: Loaded[WorkerSettings], lifeline: Path | None, own_server: Path | None) -> int:
+def _work(loaded: Loaded[WorkerSettings], lifeline: Path | None, own_server: Path | None, *, rejoin: bool) -> int:
     import asyncio
 
     from cmdexec import log
@@ -67,7 +101,7 @@ def _work(loaded: Loaded[WorkerSettings], lifeline: Path | None, own_server: Pat
 
     async def until_stopped() -> int:
         with hanging_on(lifeline, _vanish):
-            return await run_worker(settings, runtime, own_server=own_server)
+            return await run_worker(settings, runtime, own_server=own_server, rejoin=rejoin)
 
     return asyncio.run(until_stopped())
 

@@ -128,9 +128,27 @@ async def _upgraded(
         )
         return ws
     except aiohttp.WSServerHandshakeError as wrong:
-        raise _refused(url, wrong) from wrong
+        own = await _own_words(http, url, headers, wrong)
+        raise (own or _refused(url, wrong)) from wrong
     except (aiohttp.ClientError, OSError) as wrong:
         raise away(url, wrong) from wrong
+
+
+async def _own_words(
+    http: aiohttp.ClientSession, url: str, headers: Mapping[str, str], wrong: aiohttp.WSServerHandshakeError
+) -> CmdexecError | None:
+    """Why a server of ours forbids it. The library keeps nothing of the answer to a refused upgrade but its status, so
+    it is asked again; None where that brings nothing."""
+    if wrong.status != 403 or not _is_ours(wrong):
+        return None
+    with suppress(aiohttp.ClientError, OSError):
+        async with http.get(f"{url.rstrip('/')}/ws", headers=dict(headers), allow_redirects=False) as answer:
+            return await own_failure(answer) if answer.status == wrong.status else None
+    return None
+
+
+def _is_ours(wrong: aiohttp.WSServerHandshakeError) -> bool:
+    return wrong.headers is not None and wrong.headers.get("Server") == SERVER_NAME
 
 
 class Blocked(Enum):
@@ -149,7 +167,7 @@ def blocked(wrong: BaseException) -> Blocked:
     """
     cause = wrong.__cause__ or wrong
     if isinstance(cause, aiohttp.WSServerHandshakeError):
-        if cause.headers is not None and cause.headers.get("Server") == SERVER_NAME and cause.status != 400:
+        if _is_ours(cause) and cause.status != 400:
             return Blocked.NO
         return Blocked.PERHAPS if cause.status in (429, 500, 503, 504) else Blocked.SURELY
     if isinstance(cause, aiohttp.ClientConnectorError):
@@ -158,12 +176,12 @@ def blocked(wrong: BaseException) -> Blocked:
 
 
 def _refused(url: str, wrong: aiohttp.WSServerHandshakeError) -> CmdexecError:
-    by_status = {401: "unauthorized", 403: "forbidden", 426: "protocol_mismatch", 429: "too_many"}
+    by_status = {401: "unauthorized", 426: "protocol_mismatch", 429: "too_many"}
     message = f"The server answered {wrong.status} and opened no socket."
     if wrong.status in (429, 503):
         code = by_status.get(wrong.status, "overloaded")
         return Unavailable(code, message, retry_after=_retry_after(wrong.headers))
-    if wrong.status >= 500 or wrong.status in (200, 404):
+    if wrong.status >= 500 or wrong.status in (200, 403, 404):
         return Unavailable("server_away", message, mend="Is this the address of a cmdexec server?")
     if wrong.status == 401:
         return Refused("unauthorized", f"The server at {url} does not believe this worker's token.", mend=_KNOWN_BY)

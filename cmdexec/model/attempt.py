@@ -265,7 +265,7 @@ def _cancel(record: Record, _news: Cancel) -> Step:
 
 def _hand_back(record: Record, _news: HandBack) -> Step:
     if record.state is State.ASKED:
-        return _released(record, Release.NEVER_SPAWNED, "handed back before it was started")
+        return _released(record, Release.STARTED_AHEAD, "handed back before it was started")
     if record.state in UNSPAWNED:
         return _released(record, Release.HANDED_BACK)
     if record.state is not State.RUNNING or record.ending is not None:

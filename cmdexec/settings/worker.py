@@ -34,6 +34,17 @@ WORKER: tuple[Setting, ...] = (
         "WORKER_CREDENTIAL_FILE", Kind.PATH, None, "The file that holds this worker's own credential.", _HERE,
     ),
     Setting(
+        "JOIN_TOKEN", Kind.TEXT, None,
+        "The token with which this worker joins a server, at its first start alone: it gets a credential of its own.",
+        _HERE, secret=True, minimum=32, maximum=200,
+        mend="Give the whole token, as `cmdexec join-token create` printed it, or name a file in JOIN_TOKEN_FILE.",
+    ),
+    Setting(
+        "LABELS", Kind.LIST, (),
+        "What jobs may require of this worker, as KEY=VALUE, beside its own `os`, `arch` and `hostname`.", _HERE,
+        maximum=90,
+    ),
+    Setting(
         "WORKER_TOKEN_TTL_SEC", Kind.DURATION, DAY,
         "How long the tokens are good that the worker signs with WORKER_TOKEN_SECRET; servers accept a day at most.",
         _HERE, unit="s", minimum=60, maximum=DAY,
@@ -275,6 +286,8 @@ class WorkerSettings:
     worker_id: str | None
     worker_name: str
     worker_credential_file: Path | None
+    join_token: str | None = field(repr=False)
+    labels: tuple[str, ...]
     worker_token_ttl_sec: float
     worker_token_skew_sec: float
     slots: int

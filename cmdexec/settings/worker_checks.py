@@ -8,7 +8,10 @@ from cmdexec.settings.declare import Check, Fault, Given
 from cmdexec.settings.shared_checks import is_loopback
 
 _ID = re.compile(r"[A-Za-z0-9_.:-]+", re.ASCII)
-"""What servers take for the id of a worker (`server.identity.tokens`)."""
+"""What servers take for the id of a worker (`server.identity.tokens`), and for the key of a label."""
+
+KEY_MAX, VALUE_MAX = 100, 200
+"""Characters of a label's key and value (`protocol.messages`)."""
 
 
 def _id_as_servers_take_it(values: Given) -> Iterable[Fault]:
@@ -21,7 +24,29 @@ def _id_as_servers_take_it(values: Given) -> Iterable[Fault]:
         )
 
 
-WORKER_CHECKS: tuple[Check, ...] = (_id_as_servers_take_it,)
+def _labels_as_servers_take_them(values: Given) -> Iterable[Fault]:
+    labels = values.get("labels")
+    seen = set[str]()
+    for label in labels if isinstance(labels, tuple) else ():
+        key, equals, value = label.partition("=")
+        said = ""
+        if not equals or not value.strip():
+            said = "has no value"
+        elif not _ID.fullmatch(key.strip()) or len(key) > KEY_MAX:
+            said = "has a key that no server takes"
+        elif len(value) > VALUE_MAX or not value.isprintable():
+            said = f"has a value that is longer than {VALUE_MAX} characters or cannot be printed"
+        elif key.strip() in seen:
+            said = f"is the second one with the key {key.strip()}"
+        seen.add(key.strip())
+        if said:
+            yield Fault(
+                "LABELS", f"The label {label!r} {said}.",
+                "Write KEY=VALUE, such as gpu=a100; a key is letters, digits, and any of . _ : - alone.",
+            )  # fmt: skip
+
+
+WORKER_CHECKS: tuple[Check, ...] = (_id_as_servers_take_it, _labels_as_servers_take_them)
 
 
 def _token_in_clear(values: Given) -> Iterable[Fault]:

@@ -37,7 +37,8 @@ class Named(Protocol):
 class Attempts:
     """The table of attempts, by key.
 
-    draining      no more is taken
+    draining      no more is taken, for good
+    drained       no more is taken, until the server says so
     busy_at       when the worker last got or got rid of an attempt (elapsed seconds)
     output_limit  bytes of output that the server keeps of a job; None before it said so
     """
@@ -47,14 +48,14 @@ class Attempts:
         known_max: int, runtime: Runtime,
     ) -> None:  # fmt: skip
         self.table: dict[str, HeldAttempt] = {}
-        self.draining = False
+        self.draining = self.drained = False
         self.output_limit: int | None = None
         self.busy_at = runtime.clock.elapsed()
         self._spool, self._slots, self._sender, self._runner, self._turns = spool, slots, sender, runner, turns
         self._clock = runtime.clock
         self._known: dict[str, None] = {}
         self._known_max = known_max
-        turns.forgotten, turns.full = self._forgotten, self.drain
+        turns.forgotten, turns.full = self._forgotten, self._full
         spool.relieved, lease.over = runner.resume, self._lease_over
 
     @property
@@ -85,7 +86,7 @@ class Attempts:
             step = model.received(assignment.job_id, assignment.attempt, requeue=requeue)
             held = self._hold(HeldAttempt(step.record, self._spool.begin(key, self.output_limit), assignment))
             refusal = self._slots.parts.capacity.refusal(assignment.cpu, assignment.ram_mb)
-            if self.draining:
+            if self.draining or self.drained:
                 self._turns.apply(held, model.HandBack())
             elif refusal is not None:
                 self._turns.apply(held, model.Decline(refusal))
@@ -204,15 +205,33 @@ class Attempts:
     # What the worker itself says -------------------------------------------------------------------------------------
 
     def drain(self) -> None:
-        """Take no more: what has not begun is given back, what runs goes on."""
+        """Take no more: what has not begun is given back, what runs goes on. No process is made from now on."""
+        self._turns.unspawn()
+        self._full()
+
+    def _full(self) -> None:
+        """As `drain`, but what is to be begun in this very turn is."""
         if not self.draining:
             self.draining = self._slots.closed = True
             if self._turns.voice is not None:  # else what is given back would be given to us again
                 self._turns.voice.beat(at_once=True)
-            for held in list(self.table.values()):
-                if held.record.state in model.UNSPAWNED:
-                    self._turns.apply(held, model.HandBack())
-            self._turns.soon()
+            self._give_back_unbegun()
+
+    def rest(self, drained: bool) -> None:
+        """The server wants this worker to take no more jobs for a while, or to take some again."""
+        if drained == self.drained:
+            return
+        self.drained = drained
+        self._slots.closed = self.draining or drained
+        if drained:
+            self._give_back_unbegun()
+        self._turns.soon()
+
+    def _give_back_unbegun(self) -> None:
+        for held in list(self.table.values()):
+            if held.record.state in model.UNSPAWNED:
+                self._turns.apply(held, model.HandBack())
+        self._turns.soon()
 
     def hand_back(self) -> None:
         """Give back what runs, too, ended within the worker's own grace."""

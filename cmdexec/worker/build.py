@@ -21,7 +21,7 @@ from cmdexec.worker.folder_posix import DataFolder
 from cmdexec.worker.identity import identify
 from cmdexec.worker.lease import Lease
 from cmdexec.worker.line import Line
-from cmdexec.worker.machine import boot_id, platform_name
+from cmdexec.worker.machine import boot_id, labels, platform_name
 from cmdexec.worker.own_server import url_in
 from cmdexec.worker.parts import Parts
 from cmdexec.worker.polling_orders import free_slots
@@ -60,8 +60,9 @@ async def build(
     runner = Runner(executor, work, settings=settings, runtime=runtime)
     sender = Sender(spool, settings=settings, runtime=runtime)
     parts = Parts(executor.capacity, settings.fit_patience_sec)
+    most = settings.slots if settings.max_jobs is None else min(settings.slots, settings.max_jobs)
     slots = Slots(
-        settings.slots, parts, ahead_max=settings.start_ahead_max, patience_sec=settings.start_ahead_patience_ms / 1000
+        most, parts, ahead_max=settings.start_ahead_max, patience_sec=settings.start_ahead_patience_ms / 1000
     )
     lease = Lease(settings=settings, runtime=runtime)
     lease.renewed_until = executor.renewed
@@ -73,8 +74,8 @@ async def build(
         attempts.adopt(one)
     me = Register(
         worker_id=who.worker_id, session=spool.session, instance_id=runtime.ids.new(), name=settings.worker_name,
-        version=__version__, protocol=PROTOCOL, platform=platform_name(), slots=settings.slots, executors=("process",),
-        cpu=executor.capacity.cpu, ram_mb=executor.capacity.ram_mb,
+        version=__version__, protocol=PROTOCOL, platform=platform_name(), slots=slots.size, executors=("process",),
+        cpu=executor.capacity.cpu, ram_mb=executor.capacity.ram_mb, labels=labels(settings.labels),
     )  # fmt: skip
 
     def converse(line: Line, way: str) -> Conversation:

@@ -16,7 +16,10 @@ from cmdexec.worker.identity import WorkerIdentity
 from cmdexec.worker.lease import Lease
 from cmdexec.worker.ways import Converse, Tried, Ways
 
-_REFUSED = frozenset({"unauthorized", "forbidden", "protocol_mismatch", "bad_settings", "bad_host"})
+_FINAL = "forbidden"
+"""The server knows this worker, and wants it no more: it is revoked, or is not the one that it says it is."""
+
+_REFUSED = frozenset({"unauthorized", "protocol_mismatch", "bad_settings", "bad_host"})
 _DOUBTS = 2
 """So many sockets in a row that may have been blocked are enough to try HTTP."""
 
@@ -56,11 +59,13 @@ class Connection:
         self._ways.close()
 
     async def run(self) -> None:
-        """Connect, and connect again, until `close`. Raises CmdexecError("replaced") when another process of this
-        worker has taken its place."""
+        """Connect, and connect again, until `close`. Raises CmdexecError: `replaced` when another process of this
+        worker has taken its place, `forbidden` when the server wants this worker no more."""
         async with session(connect_timeout_sec=self._settings.connect_timeout_sec) as http:
             while not self._closing.is_set():
                 tried = await self._once(http)
+                if tried.why.code == _FINAL and not self._closing.is_set():
+                    raise _unwanted(tried.why)
                 lived = tried.served and tried.lived_sec >= self._settings.reconnect_max_sec
                 self._failures = 0 if lived else self._failures + 1
                 if not self._closing.is_set():
@@ -127,6 +132,14 @@ class Connection:
             self._runtime.log.error("the server refuses this worker; it goes on trying", error=str(wrong))
         else:
             self._runtime.log.warning("not connected; it goes on trying", error=str(wrong), wait_sec=round(wait, 3))
+
+
+def _unwanted(wrong: CmdexecError) -> CmdexecError:
+    """What to say at the end of a worker that its server forbids."""
+    again = "To have this machine join again, give it a new token: cmdexec worker --rejoin --join TOKEN."
+    return CmdexecError(
+        _FINAL, wrong.message, field=wrong.field, mend=again if wrong.mend is None else f"{wrong.mend} {again}"
+    )
 
 
 def _neither(socket: Tried, polled: Tried) -> Tried:

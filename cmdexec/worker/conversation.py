@@ -185,13 +185,26 @@ class Conversation:
                     self._lease.says(lease.lease_sec, lease.heartbeat_sec)
             case "drain":
                 for drain in decode_items(items, _DRAIN):
-                    self.come_back_sec = drain.reconnect_after_sec
-                    self._log.info("the server is going away", message=drain.message)
+                    self._drain(drain)
             case "error":
                 for failure in decode_items(items, _FAILURE):
                     self.failure = failure
             case _:
                 self._log.debug("a frame that this version does not know was ignored", op=op)
+
+    def _drain(self, drain: messages.Drain) -> None:
+        if drain.draining is None:
+            self.come_back_sec = drain.reconnect_after_sec
+            self._log.info("the server is going away", message=drain.message)
+        else:
+            self._rest(drain.draining, drain.message)
+
+    def _rest(self, drained: bool, why: str | None = None) -> None:
+        if drained == self._attempts.drained:
+            return
+        said = "drained: no job is begun until this worker is resumed" if drained else "resumed: jobs are begun again"
+        self._log.info(said, running=len(self._slots.running), message=why)
+        self._attempts.rest(drained)
 
     def _answered(self, number: int, items: msgspec.Raw) -> None:
         asked = self._asked.pop(number, None)
@@ -226,6 +239,7 @@ class Conversation:
         self._most = min(self._most, registered.max_frame_bytes)
         self._attempts.output_limit = registered.output_limit_bytes
         self._lease.says(registered.lease_sec, registered.heartbeat_sec)
+        self._rest(registered.draining)
         self.registered.set()
         self._beat_now.set()
 

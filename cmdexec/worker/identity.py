@@ -70,7 +70,8 @@ def nothing_to_show(credential: Path) -> CmdexecError:
         "bad_settings",
         f"This worker has nothing to show to a server: {credential} is not there, and no shared secret is set.",
         field="WORKER_CREDENTIAL_FILE",
-        mend="Put the worker's credential into that file (mode 0600), or set WORKER_TOKEN_SECRET.",
+        mend="Join with a token of the server (--join), or put the worker's credential into that file (mode 0600), or "
+        "set WORKER_TOKEN_SECRET.",
     )
 
 

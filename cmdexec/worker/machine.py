@@ -4,11 +4,13 @@ import hashlib
 import os
 import platform
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
 from cmdexec.protocol.messages import Stats
+from cmdexec.settings.worker_checks import VALUE_MAX
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -25,6 +27,20 @@ def boot_id() -> bytes:
 def platform_name() -> str:
     """Such as `linux-x86_64`."""
     return sysconfig.get_platform()[:200]
+
+
+def labels(given: Sequence[str]) -> dict[str, str]:
+    """What jobs may require of this worker: `given`, each `KEY=VALUE`, and its own, which those stand over.
+
+    os        such as `linux`
+    arch      such as `x86_64`
+    hostname  the machine's name
+    """
+    named = sysconfig.get_platform()
+    own = {"os": named.partition("-")[0], "arch": named.rpartition("-")[2], "hostname": platform.node()}
+    pairs = (label.partition("=") for label in given)
+    found = own | {key.strip(): value.strip() for key, _, value in pairs}
+    return {key: value[:VALUE_MAX] for key, value in found.items() if value}
 
 
 def stats(running: int) -> Stats:

@@ -16,45 +16,31 @@ from cmdexec.settings.declare import Given
 from cmdexec.settings.load import SettingsError
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.build import Worker, build
+from cmdexec.worker.ending import Wishes, until_over
 from cmdexec.worker.folder_posix import DataFolder
-from cmdexec.worker.needs import needs
+from cmdexec.worker.needs import needs, server_of
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class _Wishes:
-    """How often the worker was told to end: once drains it, twice hands back what runs, three times kills that."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.came = asyncio.Event()
-
-    def end(self) -> None:
-        self.count += 1
-        self.came.set()
-
-    def end_once(self) -> None:
-        """A closed terminal may say so twice, by way of the system and of the shell; that is no hurry."""
-        if self.count == 0:
-            self.end()
-
-
 async def run_worker(
     settings: WorkerSettings, runtime: Runtime | None = None, *, stop: asyncio.Event | None = None,
-    own_server: Path | None = None,
+    own_server: Path | None = None, rejoin: bool = False,
 ) -> int:  # fmt: skip
     """Work until told to end by TERM, INT or HUP, by `stop`, or by the settings; returns 0.
 
     own_server   the file in which the server that started this worker writes where it is; it is looked at before each
                  connection but the first, since the next server in that folder may listen elsewhere
+    rejoin       join with the token of the settings although it has joined before
 
-    Raises CmdexecError: `bad_settings`, `in_use`, `bad_data_dir`, `no_executor`; `replaced` when another process of the
+    Raises CmdexecError: `bad_settings`, `in_use`, `bad_data_dir`, `no_executor`; `bad_join_token` and others as a
+    server refuses to be joined; `forbidden` when it wants this worker no more; `replaced` when another process of the
     same worker has taken its place.
     """
     runtime = runtime or system_runtime("worker", threads=2)
-    url = await runtime.threads.run(partial(_checked, settings))
+    url = await runtime.threads.run(partial(_checked, settings, rejoin=rejoin))
     give_back_large_blocks()
-    loop, wishes = asyncio.get_running_loop(), _Wishes()
+    loop, wishes = asyncio.get_running_loop(), Wishes()
     for number in _SIGNALS:
         loop.add_signal_handler(number, wishes.end)
     hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN  # as nohup has it ignored
@@ -64,15 +50,9 @@ async def run_worker(
     try:
         await runtime.threads.run(folder.take)
         await folder.wait_for_warden(runtime.clock, settings.folder_wait_sec, settings.folder_look_ms / 1000)
-        worker = await build(url, folder, settings=settings, runtime=runtime, own_server=own_server)
-        try:
-            await worker.executor.open()
-            await _work(worker, wishes, stop, settings, runtime)
-        finally:
-            worker.attempts.hand_back()  # also after a fault: no job is to blame for the worker's own end
-            await worker.executor.close()
-            await worker.runner.close()
-            worker.spool.shut()
+        if await _joined(url, wishes, stop, settings, runtime, rejoin=rejoin):
+            worker = await build(url, folder, settings=settings, runtime=runtime, own_server=own_server)
+            await _run(worker, wishes, stop, settings, runtime)
     finally:
         folder.release()
         for number in (*_SIGNALS, *([signal.SIGHUP] if hangs_up else [])):
@@ -80,23 +60,76 @@ async def run_worker(
     return 0
 
 
-def _checked(settings: WorkerSettings) -> str:
+def _checked(settings: WorkerSettings, *, rejoin: bool) -> str:
     """The server's address. Raises SettingsError with all that a worker cannot be without."""
     values = Given()
     values.update(
         server_url=settings.server_url, allow_host=settings.allow_host, data_dir=settings.data_dir,
         worker_credential_file=settings.worker_credential_file, worker_token_secret=settings.worker_token_secret,
+        join_token=settings.join_token,
     )  # fmt: skip
-    faults = list(needs(values))
-    if settings.server_url is None or faults:
+    faults = list(needs(values, rejoin=rejoin))
+    url = None if faults else server_of(settings.server_url, settings.data_dir)
+    if url is None:
         raise SettingsError(faults)
-    return settings.server_url
+    return url
+
+
+async def _joined(
+    url: str, wishes: Wishes, stop: asyncio.Event | None, settings: WorkerSettings, runtime: Runtime, *, rejoin: bool
+) -> bool:
+    """Join, if that is still to be done. False: it was told to end before it could. Raises CmdexecError."""
+    token = settings.join_token
+    if token is None:
+        return True
+    from cmdexec.worker.joined import has_credential
+    from cmdexec.worker.joining import Joining
+
+    known = settings.worker_credential_file is not None
+    if not rejoin and (known or await runtime.threads.run(partial(has_credential, settings.data_dir))):
+        runtime.log.info("it has a credential, so the join token is not used; --rejoin would have it join anew")
+        return True
+    faults: list[CmdexecError] = []
+
+    async def join() -> None:
+        try:
+            await Joining(url, settings.data_dir, settings=settings, runtime=runtime).join(token)
+        except CmdexecError as wrong:
+            faults.append(wrong)
+
+    async with asyncio.TaskGroup() as tasks:
+        joining = tasks.create_task(join())
+        others = [tasks.create_task(wishes.came.wait())]
+        if stop is not None:
+            others.append(tasks.create_task(wishes.when(stop)))
+        await asyncio.wait([joining, others[0]], return_when=asyncio.FIRST_COMPLETED)
+        for task in (joining, *others):
+            task.cancel()
+    if faults:
+        raise faults[0]
+    if joining.cancelled():
+        runtime.log.info("ending; it has not joined yet")
+    return not joining.cancelled()
+
+
+async def _run(
+    worker: Worker, wishes: Wishes, stop: asyncio.Event | None, settings: WorkerSettings, runtime: Runtime
+) -> None:
+    try:
+        await worker.executor.open()
+        await _work(worker, wishes, stop, settings, runtime)
+    finally:
+        worker.attempts.hand_back()  # also after a fault: no job is to blame for the worker's own end
+        await worker.executor.close()
+        await worker.runner.close()
+        worker.spool.shut()
 
 
 async def _work(
-    worker: Worker, wishes: _Wishes, stop: asyncio.Event | None, settings: WorkerSettings, runtime: Runtime
+    worker: Worker, wishes: Wishes, stop: asyncio.Event | None, settings: WorkerSettings, runtime: Runtime
 ) -> None:
     fault: list[CmdexecError] = []
+    wishes.no_more = worker.attempts.drain
 
     async def stay_connected() -> None:
         try:
@@ -111,17 +144,13 @@ async def _work(
             wishes.came.clear()
             worker.turns.moved.set()
 
-    async def wish_of(event: asyncio.Event) -> None:
-        await event.wait()
-        wishes.end()
-
     async with asyncio.TaskGroup() as tasks:
         services = [tasks.create_task(service()) for service in worker.services]
         services.append(tasks.create_task(wish()))
         if stop is not None:
-            services.append(tasks.create_task(wish_of(stop)))
+            services.append(tasks.create_task(wishes.when(stop)))
         connected = tasks.create_task(stay_connected())
-        await _until_over(worker, wishes, fault, settings, runtime)
+        await until_over(worker, wishes, fault, settings, runtime)
         worker.connection.close()
         await asyncio.wait([connected], timeout=settings.connect_timeout_sec)
         connected.cancel()
@@ -131,46 +160,3 @@ async def _work(
             service.cancel()
     if fault:
         raise fault[0]
-
-
-async def _until_over(
-    worker: Worker, wishes: _Wishes, fault: list[CmdexecError], settings: WorkerSettings, runtime: Runtime
-) -> None:
-    attempts, moved = worker.attempts, worker.turns.moved
-    steps = (("ending", attempts.drain), ("handing back what runs", attempts.hand_back),
-             ("killing what runs", attempts.kill))  # fmt: skip
-    done, gone_at = 0, None
-    while not fault:
-        if wishes.count > done:
-            done = min(wishes.count, len(steps))
-            said, step = steps[done - 1]
-            runtime.log.info(said, jobs=len(attempts.table))
-            step()
-        idle_left = _idle_left(worker, settings, runtime)
-        if idle_left is not None and idle_left <= 0:
-            runtime.log.info("ending, idle for long enough")
-            attempts.drain()
-        if attempts.draining and not attempts.runs:
-            if not (attempts.table and worker.connection.online):
-                return
-            if done > 1:
-                gone_at = runtime.clock.elapsed() if gone_at is None else gone_at
-                patience = settings.hand_back_sec if done < len(steps) else 0.0
-                idle_left = gone_at + patience - runtime.clock.elapsed()
-                if idle_left <= 0:
-                    runtime.log.warning("ending; the server does not know all yet", jobs=len(attempts.table))
-                    return
-        try:
-            async with asyncio.timeout(idle_left):
-                await moved.wait()
-        except TimeoutError:
-            pass
-        moved.clear()
-
-
-def _idle_left(worker: Worker, settings: WorkerSettings, runtime: Runtime) -> float | None:
-    """Seconds after which it has to be seen whether the worker was idle for long enough; None: never."""
-    attempts, bound = worker.attempts, settings.idle_timeout_sec
-    if bound is None or attempts.draining:
-        return None
-    return bound if attempts.table else attempts.busy_at + bound - runtime.clock.elapsed()

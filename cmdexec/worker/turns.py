@@ -134,14 +134,25 @@ class Turns:
     def no_room(self, held: HeldAttempt, message: str) -> None:
         """No process could be made, for want of room on this machine: it is given back, and no more is asked for a
         while. Else a worker that can start nothing would draw all jobs to it."""
-        self.spawned -= 1
-        self._spool.close(held.spooled)
-        self.apply(held, model.NoRoom(message))
+        self._unborn(held, message)
         wait, now = self._settings.start_pause_sec, self._clock.elapsed()
         if now >= self._slots.paused_until:
             self._log.warning("no process could be made; no job is started for a while", error=message, wait_sec=wait)
             self._loop.call_later(wait, self.soon)
         self._slots.pause(now + wait)
+
+    def unspawn(self) -> None:
+        """The worker ends: what could not be started yet, since the journal cannot be written, is not."""
+        spawns = list(self._spawns)
+        self._spawns.clear()
+        for held in spawns:
+            self._unborn(held, "the worker was told to end before it was started")
+
+    def _unborn(self, held: HeldAttempt, message: str) -> None:
+        """No process was made of it, and none will be."""
+        self.spawned -= 1
+        self._spool.close(held.spooled)
+        self.apply(held, model.NoRoom(message))
 
     # The orders ------------------------------------------------------------------------------------------------------
 
@@ -234,7 +245,7 @@ class Turns:
         if self._slots.granted and now < self._slots.paused_until:
             for held in list(self._slots.granted.values()):
                 self.apply(held, model.Stalled())
-        chosen = self._slots.to_run(most)
+        chosen = [] if self._slots.closed else self._slots.to_run(most)
         in_time = self._lease.in_time() if chosen else False
         for held in chosen:
             self.spawned += 1

@@ -22,7 +22,7 @@ from cmdexec.worker.polling_bodies import Bodies
 Converse = Callable[[Line, str], Conversation]
 """Makes the conversation of a new line; the word says for people which way it goes."""
 
-_REFUSED_CLOSES = frozenset({Close.UNAUTHENTICATED, Close.FORBIDDEN})
+_REFUSED_CLOSES = {int(Close.UNAUTHENTICATED): "unauthorized", int(Close.FORBIDDEN): "forbidden"}
 _OWN_CLOSES = 4000
 """From here on a close code is a program's own (RFC 6455, 7.4.2): the server's, not a proxy's."""
 
@@ -207,6 +207,6 @@ class Ways:
         failure = talk.failure
         if failure is not None:
             return Refused(failure.code, failure.message, field=failure.field, mend=failure.mend)
-        if ended.code in _REFUSED_CLOSES:
-            return Refused("unauthorized", ended.reason or "The server does not accept this worker's credential.")
+        if (code := _REFUSED_CLOSES.get(int(ended.code))) is not None:
+            return Refused(code, ended.reason or "The server does not accept this worker's credential.")
         return Unavailable("server_away", f"The connection to {self._url} ended: {ended.reason or 'it broke'}")

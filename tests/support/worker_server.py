@@ -54,6 +54,9 @@ class WorkerServer:
     keeps       whether output is kept, or only its length
     stored      (job, attempt, stream) → its bytes, appended in order only
     refuse      answers the upgrade with this status
+    words       and says so in these words, as an answer's body
+    joins       what was asked to join with, as (body, headers)
+    join        answers that, with a status and a body
     """
 
     def __init__(self) -> None:
@@ -65,6 +68,11 @@ class WorkerServer:
         self.stored: dict[tuple[str, int, str], bytearray] = {}
         self.repeats = 0
         self.refuse: int | None = None
+        self.words: dict[str, Any] | None = None
+        self.joins: list[dict[str, Any]] = []
+        self.join: Callable[[dict[str, Any]], tuple[int, Any]] = lambda _asked: (
+            200, {"workerId": "a-new-worker", "labels": {}},
+        )  # fmt: skip
         self.connections = 0
         self.headers: list[dict[str, str]] = []
         self.heartbeat_sec = 0.2
@@ -74,6 +82,7 @@ class WorkerServer:
         self._changed = asyncio.Event()
         app = web.Application()
         app.router.add_get("/ws", self._socket)
+        app.router.add_post("/api/workers/join", self._joins)
         self._server = TestServer(app)
 
     @property
@@ -91,7 +100,8 @@ class WorkerServer:
         self.headers.append(dict(request.headers))
         self._changed.set()
         if self.refuse is not None:
-            return web.Response(status=self.refuse, headers={"Server": SERVER_NAME})
+            body = None if self.words is None else encode({"error": self.words})
+            return web.Response(status=self.refuse, headers={"Server": SERVER_NAME}, body=body)
         ws = web.WebSocketResponse(protocols=("cmdexec.v1",), max_msg_size=8 * 1024 * 1024)
         await ws.prepare(request)
         self.ws = ws
@@ -106,6 +116,21 @@ class WorkerServer:
             pass
         self._changed.set()
         return ws
+
+    async def _joins(self, request: web.Request) -> web.StreamResponse:
+        self.joins.append(await request.json())
+        status, body = self.join(self.joins[-1])
+        self._changed.set()
+        if status == 0:  # it carries that out, and nobody hears of it
+            self.break_off(request)
+        return web.Response(status=status, headers={"Server": SERVER_NAME}, body=encode(body))
+
+    @staticmethod
+    def break_off(request: web.Request) -> None:
+        """The connection breaks before the answer."""
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError
 
     async def _text(self, ws: web.WebSocketResponse, text: str) -> None:
         answers = []
@@ -217,15 +242,16 @@ class WorkerServer:
 class RunningWorker:
     """A worker in this process. `stop` is the first TERM."""
 
-    def __init__(self, server: WorkerServer, folder: Path, **values: object) -> None:
+    def __init__(self, server: WorkerServer, folder: Path, *, rejoin: bool = False, **values: object) -> None:
         fast: dict[str, object] = {
-            "server_url": server.url, "worker_token_secret": SECRET, "allow_host": True, "slots": 4, "worker_name": "w",
+            "server_url": None if "server_url" in values else server.url, "worker_token_secret": SECRET,
+            "allow_host": True, "slots": 4, "worker_name": "w",
             "reconnect_min_sec": 0.02, "reconnect_max_sec": 0.1, "again_sec": 0.05, "kill_grace_sec": 2.0,
             "drain_sec": 0.5, "work_dir": folder / "jobs",
         }  # fmt: skip
         self.settings = worker_settings(folder / "worker", **(fast | values))
         self.stop = asyncio.Event()
-        self.task = asyncio.create_task(run_worker(self.settings, stop=self.stop))
+        self.task = asyncio.create_task(run_worker(self.settings, stop=self.stop, rejoin=rejoin))
 
     async def end(self) -> int:
         """Drain it, and wait for its end."""

@@ -80,8 +80,8 @@ def test_all_that_it_cannot_be_without_is_one_list(start: Starting, tmp_path: Pa
         [
             "cmdexec: SERVER_URL: This worker does not know its server. Name it as SERVER_URL (--server).",
             f"cmdexec: WORKER_CREDENTIAL_FILE: This worker has nothing to show to a server: {tmp_path}/w/credential is "
-            "not there, and no shared secret is set. Put the worker's credential into that file (mode 0600), or set "
-            "WORKER_TOKEN_SECRET.",
+            "not there, and no shared secret is set. Join with a token of the server (--join), or put the worker's "
+            "credential into that file (mode 0600), or set WORKER_TOKEN_SECRET.",
             "cmdexec: SLOTS (from the environment): 0 is too small. Write a whole number, from 1 to 10000.",
             "cmdexec: ALLOW_HOST: This worker has no way to run jobs: it may not run them as processes of this machine."
             " Start it with --allow-host, if whoever may submit jobs may do what this user may do here.",
@@ -107,8 +107,8 @@ def test_nothing_to_show_to_a_server(start: Starting, tmp_path: Path) -> None:
     folder = tmp_path / "w"
     said = (
         f"cmdexec: WORKER_CREDENTIAL_FILE: This worker has nothing to show to a server: {folder / 'credential'} is not "
-        "there, and no shared secret is set. Put the worker's credential into that file (mode 0600), or set "
-        "WORKER_TOKEN_SECRET."
+        "there, and no shared secret is set. Join with a token of the server (--join), or put the worker's credential "
+        "into that file (mode 0600), or set WORKER_TOKEN_SECRET."
     )
     assert start(*worker(folder), WORKER_TOKEN_SECRET="") == (1, [said])
 

@@ -54,7 +54,7 @@ async def opening(url: str) -> CmdexecError:
 
 
 @pytest.mark.parametrize(("status", "kind", "code"), [
-    (401, Refused, "unauthorized"), (403, Refused, "forbidden"), (421, Refused, "bad_host"),
+    (401, Refused, "unauthorized"), (403, Unavailable, "server_away"), (421, Refused, "bad_host"),
     (426, Refused, "protocol_mismatch"), (400, Refused, "bad_request"), (200, Unavailable, "server_away"),
     (404, Unavailable, "server_away"), (500, Unavailable, "server_away"), (502, Unavailable, "server_away"),
     (503, Unavailable, "overloaded"), (429, Unavailable, "too_many"),

@@ -51,7 +51,7 @@ MOVES: dict[tuple[str, str], tuple[str, Release | Ending | None, tuple[Do, ...]]
     ("cancel", "running"): ("running", Ending.CANCEL, (Do.TERMINATE,)),
     ("hand back", "received"): ("released", BACK, SAY),
     ("hand back", "journaled"): ("released", BACK, SAY),
-    ("hand back", "asked"): ("released", NEVER, SAY),
+    ("hand back", "asked"): ("released", AHEAD, SAY),
     ("hand back", "running"): ("running", Ending.HAND_BACK, (Do.TERMINATE,)),
     ("decline", "received"): ("released", Release.DECLINED, SAY),
     ("decline", "journaled"): ("released", Release.DECLINED, SAY),

@@ -1,0 +1,80 @@
+"""Becoming a worker of a server, with a join token.
+
+The worker makes its credential by itself, and keeps it before it tells the server its hash. So a reply that is lost
+costs nothing: the same hash, told again, is answered the same; and nobody but this machine ever had the credential.
+"""
+
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from cmdexec.errors import CmdexecError, Unavailable
+from cmdexec.link.http import session
+from cmdexec.model.backoff import reconnect_wait
+from cmdexec.protocol import accounts
+from cmdexec.protocol.codec import encode
+from cmdexec.runtime import Runtime
+from cmdexec.settings.worker import WorkerSettings
+from cmdexec.worker.joined import RANDOM_BYTES, Joined, give_up, hash_of, keep, pending_credential
+from cmdexec.worker.polling_calls import Calls, Lost
+
+_ANSWER = msgspec.json.Decoder(accounts.Joined)
+
+
+class Joining:
+    """One worker's joining of the server at `url`, in the data folder `folder`, which is ours."""
+
+    def __init__(self, url: str, folder: Path, *, settings: WorkerSettings, runtime: Runtime) -> None:
+        self._url, self._folder = url, folder
+        self._settings, self._runtime = settings, runtime
+        self._said = ""
+
+    async def join(self, token: str) -> Joined:
+        """Join, however long the server is away. Raises CmdexecError if it refuses, and then nothing is left of it."""
+        call, runtime = self._runtime.threads.run, self._runtime
+        credential = await call(partial(pending_credential, self._folder, runtime.secret_bytes(RANDOM_BYTES)))
+        body = encode(
+            accounts.Join(token=token, credential_hash=hash_of(credential), name=self._settings.worker_name)
+        )  # fmt: skip
+        try:
+            answer = await self._asked(body)
+        except CmdexecError:
+            await call(partial(give_up, self._folder))
+            raise
+        joined = Joined(self._url, answer.worker_id)
+        if (aside := await call(partial(keep, self._folder, joined))) is not None:
+            runtime.log.warning("what the worker before it had not delivered yet is put aside", folder=aside)
+        runtime.log.info("joined", server=self._url, worker=joined.worker_id, labels=dict(answer.labels))
+        return joined
+
+    async def _asked(self, body: bytes) -> accounts.Joined:
+        settings, runtime, failures = self._settings, self._runtime, 0
+        async with session(connect_timeout_sec=settings.connect_timeout_sec) as http:
+            calls = Calls(http, self._url, _nothing, settings=settings, runtime=runtime)
+            while True:
+                failures += 1
+                wait = reconnect_wait(
+                    failures, runtime.rng.random(), settings.reconnect_min_sec, settings.reconnect_max_sec
+                )
+                try:
+                    return _ANSWER.decode(await calls.call("workers.join", body))
+                except Lost as lost:
+                    self._tell(lost.away)
+                except Unavailable as wrong:
+                    wait = max(wait, wrong.retry_after)
+                    self._tell(wrong)
+                except (msgspec.MsgspecError, UnicodeError, RecursionError):
+                    self._tell(Unavailable("server_away", f"The answer of {self._url} is none of a cmdexec server."))
+                await runtime.clock.sleep(wait)
+
+    def _tell(self, wrong: CmdexecError) -> None:
+        """What is waited for: each reason once."""
+        if wrong.message != self._said:
+            self._said = wrong.message
+            self._runtime.log.warning("cannot join yet; it goes on trying", error=str(wrong))
+
+
+async def _nothing() -> dict[str, str]:
+    """Who joins has nothing to show but its token."""
+    return {}
