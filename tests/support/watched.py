@@ -1,6 +1,8 @@
 """A server whose jobs a test ends by hand, and which people's programs may watch over a socket, or may not."""
 
 import json as plain
+import random
+from dataclasses import replace
 from typing import Any, Literal
 
 import msgspec
@@ -26,7 +28,7 @@ class Watched:
     watching  who watches what, by socket; `most`: the most that any watched at once
     """
 
-    def __init__(self, way: Way = "open", **settings: object) -> None:
+    def __init__(self, way: Way = "open", rng: random.Random | None = None, **settings: object) -> None:
         self.way = way
         self.jobs: dict[str, str] = {}
         self.looks: list[list[str]] = []
@@ -37,13 +39,15 @@ class Watched:
         app.router.add_get("/api/jobs/status", self._status)
         self.server = TestServer(app)
         fast = {"retry_first_sec": "10ms", "retry_max_sec": "50ms", "patience_sec": "5s"}
+        runtime = system_runtime("test", 1)
+        self._runtime = runtime if rng is None else replace(runtime, rng=rng)
         self.client: Client | None = None
         self._settings = make(ClientSettings, **{**fast, **settings})
 
     async def __aenter__(self) -> Client:
         await self.server.start_server(max_line_size=16 * 1024)
         access = Access(str(self.server.make_url("")).rstrip("/"), TOKEN)
-        self.client = Client(lambda: access, settings=self._settings, runtime=system_runtime("test", 1))
+        self.client = Client(lambda: access, settings=self._settings, runtime=self._runtime)
         return await self.client.__aenter__()
 
     async def __aexit__(self, *_: object) -> None:

@@ -1,6 +1,7 @@
 """Waiting for jobs: told over one socket, looked for where none is to be had, and never longer than need be."""
 
 import asyncio
+import random
 
 import pytest
 
@@ -65,14 +66,21 @@ async def test_without_a_socket_it_is_looked_for(way: str) -> None:
         assert {view.status for view in await asyncio.wait_for(waits, 5)} == {"completed"}
 
 
+class Longest(random.Random):
+    """Every wait takes as long as it may."""
+
+    def random(self) -> float:
+        return 0.999
+
+
 async def test_a_job_that_is_new_is_looked_at_soon_however_long_another_one_runs() -> None:
-    server = Watched("refused", retry_first_sec="10ms", retry_max_sec="60s")
+    server = Watched("refused", retry_first_sec="10ms", retry_max_sec="60s", rng=Longest())
     long, short = running(server, 2)
     async with server as client, asyncio.TaskGroup() as group:
         waits = group.create_task(client.wait(long))
-        await becomes(lambda: len(server.looks) >= 8, "the waits between looks have grown")
+        await becomes(lambda: len(server.looks) >= 7, "the next look is a second away")
         await server.end(short)
-        assert (await asyncio.wait_for(client.wait(short), 1)).status == "completed"
+        assert (await asyncio.wait_for(client.wait(short), 0.5)).status == "completed"
         await server.end(long)
         waits.cancel()
 
