@@ -1,13 +1,11 @@
 """How a job comes to be, and how it is claimed."""
 
-import hashlib
-from collections.abc import Mapping
-
 import msgspec
 
 from cmdexec.model.decision import lined
 from cmdexec.model.events import Claim
 from cmdexec.model.job import Job, Line, Spec, Status
+from cmdexec.model.matching import klass_of, needs_of
 
 
 def rank_of(created_at: int, priority: int, age_ms: int) -> int:
@@ -16,14 +14,6 @@ def rank_of(created_at: int, priority: int, age_ms: int) -> int:
     Fixed at birth, so that ageing never rewrites a row.
     """
     return created_at - priority * age_ms
-
-
-def klass_of(requires: Mapping[str, str]) -> str:
-    """The class of all jobs that the same workers match: 16 hex digits of what they require, "" for nothing."""
-    if not requires:
-        return ""
-    text = msgspec.json.encode(sorted(requires.items()))
-    return hashlib.sha256(text).hexdigest()[:16]
 
 
 def queued(
@@ -36,8 +26,9 @@ def queued(
     now: int,
     age_ms: int,
     rerun_of: str | None = None,
+    by: str | None = None,
 ) -> Job:
-    """A new job: scheduled when its `run_at` is still to come, else queued."""
+    """A new job: scheduled when its `run_at` is still to come, else queued. `by`: what people call its owner."""
     waits = spec.run_at is not None and spec.run_at > now
     status = Status.SCHEDULED if waits else Status.QUEUED
     return Job(
@@ -49,11 +40,11 @@ def queued(
         status=status,
         created_at=now,
         rank=rank_of(now, spec.priority, age_ms),
-        klass=klass_of(spec.requires),
+        klass=klass_of(needs_of(spec)),
         queued_at=None if waits else now,
         due_at=spec.run_at if waits else None,
         rerun_of=rerun_of,
-        history=(Line(now, "submit", status, 0, owner),),
+        history=(Line(now, "submit", status, 0, by or owner),),
     )
 
 

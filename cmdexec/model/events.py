@@ -153,13 +153,12 @@ class NeverSpawned(FromWorker, frozen=True):
 
 
 class Declined(FromWorker, frozen=True):
-    """W's own policy forbids n, or n asks for more than W has. `others_match`: another worker might take it; `lacking`:
-    what n asks for that no worker has, if that is so; `known_as`: what the job shall call W, if not by its id."""
+    """W's own policy forbids n. `others_match`: another worker might take it; `known_as`: what the job shall call W, if
+    not by its id."""
 
     name: ClassVar[str] = "declined"
     message: str
     others_match: bool = False
-    lacking: str | None = None
     known_as: str = ""
 
 

@@ -220,7 +220,7 @@ def declined(job: Job, event: Declined, now: int, _jitter: float) -> Change:
     avoid = (*(name for name in job.avoid if name != known_as), known_as)[-AVOID_MAX:]
     if event.others_match:
         return requeued(job, event, now, tell=Tell.OK, note=clipped(event.message), avoid=avoid)
-    message = clipped(event.lacking) if event.lacking else sentence(job, Reason.REJECTED, detail=event.message)
+    message = sentence(job, Reason.REJECTED, detail=event.message)
     return finished(job, event, now, Status.FAILED, Reason.REJECTED, message=message, tell=Tell.OK, avoid=avoid)
 
 

@@ -269,6 +269,8 @@ class WorkerView(View, frozen=True):
     registered_at: str
     last_seen_at: str | None
     jobs: tuple[RunningView, ...]
+    draining: bool = False
+    given_labels: dict[str, str] = {}
 
 
 class WorkersView(View, frozen=True):
@@ -370,10 +372,12 @@ class FollowOutput(View, frozen=True):
 
 
 class FollowAttempt(View, frozen=True):
-    """The server-sent event `attempt`: from here on output is of this attempt."""
+    """The server-sent event `attempt`: from here on output is of this attempt. `why`: how the run before it ended, in
+    words; null for the first one."""
 
     attempt: int
     run: int
+    why: str | None = None
 
 
 class FollowEnd(View, frozen=True):

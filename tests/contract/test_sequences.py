@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmdexec.model.job import HELD, WAITING, Job, Status
+from cmdexec.model.matching import NOTHING
+from cmdexec.store.contract.classes import ClassRow
 from cmdexec.store.contract.jobs_write import Applied, Inserted, NotWritten, Present
 from tests.contract.engines import Place, Store
 from tests.contract.making import as_claimed, changed, job, wanted, write
@@ -100,9 +102,22 @@ class Reference:
         for owner in OWNERS:
             waiting = sum(one.owner == owner and one.status in WAITING for one in mine)
             assert await reads.waiting_of(owner) == waiting
-        for klass in CLASSES:
-            queued = sum(one.klass == klass and one.status is Status.QUEUED for one in mine)
-            assert await reads.queued([klass], 1000) == queued
+        await self._agree_on_classes(mine)
+
+    async def _agree_on_classes(self, mine: list[Job]) -> None:
+        """Counted with each commit, never by walking: and yet as if they were."""
+        ranks = {
+            klass: sorted(one.rank for one in mine if one.klass == klass and one.status is Status.QUEUED)
+            for klass in CLASSES
+        }
+        rows = [
+            None if not waiting else ClassRow(klass, NOTHING, len(waiting), waiting[0])
+            for klass, waiting in ranks.items()
+        ]  # fmt: skip
+        reads = self.store.reads.classes
+        assert await reads.get(CLASSES) == rows
+        assert await reads.all() == [row for row in rows if row is not None and row.klass]
+        assert await reads.fronts(CLASSES, 2) == [tuple(waiting[:2]) for waiting in ranks.values()]
 
 
 async def test_any_sequence_of_calls_agrees_with_a_dictionary(place: Place) -> None:

@@ -1,9 +1,10 @@
 """The one object through which a server changes jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cmdexec.errors import Unavailable
 from cmdexec.model.job import Job, Spec
+from cmdexec.model.parts import Part
 from cmdexec.notify.contract import Notify
 from cmdexec.runtime import Runtime
 from cmdexec.server.jobs import cancel as cancelling
@@ -18,6 +19,8 @@ from cmdexec.server.jobs.submit import Submitter
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.jobs_write import JobWrites
 from cmdexec.store.contract.reads import Reads
+
+_NO_PARTS: Mapping[str, Part] = {}
 
 
 class Jobs:
@@ -58,28 +61,40 @@ class Jobs:
     def draining(self) -> bool:
         return self._draining
 
-    async def submit(self, owner: str, specs: Sequence[Spec], *, key: str | None, body: bytes) -> list[Job]:
+    async def submit(
+        self, owner: str, specs: Sequence[Spec], *, key: str | None, body: bytes, by: str | None = None,
+        rerun_of: str | None = None,
+    ) -> list[Job]:  # fmt: skip
         """New jobs in the order of `specs`, all or none, answered when they are on disk.
 
-        key    the same key gives the same jobs again for SUBMIT_KEY_TTL_SEC
-        body   the request as sent: another one with the same key is Refused("key_reused")
+        key       the same key gives the same jobs again for SUBMIT_KEY_TTL_SEC
+        body      the request as sent: another one with the same key is Refused("key_reused")
+        by        what people call the owner: the e-mail address
+        rerun_of  the older job whose spec this is
 
         Raises Unavailable("draining" | "queue_full" | "disk_full" | "store_away" | "overloaded").
         """
         if self._draining:
             raise Unavailable("draining", "This server is stopping and takes no new jobs.", retry_after=5.0)
-        return await self._submitter.submit(owner, specs, key=key, body=body)
+        return await self._submitter.submit(owner, specs, key=key, body=body, by=by, rerun_of=rerun_of)
 
     async def cancel(self, job_ids: Sequence[str], by: str) -> list[tuple[Job | None, str]]:
         """End jobs: for each the job as it stands and `cancelled`, `asked`, `too_late` or `not_found`."""
         return await cancelling.cancel(self._shell, job_ids, by)
 
-    async def claim(self, holder: Holder, *, claim_id: str, klasses: Sequence[str], limit: int, most: int) -> list[Job]:
-        """Assign up to `limit` queued jobs of these classes to the worker, and no more once they weigh `most`; the same
-        claim again gives the same jobs, as long as one of them is held."""
+    async def claim(
+        self, holder: Holder, *, claim_id: str, klasses: Sequence[str], limit: int, most: int,
+        parts: Mapping[str, Part] = _NO_PARTS, free: Part | None = None, ahead: bool = False,
+    ) -> list[Job]:  # fmt: skip
+        """Assign up to `limit` queued jobs of these classes to the worker, and no more once they weigh `most`, nor of
+        those whose `parts` are not `free` (but for the first of all, if `ahead`); the same claim again gives the same
+        jobs, as long as one of them is held."""
         if self._draining:
             return []
-        return await claiming.claim(self._shell, holder, claim_id=claim_id, klasses=klasses, limit=limit, most=most)
+        return await claiming.claim(
+            self._shell, holder, claim_id=claim_id, klasses=klasses, limit=limit, most=most, parts=parts, free=free,
+            ahead=ahead,
+        )  # fmt: skip
 
     async def forget_submit_keys(self, limit: int) -> int:
         """Free the keys of up to `limit` jobs older than SUBMIT_KEY_TTL_SEC; how many were freed."""

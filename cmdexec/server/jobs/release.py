@@ -19,10 +19,6 @@ class Fleet(Protocol):
         """Whether a worker other than the one of this id might run the job: none that declined it before."""
         ...
 
-    def lacking(self, job: Job) -> str | None:
-        """What the job asks for that no worker has; None: that is not why nobody runs it."""
-        ...
-
 
 class _Declining:
     """It depends on the job whether another worker might take it."""
@@ -39,7 +35,7 @@ class _Declining:
         others = self._fleet.others(job, holder.worker_id)
         declined = Declined(
             holder.worker_id, holder.session, item.attempt, item.message or _NO_WORD, others_match=others,
-            lacking=None if others else self._fleet.lacking(job), known_as=holder.known_as,
+            known_as=holder.known_as,
         )  # fmt: skip
         return Judged((declined,))
 

@@ -11,12 +11,15 @@ async def listen(desk: Desk, member: Member, beat: Heartbeat) -> list[tuple[str,
     """What a heartbeat says of the worker itself; returns the attempts that its list lacks.
 
     One that only asks to start, or gives back, says nothing of whether the worker drains; one that a newer one overtook
-    says nothing of that either, nor of what the worker lacks.
+    says nothing of that either, nor of what the worker lacks. Once it drains it is given nothing: no job is on its way
+    when this heartbeat is answered, but those that were sent before.
     """
     news = member.process.is_news(beat.seq)
     if beat.stats is not None:
         member.stats = beat.stats
     if news and (beat.draining or beat.jobs is not None or not (beat.start or beat.released)):
+        if beat.draining and not member.draining:
+            desk.takes_no_more(member)
         member.draining = beat.draining
     if beat.start:
         member.wants_start(beat.start)

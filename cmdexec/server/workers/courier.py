@@ -1,8 +1,8 @@
 """Sending assignments: as many as a worker's socket has room for, the others when it has.
 
 Of those that have to wait only the names are kept, and the jobs are read again when their turn comes: a hundred of them
-may be larger than what may wait for one socket. A job that asks for more of the machine than its worker lets jobs use
-is not sent at all: it is declined in the worker's name.
+may be larger than what may wait for one socket. A job that its worker cannot run, or of a worker that takes none any
+more, is not sent at all: it goes back to the queue.
 """
 
 from collections.abc import Callable, Coroutine, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 
 from cmdexec.clock import Clock
 from cmdexec.errors import Refused, Unavailable
-from cmdexec.model.job import AVOID_MAX, Job, Status
+from cmdexec.model.job import Job, Status
 from cmdexec.protocol.codec import ask, encode
 from cmdexec.protocol.messages import Released
 from cmdexec.server.jobs import Jobs, cannot_start, release
@@ -19,7 +19,6 @@ from cmdexec.server.workers.assignment import assignment
 from cmdexec.server.workers.member import Member
 from cmdexec.server.workers.offers import Offers
 from cmdexec.server.workers.outbox import Outbox
-from cmdexec.server.workers.parts import part_of
 from cmdexec.store.contract.reads import JobReads
 
 _SMALL_BYTES = 8 * 1024
@@ -58,7 +57,7 @@ class Courier:
 
     def send(self, member: Member, jobs: Sequence[Job]) -> None:
         """Send these after those that wait."""
-        jobs = self.decline(member, jobs)
+        jobs = self.turn_back(member, jobs)
         sent = 0 if member.unsent else self._put(member, jobs)
         self.send_later(member, [(job.job_id, job.attempt) for job in jobs[sent:]])
 
@@ -69,29 +68,26 @@ class Courier:
         if idle and member.unsent:
             self._spawn(self._work(member), member.outbox)
 
-    def decline(self, member: Member, jobs: Sequence[Job]) -> Sequence[Job]:
-        """See that those which have not begun, and never can there, go to another worker; returns the rest.
+    def turn_back(self, member: Member, jobs: Sequence[Job]) -> Sequence[Job]:
+        """See that those which have not begun, and cannot or shall not there any more, go back to the queue; returns
+        the rest."""
+        back = [job for job in jobs if job.status is Status.ASSIGNED and not member.may_begin(job)]
+        if not back:
+            return jobs
+        gone = {job.job_id for job in back}
+        self.give_back(member, [(job.job_id, job.attempt) for job in back])
+        return [job for job in jobs if job.job_id not in gone]
 
-        One that so many declined that the first of them would be asked again stays, unsent, until it is recalled for
-        one that is large enough: else it would go round for as long as that is busy.
-        """
-        rest: list[Job] = []
-        declined: list[Released] = []
-        for job in jobs:
-            why = member.capacity.refusal(part_of(job.spec)) if job.status is Status.ASSIGNED else None
-            if why is None:
-                rest.append(job)
-            elif len(job.avoid) < AVOID_MAX or not self._offers.others(job, member.worker_id):
-                declined.append(Released(job_id=job.job_id, attempt=job.attempt, why="declined", message=why))
-        if declined:
-            self._spawn(self._declined(member, declined), member.outbox)
-        return rest
+    def give_back(self, member: Member, attempts: Sequence[tuple[str, int]]) -> None:
+        """These, which it has not begun, go back to the queue."""
+        items = [Released(job_id=job_id, attempt=attempt, why="handedBack") for job_id, attempt in attempts]
+        if items:
+            self._spawn(self._given_back(member, items), member.outbox)
 
-    async def _declined(self, member: Member, items: Sequence[Released]) -> None:
+    async def _given_back(self, member: Member, items: Sequence[Released]) -> None:
         """If the worker leaves meanwhile, it is done when it comes again."""
         while not member.gone:
             try:
-                await self._offers.look()
                 outcomes = await self._jobs.turn([release(member.holder, item, fleet=self._offers) for item in items])
             except Unavailable as away:
                 await self._clock.sleep(away.retry_after)
@@ -112,7 +108,7 @@ class Courier:
                     for name, job in zip(names, found, strict=True)
                     if member.has(*name) and self._stands(member, name, job) and job is not None
                 ]
-                await self._send_when_possible(member, self.decline(member, ready))
+                await self._send_when_possible(member, self.turn_back(member, ready))
             except Unavailable as away:  # the store, or the socket has ended
                 await self._clock.sleep(away.retry_after)
                 continue
@@ -123,7 +119,7 @@ class Courier:
         self._sent_all()
 
     async def _send_when_possible(self, member: Member, jobs: Sequence[Job]) -> None:
-        while not member.gone:
+        while not member.gone and member.takes:
             jobs = [job for job in jobs if member.has(job.job_id, job.attempt)]  # some may be taken back meanwhile
             if not jobs:
                 return

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -25,7 +25,7 @@ from cmdexec.server.workers.outbox import Outbox
 from cmdexec.server.workers.parts import known_as
 from cmdexec.server.workers.places import Places
 from cmdexec.server.workers.renewals import Renewals
-from cmdexec.server.workers.rows import instance_of, registered, worker_row
+from cmdexec.server.workers.rows import drain_order, instance_of, registered, revoked, worker_row
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.output import Append
 from cmdexec.store.contract.reads import Reads
@@ -114,10 +114,12 @@ class Desk:
 
     def welcome(self, holder: Holder) -> Registered:
         """How it shall run."""
+        worker_id = holder.worker_id
         return Registered(
-            worker_id=holder.worker_id, session=holder.session, lease_sec=self.lease.lease_sec,
+            worker_id=worker_id, session=holder.session, lease_sec=self.lease.lease_sec,
             heartbeat_sec=self.lease.heartbeat_sec, max_frame_bytes=self._settings.max_frame_bytes,
             output_limit_bytes=self.output_limit, server_version=__version__,
+            draining=worker_id in self.members and self.members[worker_id].drained,
         )  # fmt: skip
 
     def intake(self, member: Member) -> Intake:
@@ -258,7 +260,7 @@ class Desk:
     async def _take_place(self, worker_id: str, message: Register, outbox: Outbox, make: Make) -> Member:
         try:
             process = self._joining.judge(worker_id, message)
-            holder, held = await self._admit(worker_id, message)
+            holder, held, row = await self._admit(worker_id, message)
         except Conflict as late:
             outbox.close(Close.REPLACED if late.code == "replaced" else Close.GOING_AWAY, late.message)
             raise
@@ -269,6 +271,7 @@ class Desk:
             raise
         member = make(holder, instance_of(holder, message), message, outbox, self.now())
         member.process = process
+        member.shall(row)
         self._joining.keep(worker_id, message, process)
         older = self.members.get(worker_id)
         if older is not None:
@@ -276,8 +279,36 @@ class Desk:
         mine = [job for job in held if job.session == holder.session]
         member.give(mine, self.now())
         self.members[worker_id] = member
-        self._courier.decline(member, mine)
+        self._courier.turn_back(member, mine)
         return member
+
+    async def changed(self, worker_id: str, revoke: Callable[[], Awaitable[WorkerRow | None]] | None = None) -> None:
+        """People want something else of the worker: what it may not begin any more goes back to the queue. `revoke`: do
+        that, and it has no place any more when this returns."""
+        async with self._joining.taking(worker_id):
+            row = await (self.row(worker_id) if revoke is None else revoke())
+            member = self.members.get(worker_id)
+            if row is None or member is None:
+                return
+            if row.revoked:
+                self.leave(member)
+                member.outbox.close(Close.FORBIDDEN, revoked(row))
+                return
+            if member.shall(row):
+                member.outbox.put(ask("drain", [drain_order(row)]))
+            waiting = [job_id for job_id, given in member.given() if given.started_at is None]
+            found = [job for job in await self.look(waiting) if job is not None]
+            await self._recall([job for job in found if not member.may_begin(job)])
+        self.capacity.set()
+
+    def takes_no_more(self, member: Member) -> None:
+        """It says so: what it was given, and not told of yet, goes back to the queue."""
+        member.draining = True
+        self._courier.give_back(member, member.untold())
+
+    async def _recall(self, jobs: Sequence[Job]) -> None:
+        if jobs:
+            await self.jobs.turn(work.recall([job.job_id for job in jobs]))
 
     def leave(self, member: Member) -> None:
         """Its socket has ended."""
@@ -286,8 +317,8 @@ class Desk:
             del self.members[member.worker_id]
             self.offers.changed()
 
-    async def _admit(self, worker_id: str, message: Register) -> tuple[Holder, list[Job]]:
-        """Write the worker down; what its spool is, and what the store says that the worker holds."""
+    async def _admit(self, worker_id: str, message: Register) -> tuple[Holder, list[Job], WorkerRow]:
+        """Write the worker down; what its spool is, what the store says that the worker holds, and its row."""
         holder = Holder(worker_id, message.session or worker_id, known_as(worker_id, message))
         if message.worker_id not in (None, worker_id):
             raise Refused(
@@ -302,11 +333,12 @@ class Desk:
             )
         before = await self.row(worker_id)
         if before is not None and before.revoked:
-            raise Refused("forbidden", "This worker was revoked.", mend="Let it join again, under a new id.")
-        await self._reads.workers.register(worker_row(holder, message, self.wall()))
+            raise Refused("forbidden", revoked(before), mend="Let it join again, with a new join token.")
+        row = worker_row(holder, message, self.wall(), await self._reads.credentials.of(worker_id))
+        before = await self._reads.workers.register(row)
         held = [job async for job in self.held(worker_id)]
         await self._bury(held, holder.session)
-        return holder, held
+        return holder, held, row if before is None else msgspec.structs.replace(row, given=before.given)
 
     async def held(self, worker_id: str) -> AsyncIterator[Job]:
         """The jobs that are assigned to a worker, run on it or are unknown, as the store has them."""

@@ -7,36 +7,28 @@ it in advance; and a job that waits with a worker while another one could start 
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from enum import Enum
 
 from cmdexec.errors import CmdexecError
 from cmdexec.notify.contract import JobsWaiting, Notify
 from cmdexec.runtime import Runtime
 from cmdexec.server.jobs import Jobs
 from cmdexec.server.workers.desk import Desk
-from cmdexec.server.workers.member import Claiming, Member
+from cmdexec.server.workers.member import Member
 from cmdexec.server.workers.presence import Presence
 from cmdexec.server.workers.recall import Recalls
-from cmdexec.server.workers.split import split
+from cmdexec.server.workers.shares import Share, Want, share
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.reads import Reads
 
-KLASSES = ("",)
-"""The classes of jobs that every worker matches: those of jobs that require nothing, as all do by now."""
+KLASSES_MAX = 64
+"""The most classes that one claim takes from. As a claim takes the best of all, none but those whose first jobs stand
+first can have a share in it."""
 
 _AT_ONCE = 64
 """Claims that are under way side by side: they share a commit."""
 
 _CLAIM_WEIGHT = 2 * 1024 * 1024
 """The most that is claimed at once, in characters of command and environment."""
-
-
-class _Found(Enum):
-    """What a claim found: all that waits for its worker, as many as it wanted, or it failed."""
-
-    ALL = "all"
-    SOME = "some"
-    UNKNOWN = "unknown"
 
 
 class Dispatch:
@@ -52,7 +44,6 @@ class Dispatch:
         runtime: Runtime,
         settings: ServerSettings,
     ) -> None:
-        self._reads = reads.jobs
         self._jobs = jobs
         self._desk: Desk = presence.desk
         self._runtime = runtime
@@ -61,7 +52,7 @@ class Dispatch:
         self._recall_sec = settings.recall_after_sec
         self._silent_sec = settings.lease_sec / 2
         self._recalls = Recalls(reads.jobs, jobs, settings)
-        self._announced = 1
+        self._classes = presence.classes
         notify.listen(JobsWaiting, self._waiting)
 
     async def run(self) -> None:
@@ -73,7 +64,7 @@ class Dispatch:
             look = self._desk.now() - looked >= self._check_sec
             if look:
                 looked = self._desk.now()
-                self._announced += 1
+                self._classes.check()
             try:
                 soon = await self.give_out(look_elsewhere=look)
             except CmdexecError as away:
@@ -96,7 +87,7 @@ class Dispatch:
             return failed or soon
         soon |= await self._recalls.among(members, hungry, self._desk.now())
         if look_elsewhere:
-            await self._recalls.elsewhere(members, hungry, KLASSES, self._runtime.clock.now())
+            await self._recalls.elsewhere(members, hungry, self._runtime.clock.now())
         return soon or failed
 
     async def _move(self, members: Sequence[Member], hungry: Sequence[Member]) -> bool:
@@ -104,68 +95,69 @@ class Dispatch:
         the one that had it could claim it again. Returns whether to look again soon."""
         moves, soon = self._recalls.moves(members, hungry, self._desk.now())
         for job_id, target in moves:
-            if await self._recalls.move(job_id, target) and await self._claim(target, 1) is _Found.UNKNOWN:
+            moved = await self._recalls.move(job_id, target)
+            if moved is None:
+                continue
+            await self._classes.look()
+            wants = self._classes.named((moved.klass,))
+            if wants and not await self._claim(Share(target, 1, wants)):
                 soon = True
         return soon
 
     async def _claims(self) -> bool:
         """Claim for all who have room, until nothing is left that waits for any of them. Returns whether one failed."""
-        announced = self._announced
+        classes = self._classes
         failed: set[str] = set()
         while True:
-            now = self._desk.now()
-            asked = [one for one in self._able() if one.dry_since != announced and one.worker_id not in failed]
-            rooms = [(member, member.room(now, self._most)) for member in asked]
-            wanting = [(member, room) for member, room in rooms if room or member.claiming]
+            await classes.look()
+            announced, now = classes.announced, self._desk.now()
+            wanting: list[Want] = []
+            for member in self._able():
+                if member.dry_since == announced or member.worker_id in failed:
+                    continue
+                room = member.room(now, self._most)
+                if not (room or member.claiming):
+                    continue
+                choices, ahead = classes.choices(member, KLASSES_MAX)
+                if choices or member.claiming:
+                    wanting.append(Want(member, room, choices, ahead))
+                else:
+                    member.looked(announced)
             if not wanting:
                 return bool(failed)
-            shares = await self._shares([member for member, _ in wanting], [room for _, room in wanting])
+            shares = await share(classes, wanting)
             if not shares:
-                for member, _ in wanting:
-                    member.looked(announced)
+                for want in wanting:
+                    want.member.looked(announced)
             for start in range(0, len(shares), _AT_ONCE):
                 async with asyncio.TaskGroup() as tasks:
                     claims = [
-                        (member, tasks.create_task(self._claim(member, share)))
-                        for member, share in shares[start : start + _AT_ONCE]
+                        (one.member, tasks.create_task(self._claim(one))) for one in shares[start : start + _AT_ONCE]
                     ]
-                for member, claim in claims:
-                    found = claim.result()
-                    if found is _Found.ALL:
-                        member.looked(announced)
-                    elif found is _Found.UNKNOWN:
-                        failed.add(member.worker_id)
+                failed.update(member.worker_id for member, claim in claims if not claim.result())
 
-    async def _shares(self, members: Sequence[Member], rooms: Sequence[int]) -> list[tuple[Member, int]]:
-        """Who shall claim how many. One alone takes what there is; several are counted for first."""
-        if len(members) == 1:
-            return [(members[0], rooms[0])]
-        free = [min(member.open_slots, room) for member, room in zip(members, rooms, strict=True)]
-        queued = await self._reads.queued(KLASSES, sum(rooms))
-        now = split(queued, free)
-        ahead = split(queued - sum(now), [room - slots for room, slots in zip(rooms, free, strict=True)])
-        shares = [slots + more for slots, more in zip(now, ahead, strict=True)]
-        return [
-            (member, share)
-            for member, share in zip(members, shares, strict=True)
-            if share or member.claiming is not None
-        ]
-
-    async def _claim(self, member: Member, limit: int) -> _Found:
-        """Claim up to `limit` for a worker. A claim whose answer was lost is asked again before any other."""
-        claiming = member.claiming or Claiming(member.next_claim() or self._runtime.ids.new(), limit)
+    async def _claim(self, share: Share) -> bool:
+        """Claim its share for a worker; whether that could be done. A claim whose answer was lost is asked again before
+        any other."""
+        member, classes = share.member, self._classes
+        claiming = member.claiming or share.claiming(member.next_claim() or self._runtime.ids.new())
         member.claiming = claiming
         try:
             jobs = await self._jobs.claim(
-                member.holder, claim_id=claiming.claim_id, klasses=KLASSES, limit=claiming.limit, most=_CLAIM_WEIGHT
-            )
+                member.holder, claim_id=claiming.claim_id, klasses=claiming.klasses, limit=claiming.limit,
+                most=_CLAIM_WEIGHT, parts=claiming.parts, free=claiming.free, ahead=claiming.ahead,
+            )  # fmt: skip
         except CmdexecError as away:
             self._runtime.log.warning("jobs could not be claimed", worker=member.worker_id, code=away.code)
-            return _Found.UNKNOWN
+            return False
         member.claiming = None
         self._desk.assign(member, jobs)
-        cut = sum(job.spec.weight for job in jobs) >= _CLAIM_WEIGHT
-        return _Found.SOME if cut or len(jobs) >= claiming.limit else _Found.ALL
+        classes.claimed(claiming.klasses)
+        if len(jobs) < claiming.limit and sum(job.spec.weight for job in jobs) < _CLAIM_WEIGHT:
+            for waiting in classes.named(claiming.klasses):
+                if waiting.part is None or member.has_free(waiting.part) or not jobs:
+                    waiting.dry.add(member)
+        return True
 
     def _able(self) -> list[Member]:
         """The workers that may be given jobs, those with the most free slots first."""
@@ -182,6 +174,6 @@ class Dispatch:
                 await self._desk.capacity.wait()
         self._desk.capacity.clear()
 
-    def _waiting(self, _hint: JobsWaiting) -> None:
-        self._announced += 1
+    def _waiting(self, hint: JobsWaiting) -> None:
+        self._classes.news(hint.klasses)
         self._desk.capacity.set()

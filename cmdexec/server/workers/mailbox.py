@@ -95,7 +95,7 @@ class Mailbox:
         elif frame.op in ("stop", "cancel"):
             for order in frame.items:
                 self._order(order)
-        elif frame.op == "drain" and self.poll is not None:
+        elif frame.op == "drain" and self.poll is not None and any(item.draining is None for item in frame.items):
             self.poll.end(Unavailable("draining", "This server is stopping.", retry_after=2.0))
         self._look()
 
@@ -167,6 +167,13 @@ class Mailbox:
             taken.append(item)
             size += more
         return taken
+
+    def take_all(self) -> list[Assignment]:
+        """All assignments that wait: they shall not be given."""
+        waiting = [item for item, _ in self._jobs.values()]
+        for item in waiting:
+            self._drop((item.job_id, item.attempt))
+        return waiting
 
     def answered(self, claim: str, answer: Answer) -> None:
         """That claim is being answered so."""

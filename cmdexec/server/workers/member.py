@@ -6,12 +6,15 @@ from typing import Literal, Protocol
 import msgspec
 
 from cmdexec.model.job import Job, Status
+from cmdexec.model.matching import Machine, Needs, matches, needs_of
 from cmdexec.model.pace import Pace, prefetch
+from cmdexec.model.parts import Capacity, Free, Part
 from cmdexec.protocol.messages import Held, Register, Stats
 from cmdexec.server.jobs import Holder
 from cmdexec.server.workers.outbox import Outbox
-from cmdexec.server.workers.parts import Capacity, Free, Part, part_of
+from cmdexec.server.workers.parts import capacity_of, machine_of
 from cmdexec.server.workers.places import Process
+from cmdexec.store.contract.workers import WorkerRow
 
 _KEPT = frozenset({Status.ASSIGNED, Status.RUNNING, Status.UNKNOWN})
 _ROUND_TRIP_WEIGHT = 0.1
@@ -39,24 +42,31 @@ class Given:
                 time)
     started_at  when its start was granted, None before
     batch       in which batch of this connection it was sent; 0: not on this connection
-    part        what its job asks for of the machine, None: nothing
+    needs       what its job needs
+    part        what of that it asks for of the machine, None: nothing
     """
 
-    __slots__ = ("attempt", "batch", "given_at", "part", "started_at")
+    __slots__ = ("attempt", "batch", "given_at", "needs", "part", "started_at")
 
-    def __init__(self, attempt: int, given_at: float, started_at: float | None, part: Part | None) -> None:
+    def __init__(self, attempt: int, given_at: float, started_at: float | None, needs: Needs) -> None:
         self.attempt = attempt
         self.given_at = given_at
         self.started_at = started_at
         self.batch = 0
-        self.part = part
+        self.needs = needs
+        self.part = needs.part
 
 
 class Claiming(msgspec.Struct, frozen=True):
-    """A claim whose answer is not known: it is asked again as it was."""
+    """A claim whose answer is not known: it is asked again as it was. `klasses`, `parts`, `free` and `ahead` as in
+    `jobs_write.Wanted`."""
 
     claim_id: str
     limit: int
+    klasses: tuple[str, ...] = ("",)
+    parts: Mapping[str, Part] = msgspec.field(default_factory=dict)
+    free: Part | None = None
+    ahead: bool = False
 
 
 class Member:
@@ -68,11 +78,14 @@ class Member:
     dry_since     which announcement of waiting jobs had been made when nothing was left for it
     paused_until  it left jobs unstarted until they were taken back, so until then, or until it asks for a start, it
                   gets no more
-    capacity      what it lets its jobs use together
+    draining      it says that it takes no more jobs
+    drained       somebody wants it to take none
+    machine       what it has of what jobs may need: its labels, and what it lets its jobs use together
+    called        what people call it
     process       what is known of it over all its connections
 
     A job whose part of the machine is not free there yet waits for that, not for a slot: it takes none, as long as no
-    more wait so than the worker has slots.
+    more wait so than the worker has slots. Dispatch gives it one such at a time, so that large jobs get their turn too.
     """
 
     transport: Literal["socket", "polling"] = "socket"
@@ -86,6 +99,7 @@ class Member:
         self.heard_at = now
         self.ready = False
         self.draining = False
+        self.drained = False
         self.gone = False
         self.stats: Stats | None = None
         self.round_trip: float | None = None
@@ -93,18 +107,24 @@ class Member:
         self.unsent: dict[tuple[str, int], None] = {}
         self.dry_since = 0
         self.paused_until = now
-        self.capacity = Capacity.of(register)
+        self.machine = Machine(register.labels, capacity_of(register))
+        self.called = register.name or holder.worker_id
         self.process = Process()
         self._given: dict[str, Given] = {}
         self._running = 0
         self._parts = 0
-        self._crowded: tuple[Free, dict[str, str]] | None = None
+        self._crowded: tuple[Free, dict[str, str], Free] | None = None
         self._batch = 0
         self._reached = 0
 
     @property
     def worker_id(self) -> str:
         return self.holder.worker_id
+
+    @property
+    def capacity(self) -> Capacity:
+        """What it lets its jobs use together."""
+        return self.machine.capacity
 
     @property
     def slots(self) -> int:
@@ -123,7 +143,7 @@ class Member:
     @property
     def takes(self) -> bool:
         """Whether it runs jobs, and may be given more."""
-        return not self.draining and bool(self.register.executors)
+        return not (self.draining or self.drained) and bool(self.register.executors)
 
     @property
     def crowded(self) -> Mapping[str, str]:
@@ -150,16 +170,45 @@ class Member:
         """How many attempts wait with it although it has no slot for them."""
         return min(self.waiting - len(self.crowded), max(0, self._busy - self.slots))
 
+    def shall(self, row: WorkerRow) -> bool:
+        """It is called, labelled and drained as its row says; whether it shall begin or end to drain by that."""
+        self.called = row.called
+        self.machine = machine_of(row)
+        self.dry_since = 0
+        before, self.drained = self.drained, row.given.draining
+        return before != self.drained
+
+    def may_begin(self, job: Job) -> bool:
+        """Whether it can and shall run the job, as far as is known here."""
+        return self.takes and matches(needs_of(job.spec), self.machine)
+
     def able(self, now: float, silent_sec: float) -> bool:
         """Whether it may be given jobs: it has said what it holds, drains not, and was heard lately."""
         return self.ready and self.takes and self.heard_at >= now - silent_sec and self.paused_until <= now
 
-    def fits(self, part: Part | None) -> bool:
-        """Whether a job with this part could start beside all that it has."""
-        if part is None:
+    def fits(self, needs: Needs) -> bool:
+        """Whether a job that needs this could start beside all that it has."""
+        if not matches(needs, self.machine):
+            return False
+        if needs.part is None:
             return True
-        free, crowded = self._look()
-        return not crowded and self.capacity.refusal(part) is None and part.within(free)
+        free, crowded, _ = self._look()
+        return not crowded and needs.part.within(free)
+
+    def has_free(self, part: Part) -> bool:
+        """Whether such a part is free beside those that run and those that are about to, if it passes those that wait
+        for more."""
+        return part.within(self.free)
+
+    @property
+    def free(self) -> Free:
+        """What is free for those that pass others which wait for more."""
+        return self._look()[2]
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether it may have a job whose part is not free yet: one at a time."""
+        return not self.crowded
 
     def room(self, now: float, most: int) -> int:
         """How many more it may be given: for its free slots, and ahead of them as its pace allows; none while some have
@@ -192,6 +241,12 @@ class Member:
         given = self._given.get(job_id)
         return given if given is not None and given.attempt == attempt else None
 
+    def untold(self) -> list[tuple[str, int]]:
+        """What it was given and has not been told of. It will not be, from now on."""
+        names = list(self.unsent)
+        self.unsent.clear()
+        return names
+
     def attempt_of(self, job_id: str) -> int:
         """Which attempt of the job it has; 0 for none."""
         given = self._given.get(job_id)
@@ -202,7 +257,7 @@ class Member:
         for job in jobs:
             self.take(job.job_id, job.attempt)
             started = None if job.status is Status.ASSIGNED else now
-            given = self._given[job.job_id] = Given(job.attempt, now, started, part_of(job.spec))
+            given = self._given[job.job_id] = Given(job.attempt, now, started, needs_of(job.spec))
             self._running += started is not None
             self._parts += given.part is not None
         self._crowded = None
@@ -222,7 +277,9 @@ class Member:
             return None
         del self._given[job_id]
         self._running -= given.started_at is not None
-        self._parts -= given.part is not None
+        if given.part is not None:
+            self._parts -= 1
+            self.dry_since = 0  # what did not fit may fit now
         self._crowded = None
         return given
 
@@ -281,25 +338,29 @@ class Member:
                 missing.append((job_id, given.attempt))
         return again, missing
 
-    def _look(self) -> tuple[Free, dict[str, str]]:
+    def _look(self) -> tuple[Free, dict[str, str], Free]:
         """What is free beside those that run and those that are about to; and who waits for more than that. The worker
-        lets others pass by turns, so those behind may have to wait as well."""
+        lets others pass by turns, so those behind may have to wait as well: the last is what is free beside all of them
+        but those that wait for more."""
         if self._crowded is not None:
             return self._crowded
         free, crowded = Free(self.capacity), dict[str, str]()
         for given in self._given.values():
             if given.part is not None and given.started_at is not None:
                 free.take(given.part)
+        passing = Free(Part(free.cpu, free.ram_mb))
         for job_id, given in self._given.items():
             if given.part is None or given.started_at is not None:
                 continue
+            if given.part.within(passing):
+                passing.take(given.part)
             if not given.part.within(free):
                 crowded[job_id] = free.lack(given.part)
             elif crowded:
                 crowded[job_id] = "its turn comes after that of one that waits for more"
             else:
                 free.take(given.part)
-        self._crowded = free, crowded
+        self._crowded = free, crowded, passing
         return self._crowded
 
     def _trip(self, sample: float) -> None:

@@ -1,4 +1,4 @@
-"""Who might run a job that one worker declines, and what the largest of them offers."""
+"""Who might run a job that one worker declines, and who is away."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -7,8 +7,9 @@ from math import inf
 
 from cmdexec.clock import Clock
 from cmdexec.model.job import Job
+from cmdexec.model.matching import Machine, matches, needs_of
 from cmdexec.server.workers.member import Member
-from cmdexec.server.workers.parts import Capacity, Part, known_as, part_of
+from cmdexec.server.workers.parts import known_as, machine_of
 from cmdexec.server.workers.rows import registered
 from cmdexec.store.contract.workers import Workers
 
@@ -18,11 +19,12 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A worker, what a job calls it that it declined, and what it lets its jobs use."""
+    """A worker, what a job calls it that it declined, and what it has of what jobs may need."""
 
     worker_id: str
     known_as: str
-    capacity: Capacity
+    machine: Machine
+    called: str
 
 
 class Offers:
@@ -55,44 +57,26 @@ class Offers:
 
     def others(self, job: Job, but: str) -> bool:
         """Whether a worker other than that one might run the job."""
-        part = part_of(job.spec)
+        needs = needs_of(job.spec)
         return any(
-            offer.worker_id != but and offer.known_as not in job.avoid and offer.capacity.refusal(part) is None
+            offer.worker_id != but and offer.known_as not in job.avoid and matches(needs, offer.machine)
             for offer in self._all()
         )
 
-    def lacking(self, job: Job) -> str | None:
-        """What the job asks for that no worker offers; None: that is not why nobody runs it."""
-        part = part_of(job.spec)
-        return None if part is None else lacking(part, [offer.capacity for offer in self._all()])
+    def away(self) -> list[Offer]:
+        """Those that are not connected."""
+        return [offer for offer in self._away if offer.worker_id not in self._members]
 
     async def _enrolled(self) -> AsyncIterator[Offer]:
         after = ""
         while page := await self._workers.all(after, _PAGE):
             for row in page:
-                if row.executors and not (row.lost or row.revoked):
-                    yield Offer(row.worker_id, known_as(row.worker_id, registered(row)), Capacity.of(row))
+                if row.executors and not (row.lost or row.revoked or row.given.draining):
+                    yield Offer(row.worker_id, known_as(row.worker_id, registered(row)), machine_of(row), row.called)
             after = page[-1].worker_id
 
     def _all(self) -> Iterator[Offer]:
         for member in self._members.values():
             if member.takes:
-                yield Offer(member.worker_id, member.holder.avoided_as, member.capacity)
-        for offer in self._away:
-            if offer.worker_id not in self._members:
-                yield offer
-
-
-def lacking(part: Part, capacities: list[Capacity]) -> str | None:
-    """What a part asks for and none of these offers, in words; None: one of them does."""
-    if any(one.refusal(part) is None for one in capacities):
-        return None
-    held = [one for one in capacities if one.holds]
-    if not held:
-        return f"it asks for {part}, and no worker holds jobs to their parts"
-    cpu, ram_mb = max(one.cpu for one in held), max(one.ram_mb for one in held)
-    if not part.within(Part(cpu, part.ram_mb)):
-        return f"it asks for {Part(part.cpu, 0)}; the largest worker lets its jobs use {cpu:g}"
-    if part.ram_mb > ram_mb:
-        return f"it asks for {Part(0, part.ram_mb)}; the largest worker lets its jobs use {ram_mb:g} MB"
-    return f"it asks for {part}; no worker lets its jobs use both"
+                yield Offer(member.worker_id, member.holder.avoided_as, member.machine, member.called)
+        yield from self.away()

@@ -49,6 +49,9 @@ class PollingMember(Member):
         """What the store calls a claim of this worker."""
         return f"{self.worker_id}/{claim}"
 
+    def untold(self) -> list[tuple[str, int]]:
+        return [*super().untold(), *((job.job_id, job.attempt) for job in self.mailbox.take_all())]
+
     def looked(self, announced: int) -> None:
         super().looked(announced)
         self.mailbox.looked()

@@ -157,7 +157,7 @@ class Polls:
         tells = [told.tell for told in reply.items]
         member.mailbox.put_back([job for job, tell in zip(jobs, tells, strict=True) if tell == "again"])
         granted = [job for job, tell in zip(jobs, tells, strict=True) if tell == "go"]
-        if watch.done():
+        if watch.done() or not member.takes:
             await self._give_back(member, granted)
             return []
         if away is not None and not granted:

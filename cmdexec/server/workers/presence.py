@@ -9,19 +9,23 @@ from cmdexec.notify.contract import Notify, Revoked, TellWorker
 from cmdexec.protocol.codec import ask
 from cmdexec.protocol.messages import CancelOrder, Drain, Stats, StopOrder
 from cmdexec.runtime import Runtime
-from cmdexec.server.jobs import Jobs
+from cmdexec.server.jobs import Jobs, lease_over
 from cmdexec.server.output import Appender, Measures
+from cmdexec.server.workers.classes import Classes
 from cmdexec.server.workers.desk import Desk
 from cmdexec.server.workers.link import WorkerLink
 from cmdexec.server.workers.outbox import Outbox
 from cmdexec.server.workers.polls import Polls
 from cmdexec.server.workers.said import Said
+from cmdexec.server.workers.turn import ASKS_AT_ONCE
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.reads import Reads
+from cmdexec.store.contract.workers import WorkerRow
 
 
 class LiveWorker(msgspec.Struct, frozen=True):
-    """A connected worker, or one that polls. `held`: (job id, attempt, whether its start was granted)."""
+    """A connected worker, or one that polls. `draining`: it takes no jobs, as it says or as somebody wants. `held`:
+    (job id, attempt, whether its start was granted)."""
 
     worker_id: str
     session: str
@@ -52,6 +56,10 @@ class Presence:
         )
         self.said = Said(self.desk, runtime.clock)
         self.polls = Polls(self.desk)
+        self.classes = Classes(reads.classes)
+        self._workers = reads.workers
+        self._jobs = jobs
+        self._notify = notify
         notify.listen(TellWorker, self._tell)
         notify.listen(Revoked, self._revoked)
 
@@ -72,12 +80,36 @@ class Presence:
         """All connected workers, by id."""
         return {
             member.worker_id: LiveWorker(
-                member.worker_id, member.holder.session, member.slots, member.free_slots, member.draining,
+                member.worker_id, member.holder.session, member.slots, member.free_slots,
+                member.draining or member.drained,
                 member.transport, member.stats,
                 tuple((job_id, given.attempt, given.started_at is not None) for job_id, given in member.given()),
             )
             for member in self.desk.members.values()
         }  # fmt: skip
+
+    async def changed(self, worker_id: str) -> None:
+        """People want something else of the worker, and its row says so. Raises Unavailable."""
+        await self.desk.changed(worker_id)
+
+    async def revoke(self, worker_id: str, by: str) -> WorkerRow | None:
+        """Shut the worker out for good, at once; what it holds is as if its lease were over. The row after that, None
+        if there is none. Raises Unavailable: then it may be asked again."""
+        row: WorkerRow | None = None
+
+        async def revoke() -> WorkerRow | None:
+            nonlocal row
+            row = await self._workers.revoke(worker_id, by)
+            return row
+
+        await self.desk.changed(worker_id, revoke)
+        if row is not None:
+            self._notify.publish(Revoked(worker_id=worker_id))
+            held = [job async for job in self.desk.held(worker_id)]
+            asks = [one for job in held for one in lease_over((job.job_id,), job.session or "")]
+            for start in range(0, len(asks), ASKS_AT_ONCE):
+                await self._jobs.turn(asks[start : start + ASKS_AT_ONCE])
+        return row
 
     def _tell(self, hint: TellWorker) -> None:
         member = self.desk.members.get(hint.worker_id)

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from math import inf
 
 from cmdexec.model.job import Job
+from cmdexec.model.matching import NOTHING, Needs, matches, needs_of
 from cmdexec.server import jobs
 from cmdexec.server.jobs import Jobs
 from cmdexec.server.workers.member import Member
-from cmdexec.server.workers.parts import Part, part_of
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.reads import JobReads
 
@@ -56,7 +56,7 @@ class Recalls:
                 if now - given.given_at < (self._stall_sec if place < fit else self._after_sec):
                     soon = True
                     continue
-                if given.part is not None and not any(one.fits(given.part) for one in hungry if one is not member):
+                if given.needs != NOTHING and not any(one.fits(given.needs) for one in hungry if one is not member):
                     continue
                 old.append(job_id)
                 if place < fit:
@@ -80,35 +80,34 @@ class Recalls:
             return [], True
         self._moved_at = now
         moves: list[tuple[str, Member]] = []
-        nowhere: set[Part | None] = set()
+        nowhere: set[Needs] = set()
         soon = False
         for job_id, given in [one for member in waiting for one in member.given() if one[0] in member.crowded]:
             if now - given.given_at < self._after_sec:
                 soon = True
                 continue
-            if given.part in nowhere:
+            if given.needs in nowhere:
                 continue
-            target = next((one for one in targets if one.fits(given.part)), None)
+            target = next((one for one in targets if one.fits(given.needs)), None)
             if target is None:
-                nowhere.add(given.part)
+                nowhere.add(given.needs)
                 continue
             moves.append((job_id, target))
             targets.remove(target)
         return moves, soon
 
-    async def move(self, job_id: str, target: Member) -> bool:
-        """Take it back for `target`, if it has not begun and was not declined there."""
-        return bool(await self._take_back(await self._reads.get([job_id]), [target]))
+    async def move(self, job_id: str, target: Member) -> Job | None:
+        """Take it back for `target`, if it has not begun and was not declined there; the job, if that was done."""
+        (job,) = await self._reads.get([job_id])
+        return job if await self._take_back([job], [target]) else None
 
-    async def elsewhere(
-        self, members: Iterable[Member], hungry: Sequence[Member], klasses: Sequence[str], wall: int
-    ) -> None:  # fmt: skip
+    async def elsewhere(self, members: Iterable[Member], hungry: Sequence[Member], wall: int) -> None:
         """Take back what waits with workers that are not connected here: they may be gone, or another server's."""
         need = sum(member.open_slots for member in hungry)
         here = {member.worker_id for member in members}
-        found = await self._reads.assigned_elsewhere(klasses, hungry[0].worker_id, need + len(here))
         before = wall - int(self._after_sec * 1000)
-        old = [job for job in found if job.worker_id not in here and (job.assigned_at or 0) <= before]
+        found = await self._reads.assigned_elsewhere(hungry[0].worker_id, before, need + len(here))
+        old = [job for job in found if job.worker_id not in here]
         await self._take_back(old[:need], hungry)
 
     async def _take_back(self, found: Sequence[Job | None], hungry: Sequence[Member]) -> list[str]:
@@ -125,5 +124,5 @@ def _could(member: Member, job: Job) -> bool:
     return (
         member.holder.avoided_as not in job.avoid
         and member.worker_id != job.worker_id
-        and member.capacity.refusal(part_of(job.spec)) is None
+        and matches(needs_of(job.spec), member.machine)
     )

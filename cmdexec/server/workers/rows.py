@@ -1,7 +1,8 @@
-"""A worker as it registers, and as the store keeps that."""
+"""A worker as it registers, and as the store keeps that; and what it is told of what people want of it."""
 
-from cmdexec.protocol.messages import Register
+from cmdexec.protocol.messages import Drain, Register
 from cmdexec.server.jobs import Holder
+from cmdexec.store.contract.identity import CredentialRow
 from cmdexec.store.contract.workers import WorkerRow
 
 
@@ -10,13 +11,15 @@ def instance_of(holder: Holder, message: Register) -> str:
     return message.instance_id or holder.session
 
 
-def worker_row(holder: Holder, message: Register, now: int) -> WorkerRow:
-    """To be kept; `now` in milliseconds of the wall clock."""
+def worker_row(holder: Holder, message: Register, now: int, credential: CredentialRow | None) -> WorkerRow:
+    """To be kept; `now` in milliseconds of the wall clock. `credential`: what it was given when it joined."""
+    joined = credential.name if credential is not None else None
     return WorkerRow(
-        worker_id=holder.worker_id, name=message.name or holder.worker_id, session=holder.session,
+        worker_id=holder.worker_id, name=message.name or joined or holder.worker_id, session=holder.session,
         instance_id=instance_of(holder, message), version=message.version, protocol=message.protocol,
         platform=message.platform, slots=message.slots, executors=message.executors, labels=message.labels,
         registered_at=now, seen_at=now, cpu=message.cpu, ram_mb=message.ram_mb, limits=message.limits,
+        token_labels=credential.labels if credential is not None else {},
     )  # fmt: skip
 
 
@@ -27,3 +30,15 @@ def registered(row: WorkerRow) -> Register:
         version=row.version, protocol=row.protocol, platform=row.platform, slots=row.slots, labels=row.labels,
         executors=row.executors, cpu=row.cpu, ram_mb=row.ram_mb, limits=row.limits,
     )  # fmt: skip
+
+
+def revoked(row: WorkerRow) -> str:
+    """What a worker that may do nothing any more is told."""
+    return "This worker was revoked." if row.given.by is None else f"This worker was revoked by {row.given.by}."
+
+
+def drain_order(row: WorkerRow) -> Drain:
+    """What it is told of what people want of it."""
+    wanted = row.given.draining
+    message = "Somebody wants this worker to take no more jobs." if wanted else "This worker may take jobs again."
+    return Drain(draining=wanted, message=message)

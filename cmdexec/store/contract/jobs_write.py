@@ -1,12 +1,13 @@
 """Writing jobs. Protected: only `cmdexec.server.jobs` may import this, and only the wiring hands it over."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from cmdexec.model.events import Claim
 from cmdexec.model.job import Job
+from cmdexec.model.parts import Part
 
 
 class InlineOutput(msgspec.Struct, frozen=True):
@@ -69,6 +70,10 @@ class Wanted(msgspec.Struct, frozen=True):
     """A claim. Of `klasses`, take the `limit` queued jobs of the lowest rank that do not avoid the worker
     (`Claim.avoided_as`); but no more once those taken weigh (`Spec.weight`) `most` together.
 
+    parts  what each job of a class uses of the machine; of a class that is not named here, nothing
+    free   what there is of that: a job is taken only while its part is within what those before it left; None: no bound
+    ahead  the first of all may be taken all the same, although its part is not free yet
+
     What is written to each is exactly `cmdexec.model.birth.claimed(job, claim, now)`.
     """
 
@@ -77,6 +82,9 @@ class Wanted(msgspec.Struct, frozen=True):
     limit: int
     now: int
     most: int
+    parts: Mapping[str, Part] = msgspec.field(default_factory=dict)
+    free: Part | None = None
+    ahead: bool = False
 
 
 class JobWrites(Protocol):

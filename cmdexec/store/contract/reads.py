@@ -41,8 +41,8 @@ class JobReads(Protocol):
         """How many of the owner's jobs are scheduled or queued; counting may stop at a million."""
         ...
 
-    async def assigned_elsewhere(self, worker_id: str, limit: int) -> list[Job]:
-        """Assigned jobs of other workers, the one assigned longest ago first."""
+    async def assigned_elsewhere(self, worker_id: str, before: int, limit: int) -> list[Job]:
+        """Jobs of other workers that were assigned by `before` (milliseconds), the one assigned longest ago first."""
         ...
 
     async def overdue(self, now: int, lost_before: int, limit: int) -> Overdue:

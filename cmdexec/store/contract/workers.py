@@ -1,14 +1,28 @@
 """Workers, and the lease of each: one stamp a worker, by the store's own time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
 
+class Given(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What people gave a worker: it stays whatever the worker says. `labels` go over all others, an empty value takes
+    one away; `draining`: it shall get no jobs; `by`: who revoked it."""
+
+    name: str | None = None
+    labels: dict[str, str] = {}
+    draining: bool = False
+    by: str | None = None
+
+
 class WorkerRow(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of a worker. `session` is the life of its spool, `instance_id` its process; the newest that proved
-    itself owns the row. `revoked`: it may do nothing any more, and its id is never used again."""
+    itself owns the row. `revoked`: it may do nothing any more, and its id is never used again.
+
+    labels        those that it named
+    token_labels  those of the token that it joined with
+    """
 
     worker_id: str
     name: str
@@ -27,14 +41,27 @@ class WorkerRow(msgspec.Struct, frozen=True, omit_defaults=True):
     cpu: float | None = None
     ram_mb: int | None = None
     limits: Literal["cgroup2", "cgroup1", "watched"] | None = None
+    token_labels: dict[str, str] = {}
+    given: Given = Given()
+
+    @property
+    def called(self) -> str:
+        """What people call it."""
+        return self.given.name or self.name
+
+    @property
+    def all_labels(self) -> dict[str, str]:
+        """The labels that count: its own, over them its token's, over them people's."""
+        merged = {**self.labels, **self.token_labels, **self.given.labels}
+        return {key: value for key, value in merged.items() if value}
 
 
 class Workers(Protocol):
     """Rows by worker id."""
 
     async def register(self, row: WorkerRow) -> WorkerRow | None:
-        """Write the row and stamp it; `registered_at` of an earlier one stays, `revoked` too. Returns the row that
-        stood there before."""
+        """Write the row and stamp it; `registered_at` of an earlier one stays, `revoked` and `given` too. Returns the
+        row that stood there before."""
         ...
 
     async def get(self, worker_ids: Sequence[str]) -> list[WorkerRow | None]: ...
@@ -57,4 +84,13 @@ class Workers(Protocol):
         is changed, if the worker has another session by now or its stamp is not older than `age_sec`."""
         ...
 
-    async def revoke(self, worker_id: str) -> None: ...
+    async def change(
+        self, worker_id: str, *, draining: bool | None = None, name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> WorkerRow | None:  # fmt: skip
+        """Give it what is not None; the row after that, None if there is none."""
+        ...
+
+    async def revoke(self, worker_id: str, by: str | None = None) -> WorkerRow | None:
+        """The row after that; who revoked it first stays."""
+        ...

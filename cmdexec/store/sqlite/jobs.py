@@ -36,27 +36,8 @@ class SqliteJobReads:
     async def waiting_of(self, owner: str) -> int:
         return await self._number(_TALLY["waiting_of"], owner)
 
-    async def queued(self, klasses: Sequence[str], limit: int) -> int:
-        def read(db: Connection) -> int:
-            found = 0
-            for klass in klasses:
-                if found >= limit:
-                    break
-                row = db.row(_SQL["queued"], (klass, limit - found))
-                found += row[0] if row else 0
-            return found
-
-        return await self._readers.run(read)
-
-    async def assigned_elsewhere(self, klasses: Sequence[str], worker_id: str, limit: int) -> list[Job]:
-        def read(db: Connection) -> list[Job]:
-            found: list[Row] = []
-            for klass in klasses:
-                found += db.rows(_SQL["assigned_elsewhere"], (klass, worker_id, limit))
-            found.sort(key=lambda row: row[0])
-            return [decode(doc) for _, doc in found[:limit]]
-
-        return await self._readers.run(read)
+    async def assigned_elsewhere(self, worker_id: str, before: int, limit: int) -> list[Job]:
+        return await self._list("assigned_elsewhere", before, worker_id, limit)
 
     async def overdue(self, now: int, lost_before: int, limit: int) -> Overdue:
         def read(db: Connection) -> Overdue:

@@ -2,14 +2,13 @@
 
 import heapq
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
-from itertools import islice
 
 from cmdexec.model.birth import claimed
 from cmdexec.model.job import Job, Status
+from cmdexec.model.parts import Free
 from cmdexec.store.contract.jobs_write import Applied, Inserted, JobWrite, NotWritten, Present, Wanted
 from cmdexec.store.sqlite import output
-from cmdexec.store.sqlite.connection import Connection, ConstraintBroken, Value
+from cmdexec.store.sqlite.connection import Connection, ConstraintBroken, Row, Value
 from cmdexec.store.sqlite.jobs import with_keys
 from cmdexec.store.sqlite.listing import Words, add_words, words
 from cmdexec.store.sqlite.queries import load
@@ -76,7 +75,7 @@ def _insert(
         return present
     db.run("RELEASE batch")
     for job in jobs:
-        transaction.count(job.owner, job.status, 1)
+        transaction.born(job)
     return Inserted(tuple(jobs))
 
 
@@ -89,8 +88,7 @@ def _claim(transaction: Transaction, wanted: Wanted) -> list[Job]:
     before = db.rows(_SQL["claimed"], (claim.claim_id,))
     if before:
         return [job for job in (decode(row[0]) for row in before) if job.status is Status.ASSIGNED]
-    with closing(_claimable(db, wanted)) as candidates:
-        taken = list(islice(candidates, max(0, wanted.limit)))
+    taken = _chosen(db, wanted)
     jobs: list[Job] = []
     weight = 0
     for seq in taken:
@@ -98,7 +96,7 @@ def _claim(transaction: Transaction, wanted: Wanted) -> list[Job]:
             break
         job = claimed(_by_seq(db, seq), claim, wanted.now)
         db.run(_SQL["update"], (claim.claim_id, *state(job, encode(job)), *place(job), seq))
-        transaction.moved(job.owner, Status.QUEUED, job.status)
+        transaction.moved(job, Status.QUEUED)
         jobs.append(job)
         weight += job.spec.weight
     return jobs
@@ -110,16 +108,41 @@ def _by_seq(db: Connection, seq: int) -> Job:
     return decode(doc)
 
 
-def _claimable(db: Connection, wanted: Wanted) -> Generator[int, None, None]:
-    """The numbers of the jobs that may be claimed, best first; reads no further than it is asked."""
-    classes = [db.each(_SQL["claimable"], (klass,)) for klass in dict.fromkeys(wanted.klasses)]
+def _chosen(db: Connection, wanted: Wanted) -> list[int]:
+    """The numbers of the jobs to claim, best first; reads no further into the classes than that takes."""
+    classes = {klass: db.each(_SQL["claimable"], (klass,)) for klass in dict.fromkeys(wanted.klasses)}
+    taken: list[int] = []
+    free = None if wanted.free is None else Free(wanted.free)
     try:
-        for _, seq, avoid in heapq.merge(*classes):
-            if not avoids(avoid, wanted.claim.avoided_as):
-                yield seq
+        heads = [head for klass, rows in classes.items() if (head := _next(rows, klass, wanted)) is not None]
+        heapq.heapify(heads)
+        first = True
+        while heads and len(taken) < wanted.limit:
+            _, seq, klass = heads[0]
+            part = None if free is None else wanted.parts.get(klass)
+            fits = part is None or free is None or part.within(free)
+            if fits or (wanted.ahead and first):
+                taken.append(seq)
+                if part is not None and free is not None and fits:
+                    free.take(part)
+            following = _next(classes[klass], klass, wanted) if fits else None
+            if following is None:
+                heapq.heappop(heads)
+            else:
+                heapq.heapreplace(heads, following)
+            first = False
     finally:
-        for rows in classes:
+        for rows in classes.values():
             rows.close()
+    return taken
+
+
+def _next(rows: Generator[Row, None, None], klass: str, wanted: Wanted) -> tuple[int, int, str] | None:
+    """Rank, number and class of the next job there that the worker may have."""
+    for rank, seq, avoid in rows:
+        if not avoids(avoid, wanted.claim.avoided_as):
+            return rank, seq, klass
+    return None
 
 
 def _apply(
@@ -146,7 +169,7 @@ def _apply(
                 db.run(_SQL["move"], (write.change_id, *new_state, seq))
             else:
                 db.run(_SQL["update"], (write.change_id, *new_state, *new_place, seq))
-            transaction.moved(job.owner, status, job.status)
+            transaction.moved(job, status)
             outcomes.append(Applied(job))
         elif _was_written(job.job_id, change_id, writes[index:]):
             outcomes.append(Applied(job))

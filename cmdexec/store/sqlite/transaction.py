@@ -1,9 +1,15 @@
-"""What a writing call gets: the connection inside a transaction, and the tally that goes with it."""
+"""What a writing call gets: the connection inside a transaction, and the counts that go with it."""
 
+import msgspec
+
+from cmdexec.model.job import Job, Spec, Status
+from cmdexec.model.matching import needs_of
 from cmdexec.store.sqlite.connection import Connection
 from cmdexec.store.sqlite.queries import load
 
-_SQL = load("tally")
+_TALLY = load("tally")
+_CLASSES = load("classes")
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class Transaction:
@@ -16,25 +22,50 @@ class Transaction:
     def __init__(self, db: Connection) -> None:
         self.db = db
         self._tally: dict[tuple[str, str], int] = {}
+        self._classes: dict[str, tuple[int, Spec]] = {}
 
     def count(self, owner: str, status: str, jobs: int) -> None:
         """The owner has `jobs` more (or fewer) of that status."""
         key = (owner, status)
         self._tally[key] = self._tally.get(key, 0) + jobs
 
-    def moved(self, owner: str, before: str, after: str) -> None:
-        """One job of the owner has left one status for another."""
-        if before != after:
-            self.count(owner, before, -1)
-            self.count(owner, after, 1)
+    def born(self, job: Job) -> None:
+        """There is one job more."""
+        self.count(job.owner, job.status, 1)
+        if job.status is Status.QUEUED:
+            self._queue(job.klass, 1, job.spec)
+
+    def moved(self, job: Job, before: str) -> None:
+        """The job has left the status `before` for another."""
+        after = job.status
+        if before == after:
+            return
+        self.count(job.owner, before, -1)
+        self.count(job.owner, after, 1)
+        if after is Status.QUEUED:
+            self._queue(job.klass, 1, job.spec)
+        elif before == Status.QUEUED:
+            self._queue(job.klass, -1, job.spec)
 
     def merge(self, other: "Transaction") -> None:
         """Take over what `other` counted."""
         for (owner, status), jobs in other._tally.items():
             self.count(owner, status, jobs)
+        for klass, (jobs, spec) in other._classes.items():
+            self._queue(klass, jobs, spec)
 
     def settle(self) -> None:
-        """Write the tally down: once for the whole group."""
+        """Write the counts down: once for the whole group."""
         changed = [(owner, status, jobs) for (owner, status), jobs in self._tally.items() if jobs]
         if changed:
-            self.db.run_each(_SQL["add"], changed)
+            self.db.run_each(_TALLY["add"], changed)
+        queued = [(klass, jobs, _encode(needs_of(spec))) for klass, (jobs, spec) in self._classes.items() if jobs]
+        if queued:
+            self.db.run_each(_CLASSES["add"], queued)
+        fewer = [(klass,) for klass, jobs, _ in queued if jobs < 0]
+        if fewer:
+            self.db.run_each(_CLASSES["forget"], fewer)
+
+    def _queue(self, klass: str, jobs: int, spec: Spec) -> None:
+        known = self._classes.get(klass)
+        self._classes[klass] = (jobs if known is None else known[0] + jobs, spec)

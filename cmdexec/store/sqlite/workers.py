@@ -3,12 +3,12 @@
 After a restart every worker counts from the opening, which is the amnesty that promise 8 asks for.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from cmdexec.runtime import Runtime
-from cmdexec.store.contract.workers import WorkerRow
+from cmdexec.store.contract.workers import Given, WorkerRow
 from cmdexec.store.sqlite.connection import Connection, Row
 from cmdexec.store.sqlite.queries import load
 from cmdexec.store.sqlite.readers import Readers
@@ -18,6 +18,7 @@ from cmdexec.store.sqlite.writer import Writer
 _SQL = load("workers")
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(WorkerRow).decode
+_given = msgspec.msgpack.Decoder(Given).decode
 
 
 class SqliteWorkers:
@@ -38,7 +39,7 @@ class SqliteWorkers:
 
     async def register(self, row: WorkerRow) -> WorkerRow | None:
         now = self._clock.now()
-        bindings = (row.worker_id, row.session, row.registered_at, now, row.revoked, _encode(row))
+        bindings = (row.worker_id, row.session, row.registered_at, now, row.revoked, _encode(row.given), _encode(row))
 
         def write(transaction: Transaction) -> WorkerRow | None:
             before = transaction.db.row(_SQL["get"], (row.worker_id,))
@@ -98,8 +99,39 @@ class SqliteWorkers:
         if self._marking.get(worker_id) is marking:
             self._marking.pop(worker_id, None)
 
-    async def revoke(self, worker_id: str) -> None:
-        await self._writer.run(lambda transaction: transaction.db.run(_SQL["revoke"], (worker_id,)))
+    async def change(
+        self, worker_id: str, *, draining: bool | None = None, name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> WorkerRow | None:  # fmt: skip
+        def write(transaction: Transaction) -> WorkerRow | None:
+            before = transaction.db.row(_SQL["get"], (worker_id,))
+            if before is None:
+                return None
+            given = _worker(before).given
+            given = msgspec.structs.replace(
+                given,
+                draining=given.draining if draining is None else draining,
+                name=given.name if name is None else name,
+                labels=given.labels if labels is None else dict(labels),
+            )
+            transaction.db.run(_SQL["give"], (_encode(given), worker_id))
+            return _worker((*before[:4], _encode(given), before[5]))
+
+        row = await self._writer.run(write)
+        return None if row is None else self._fresh(row)
+
+    async def revoke(self, worker_id: str, by: str | None = None) -> WorkerRow | None:
+        def write(transaction: Transaction) -> WorkerRow | None:
+            before = transaction.db.row(_SQL["get"], (worker_id,))
+            if before is None:
+                return None
+            given = _worker(before).given
+            given = msgspec.structs.replace(given, by=given.by or by)
+            transaction.db.run(_SQL["revoke"], (_encode(given), worker_id))
+            return msgspec.structs.replace(_worker(before), given=given, revoked=True)
+
+        row = await self._writer.run(write)
+        return None if row is None else self._fresh(row)
 
     async def save_seen(self) -> None:
         """Write down when each was last heard of: for display, so it need not be exact after a crash."""
@@ -125,7 +157,8 @@ def _found(transaction: Transaction, worker_ids: Sequence[str]) -> set[str]:
 
 
 def _worker(row: Row) -> WorkerRow:
-    registered_at, seen_at, revoked, lost, doc = row
+    registered_at, seen_at, revoked, lost, given, doc = row
     return msgspec.structs.replace(
-        _decode(doc), registered_at=registered_at, seen_at=seen_at, revoked=bool(revoked), lost=bool(lost)
-    )
+        _decode(doc), registered_at=registered_at, seen_at=seen_at, revoked=bool(revoked), lost=bool(lost),
+        given=_given(given),
+    )  # fmt: skip

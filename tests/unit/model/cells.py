@@ -249,11 +249,6 @@ CELLS: dict[str, dict[str, Becomes | Stays | No]] = {
             message="every matching worker's owner refuses: no shells here", **ENDS,
         ),
     },
-    "declined, too large": {
-        "assigned": becomes(
-            "failed", OK, reason=Reason.REJECTED, avoid=(f"{W} 1 0 ",), message="the largest has 2", **ENDS,
-        ),
-    },
     "handed back": {
         "recalled": NO, "lost": NO,
         "assigned": becomes("queued", OK, **BACK),

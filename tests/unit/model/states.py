@@ -109,7 +109,6 @@ EVENTS: dict[str, on.Event] = {
     "result cancelled": on.Ended(W, S, N, KILLED),
     "declined, others": on.Declined(W, S, N, "no shells here", others_match=True),
     "declined, no others": on.Declined(W, S, N, "no shells here"),
-    "declined, too large": on.Declined(W, S, N, "this one has 1", lacking="the largest has 2", known_as=f"{W} 1 0 "),
     "handed back": on.HandedBack(W, S, N),
     "dead": on.Dead(W, S, N, "the machine restarted"),
     "cancel": on.Cancel("bob"),

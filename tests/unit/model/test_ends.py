@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmdexec.model.backoff import reconnect_wait, retry_wait
-from cmdexec.model.birth import claimed, klass_of, queued, rank_of
+from cmdexec.model.birth import claimed, queued, rank_of
 from cmdexec.model.decision import Change
 from cmdexec.model.ends import reason_of, retryable
 from cmdexec.model.events import Claim, Ended, FromWorker
 from cmdexec.model.job import ATTEMPTS_MAX, HISTORY_MAX, MESSAGE_MAX, Attempt, Backoff, Reason, Result, Spec, Status
+from cmdexec.model.matching import Needs, klass_of
 from cmdexec.model.sentences import attempt_sentence, duration, sentence, signal_name
 from cmdexec.model.transitions import decide
 from tests.unit.model.states import EVENTS, NOW, STATES, N, S, W, job
@@ -164,7 +165,7 @@ def test_a_job_is_born_queued_or_scheduled() -> None:
     born: dict[str, Any] = {"job_id": "j", "owner": "ann", "submit_key": "k", "body_hash": "h", "age_ms": 1000}
     now = queued(Spec("x", priority=2, requires={"gpu": "yes"}), now=NOW, **born)
     assert (now.status, now.queued_at, now.due_at, now.rank, now.rev) == (Status.QUEUED, NOW, None, NOW - 2000, 0)
-    assert now.klass == klass_of({"gpu": "yes"})
+    assert now.klass == klass_of(Needs((("gpu", "yes"),)))
     later = queued(Spec("x", run_at=NOW + 1), now=NOW, **born)
     assert (later.status, later.queued_at, later.due_at) == (Status.SCHEDULED, None, NOW + 1)
     assert queued(Spec("x", run_at=NOW), now=NOW, **born).status is Status.QUEUED
@@ -175,12 +176,6 @@ def test_priority_moves_a_job_ahead_of_those_that_came_that_much_earlier() -> No
     assert rank_of(10_000, 1, 5000) < rank_of(5001, 0, 5000)
     assert rank_of(10_000, 1, 5000) > rank_of(4999, 0, 5000)
 
-
-def test_jobs_that_the_same_workers_match_are_of_one_class() -> None:
-    assert klass_of({}) == ""
-    assert klass_of({"a": "1", "b": "2"}) == klass_of({"b": "2", "a": "1"})
-    assert klass_of({"a": "1"}) != klass_of({"a": "2"})
-    assert klass_of({"ab": "c"}) != klass_of({"a": "bc"})
 
 
 @pytest.mark.parametrize("state", ["queued", "recalled"])

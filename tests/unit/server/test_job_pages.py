@@ -14,6 +14,7 @@ from cmdexec.server.api.handler import JSON, Call, Reply
 from cmdexec.server.api.jobs import JobsApi
 from cmdexec.server.api.pages import PAGE
 from cmdexec.server.identity import Identity
+from cmdexec.server.workers import Waits
 from tests.support.waiting import becomes
 from tests.unit.server.core import OWNER, Core
 
@@ -22,7 +23,8 @@ LARGE = ("true", "x" * 100_000, "y" * 100_000)
 
 
 def api(server: Core) -> JobsApi:
-    return JobsApi(server.jobs, server.reads, fleet=lambda _job: "no worker", max_batch=1000, max_spec_bytes=1 << 20)
+    fleet = Waits(server.presence.desk, server.reads.classes, server.clock, lambda: False)
+    return JobsApi(server.jobs, server.reads, fleet=fleet, max_batch=1000, max_spec_bytes=1 << 20)
 
 
 async def status(server: Core, job_ids: Sequence[str]) -> Reply:

@@ -35,13 +35,8 @@ UPDATE jobs SET change_id = ?, rev = ?, status = ?, due_at = ?, expires_at = ?, 
 SELECT doc FROM jobs
 WHERE holder = ? AND job_id > ? ORDER BY job_id LIMIT ?;
 
--- queued: how many of a class are queued, up to a bound
-SELECT count(*) FROM (SELECT 1 FROM jobs WHERE status = 'queued' AND klass = ? LIMIT ?);
-
 -- assigned_elsewhere: assigned to another worker, longest ago first
-SELECT assigned_at, doc FROM jobs
-WHERE status = 'assigned' AND klass = ? AND holder <> ?
-ORDER BY assigned_at, seq LIMIT ?;
+SELECT doc FROM jobs WHERE status = 'assigned' AND assigned_at <= ? AND holder <> ? ORDER BY assigned_at, seq LIMIT ?;
 
 -- due: scheduled, and its time has come
 SELECT doc FROM jobs WHERE status = 'scheduled' AND due_at <= ? ORDER BY due_at LIMIT ?;

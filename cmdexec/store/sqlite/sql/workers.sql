@@ -1,14 +1,15 @@
--- register: write a worker's row; when it first came, and that it was revoked, stays
-INSERT INTO workers (worker_id, session, registered_at, seen_at, revoked, lost, doc) VALUES (?, ?, ?, ?, ?, 0, ?)
+-- register: write a worker's row; when it first came, that it was revoked, and what people gave it, stays
+INSERT INTO workers (worker_id, session, registered_at, seen_at, revoked, lost, given, doc)
+VALUES (?, ?, ?, ?, ?, 0, ?, ?)
 ON CONFLICT (worker_id) DO UPDATE SET
     session = excluded.session, seen_at = excluded.seen_at, revoked = max(revoked, excluded.revoked), lost = 0,
     doc = excluded.doc;
 
 -- get: one worker
-SELECT registered_at, seen_at, revoked, lost, doc FROM workers WHERE worker_id = ?;
+SELECT registered_at, seen_at, revoked, lost, given, doc FROM workers WHERE worker_id = ?;
 
 -- all: a page of workers
-SELECT registered_at, seen_at, revoked, lost, doc FROM workers WHERE worker_id > ? ORDER BY worker_id LIMIT ?;
+SELECT registered_at, seen_at, revoked, lost, given, doc FROM workers WHERE worker_id > ? ORDER BY worker_id LIMIT ?;
 
 -- not_lost: whose leases are running
 SELECT worker_id FROM workers WHERE lost = 0;
@@ -23,4 +24,7 @@ UPDATE workers SET lost = 1 WHERE worker_id = ? AND session = ?;
 UPDATE workers SET seen_at = ? WHERE worker_id = ?;
 
 -- revoke: it may do nothing any more
-UPDATE workers SET revoked = 1 WHERE worker_id = ?;
+UPDATE workers SET revoked = 1, given = ? WHERE worker_id = ?;
+
+-- give: what people want of it
+UPDATE workers SET given = ? WHERE worker_id = ?;

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ async def test_what_is_taken_back_before_it_was_sent_is_not_sent(server: Core) -
     assert len(worker.assigned()) == 2
     member = server.presence.desk.members["w1"]
     await eventually(lambda: sent.awaited and member.unsent, "none had to wait")
-    member.draining = True
+    member.paused_until = inf
     recalled = [jobs[2].job_id, jobs[4].job_id]
     await server.jobs.turn(recall(recalled))
     await eventually(lambda: not any(member.has(job_id, 1) for job_id in recalled), "they are still the worker's")

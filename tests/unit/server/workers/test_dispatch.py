@@ -12,7 +12,7 @@ from cmdexec.model.events import Declined
 from cmdexec.model.job import Status
 from cmdexec.protocol.messages import Heartbeat
 from cmdexec.server.jobs import Ask, Holder
-from cmdexec.server.workers.split import split
+from cmdexec.server.workers.shares import split
 from tests.unit.server.core import Core, Worker, core, eventually
 
 

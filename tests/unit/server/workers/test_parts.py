@@ -6,13 +6,10 @@ from typing import Any
 
 import pytest
 
-from cmdexec.model.events import Declined
-from cmdexec.model.job import AVOID_MAX, Job, Reason, Status
-from cmdexec.notify.contract import Revoked
+from cmdexec.model.job import Job, Reason, Status
+from cmdexec.model.matching import matches
 from cmdexec.protocol.messages import AskJobs, Heartbeat, Register
-from cmdexec.server.api.workers import Fleet
-from cmdexec.server.jobs import Ask, Holder
-from cmdexec.server.workers import PollingMember
+from cmdexec.server.workers import PollingMember, Waits
 from tests.unit.server.core import Core, Worker, eventually
 
 
@@ -43,7 +40,7 @@ async def _dispatched(server: Core) -> None:
 
 
 def _to_decline(member: Any) -> list[str]:
-    return [job_id for job_id, given in member.given() if not given.batch and member.capacity.refusal(given.part)]
+    return [job_id for job_id, given in member.given() if not given.batch and not matches(given.needs, member.machine)]
 
 
 async def running(server: Core, worker: Worker, **spec: Any) -> Job:
@@ -56,7 +53,9 @@ async def running(server: Core, worker: Worker, **spec: Any) -> Job:
 
 
 def waits_for(server: Core, job: Job) -> str:
-    return Fleet(server.presence, server.clock, lambda: False)(job)
+    why = Waits(server.presence.desk, server.reads.classes, server.clock, lambda: False)(job)
+    assert why is not None
+    return why.sentence
 
 
 def got(worker: Worker) -> Sequence[str]:
@@ -74,17 +73,16 @@ async def test_a_job_larger_than_a_worker_goes_to_one_that_is_large_enough_witho
     assert sorted(set(got(large))) == sorted(job.job_id for job in jobs)
 
 
-async def test_what_no_worker_is_large_enough_for_is_rejected_with_demand_and_largest(server: Core) -> None:
-    await ready(server, "small", cpu=0.5, ram_mb=512)
-    await ready(server, "large", cpu=2.0, ram_mb=256)
+async def test_what_no_worker_is_large_enough_for_waits_and_says_for_how_much(server: Core) -> None:
+    small, large = await ready(server, "small", cpu=0.5, ram_mb=512), await ready(server, "large", cpu=2.0, ram_mb=256)
     jobs = [await one(server, cpu=3.0), await one(server, ram_mb=65536), await one(server, cpu=1.0, ram_mb=300)]
     await given_out(server, 8)
-    ends = [await server.job(job.job_id) for job in jobs]
-    assert {(job.status, job.reason) for job in ends} == {(Status.FAILED, Reason.REJECTED)}
-    assert [job.message for job in ends] == [
-        "it asks for 3 cores; the largest worker lets its jobs use 2",
-        "it asks for 65536 MB of memory; the largest worker lets its jobs use 512 MB",
-        "it asks for 1 core and 300 MB of memory; no worker lets its jobs use both",
+    assert [(await server.job(job.job_id)).attempt for job in jobs] == [0, 0, 0], "nobody was even asked"
+    assert (got(small), got(large)) == ([], [])
+    assert [waits_for(server, job) for job in jobs] == [
+        "no worker has 3 cores; the largest, large, has 2",
+        "no worker has 64 GB of memory; the largest, small, has 512 MB",
+        "no worker has 300 MB of memory; the largest, large, has 256 MB",
     ]
 
 
@@ -93,11 +91,10 @@ async def test_a_worker_that_holds_no_job_to_its_part_gets_none_that_has_one(ser
     parted, plain = await one(server, cpu=0.5), await one(server)
     await given_out(server)
     assert got(free) == [plain.job_id]
-    assert (await server.job(parted.job_id)).message == "it asks for 0.5 cores, and no worker holds jobs to their parts"
+    assert waits_for(server, parted) == "no worker has limits for single jobs; the nearest, free, has none"
     await ready(server, "holds")
-    again = await one(server, cpu=0.5)
     await given_out(server)
-    assert (await server.job(again.job_id)).worker_id == "holds"
+    assert (await server.job(parted.job_id)).worker_id == "holds"
 
 
 async def test_nor_does_one_that_polls(server: Core) -> None:
@@ -120,38 +117,39 @@ async def test_nor_does_one_that_polls(server: Core) -> None:
     assert (await server.job(parted.job_id)).status is Status.QUEUED
 
 
-@pytest.mark.parametrize("why", ["drains", "no executor", "revoked", "lost"])
+@pytest.mark.parametrize("why", ["drains", "no executor", "revoked", "lost", "drained"])
 async def test_one_that_takes_no_jobs_is_no_other_that_might_take_it(server: Core, why: str) -> None:
     large = await ready(server, "large", cpu=4.0, executors=() if why == "no executor" else ("process",))
-    await ready(server, "small")
+    small = await ready(server, "small")
     if why == "drains":
         await large.ask("heartbeat", Heartbeat(jobs=(), draining=True))
+    elif why == "drained":
+        await server.reads.workers.change("large", draining=True)
+        await server.presence.changed("large")
     elif why == "revoked":
-        await server.reads.workers.revoke("large")
-        server.notify.publish(Revoked(worker_id="large"))
+        assert await server.presence.revoke("large", "ann") is not None
     elif why == "lost":
         large.leave()
         server.clock.go_on(100)
         assert await server.reads.workers.mark_lost("large", "s-large", 60)
         await server.presence.said.heard("small")
-    job = await one(server, cpu=2.0)
+    (job,) = await server.submit(1, cpu=0.5)
     await given_out(server)
-    assert (await server.job(job.job_id)).reason is Reason.REJECTED
+    assert (got(large), got(small)) == ([], [job.job_id])
+    await small.release(job.job_id, 1, "declined", "not here")
+    ended = await server.job(job.job_id)
+    assert (ended.status, ended.reason) == (Status.FAILED, Reason.REJECTED)
 
 
 async def test_one_that_is_away_for_a_while_is_waited_for(server: Core) -> None:
     small = await ready(server, "small")
-    earlier = await one(server, cpu=2.0)
-    await given_out(server)
-    assert (await server.job(earlier.job_id)).ended, "who is away was looked up, and nobody was"
     (await ready(server, "large", cpu=4.0)).leave()
     job = await one(server, cpu=2.0)
     await given_out(server)
     waits = await server.job(job.job_id)
     assert (waits.status, got(small)) == (Status.QUEUED, [])
-    assert waits_for(server, waits) == (
-        "it asks for 2 cores; the largest worker lets its jobs use 1 (of those that are connected)"
-    )
+    await server.presence.desk.offers.look()
+    assert waits_for(server, waits) == "no connected worker matches; large, which does, is not connected"
     back = await ready(server, "large", cpu=4.0)
     await given_out(server)
     assert got(back)[-1:] == [job.job_id]
@@ -160,8 +158,9 @@ async def test_one_that_is_away_for_a_while_is_waited_for(server: Core) -> None:
 async def test_a_worker_that_comes_again_with_another_capacity_gets_what_it_declined(server: Core) -> None:
     large, small = await ready(server, "large", cpu=4.0), await ready(server, "small")
     large.leave()
-    job = await one(server, cpu=2.0)
+    job = await one(server, cpu=1.0)
     await given_out(server)
+    await small.release(job.job_id, 1, "declined", "not here")
     small.leave()
     same = await ready(server, "small", instance="i-2")
     await given_out(server)
@@ -181,58 +180,44 @@ async def test_a_worker_that_comes_again_with_less_gives_up_what_it_cannot_begin
     again = await server.connect("w", "s-w", "i-2", cpu=1.0, ram_mb=1024, limits="watched")
     await again.beat((job.job_id, 1))
     await given_out(server)
-    assert (await server.job(job.job_id)).message == "it asks for 2 cores; the largest worker lets its jobs use 1"
+    back = await server.job(job.job_id)
+    assert (back.status, back.avoid) == (Status.QUEUED, ())
+    assert waits_for(server, back) == "no worker has 2 cores; the largest, w, has 1"
     assert (await again.start((job.job_id, 1)))[0].tell == "stop"
-
-
-async def test_one_that_very_many_declined_waits_for_the_large_one_and_does_not_go_round(server: Core) -> None:
-    job = await one(server, cpu=2.0)
-    for number in range(1, AVOID_MAX + 1):
-        holder = Holder(f"w{number}", "s")
-        await server.claim(holder)
-        await server.jobs.turn([Ask(job.job_id, Declined(holder.worker_id, "s", number, "too large", True))])
-    plain = await one(server, priority=1)
-    large = await ready(server, "large", 1, cpu=4.0)
-    await server.dispatch.give_out()
-    assert got(large) == [plain.job_id]
-    await large.start((plain.job_id, 1))
-    small = [await ready(server, name, 2) for name in ("small", "less")]
-    await _dispatched(server)
-    for _ in range(5):
-        server.clock.go_on(1.1)
-        for worker in small:
-            await worker.beat()
-        await large.beat((plain.job_id, 1))
-        await _dispatched(server)
-    assert (await server.job(job.job_id)).attempt == AVOID_MAX + 1
-    await large.done(plain.job_id, 1)
-    server.clock.go_on(0.3)
-    await _dispatched(server)
-    assert got(large) == [plain.job_id, job.job_id]
-    assert [got(worker) for worker in small] == [[], []]
 
 
 # What those that wait cost -----------------------------------------------------------------------------------------
 
 
-async def test_what_waits_for_its_part_takes_no_slot_from_those_that_ask_for_none(server: Core) -> None:
+async def test_one_that_waits_for_its_part_takes_no_slot_from_those_that_ask_for_none(server: Core) -> None:
     worker = await ready(server, "w", 4)
     await running(server, worker, cpu=1.0)
     large = await server.submit(4, cpu=1.0)
     await given_out(server)
-    assert got(worker)[1:] == [job.job_id for job in large]
+    assert got(worker)[1:] == [large[0].job_id], "one waits with the worker, the others in the queue"
     assert server.presence.view()["w"].free_slots == 3
     plain = await server.submit(5)
     await given_out(server)
-    assert got(worker)[5:] == [job.job_id for job in plain[:3]], "as many as there are slots"
+    assert got(worker)[2:] == [job.job_id for job in plain[:3]], "as many as there are slots"
 
 
-async def test_no_more_wait_so_than_there_are_slots(server: Core) -> None:
-    worker = await ready(server, "w", 2)
-    await running(server, worker, cpu=1.0)
-    await server.submit(20, cpu=1.0)
+async def test_large_ones_that_wait_do_not_keep_small_ones_from_what_is_free(server: Core) -> None:
+    worker = await ready(server, "w", 4)
+    await running(server, worker, cpu=0.6)
+    large = await server.submit(20, cpu=1.0)
+    await given_out(server)
+    small = await server.submit(3, cpu=0.2)
     await given_out(server, 10)
-    assert len(got(worker)) == 1 + 2 + 1
+    assert got(worker)[1:] == [large[0].job_id, small[0].job_id, small[1].job_id]
+
+
+async def test_only_the_first_of_all_waits_with_a_worker_for_its_part(server: Core) -> None:
+    worker = await ready(server, "w", 2)
+    await running(server, worker, cpu=0.6)
+    await server.submit(1, cpu=1.0)
+    plain = await server.submit(1, priority=1)
+    await given_out(server, 1)
+    assert got(worker)[1:] == [plain[0].job_id]
 
 
 async def test_a_job_that_waits_for_its_part_does_not_put_its_worker_out_of_service(server: Core) -> None:
@@ -282,7 +267,7 @@ async def test_it_is_moved_to_the_worker_where_its_part_is_free_and_the_one_that
     assert got(first)[-1] == plain.job_id, "and it is not paused for that"
 
 
-async def test_several_that_wait_are_moved_one_after_the_other_and_none_is_taken_for_stalled(server: Core) -> None:
+async def test_one_that_waits_is_moved_and_its_worker_is_not_taken_for_stalled(server: Core) -> None:
     first = await ready(server, "first")
     await running(server, first, cpu=1.0)
     large = await server.submit(3, cpu=1.0)
@@ -290,11 +275,10 @@ async def test_several_that_wait_are_moved_one_after_the_other_and_none_is_taken
     server.clock.go_on(1.1)
     plain = await one(server)
     await given_out(server)
-    assert got(first)[1:] == [job.job_id for job in (*large, plain)]
+    assert got(first)[1:] == [large[0].job_id, plain.job_id]
     other = await ready(server, "other", 8, cpu=4.0)
     server.clock.go_on(0.3)
     await given_out(server)
-    assert server.presence.desk.members["first"].paused_until <= server.clock.elapsed()
     await first.start((plain.job_id, 1))
     for _ in range(5):
         server.clock.go_on(1.1)
@@ -303,7 +287,7 @@ async def test_several_that_wait_are_moved_one_after_the_other_and_none_is_taken
         await given_out(server)
         assert server.presence.desk.members["first"].paused_until <= server.clock.elapsed()
     assert sorted(got(other)) == sorted(job.job_id for job in large)
-    assert {(await server.job(job.job_id)).attempt for job in large} == {2}
+    assert [(await server.job(job.job_id)).attempt for job in large] == [2, 1, 1]
 
 
 async def test_one_behind_a_job_that_waits_for_more_waits_for_its_turn(server: Core) -> None:
@@ -335,4 +319,4 @@ async def test_it_is_said_that_all_that_have_so_much_are_busy(server: Core) -> N
     await ready(server, "small", 1)
     job = await one(server, cpu=2.0)
     await given_out(server)
-    assert waits_for(server, await server.job(job.job_id)) == "the one worker that could let it use 2 cores is busy"
+    assert waits_for(server, await server.job(job.job_id)) == "the one worker that has 2 cores, w, is busy"

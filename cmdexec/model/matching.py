@@ -1,0 +1,113 @@
+"""Which workers can run which jobs: what a job needs, what a machine has, and what of it is missing.
+
+Jobs that need the same are a class: the same workers match all of them, so matching is done once for each.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+import msgspec
+
+from cmdexec.model.job import Spec
+from cmdexec.model.parts import Capacity, Part
+
+ANY = "*"
+"""As the value of a required label: whatever value the worker's has."""
+
+
+class Needs(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
+    """All that decides which workers match. `requires`: labels in the order of their names; `cpu` in cores and
+    `ram_mb`, 0: not named."""
+
+    requires: tuple[tuple[str, str], ...] = ()
+    cpu: float = 0.0
+    ram_mb: int = 0
+
+    @property
+    def part(self) -> Part | None:
+        """What it asks of the machine; None: nothing."""
+        return Part(self.cpu, self.ram_mb) if self.cpu or self.ram_mb else None
+
+
+NOTHING = Needs()
+
+
+def needs_of(spec: Spec) -> Needs:
+    """What a job needs."""
+    if not spec.requires and spec.cpu is None and spec.ram_mb is None:
+        return NOTHING
+    return Needs(tuple(sorted(spec.requires.items())), spec.cpu or 0.0, spec.ram_mb or 0)
+
+
+def klass_of(needs: Needs) -> str:
+    """The class of all jobs that need the same: 16 hex digits, "" for nothing."""
+    if needs == NOTHING:
+        return ""
+    return hashlib.sha256(msgspec.json.encode(needs)).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a worker has, as far as jobs may need it."""
+
+    labels: Mapping[str, str]
+    capacity: Capacity
+
+
+class Lacks(IntEnum):
+    """What can be missing. The least is the nearest to a match."""
+
+    OTHER_VALUE = 1
+    NO_LABEL = 2
+    RAM = 3
+    CPU = 4
+    HOLDS = 5
+
+
+class Miss(msgspec.Struct, frozen=True):
+    """One thing that a machine lacks. `wanted`, `has`: of labels the values (`has` None: no such label), of CPU cores, of
+    RAM MB."""
+
+    what: Lacks
+    key: str = ""
+    wanted: str | float = ""
+    has: str | float | None = None
+
+
+def matches(needs: Needs, machine: Machine) -> bool:
+    """Whether a job that needs this can ever run there."""
+    labels, capacity = machine.labels, machine.capacity
+    for key, value in needs.requires:
+        has = labels.get(key)
+        if has is None or (has != value and value != ANY):
+            return False
+    part = needs.part
+    return part is None or (capacity.holds and part.within(capacity))
+
+
+def misses(needs: Needs, machine: Machine) -> tuple[Miss, ...]:
+    """All that is missing; nothing if it matches."""
+    found: list[Miss] = []
+    for key, value in needs.requires:
+        has = machine.labels.get(key)
+        if has is None:
+            found.append(Miss(Lacks.NO_LABEL, key, value))
+        elif value not in (has, ANY):
+            found.append(Miss(Lacks.OTHER_VALUE, key, value, has))
+    part, capacity = needs.part, machine.capacity
+    if part is not None and not capacity.holds:
+        found.append(Miss(Lacks.HOLDS))
+    elif part is not None:
+        if not Part(part.cpu, 0).within(capacity):
+            found.append(Miss(Lacks.CPU, "", part.cpu, capacity.cpu))
+        if part.ram_mb > capacity.ram_mb:
+            found.append(Miss(Lacks.RAM, "", part.ram_mb, capacity.ram_mb))
+    return tuple(found)
+
+
+def distance(found: tuple[Miss, ...]) -> tuple[int, int, float]:
+    """How far from a match: fewest things first, then the lightest kind, then the one that has the most of it."""
+    most = sum(float(one.has) for one in found if isinstance(one.has, float | int))
+    return len(found), sum(one.what for one in found), -most

@@ -1,0 +1,169 @@
+"""Why jobs wait, worked out from what this server knows of its workers.
+
+Worked out anew a few times a second at most for all jobs that need the same, since many may ask.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from cmdexec.clock import Clock, rfc3339
+from cmdexec.model.job import Job, Status
+from cmdexec.model.matching import Machine, Needs, distance, matches, misses, needs_of
+from cmdexec.model.parts import Part
+from cmdexec.model.sentences import sentence
+from cmdexec.model.waiting import Cause, Why
+from cmdexec.server.workers.desk import Desk
+from cmdexec.server.workers.member import Member
+from cmdexec.store.contract.classes import Classes
+
+_GOOD_FOR_SEC = 0.2
+_KEPT_MAX = 1000
+_COUNTED_MAX = 100
+"""How many that go first are counted."""
+
+_CLASSES_MAX = 200
+"""Of how many classes at once it is looked up who goes first."""
+
+
+class Waits:
+    """Says why a job waits: call it with the job. What `look` found for a list before is good for a moment."""
+
+    def __init__(self, desk: Desk, classes: Classes, clock: Clock, draining: Callable[[], bool]) -> None:
+        self._desk = desk
+        self._classes = classes
+        self._clock = clock
+        self._draining = draining
+        self._whys: dict[tuple[Needs, tuple[str, ...]], Why] = {}
+        self._fronts: dict[str, tuple[int, ...]] = {}
+        self._until = -1.0
+
+    async def look(self, jobs: Iterable[Job]) -> None:
+        """Look up who is away, and who goes before these. Raises Unavailable."""
+        queued = [job for job in jobs if job.status is Status.QUEUED]
+        if not queued:
+            return
+        await self._desk.offers.look()
+        self._renew()
+        klasses = [klass for klass in dict.fromkeys(job.klass for job in queued) if klass not in self._fronts]
+        asked = klasses[:_CLASSES_MAX]
+        if asked:
+            fronts = await self._classes.fronts(asked, _COUNTED_MAX + 1)
+            self._fronts.update(zip(asked, fronts, strict=True))
+
+    def __call__(self, job: Job) -> Why | None:
+        """Why it does not run yet; None if it runs, or has ended."""
+        match job.status:
+            case Status.QUEUED:
+                return self._queued(job)
+            case Status.ASSIGNED:
+                return self._with_one(job)
+            case Status.SCHEDULED:
+                return self._scheduled(job)
+            case Status.UNKNOWN:
+                return Why(Cause.UNKNOWN, workers=(self._called(job.worker_id or ""),))
+            case _:
+                return None
+
+    def _queued(self, job: Job) -> Why:
+        self._renew()
+        needs = needs_of(job.spec)
+        key = needs, job.avoid
+        why = self._whys.get(key)
+        if why is None:
+            if len(self._whys) >= _KEPT_MAX:
+                self._whys.clear()
+            why = self._whys[key] = self._look(needs, job.avoid)
+        front = self._fronts.get(job.klass)
+        if front is None or why.cause not in (Cause.BUSY, Cause.ROOM):
+            return why
+        before = sum(rank < job.rank for rank in front)
+        return Why(
+            why.cause, why.needs, why.workers, detail=why.detail, before=min(before, _COUNTED_MAX),
+            more=before > _COUNTED_MAX,
+        )  # fmt: skip
+
+    def _renew(self) -> None:
+        now = self._clock.elapsed()
+        if now >= self._until:
+            self._whys.clear()
+            self._fronts.clear()
+            self._until = now + _GOOD_FOR_SEC
+
+    def _with_one(self, job: Job) -> Why:
+        member = self._desk.members.get(job.worker_id or "")
+        crowded = member.crowded.get(job.job_id) if member is not None and member.has(job.job_id, job.attempt) else None
+        return Why(Cause.NEXT, workers=(self._called(job.worker_id or ""),), detail=crowded or "")
+
+    def _called(self, worker_id: str) -> str:
+        member = self._desk.members.get(worker_id)
+        return worker_id if member is None else member.called
+
+    def _scheduled(self, job: Job) -> Why:
+        due = job.due_at
+        if not job.runs or due is None:
+            return Why(Cause.TIME, detail="" if due is None else rfc3339(due) or "")
+        last = job.attempts[-1]
+        return Why(
+            Cause.RETRY, seconds=max(0.0, (due - self._clock.now()) / 1000), run=job.runs + 1,
+            runs=job.spec.max_retries + 1 if job.retries_used else 0,
+            detail="" if last.end is None else sentence(job, last.end, last.result),
+        )  # fmt: skip
+
+    def _look(self, needs: Needs, avoid: tuple[str, ...]) -> Why:
+        if self._draining():
+            return Why(Cause.STOPPING)
+        members = [member for member in self._desk.members.values() if member.register.executors]
+        matching = [member for member in members if matches(needs, member.machine)]
+        willing = [member for member in matching if member.holder.avoided_as not in avoid]
+        taking = [member for member in willing if member.takes]
+        if taking:
+            return self._state_of(needs, taking)
+        if willing:
+            return Why(Cause.DRAINING, needs, _names(willing))
+        away = [
+            offer
+            for offer in self._desk.offers.away()
+            if matches(needs, offer.machine) and offer.known_as not in avoid
+        ]  # fmt: skip
+        if not members and not away:
+            return Why(Cause.NO_WORKER, needs)
+        if away:
+            return Why(Cause.AWAY, needs, tuple(sorted(offer.called for offer in away)))
+        if matching:
+            return Why(Cause.DECLINED, needs, _names(matching))
+        return _nearest(needs, [(member.called, member.machine) for member in members])
+
+    def _state_of(self, needs: Needs, members: Sequence[Member]) -> Why:
+        """Of those that might run it."""
+        now, patience = self._desk.now(), self._desk.lease.lease_sec / 2
+        heard = [member for member in members if member.heard_at >= now - patience]
+        if not heard:
+            silent = min(now - member.heard_at for member in members)
+            return Why(Cause.SILENT, needs, _names(members), seconds=silent)
+        roomy = [member for member in heard if member.free_slots]
+        part = needs.part
+        if part is not None and roomy and not any(member.has_free(part) for member in roomy):
+            return Why(Cause.ROOM, needs, _names(heard), detail=_freest(part, roomy))
+        if any(member.open_slots for member in roomy):
+            return Why(Cause.SOON, needs)
+        return Why(Cause.ASKS, needs) if roomy else Why(Cause.BUSY, needs, _names(heard))
+
+
+def _names(members: Sequence[Member]) -> tuple[str, ...]:
+    return tuple(sorted(member.called for member in members))
+
+
+def _nearest(needs: Needs, machines: Sequence[tuple[str, Machine]]) -> Why:
+    found = [(misses(needs, machine), called) for called, machine in machines]
+    least, nearest = min(found, key=lambda one: (*distance(one[0]), one[1]))
+    return Why(Cause.NO_MATCH, needs, (nearest,), least)
+
+
+def _freest(part: Part, members: Sequence[Member]) -> str:
+    """`1 of 4 cores are free on build-07`"""
+    best = max(members, key=lambda member: (member.free.cpu if part.cpu else 0, member.free.ram_mb))
+    free, words = best.free, []
+    if not Part(part.cpu, 0).within(free):
+        words.append(f"{max(0.0, round(free.cpu, 3)):g} of {best.capacity.cpu:g} cores")
+    if part.ram_mb > free.ram_mb:
+        words.append(f"{max(0, int(free.ram_mb))} of {int(best.capacity.ram_mb)} MB of memory")
+    return f"{' and '.join(words)} are free on {best.called}"
