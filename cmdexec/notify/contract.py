@@ -9,6 +9,8 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from cmdexec.model.job import Job
+
 
 class Hint(msgspec.Struct, frozen=True, tag=True):
     """The base of all hints."""
@@ -21,9 +23,11 @@ class JobsWaiting(Hint, frozen=True):
 
 
 class JobsChanged(Hint, frozen=True):
-    """These jobs have changed."""
+    """These jobs have changed. `jobs`: as they stand now, where the hint is heard in the process that changed them; who
+    hears it elsewhere looks them up."""
 
     job_ids: tuple[str, ...]
+    jobs: tuple[Job, ...] = ()
 
 
 class OutputGrew(Hint, frozen=True):

@@ -9,21 +9,26 @@ from cmdexec.protocol.messages import Key, ShortText
 from cmdexec.protocol.requests import Request, View
 
 StatusWord = Literal["scheduled", "queued", "assigned", "running", "unknown", "completed", "failed", "cancelled"]
-Moment = Annotated[str, Meta(min_length=10, max_length=40)]
+ReasonWord = Literal[
+    "exit", "signal", "timeout", "oom", "start", "image", "worker", "lost", "rejected", "expired", "dependency"
+]
+Moment = Annotated[str, Meta(min_length=2, max_length=40)]
 PAGE_MAX = 1000
 
 
 class JobsQuery(Request, frozen=True):
     """Which jobs; all that is named has to hold. `status`, `reason` and `tag` may be given several times: any of them.
 
-    q           the beginning of a name, an id or a tag
+    q           the beginning of a name, an id or a tag; any part of those of the newest jobs
+    tag         as it was given, its case too
+    worker      the id of the worker that has the job, or had it last
     from, to    submitted in [from, to): RFC 3339, or `-7d`, `-12h`, `-30m` before now
     order       `new`: the newest first
     cursor      `next` of the page before
     """
 
     status: Annotated[tuple[StatusWord, ...], Meta(max_length=8)] = ()
-    reason: Annotated[tuple[Key, ...], Meta(max_length=12)] = ()
+    reason: Annotated[tuple[ReasonWord, ...], Meta(max_length=11)] = ()
     tag: Annotated[tuple[ShortText, ...], Meta(max_length=20)] = ()
     worker: Key | None = None
     q: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
@@ -61,7 +66,7 @@ class JobRow(View, frozen=True):
 
 
 class JobsPage(View, frozen=True):
-    """`next` None: there are no more."""
+    """`next` None: there are no more. Where few jobs fit a page may be short, or empty, and still have a next one."""
 
     jobs: tuple[JobRow, ...]
     next: str | None

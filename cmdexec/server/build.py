@@ -11,13 +11,9 @@ from cmdexec.notify.local import LocalNotify
 from cmdexec.runtime import Runtime
 from cmdexec.server.api.about import AboutApi
 from cmdexec.server.api.attempts import AttemptsApi
-from cmdexec.server.api.auth import AuthApi
 from cmdexec.server.api.handler import Handlers
 from cmdexec.server.api.health import HealthApi
-from cmdexec.server.api.jobs import JobsApi
-from cmdexec.server.api.later import HANDLERS as LATER
-from cmdexec.server.api.output import OutputApi
-from cmdexec.server.api.workers import Fleet, WorkersApi
+from cmdexec.server.api.workers import WorkersApi
 from cmdexec.server.edge.answer import Answers
 from cmdexec.server.edge.bearer import Bearer
 from cmdexec.server.edge.bodies import Bodies
@@ -30,12 +26,13 @@ from cmdexec.server.identity.first_admin import MadeAdmin, refuse_lost_store
 from cmdexec.server.identity.keys import KeyRing, key_ring
 from cmdexec.server.identity.own_token import OwnToken
 from cmdexec.server.identity.workers import WorkerIdentities
+from cmdexec.server.job_calls import JobCalls, build_job_calls
 from cmdexec.server.jobs import Jobs
 from cmdexec.server.maintenance import Forget, Leases, Overdue
-from cmdexec.server.output import Appender, Follower, Measures, OutputReader
-from cmdexec.server.people import People, build_people
+from cmdexec.server.output import Appender, Measures
+from cmdexec.server.people import build_people
 from cmdexec.server.perform import Perform
-from cmdexec.server.workers import Dispatch, Presence
+from cmdexec.server.workers import Dispatch, Presence, Waits
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.reads import Reads
 from cmdexec.store.sqlite.engine import FILE, SqliteStore, open_sqlite
@@ -97,14 +94,19 @@ async def _parts(
     presence = Presence(
         reads=reads, jobs=jobs, appender=appender, measures=measures, notify=notify, runtime=runtime, settings=settings
     )
-    follower = Follower(reads=reads, notify=notify, settings=settings)
+    workers = WorkersApi(reads, presence, runtime.clock).handlers()
+    calls = build_job_calls(
+        settings, runtime, reads, notify, jobs, workers=workers["workers.list"],
+        fleet=Waits(presence.desk, reads.classes, runtime.clock, lambda: jobs.draining),
+    )  # fmt: skip
     perform = Perform(
-        _handlers(settings, runtime, reads, jobs, presence, follower, people),
+        (*_handlers(settings, runtime, reads, jobs, presence, calls), workers, *people.handlers),
         sessions=people.sessions, workers=people.workers, runtime=runtime,
     )  # fmt: skip
     sockets = Sockets(
-        identify=perform.identify, presence=presence, limits=Limits.of(settings), runtime=runtime,
-        first_frame_sec=settings.upgrade_timeout_sec,
+        identify=perform.identify, watch_login=people.sessions.watch, presence=presence, live=calls.live,
+        limits=Limits.of(settings), runtime=runtime, first_frame_sec=settings.upgrade_timeout_sec,
+        each_person=settings.sockets_per_user,
     )  # fmt: skip
     stopping, pages = asyncio.Event(), await site(runtime.threads, runtime.log)
     services: tuple[Service, ...] = (
@@ -116,6 +118,7 @@ async def _parts(
         Forget(reads=reads, jobs=jobs, runtime=runtime, settings=settings),
         people.own_token,
         people.sessions,
+        calls.live,
     )
     return Parts(
         store, jobs, presence, sockets, people.workers, people.own_token, services,
@@ -124,26 +127,17 @@ async def _parts(
 
 
 def _handlers(
-    settings: ServerSettings, runtime: Runtime, reads: Reads, jobs: Jobs, presence: Presence, follower: Follower,
-    people: People,
-) -> tuple[Handlers, ...]:  # fmt: skip
+    settings: ServerSettings, runtime: Runtime, reads: Reads, jobs: Jobs, presence: Presence, calls: JobCalls
+) -> tuple[Handlers, ...]:
     def draining() -> bool:
         return jobs.draining
 
     health = HealthApi(reads.health, runtime, draining=draining, disk_reserve_bytes=settings.disk_reserve_bytes)
-    jobs_api = JobsApi(
-        jobs, reads, fleet=Fleet(presence, runtime.clock, draining),
-        max_batch=settings.max_batch_jobs, max_spec_bytes=settings.max_frame_bytes // 2,
-    )  # fmt: skip
     return (
         AboutApi(runtime.threads).handlers(),
-        AuthApi(people.logins).handlers(),
         health.handlers(),
-        jobs_api.handlers(),
-        OutputApi(reads, OutputReader(reads.output), follower).handlers(),
-        WorkersApi(reads, presence, runtime.clock).handlers(),
-        AttemptsApi(presence, view=jobs_api.view).handlers(),
-        LATER,
+        *calls.handlers,
+        AttemptsApi(presence, view=calls.jobs.view).handlers(),
     )
 
 

@@ -67,6 +67,7 @@ class ServerSettings:
     submit_key_ttl_sec: float
     list_scan_jobs: int
     list_newest_jobs: int
+    sockets_per_user: int
     live_check_sec: float
     live_rows_sec: float
     live_workers_sec: float

@@ -192,6 +192,10 @@ SERVER: tuple[Setting, ...] = (
         _HERE, minimum=0, maximum=1_000_000,
     ),
     Setting(
+        "SOCKETS_PER_USER", Kind.INTEGER, 100, "The most sockets of one user that may be open at once.",
+        _HERE, minimum=1, maximum=1_000_000,
+    ),
+    Setting(
         "LIVE_CHECK_SEC", Kind.DURATION, 5.0, "How often what is watched is looked at when nothing is announced.",
         _HERE, unit="s", minimum=0.05, maximum=600,
     ),

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from cmdexec.protocol.operations import FRAMES, ROUTES
+from cmdexec.protocol.watching import UP
 from cmdexec.server.identity.workers import hash_of
 from tests.support.api import Api
 from tests.support.server import Running
@@ -73,7 +74,7 @@ def test_every_route_has_its_row_and_every_row_its_route() -> None:
 
 
 def test_every_frame_has_its_row_and_every_row_its_frame() -> None:
-    assert sorted(row["path"] for row in TABLE if row["method"] == "WS") == sorted(FRAMES)
+    assert sorted(row["path"] for row in TABLE if row["method"] == "WS") == sorted([*FRAMES, *UP])
 
 
 @pytest.mark.usefixtures("enlisted")
@@ -101,7 +102,8 @@ ITEMS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("row", [row for row in TABLE if row["method"] == "WS"], ids=lambda row: str(row["path"]))
 async def test_each_may_say_what_the_table_says(server: Running, row: dict[str, str], who: str) -> None:
-    """A status: there is no socket. A code: it is closed. Else the frame is answered."""
+    """A status: there is no socket. A number of four digits: it is closed with that. Else the frame is answered; with
+    an error, if that stands there."""
     assert (await said(server, row["path"], who), who) == (row[who], who)
 
 
@@ -109,8 +111,11 @@ async def said(server: Running, op: str, who: str) -> str:
     try:
         async with speaking(server.url, server.headers(who)) as speaker:
             try:
-                if op != "register":
+                if op not in ("register", *UP):
                     await speaker.ask("register", {"slots": 1})
+                if op in UP:
+                    (told,) = await speaker.ask(op, {"what": "jobs"})
+                    return str(told.get("code", "answer"))
                 if op == "output":
                     await speaker.send_output({"jobId": NOBODYS, "attempt": 1}, "stdout", 0, b"x")
                     assert await speaker.told("ack")

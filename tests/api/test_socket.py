@@ -23,17 +23,19 @@ def upgrade(server: Running, who: str, **more: str) -> tuple[int, bytes]:
     return status, body
 
 
-@pytest.mark.parametrize(("who", "code", "says"), [
-    ("none", 4401, "x-worker-token"), ("viewer", 4403, "for workers"), ("admin", 4403, "for workers"),
-])  # fmt: skip
-async def test_who_is_no_worker_is_told_what_is_wrong_and_closed(
-    server: Running, who: str, code: int, says: str
-) -> None:
-    async with speaking(server.url, server.headers(who)) as speaker:
+async def test_who_shows_no_credential_is_told_what_to_send_and_closed(server: Running) -> None:
+    async with speaking(server.url, server.headers("none")) as speaker:
         (failure,) = await speaker.told("error")
-        assert says in failure["message"]
-        ended = await speaker.ended()
-        assert ended == (code, failure["message"])
+        assert all(name in failure["message"] for name in ("x-worker-token", "Authorization"))
+        assert await speaker.ended() == (4401, failure["message"])
+
+
+async def test_what_people_say_is_refused_from_a_worker_by_its_name(server: Running) -> None:
+    async with speaking(server.url, server.headers("worker")) as speaker:
+        await speaker.say({"op": "watch", "id": 1, "items": [{"what": "jobs"}]})
+        (failure,) = await speaker.told("error")
+        assert failure["message"] == "No frame of a worker is called `watch`."
+        assert await speaker.ended() == (4400, failure["message"])
 
 
 @pytest.mark.parametrize(("who", "status"), [("bad", 401), ("revoked", 401), ("expired", 401), ("fired", 403)])

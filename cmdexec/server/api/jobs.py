@@ -1,11 +1,12 @@
 """Submitting, looking at and cancelling jobs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal, cast
 
 from cmdexec.errors import Refused
 from cmdexec.model.job import Backoff, Job, OnLost, Spec
 from cmdexec.protocol.codec import encode
+from cmdexec.protocol.moments import EXAMPLE, moment
 from cmdexec.protocol.requests import (
     CancelJobs,
     CancelledView,
@@ -16,7 +17,7 @@ from cmdexec.protocol.requests import (
 )
 from cmdexec.server.api.handler import Call, Handlers, Reply
 from cmdexec.server.api.pages import Pages, pages
-from cmdexec.server.api.views import job_view, needs_row, waiting_for
+from cmdexec.server.api.views import Fleet, job_view, needs_row
 from cmdexec.server.jobs import Jobs
 from cmdexec.store.contract.reads import Reads
 
@@ -34,14 +35,14 @@ class JobsApi:
     one."""
 
     def __init__(
-        self, jobs: Jobs, reads: Reads, *, fleet: Callable[[Job], str], max_batch: int, max_spec_bytes: int
+        self, jobs: Jobs, reads: Reads, *, fleet: Fleet, max_batch: int, max_spec_bytes: int
     ) -> None:
         self._jobs = jobs
         self._reads = reads
         self._fleet = fleet
         self._max_batch = max_batch
         self._max_spec = max_spec_bytes
-        self._pages = Pages(self._found, self._views)
+        self._pages = Pages(self._found, self.views)
 
     def handlers(self) -> Handlers:
         return {"jobs.create": self.create, "jobs.status": self.status, "jobs.cancel": self.cancel}
@@ -54,10 +55,10 @@ class JobsApi:
                 mend="Send several lists." if asked else "Send at least one job.",
             )  # fmt: skip
         specs = [self._spec(new, f"[{place}]" if call.listed else "") for place, new in enumerate(asked)]
-        jobs = await self._jobs.submit(_owner(call), specs, key=_key(call), body=call.body)
+        jobs = await self._jobs.submit(owner_of(call), specs, key=key_of(call), body=call.body, by=call.who.email)
         if not call.listed:
             return Reply(await self.view(jobs[0]))
-        return Reply(await self._views(jobs))
+        return Reply(await self.views(jobs))
 
     async def status(self, call: Call) -> Reply:
         asked: JobQuery = call.request
@@ -69,7 +70,7 @@ class JobsApi:
         asked: CancelJobs = call.request
         one = isinstance(asked.job_id, str)
         job_ids = (asked.job_id,) if isinstance(asked.job_id, str) else asked.job_id
-        by = call.who.email or _owner(call)
+        by = call.who.email or owner_of(call)
         views: list[CancelView] = []
         for page in pages(job_ids):
             outcomes = await self._jobs.cancel(page, by)
@@ -96,7 +97,7 @@ class JobsApi:
             kill_grace_sec=new.kill_grace_sec, cpu=new.cpu, ram_mb=new.ram_mb, stdin=new.stdin, requires=new.requires,
             priority=new.priority, max_retries=new.max_retries, retry_on=new.retry_on,
             backoff=Backoff(new.backoff.first_sec, new.backoff.max_sec), on_lost=OnLost(new.on_lost),
-            max_lost=new.max_lost, ttl_sec=new.ttl_sec, tags=new.tags,
+            max_lost=new.max_lost, run_at=_run_at(new.run_at, f"{dot}runAt"), ttl_sec=new.ttl_sec, tags=new.tags,
         )  # fmt: skip
         if len(encode(spec)) > self._max_spec:
             raise Refused(
@@ -114,22 +115,34 @@ class JobsApi:
 
     async def view(self, job: Job) -> object:
         """The job as it is answered."""
-        return (await self._views([job])).jobs[0]
+        return (await self.views([job])).jobs[0]
 
-    async def _views(self, jobs: Sequence[Job]) -> JobsView:
+    async def views(self, jobs: Sequence[Job]) -> JobsView:
+        await self._fleet.look(jobs)
         wanted = needs_row(jobs)
         found = await self._reads.output.rows(wanted) if wanted else []
         rows = {key: row for key, row in zip(wanted, found, strict=True) if row is not None}
-        return JobsView(jobs=tuple(job_view(job, waiting_for(job, self._fleet), rows) for job in jobs))
+        return JobsView(jobs=tuple(job_view(job, self._fleet(job), rows) for job in jobs))
 
 
-def _owner(call: Call) -> str:
+def owner_of(call: Call) -> str:
+    """The id of whoever asks; raises Refused if that is nobody."""
     if call.who.id is None:
         raise Refused("unauthorized", "You are not logged in.")
     return call.who.id
 
 
-def _key(call: Call) -> str | None:
+def _run_at(text: str | None, field: str) -> int | None:
+    at = None if text is None else moment(text)
+    if text is not None and at is None:
+        raise Refused(
+            "invalid_field", f"`{field}` must be a moment with its offset from UTC, such as {EXAMPLE}.", field=field
+        )
+    return at
+
+
+def key_of(call: Call) -> str | None:
+    """The `Idempotency-Key`, if there is one; raises Refused if it is none."""
     key = call.headers.get(KEY_HEADER)
     if key is None:
         return None

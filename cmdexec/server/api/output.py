@@ -78,7 +78,8 @@ class OutputApi:
             async for event in events:
                 if isinstance(event, NewAttempt):
                     point.enter(event.attempt)
-                    yield Event("attempt", FollowAttempt(attempt=event.attempt, run=event.run), str(point))
+                    begun = FollowAttempt(attempt=event.attempt, run=event.run, why=event.why)
+                    yield Event("attempt", begun, str(point))
                 elif isinstance(event, Piece):
                     point.at[event.stream] = event.offset + len(event.data)
                     stream: Literal["stdout", "stderr"] = "stdout" if event.stream == "stdout" else "stderr"

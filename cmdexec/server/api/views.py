@@ -1,9 +1,12 @@
 """What is stored, as the API shows it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from cmdexec.clock import rfc3339
-from cmdexec.model.job import Attempt, Job, Result, Status, StreamEnd
+from cmdexec.model.job import Attempt, Job, Result, StreamEnd
+from cmdexec.model.sentences import attempt_sentence
+from cmdexec.model.waiting import Why
 from cmdexec.protocol.requests import (
     AttemptView,
     BackoffView,
@@ -34,8 +37,8 @@ def needs_row(jobs: Sequence[Job]) -> list[tuple[str, int]]:
     ]  # fmt: skip
 
 
-def job_view(job: Job, waiting_for: str | None, rows: Rows = NO_ROWS) -> JobView:
-    """A job with all its attempts and its history."""
+def job_view(job: Job, why: Why | None, rows: Rows = NO_ROWS) -> JobView:
+    """A job with all its attempts and its history. `why`: it waits."""
     attempts = tuple(
         _attempt_view(job, attempt, job.dropped + place, rows) for place, attempt in enumerate(job.attempts, 1)
     )
@@ -50,7 +53,8 @@ def job_view(job: Job, waiting_for: str | None, rows: Rows = NO_ROWS) -> JobView
         exit_code=job.exit_code,
         signal=job.signal,
         message=job.message,
-        waiting_for=waiting_for,
+        waiting_for=why.sentence if why is not None else None,
+        waiting_mend=why.mend if why is not None else None,
         attempt=job.attempt,
         run=job.runs,
         worker_id=job.worker_id,
@@ -79,7 +83,7 @@ def job_view(job: Job, waiting_for: str | None, rows: Rows = NO_ROWS) -> JobView
         stdin_bytes=len(spec.stdin or b""),
         env=spec.env,
         rerun_of=job.rerun_of,
-        owner=job.owner,
+        owner=job.history[0].who or job.owner if job.history else job.owner,
         usage=last.usage if last else None,
         output=last.output if last and last.output else _NO_OUTPUT,
         attempts=attempts,
@@ -93,16 +97,16 @@ def job_view(job: Job, waiting_for: str | None, rows: Rows = NO_ROWS) -> JobView
     )  # fmt: skip
 
 
-def waiting_for(job: Job, fleet: Callable[[Job], str]) -> str | None:
-    """Why the job does not run yet; `fleet` says how the workers are, if it is for one of them or has one (`no worker
-    is connected`). None if it runs."""
-    if job.status in (Status.QUEUED, Status.ASSIGNED):
-        return fleet(job)
-    if job.status is Status.SCHEDULED:
-        return f"its time, {rfc3339(job.due_at)}" if job.due_at is not None else "its time"
-    if job.status is Status.UNKNOWN:
-        return f"news of worker {job.worker_id}, which is silent"
-    return None
+class Fleet(Protocol):
+    """Says why a job waits (`cmdexec.server.workers.Waits`)."""
+
+    async def look(self, jobs: Iterable[Job]) -> None:
+        """Look up what has to be known to say it of these. Raises Unavailable."""
+        ...
+
+    def __call__(self, job: Job) -> Why | None:
+        """None: it runs, or has ended."""
+        ...
 
 
 def _attempt_view(job: Job, attempt: Attempt, run: int, rows: Rows) -> AttemptView:
@@ -117,7 +121,7 @@ def _attempt_view(job: Job, attempt: Attempt, run: int, rows: Rows) -> AttemptVi
         reason=attempt.end.value if attempt.end else None,
         exit_code=result.exit_code if result else None,
         signal=result.signal if result else None,
-        message=result.message if result else None,
+        message=attempt_sentence(job, attempt),
         usage=_usage(result),
         output=_output(job, attempt, rows),
         proof=ProofView(left=result.left, survivors=result.survivors) if result else None,

@@ -61,7 +61,8 @@ class Shell:
         """Say that these were written."""
         if not jobs:
             return
-        self.notify.publish(JobsChanged(tuple(dict.fromkeys(job.job_id for job in jobs))))
+        newest = {job.job_id: job for job in jobs}
+        self.notify.publish(JobsChanged(tuple(newest), tuple(newest.values())))
         waiting = {job.klass for job in jobs if job.status is Status.QUEUED}
         if waiting:
             self.notify.publish(JobsWaiting(tuple(waiting)))

@@ -19,13 +19,17 @@ class Submitter:
         self._room = Room(shell.reads, max_queued)
         self._age_ms = int(age_sec * 1000)
 
-    async def submit(self, owner: str, specs: Sequence[Spec], *, key: str | None, body: bytes) -> list[Job]:
-        """The jobs of `specs`, in their order, all or none. With a `key` that was used before: those made then.
+    async def submit(
+        self, owner: str, specs: Sequence[Spec], *, key: str | None, body: bytes, by: str | None = None,
+        rerun_of: str | None = None,
+    ) -> list[Job]:  # fmt: skip
+        """The jobs of `specs`, in their order, all or none. With a `key` that was used before: those made then. `by`:
+        what people call the owner; `rerun_of`: the older job whose spec this is.
 
         Raises Refused("key_reused") if that was with another body, Unavailable("queue_full" | "disk_full" | …).
         """
         body_hash = hashlib.sha256(body).hexdigest()
-        jobs = self._born(owner, specs, key, body_hash)
+        jobs = self._born(owner, specs, key, body_hash, by, rerun_of)
         try:
             await self._room.reserve(owner, len(jobs))
         except Unavailable:
@@ -45,7 +49,9 @@ class Submitter:
         self._shell.changed(written.jobs)
         return list(written.jobs)
 
-    def _born(self, owner: str, specs: Sequence[Spec], key: str | None, body_hash: str) -> list[Job]:
+    def _born(
+        self, owner: str, specs: Sequence[Spec], key: str | None, body_hash: str, by: str | None, rerun_of: str | None
+    ) -> list[Job]:
         runtime = self._shell.runtime
         now = runtime.clock.now()
         jobs = []
@@ -55,7 +61,7 @@ class Submitter:
             jobs.append(
                 queued(
                     spec, job_id=job_id, owner=owner, submit_key=submit_key, body_hash=body_hash, now=now,
-                    age_ms=self._age_ms,
+                    age_ms=self._age_ms, rerun_of=rerun_of, by=by,
                 )
             )  # fmt: skip
         return jobs

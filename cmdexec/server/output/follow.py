@@ -12,6 +12,7 @@ import msgspec
 
 from cmdexec.errors import Refused
 from cmdexec.model.job import Attempt, Job
+from cmdexec.model.sentences import attempt_sentence
 from cmdexec.notify.contract import JobsChanged, Notify, OutputGrew
 from cmdexec.server.output.measures import READ_BYTES
 from cmdexec.server.output.tail import Tail
@@ -33,10 +34,12 @@ class Piece(FollowEvent, frozen=True):
 
 
 class NewAttempt(FollowEvent, frozen=True):
-    """What follows is output of this attempt; people know it as run number `run`."""
+    """What follows is output of this attempt; people know it as run number `run`. `why`: how the one before it ended,
+    None for the first."""
 
     attempt: int
     run: int
+    why: str | None = None
 
 
 class JobEnded(FollowEvent, frozen=True):
@@ -92,7 +95,7 @@ class Follower:
                 number = job.attempts[-1].number
             at = {stream: (offsets or {}).get(stream, 0) for stream in streams}
             if number is not None:
-                yield NewAttempt(number, _run_of(job, number))
+                yield _new_attempt(job, number)
             while True:
                 looks = follow.look
                 follow.woken.clear()
@@ -113,7 +116,7 @@ class Follower:
                     number = later.number
                     at = dict.fromkeys(streams, 0)
                     follow.look = True
-                    yield NewAttempt(number, _run_of(job, number))
+                    yield _new_attempt(job, number)
                     continue
                 if job.ended:
                     yield JobEnded(job)
@@ -209,8 +212,10 @@ class _Follow:
             self.look = True
 
 
-def _run_of(job: Job, number: int) -> int:
-    return job.dropped + sum(1 for run in job.attempts if run.number <= number)
+def _new_attempt(job: Job, number: int) -> NewAttempt:
+    upto = [run for run in job.attempts if run.number <= number]
+    before = upto[-2] if len(upto) > 1 else None
+    return NewAttempt(number, job.dropped + len(upto), None if before is None else attempt_sentence(job, before))
 
 
 def _next_run(job: Job, number: int | None) -> Attempt | None:

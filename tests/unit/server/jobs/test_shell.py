@@ -192,7 +192,8 @@ async def test_the_last_output_is_told_before_the_end(server: Core) -> None:
     measure = server.measures.known(job.job_id, 1)
     assert measure is not None
     await server.jobs.turn([report(ME, done(job.job_id, 1, b"x", inline=b"x"), measure, 100)])
-    assert heard == [OutputGrew(job.job_id, 1, "stdout", 1, b"x"), JobsChanged((job.job_id,))]
+    ended = await server.job(job.job_id)
+    assert heard == [OutputGrew(job.job_id, 1, "stdout", 1, b"x"), JobsChanged((job.job_id,), (ended,))]
     assert server.measures.known(job.job_id, 1) is None, "the hash of an ended attempt is kept"
 
 

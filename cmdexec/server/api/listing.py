@@ -1,0 +1,105 @@
+"""Lists of jobs."""
+
+
+from cmdexec.clock import Clock, rfc3339
+from cmdexec.errors import Refused
+from cmdexec.model.job import Job, Reason, Status
+from cmdexec.protocol.listing import JobRow, JobsPage, JobsQuery
+from cmdexec.protocol.moments import EXAMPLE, moment_or_before
+from cmdexec.server.api.handler import Call, Handlers, Reply
+from cmdexec.server.api.views import Fleet
+from cmdexec.store.contract.listing import BadCursor, Filter, JobLists, PageWanted
+
+COMMAND_SHOWN = 300
+"""Characters of a command in a row."""
+
+
+class ListingApi:
+    """`jobs.list`. `fleet`: why a job waits, in words; `scan`, `newest`: as in `PageWanted`."""
+
+    def __init__(self, lists: JobLists, clock: Clock, *, fleet: Fleet, scan: int, newest: int) -> None:
+        self._lists = lists
+        self._clock = clock
+        self._fleet = fleet
+        self._scan = scan
+        self._newest = newest
+
+    def handlers(self) -> Handlers:
+        return {"jobs.list": self.list}
+
+    async def list(self, call: Call) -> Reply:
+        asked: JobsQuery = call.request
+        now = self._clock.now()
+        which = Filter(
+            statuses=frozenset(map(Status, asked.status)), reasons=frozenset(map(Reason, asked.reason)),
+            tags=frozenset(asked.tag), worker=asked.worker, begins=asked.q,
+            since=_moment(asked.since, "from", now), until=_moment(asked.to, "to", now),
+        )  # fmt: skip
+        wanted = PageWanted(
+            which, asked.limit, self._scan, self._newest, newest_first=asked.order == "new", after=asked.cursor
+        )
+        try:
+            page = await self._lists.page(wanted)
+        except BadCursor:
+            raise Refused(
+                "invalid_field", "`cursor` must be what a page before this one gave as `next`.", field="cursor"
+            ) from None
+        await self._fleet.look(page.jobs)
+        return Reply(JobsPage(jobs=tuple(job_row(job, self._fleet) for job in page.jobs), next=page.next))
+
+
+def job_row(job: Job, fleet: Fleet) -> JobRow:
+    """A job in a list."""
+    spec, why = job.spec, fleet(job)
+    return JobRow(
+        job_id=job.job_id,
+        name=spec.name,
+        command=_shortened(spec.command),
+        status=job.status.value,
+        reason=job.reason.value if job.reason else None,
+        exit_code=job.exit_code,
+        signal=job.signal,
+        message=job.message,
+        waiting_for=why.sentence if why is not None else None,
+        waiting_mend=why.mend if why is not None else None,
+        attempt=job.attempt,
+        run=job.runs,
+        worker_id=job.worker_id,
+        priority=spec.priority,
+        tags=spec.tags,
+        created_at=rfc3339(job.created_at) or "",
+        queued_at=rfc3339(job.queued_at),
+        started_at=rfc3339(job.started_at),
+        finished_at=rfc3339(job.finished_at),
+        cancel_requested=job.cancel_requested,
+        confirmed=job.confirmed,
+    )
+
+
+def _shortened(command: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    if isinstance(command, str):
+        return _cut(command, COMMAND_SHOWN)
+    room = COMMAND_SHOWN
+    kept: list[str] = []
+    for argument in command:
+        if room <= 0:
+            return (*kept, "…")
+        kept.append(_cut(argument, room))
+        room -= len(argument) + 1
+    return tuple(kept)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def _moment(text: str | None, field: str, now: int) -> int | None:
+    if text is None:
+        return None
+    found = moment_or_before(text, now)
+    if found is None:
+        raise Refused(
+            "invalid_field", f"`{field}` must be a moment such as {EXAMPLE}, or so long before now, such as -7d or"
+            " -12h.", field=field,
+        )  # fmt: skip
+    return found

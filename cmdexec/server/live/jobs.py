@@ -1,0 +1,139 @@
+"""The jobs that one socket watches: each whole, told the moment it changes."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from cmdexec.clock import Clock
+from cmdexec.errors import Unavailable
+from cmdexec.model.job import Job
+from cmdexec.protocol.codec import ask
+from cmdexec.protocol.requests import JobView
+from cmdexec.server.live.outlet import Outlet, room_in
+from cmdexec.server.live.shows import Shown, Shows
+from cmdexec.store.contract.reads import JobReads
+
+AT_ONCE = 8
+"""Jobs of one socket that are in memory at once, when they are looked up."""
+
+_AWAY_SEC = 1.0
+_ABOUT_BYTES = 4096
+_LINE_BYTES = 200
+_ATTEMPT_BYTES = 1500
+
+
+class JobFeed:
+    """Tells the newest state of each job that is watched; states between that nobody could read in time are left out.
+
+    What cannot be told at once, since the socket is full or something has to be looked up, is only noted, and read from
+    the store when its turn comes: so a slow reader costs no memory.
+    """
+
+    def __init__(self, outlet: Outlet, shows: Shows, reads: JobReads, clock: Clock, *, slow_sec: float) -> None:
+        self._outlet = outlet
+        self._shows = shows
+        self._reads = reads
+        self._clock = clock
+        self._slow_sec = slow_sec
+        self._told: dict[str, int] = {}
+        self._waits: dict[str, str] = {}
+        self._due: dict[str, int] = {}
+        self._wake = asyncio.Event()
+        self._held = False
+
+    @property
+    def watched(self) -> frozenset[str]:
+        """The ids of the jobs."""
+        return frozenset(self._told)
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+    def __contains__(self, job_id: str) -> bool:
+        return job_id in self._told
+
+    def add(self, job_ids: Iterable[str]) -> None:
+        """Watch these; nothing is told before `go`."""
+        self._held = True
+        for job_id in job_ids:
+            self._told[job_id] = -1
+
+    def drop(self, job_id: str) -> None:
+        """Watch it no more."""
+        self._told.pop(job_id, None)
+        self._waits.pop(job_id, None)
+        self._due.pop(job_id, None)
+
+    def go(self, job_ids: Iterable[str], known: Iterable[Job]) -> None:
+        """Tell how these stand, and from now on what changes. `known`: those of them that were just looked up."""
+        self._held = False
+        for job in known:
+            self.changed(Shown(job, self._shows))
+        for job_id in job_ids:
+            if self._told.get(job_id) == -1:
+                self._due.setdefault(job_id, 0)
+        self._wake.set()
+
+    def changed(self, shown: Shown) -> None:
+        """It stands so now, or has at some time: what is older than what was told is passed over."""
+        job = shown.job
+        told = self._told.get(job.job_id)
+        if told is None or job.rev <= max(told, self._due.get(job.job_id, -1)):
+            return
+        if not self._held and self._outlet.has_room(_size(job)):
+            view = shown.view
+            if view is not None:
+                self._due.pop(job.job_id, None)
+                self._tell(job.rev, view)
+                return
+        self._due[job.job_id] = job.rev
+        self._wake.set()
+
+    def looked(self, view: JobView, rev: int) -> None:
+        """It was looked at: a job that has not changed may still wait for something else than was told."""
+        told = self._waits.get(view.job_id)
+        if self._told.get(view.job_id) == rev and told is not None and told != view.waiting_for:
+            if not self._held and self._outlet.has_room(_ABOUT_BYTES):
+                self._tell(rev, view)
+
+    async def run(self) -> None:
+        """Tell what could not be told at once, until cancelled or the reader is too slow."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._due and not self._held:
+                try:
+                    if not await self._tell_some(list(self._due)[:AT_ONCE]):
+                        return
+                except Unavailable:
+                    await self._clock.sleep(_AWAY_SEC)
+
+    async def _tell_some(self, job_ids: Sequence[str]) -> bool:
+        """Look these up and tell them; False if the reader is too slow. Raises Unavailable if the store is away."""
+        jobs = [job for job in await self._reads.get(job_ids) if job is not None]
+        views = await self._shows.jobs(jobs)
+        found = {job.job_id: (job, view) for job, view in zip(jobs, views, strict=True)}
+        for job_id in job_ids:
+            due = self._due.pop(job_id, None)
+            if due is None or job_id not in found:
+                continue
+            job, view = found[job_id]
+            if due > job.rev:  # it changed while it was looked up
+                self._due[job_id] = due
+                continue
+            if not await room_in(self._outlet, _size(job), self._slow_sec):
+                return False
+            if job.rev > self._told.get(job_id, job.rev):
+                self._tell(job.rev, view)
+        return True
+
+    def _tell(self, rev: int, view: JobView) -> None:
+        self._told[view.job_id] = rev
+        self._waits.pop(view.job_id, None)
+        if view.waiting_for is not None:
+            self._waits[view.job_id] = view.waiting_for
+        self._outlet.put(ask("job", [view]))
+
+
+def _size(job: Job) -> int:
+    """About how many bytes it takes to tell it."""
+    return _ABOUT_BYTES + job.spec.weight + _LINE_BYTES * len(job.history) + _ATTEMPT_BYTES * len(job.attempts)
