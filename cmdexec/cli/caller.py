@@ -9,7 +9,7 @@ import click
 
 from cmdexec.cli.options import config_option, settings_options
 from cmdexec.cli.told import tell, tell_warnings
-from cmdexec.errors import CmdexecError, Refused
+from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.settings.client import ClientSettings
 from cmdexec.settings.load import load
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
+
+_STARTED_AGAIN = "Start it again as before, with `cmdexec serve`: it has lost nothing."
 
 FLAGS = ("server_url", "data_dir", "log_level")
 
@@ -55,6 +57,11 @@ class Caller:
             if wrong.code != "unauthorized" or self.access is None or not self.access.source:
                 raise
             raise Refused(wrong.code, wrong.message, mend=_renewed(self.access)) from wrong
+        except Unavailable as wrong:
+            if wrong.code != "server_away" or self.access is None or self.access.source != "runtime.json":
+                raise
+            message = f"Your server, which was at {self.access.url}, does not answer."
+            raise Unavailable(wrong.code, message, mend=_STARTED_AGAIN) from wrong
 
     def _find(self, find: "Callable[[], Access] | None") -> "Access":
         from cmdexec.client import find_access

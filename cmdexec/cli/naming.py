@@ -58,12 +58,12 @@ async def _last(client: "Client") -> str:
     """Never another user's: it may be cancelled by that name."""
     from cmdexec.protocol.listing import JobsQuery
 
-    me = (await client.me()).user.user_id
+    me = (await client.me()).user
     page = await client.jobs_page(JobsQuery(limit=_LAST_AMONG))
     ids = [row.job_id for row in page.jobs]
     for begin in range(0, len(ids), _SHOWN * 2):
         for job in await client.statuses(ids[begin : begin + _SHOWN * 2]):
-            if job.owner == me:
+            if job.owner in (me.email, me.user_id):
                 return job.job_id
     among = f" among the newest {len(ids)}" if ids else ""
     raise Refused("not_found", f"There is no job of yours{among}.", mend="Submit one with `cmdexec submit`.")

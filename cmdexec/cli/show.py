@@ -58,7 +58,7 @@ def _facts(job: "JobView", now: "Millis", names: dict[str, str]) -> Iterator[Fac
     yield "Status", f"{how_it_stands(job)}, {said}" if said else how_it_stands(job), STYLES.get(job.status)
     yield from _reasons(job)
     created = millis(job.created_at)
-    yield "Submitted", f"{local(job.created_at)}{f', {ago(created, now)}' if created else ''}", None
+    yield "Submitted", f"{local(job.created_at)}{f', {ago(created, now)}' if created else ''}, by {job.owner}", None
     if job.rerun_of:
         yield "Rerun of", job.rerun_of, None
     if job.run_at:
@@ -79,9 +79,12 @@ def _reasons(job: "JobView") -> Iterator[Fact]:
 
     if job.waiting_for:
         yield "Waits for", job.waiting_for, None
+        if job.waiting_mend:
+            yield "", job.waiting_mend, None
     if job.status in ("completed", "failed", "cancelled"):
         said = list(outcome(job).says)
-        if job.message and not any(job.message.rstrip(".").lower() in one.lower() for one in said):
+        told = job.reason in ("exit", "signal")  # the status has it already
+        if job.message and not told and not any(job.message.rstrip(".").lower() in one.lower() for one in said):
             said.append(job.message)
         for place, sentence in enumerate(said):
             yield "" if place else "Why", sentence, None
@@ -144,7 +147,7 @@ def _attempt(attempt: "AttemptView", names: dict[str, str]) -> str:
         return f"on {worker} since {local(attempt.started_at)}"
     end = "completed" if attempt.ok else why(attempt)
     said = f"{end}, on {worker}, {local(attempt.started_at)}, ran {duration((ended - began) / 1000)}"
-    return f"{said}: {attempt.message}" if attempt.message else said
+    return f"{said}: {attempt.message}" if attempt.message and attempt.reason not in ("exit", "signal") else said
 
 
 def _history(job: "JobView") -> Iterator[Fact]:

@@ -40,8 +40,9 @@ def ago(moment: Millis, now: Millis) -> str:
     seconds = (now - moment) / 1000
     if -1 < seconds < 1:
         return "just now"
-    said = duration(round(abs(seconds)))
-    said = said if abs(seconds) < 86400 else said.partition("d")[0] + "d"
+    whole = round(abs(seconds))
+    said = f"{whole}s" if whole < 60 else duration(whole)
+    said = said if whole < 86400 else said.partition("d")[0] + "d"
     return f"{said} ago" if seconds > 0 else f"in {said}"
 
 

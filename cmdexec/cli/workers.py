@@ -187,7 +187,7 @@ def rename(caller: Caller, name: str, new_name: str, as_json: bool) -> None:
 
     Example: `cmdexec workers rename w1 big-box`
     """
-    _changed(caller, name, as_json, f"was {name} until now.", name=new_name)
+    _changed(caller, name, as_json, "has that name from now on.", name=new_name)
 
 
 @workers.command()

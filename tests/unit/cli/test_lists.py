@@ -122,7 +122,7 @@ async def test_workers_as_lines(monkeypatch: pytest.MonkeyPatch, capsys: Capture
     [
         (["drain", "w1"], {"draining": True}, "gets no more jobs"),
         (["resume", "w1"], {"draining": False}, "takes jobs again"),
-        (["rename", "w1", "big"], {"name": "big"}, "was w1 until now"),
+        (["rename", "w1", "big"], {"name": "big"}, "has that name from now on"),
         (["label", "w1", "gpu=yes", "site="], {"labels": {"gpu": "yes", "site": ""}}, "has its labels"),
     ],
 )

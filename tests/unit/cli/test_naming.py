@@ -56,7 +56,7 @@ async def test_a_name_of_no_job_is_told(
 
 async def test_last_is_never_the_job_of_somebody_else(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     """It may be cancelled by that name."""
-    jobs = JobsView(jobs=(job("running", job_id=OTHER, owner="another"), job("running", owner=USER.user_id)))
+    jobs = JobsView(jobs=(job("running", job_id=OTHER, owner="another"), job("running", owner=USER.email)))
     told = CancelledView(jobs=())
     async with shown(
         OTHER, JOB_ID, **{"GET /api/auth/me": ME, "GET /api/jobs/status": jobs, "POST /api/jobs/cancel": told}

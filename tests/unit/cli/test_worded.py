@@ -20,7 +20,7 @@ def test_durations(seconds: float, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("passed", "said"),
-    [(0, "just now"), (200, "3m20s ago"), (-7300, "in 2h1m"), (86400 * 3 + 5000, "3d ago")],
+    [(0, "just now"), (3, "3s ago"), (200, "3m20s ago"), (-7300, "in 2h1m"), (86400 * 3 + 5000, "3d ago")],
 )
 def test_moments(passed: int, said: str) -> None:
     assert ago(NOW - passed * 1000, NOW) == said
