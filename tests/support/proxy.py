@@ -74,6 +74,10 @@ class Proxy:
         """Reset all connections, those of HTTP as well."""
         self._do(self._cut(self._pairs))
 
+    def part(self) -> None:
+        """From now on nothing goes through: what is open is reset, and what is new refused."""
+        self._do(self._part())
+
     def polls(self) -> int:
         """How often a job was asked for."""
         return self.asked["/api/jobs/get-job"]
@@ -92,6 +96,10 @@ class Proxy:
     async def _cut(self, pairs: "set[_Pair]") -> None:
         for pair in list(pairs):
             pair.reset()
+
+    async def _part(self) -> None:
+        self._server.close()
+        await self._cut(self._pairs)
 
     async def _stop(self) -> None:
         self._server.close()

@@ -1,0 +1,113 @@
+"""`onLost: requeue`: whatever becomes of a worker, its attempt is dead before the server gives the job to another one.
+
+The job's own proof: it holds a lock of the machine that only the death of all its processes frees, and says so in the
+ledger when it does not get it.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.support.api import Api
+from tests.support.ledger import Ledger
+from tests.support.proc import alive, children
+from tests.support.proxy import proxying
+from tests.support.system import FAST, Server, Worker, ends, workers
+from tests.support.waiting import until
+
+FAULTS = ("stopped", "cut off", "asleep", "killed")
+
+
+class Fleet:
+    """A server, a worker for each fault with one job, and what its job holds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ledger = Ledger(folder / "ledger")
+        self.gate = folder / "gate"
+        self.server = Server(folder, **FAST).start()
+        self.faulty = {fault: Worker(self.server, fault.replace(" ", "-"), slots=1, **FAST) for fault in FAULTS}
+        self.other = Worker(self.server, "other", slots=len(FAULTS), **FAST)
+        self.jobs: dict[str, str] = {}
+        self._folder = folder
+
+    def job(self, fault: str) -> str:
+        """Its process and a child of it hold the lock until both are gone. On a machine that sleeps nothing is gone, so
+        there it takes none: what counts is that nothing of it goes on."""
+        lock = self._folder / f"lock-{fault.replace(' ', '-')}"
+        says = self.ledger.says
+        alone = "true" if fault == "asleep" else f"exec 9>>{lock}; flock -n 9 || {says('overlap')}"
+        return (
+            f"{alone}; {says('begin')}; trap '' TERM; sleep 600 & "
+            f"until [ -e {self.gate} ]; do sleep 0.05; done; {says('end')}; kill -9 $!"
+        )
+
+    def place(self, api: Api, fault: str) -> None:
+        """Give the worker of that fault its job: nobody else has a slot then."""
+        created = api.create({"command": self.job(fault), "onLost": "requeue", "name": fault})
+        self.jobs[fault] = str(created["jobId"])
+        until(lambda: self.jobs[fault] in self.ledger.unended(), f"the job of {fault} has begun")
+        where = {worker["workerId"]: worker["name"] for worker in workers(api)}
+        assert where[api.job(self.jobs[fault])["workerId"]] == self.faulty[fault].name
+
+    def began(self, fault: str) -> int:
+        return self.ledger.count("begin")[self.jobs[fault]]
+
+
+def warden_of(worker: Worker) -> int:
+    """The process that makes the jobs' processes."""
+    found = [pid for pid in children(worker.pid) if b"warden" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert len(found) == 1
+    return found[0]
+
+
+def asleep(worker: Worker) -> Callable[[], None]:
+    """Stop all of it and of its jobs, as a machine that sleeps; wakes it, the jobs first and the worker last."""
+    warden = warden_of(worker)
+    jobs = children(warden)
+    for pid in (worker.pid, warden, *jobs):
+        with suppress(ProcessLookupError):  # a child that has just ended
+            os.kill(pid, signal.SIGSTOP)
+
+    def wake() -> None:
+        os.kill(warden, signal.SIGCONT)
+        until(lambda: not any(map(alive, jobs)), "its job is killed before anything else", within=2)
+        os.kill(worker.pid, signal.SIGCONT)
+
+    return wake
+
+
+@pytest.mark.timeout(90)
+def test_a_job_never_runs_twice_at_a_time_whatever_becomes_of_its_worker(tmp_path: Path) -> None:
+    """Stopped: the warden keeps the deadline. Cut off: the worker does. Asleep: nothing runs, and on waking the job
+    goes first. Killed: nothing outlives it."""
+    fleet = Fleet(tmp_path)
+    server, faulty = fleet.server, fleet.faulty
+    with proxying(server.port) as proxy, ends(server, fleet.other, *faulty.values()):
+        faulty["cut off"].arguments[faulty["cut off"].arguments.index(server.url)] = proxy.url
+        api = server.api()
+        for fault in FAULTS:
+            faulty[fault].start(api)
+            fleet.place(api, fault)
+        faulty["stopped"].send(signal.SIGSTOP)
+        proxy.part()
+        wake = asleep(faulty["asleep"])
+        faulty["killed"].kill9()
+        fleet.other.start(api)
+        for fault in FAULTS:
+            until(lambda fault=fault: fleet.began(fault) == 2, f"the job of the worker that is {fault} runs elsewhere")
+        assert not fleet.ledger.count("overlap")
+        wake()
+        faulty["stopped"].send(signal.SIGCONT)
+        faulty["stopped"].wait_online(api)
+        fleet.gate.touch()
+        for job in api.wait_ended(list(fleet.jobs.values())):
+            assert (job["status"], job["attempt"], job["lostUsed"]) == ("completed", 2, 1), job
+            assert [one["reason"] for one in job["attempts"]] == ["lost", None]
+        assert not fleet.ledger.count("overlap")
+        once = dict.fromkeys(fleet.jobs.values(), 1)
+        assert fleet.ledger.count("end") == once, "nothing of the first attempts went on"
+        assert fleet.other.stop() == 0
