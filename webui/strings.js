@@ -17,13 +17,12 @@ export const S = {
   // Frame
   jobs: 'Jobs',
   newJob: 'New job',
-  newShort: 'New',
   workers: 'Workers',
   logOut: 'Log out',
   mainNav: 'Pages',
   /** @param {string} theme */
   theme: (theme) => `Theme: ${theme}`,
-  themes: { system: 'as the system', light: 'light', dark: 'dark' },
+  themes: { system: 'system', light: 'light', dark: 'dark' },
   live: 'Live',
   liveTitle: 'Changes show at once',
   connecting: 'Connecting',
@@ -35,9 +34,6 @@ export const S = {
   /** @param {number} status */
   unreadable: (status) => `The server answered with ${status} and nothing that can be read.`,
   loading: 'Still reading: the server answers slowly.',
-  /** @param {string} what @param {string} why */
-  couldNotRead: (what, why) => `Could not read ${what}: ${why}`,
-  close: 'Close',
   copy: 'Copy',
   copied: 'Copied',
   copyFailed: 'This browser does not let pages copy. Select the text and copy it by hand.',
@@ -63,7 +59,6 @@ export const S = {
 
   // Jobs
   searchJobs: 'Name, id or tag',
-  any: 'Any time',
   ranges: /** @type {Record<string, string>} */ ({
     '': 'Any time', '-1h': 'Last hour', '-24h': 'Last 24 hours', '-7d': 'Last 7 days', '-30d': 'Last 30 days',
   }),
@@ -83,6 +78,7 @@ export const S = {
   noneMatch: 'No job matches',
   noneMatchText: 'None of the jobs here has all that is asked for above.',
   clear: 'Clear filters',
+  clearAll: 'Clear all',
   /** @param {string} name @param {string} value */
   without: (name, value) => `Do not filter by ${name} ${value}`,
   /** @param {string} status */
@@ -145,7 +141,6 @@ export const S = {
   dropped: (/** @type {string} */ size) => `${size} before this: no more than fits here is kept. Download it to see all.`,
   download: (/** @type {string} */ stream) => `Download ${stream}`,
   bothTooLarge: 'Too much to show both streams in one; read them one at a time.',
-  newRun: (/** @type {number} */ run) => `Run ${run} begins here`,
   restOf: (/** @type {string} */ size) => `… ${size} more`,
   whole: (/** @type {string} */ stream, /** @type {string} */ size) => `${stream} whole, ${size}`,
   gap: (/** @type {string} */ stream, /** @type {string} */ size) => `${stream} has a gap of ${size}`,
@@ -156,6 +151,7 @@ export const S = {
   command: 'Command',
   commandHint: 'A line for the shell, as you would type it there.',
   argumentsHint: 'The program and its arguments, one a line, without a shell.',
+  commandKind: 'What the command is',
   shell: 'Shell',
   arguments: 'Arguments',
   commandMissing: 'Say what shall run.',
@@ -170,7 +166,7 @@ export const S = {
   requiresHint: 'name=value, one a line',
   notAPair: (/** @type {string} */ line) => `“${line}” is not of the form name=value.`,
   ifFails: 'If it fails, run it again',
-  times: 'times',
+  howOften: 'How many times',
   retryOn: 'Only for',
   retryOnHint: 'Such as timeout, oom, exit:75; empty is for each reason',
   ifLost: 'If its worker is lost',
@@ -190,7 +186,6 @@ export const S = {
   nameAndTags: 'Name, tags, priority',
   doRun: 'Run',
   runKey: 'Ctrl Enter',
-  tooMany: (/** @type {number} */ sec) => `It goes by itself in ${sec} s.`,
   optional: 'optional',
 
   // Workers
@@ -205,7 +200,6 @@ export const S = {
   memoryLoad: 'Memory',
   ofTotal: (/** @type {string} */ used, /** @type {string} */ all) => `${used} of ${all}`,
   runningHere: 'Running here',
-  nothingRuns: 'Nothing runs here now.',
   andMore: (/** @type {number} */ n) => `and ${n} more`,
   drain: 'Drain',
   resume: 'Resume',

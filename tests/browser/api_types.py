@@ -1,4 +1,7 @@
-"""The types of the API for the pages, made from its description: `python -m tests.browser.api_types > webui/types/api.d.ts`."""
+"""The types of the API for the pages, made from its description.
+
+`python -m tests.browser.api_types > webui/types/api.d.ts`
+"""
 
 import re
 import sys
@@ -7,7 +10,8 @@ from typing import Any
 from cmdexec.protocol.openapi import document
 
 NEEDED = (
-    "MeView", "NewJob", "JobView", "JobsPage", "CancelView", "WorkersView", "NewJoinToken", "JoinTokensView", "ErrorView",
+    "MeView", "NewJob", "JobView", "JobsPage", "CancelView", "WorkersView", "NewJoinToken", "JoinTokensView",
+    "ErrorView",
 )  # fmt: skip
 """What the pages name; what these name comes with them."""
 

@@ -23,8 +23,10 @@ export class Source {
   /**
    * @param {JobView} job as it is when its log is opened
    * @param {number | null} attempt null: the newest, and each that comes after it
+   * @param {(job: JobView) => void} [learn] told of the job when it has ended
    */
-  constructor(job, attempt) {
+  constructor(job, attempt, learn = () => {}) {
+    this.#learn = learn;
     this.buffer = new Buffer();
     /** Raised with each change, at most every 50 ms. */
     this.changes = signal(0);
@@ -44,6 +46,7 @@ export class Source {
     this.#timer = undefined;
   }
 
+  #learn;
   #job;
   #attempt;
   #until;
@@ -105,6 +108,8 @@ export class Source {
           this.before.value = { stdout: 0, stderr: 0 };
         }
         seen = told.data.attempt;
+      } else if (told.event === 'end') {
+        this.#learn(told.data.job);
       } else if (told.event === 'output') {
         this.buffer.write(told.data.stream, bytesOf(told.data.data));
       }

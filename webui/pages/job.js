@@ -92,7 +92,7 @@ function Shown({ job, learn, read }) {
   const chosen = job.attempts.some((one) => one.attempt === wanted) ? wanted : null;
   const given = query.get('stream') ?? '';
   const stream = ['stdout', 'stderr'].includes(given) ? given : 'both';
-  const source = useSource(job, chosen, stream);
+  const source = useSource(job, chosen, stream, learn);
   const attempt = chosen ?? (job.attempts.length ? job.attempts[job.attempts.length - 1].attempt : job.attempt);
   const onStream = (/** @type {string} */ next) => {
     if (!source.joined.value) source.read(next);
@@ -120,15 +120,21 @@ function Shown({ job, learn, read }) {
   </div>`;
 }
 
-/** The output; read anew when a job that had ended goes on. @param {JobView} job @param {number | null} attempt @param {string} stream */
-function useSource(job, attempt, stream) {
+/**
+ * The output; read anew when a job that had ended goes on.
+ * @param {JobView} job
+ * @param {number | null} attempt
+ * @param {string} stream
+ * @param {(job: JobView) => void} learn
+ */
+function useSource(job, attempt, stream, learn) {
   const ended = hasEnded(job);
   const wasEnded = useRef(ended);
   const turn = useRef(0);
   if (wasEnded.current && !ended) turn.current += 1;
   wasEnded.current = ended;
   const key = `${job.jobId} ${attempt ?? ''} ${turn.current}`;
-  const source = useMemo(() => new Source(job, attempt), [key]);
+  const source = useMemo(() => new Source(job, attempt, learn), [key]);
   useEffect(() => {
     source.start(stream);
     return () => source.stop();

@@ -12,7 +12,7 @@ import { Button, Time, Trouble } from '../parts/basics.js';
 import { Field } from '../parts/field.js';
 import { Icon, StatusIcon } from '../parts/icons.js';
 import { Live } from '../parts/live.js';
-import { STATUSES, hasEnded, lineOf, ranFor, reasonOf, titleOf, waits, whenOf, whyOf } from '../words/job.js';
+import { STATUSES, hasEnded, lineOf, ranFor, reasonOf, titleOf, waits, whenOf, briefWhyOf } from '../words/job.js';
 import { duration, now } from '../words/time.js';
 
 const FILTERS = ['status', 'reason', 'tag', 'worker', 'q', 'from', 'to'];
@@ -150,7 +150,7 @@ function Rows({ list, rows }) {
   <div class="row-of">
     ${list.next.value
       ? html`<${Button} busy=${list.reading.value} onClick=${() => list.more()}>${S.more}<//>`
-      : html`<p class="faint">${S.noMore}</p>`}
+      : html`<p class="faint hint">${S.noMore}</p>`}
   </div>`;
 }
 
@@ -158,7 +158,7 @@ function Rows({ list, rows }) {
 function Row({ row, list }) {
   const job = row.value;
   const ran = ranFor(job, job.status === 'running' ? now.value : Date.now());
-  const why = whyOf(job);
+  const why = briefWhyOf(job);
   const line = lineOf(job.command);
   const title = titleOf(job);
   const reason = list.matches(job) ? reasonOf(job) : S.nowIs(job.status);

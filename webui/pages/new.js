@@ -96,7 +96,7 @@ export function NewJobPage() {
         <${Button} kind="bare" onClick=${() => {
           draft.value = { ...EMPTY };
           keep(null);
-        }}>${S.clear.replace('filters', 'all')}<//>
+        }}>${S.clearAll}<//>
         ${refused ? html`<p class="quiet">${refused}</p>` : null}
       </div>
     </form>
@@ -109,7 +109,7 @@ export function NewJobPage() {
 function What({ draft, put, faults }) {
   const rows = Math.min(12, Math.max(3, draft.command.split('\n').length));
   return html`<div class="command-field">
-    <${Segments} label=${S.command} value=${draft.kind} onChange=${put('kind')}
+    <${Segments} label=${S.commandKind} value=${draft.kind} onChange=${put('kind')}
       options=${{ shell: S.shell, arguments: S.arguments }} />
     <${Field} label=${S.command} name="command" value=${draft.command} onInput=${put('command')} lines=${rows} mono=${true}
       autofocus=${true} error=${faults.command} hint=${draft.kind === 'shell' ? S.commandHint : S.argumentsHint} />
@@ -137,7 +137,7 @@ function Ends({ draft, put, faults }) {
   return html`<fieldset>
     <legend>${S.ifFails}</legend>
     <div class="fields">
-      <${Field} label=${S.times} name="retries" type="number" value=${draft.retries} onInput=${put('retries')} error=${faults.maxRetries} />
+      <${Field} label=${S.howOften} name="retries" type="number" value=${draft.retries} onInput=${put('retries')} error=${faults.maxRetries} />
       <${Field} label=${S.retryOn} name="retryOn" optional=${true} value=${draft.retryOn} onInput=${put('retryOn')} hint=${S.retryOnHint}
         error=${faults.retryOn} />
     </div>

@@ -71,7 +71,7 @@ function Card({ worker }) {
       ${why ? html`<p class=${`note ${worker.state === 'lost' ? 'doubt' : ''}`}>${why}</p>` : null}
       <${Meter} label=${S.slots(running, worker.slots)} share=${worker.slots ? running / worker.slots : 0} />
       <${Load} worker=${worker} />
-      <p class="faint facts-line">${[worker.platform, worker.cpu ? S.cores(worker.cpu) : '', worker.ramMb ? memory(worker.ramMb) : '', `v${worker.version}`]
+      <p class="faint facts-line">${[worker.platform, worker.cpu ? S.cores(worker.cpu) : '', worker.ramMb && !hasLoad(worker) ? memory(worker.ramMb) : '', `v${worker.version}`]
         .filter(Boolean)
         .join(' · ')}</p>
       ${labels.length
@@ -83,10 +83,13 @@ function Card({ worker }) {
   </li>`;
 }
 
+/** Whether what was heard of its load is current. @param {Worker} worker */
+const hasLoad = (worker) => worker.load !== null && ['online', 'draining'].includes(worker.state);
+
 /** @param {{ worker: Worker }} props */
 function Load({ worker }) {
   const load = worker.load;
-  if (!load || worker.state === 'lost' || worker.state === 'offline') return null;
+  if (!load || !hasLoad(worker)) return null;
   const { cpu, memoryUsedBytes: used, memoryTotalBytes: total } = load;
   return html`<div class="loads">
     ${typeof cpu === 'number' ? html`<${Meter} label=${`${S.cpuLoad} ${Math.round(cpu * 100)} %`} share=${cpu} />` : null}

@@ -66,6 +66,11 @@ export function whyOf(job) {
   return '';
 }
 
+/** The same beside the status and its reason, so without what these say already. @param {JobRow | JobView} job */
+export function briefWhyOf(job) {
+  return job.status === 'failed' && job.reason === 'exit' ? '' : whyOf(job);
+}
+
 /** How long it ran, or has run; null before it ran. @param {JobRow | JobView} job @param {number} now */
 export function ranFor(job, now) {
   if (!job.startedAt) return null;

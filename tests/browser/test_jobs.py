@@ -1,0 +1,92 @@
+"""The list of jobs: it changes in place, what is new waits, and the address holds what is asked for."""
+
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import LogIn
+from tests.support.server import Running
+
+
+def test_a_row_changes_where_it_is(run: Running, log_in: LogIn, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    job = run.api().create({"command": f"until [ -e {gate} ]; do sleep 0.02; done; exit 4", "name": "row one"})
+    page = log_in("viewer").page
+    row = page.locator(f"[data-job='{job['jobId']}']")
+    expect(row).to_contain_text("running")
+    expect(row).to_contain_text("build-01")
+    gate.touch()
+    expect(row).to_contain_text("failed · exit 4")
+
+
+def test_new_jobs_wait_until_they_are_asked_for(run: Running, log_in: LogIn) -> None:
+    run.api().create({"command": "true", "name": "first"})
+    page = log_in("viewer").page
+    expect(page.locator(".job-row").first).to_contain_text("first")
+    page.locator(".job-row").first.focus()
+    run.api().create_many([{"command": "true", "name": "newer"}, {"command": "true", "name": "newest"}])
+    pill = page.get_by_role("button", name="2 new")
+    expect(pill).to_be_visible()
+    expect(page.locator(".job-row").first).to_contain_text("first")
+    pill.click()
+    expect(page.locator(".job-row").first).to_contain_text("newest")
+    expect(pill).to_be_hidden()
+
+
+def test_the_address_is_the_view(run: Running, log_in: LogIn) -> None:
+    api = run.api()
+    failed = api.create({"command": "exit 1", "name": "shown-failed", "tags": ["shown"]})
+    done = api.create({"command": "true", "name": "shown-done", "tags": ["shown"]})
+    api.wait_status(failed["jobId"], "failed")
+    api.wait_status(done["jobId"], "completed")
+    page = log_in("viewer", "/jobs?tag=shown").page
+    rows = page.locator(".job-row")
+    expect(rows).to_have_count(2)
+    page.get_by_role("button", name="failed", exact=True).click()
+    expect(rows).to_have_count(1)
+    assert page.url == f"{run.url}/jobs?tag=shown&status=failed"
+    page.reload()
+    expect(rows).to_have_count(1)
+    expect(page.get_by_role("button", name="failed", exact=True)).to_have_attribute("aria-pressed", "true")
+    rows.first.click()
+    expect(page.get_by_role("heading", name="shown-failed")).to_be_visible()
+    page.go_back()
+    expect(rows).to_have_count(1)
+    page.get_by_role("button", name="failed", exact=True).click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.type("shown-do")
+    expect(rows).to_have_count(1)
+    expect(rows.first).to_contain_text("shown-done")
+    page.keyboard.press("Escape")
+    page.get_by_label("Do not filter by tag shown").click()
+    page.get_by_label("Name, id or tag").fill("no job is called this")
+    expect(page.get_by_role("heading", name="No job matches")).to_be_visible()
+    page.get_by_role("button", name="Clear filters").click()
+    expect(rows.first).to_be_visible()
+    assert page.url == f"{run.url}/jobs"
+
+
+def test_pages_come_when_they_are_asked_for(run: Running, log_in: LogIn) -> None:
+    run.api().create_many([{"command": "true", "requires": {"no": "such"}, "tags": ["paged"]} for _ in range(130)])
+    page = log_in("viewer", "/jobs?tag=paged").page
+    rows = page.locator(".job-row")
+    expect(rows).to_have_count(100)
+    expect(rows.first).to_contain_text("no=such")
+    page.get_by_role("button", name="More").click()
+    expect(rows).to_have_count(130)
+    expect(page.get_by_text("That is all.")).to_be_visible()
+
+
+def test_keys_lead_through_the_list(run: Running, log_in: LogIn) -> None:
+    run.api().create_many([{"command": "true", "name": f"keyed {number}", "tags": ["keyed"]} for number in range(3)])
+    page = log_in("viewer", "/jobs?tag=keyed").page
+    expect(page.locator(".job-row")).to_have_count(3)
+    for key in ("j", "j", "k", "j"):
+        page.keyboard.press(key)
+    expect(page.locator(".job-row").nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="keyed 1")).to_be_visible()
+    page.keyboard.press("g")
+    page.keyboard.press("w")
+    expect(page.get_by_role("heading", name="Workers")).to_be_visible()

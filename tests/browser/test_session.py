@@ -1,0 +1,87 @@
+"""Logging in and out, and addresses that have no page."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import expect
+
+from tests.browser.chromium import Tab
+from tests.browser.conftest import PEOPLE, LogIn
+from tests.support.server import Running
+
+
+def test_a_wrong_password_is_told_and_nothing_typed_is_lost(run: Running, opened: Callable[..., Tab]) -> None:
+    tab = opened()
+    tab.excuse("401")
+    page = tab.page
+    page.goto(f"{run.url}/workers")
+    expect(page).to_have_url(f"{run.url}/login?next=%2Fworkers")
+    page.get_by_label("E-mail").fill(PEOPLE["operator"])
+    page.get_by_label("Password").fill("not this one")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_label("E-mail")).to_have_value(PEOPLE["operator"])
+    page.get_by_label("Password").fill(run.process.password)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{run.url}/workers")
+    expect(page.get_by_text("operator · v")).to_be_visible()
+
+
+def test_next_never_leads_away_from_this_server(run: Running, opened: Callable[..., Tab]) -> None:
+    page = opened().page
+    page.goto(f"{run.url}/login?next=//evil.example/x")
+    page.get_by_label("E-mail").fill(PEOPLE["viewer"])
+    page.get_by_label("Password").fill(run.process.password)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{run.url}/jobs")
+
+
+def test_after_logging_out_the_pages_are_shut(run: Running, log_in: LogIn) -> None:
+    page = log_in("operator").page
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+    page.goto(f"{run.url}/workers")
+    expect(page.get_by_label("Password")).to_be_visible()
+    answer = page.request.get(f"{run.url}/api/auth/me")
+    assert answer.status == 401
+
+
+def test_a_login_that_ended_asks_again_over_the_page_and_keeps_what_was_typed(run: Running, log_in: LogIn) -> None:
+    tab = log_in("operator", "/jobs/new")
+    tab.excuse("401")
+    tab.excuse("WebSocket")
+    page = tab.page
+    page.get_by_label("Command", exact=True).fill("echo kept")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Run").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("You were logged out.")).to_be_visible()
+    dialog.get_by_label("Password").fill(run.process.password)
+    dialog.get_by_role("button", name="Log in").click()
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_label("Command", exact=True)).to_have_value("echo kept")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("heading", name="echo kept")).to_be_visible()
+
+
+def test_an_address_without_a_page_says_so(run: Running, log_in: LogIn) -> None:
+    tab = log_in()
+    tab.excuse("404")
+    tab.page.goto(f"{run.url}/nothing/here")
+    expect(tab.page.get_by_role("heading", name="No such page")).to_be_visible()
+    tab.page.goto(f"{run.url}/jobs/01936f0e-4f2a-7001-9c3f-00000000dead")
+    expect(tab.page.get_by_role("heading", name="No job")).to_be_visible()
+    tab.page.get_by_role("link", name="All jobs").click()
+    expect(tab.page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
+
+
+def test_a_chosen_theme_stays(log_in: LogIn) -> None:
+    page = log_in().page
+    page.emulate_media(color_scheme="light")
+    page.get_by_role("button", name="Theme: system").click()
+    page.get_by_role("button", name="Theme: light").click()
+    expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
+    dark = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(dark) == "rgb(14, 16, 19)"
+    page.reload()
+    page.get_by_role("navigation", name="Pages").wait_for()
+    assert page.evaluate(dark) == "rgb(14, 16, 19)"

@@ -1,0 +1,96 @@
+"""A new job by its form: what is sent, and where faults stand."""
+
+import json
+
+from playwright.sync_api import Request, expect
+
+from tests.browser.conftest import LogIn
+from tests.support.server import Running
+
+
+def test_all_that_is_filled_in_is_asked_for(run: Running, log_in: LogIn) -> None:
+    page = log_in("operator", "/jobs/new").page
+    page.get_by_role("button", name="Arguments").click()
+    page.get_by_label("Command", exact=True).fill("echo\na b\n$HOME")
+    page.get_by_label("CPU cores").fill("0.5")
+    page.get_by_label("Memory").fill("64 MB")
+    page.get_by_label("Labels of the worker").fill("no=such\nthing=here")
+    page.get_by_label("How many times").fill("2")
+    page.get_by_label("Only for").fill("timeout, exit:75")
+    page.get_by_label("Run it again elsewhere").check()
+    page.get_by_text("Environment · ").click()
+    page.get_by_label("Environment").fill("A=1\nB=x=y")
+    page.get_by_label("End it after").fill("10 min")
+    page.get_by_text("Name, tags, priority").click()
+    page.get_by_label("Name", exact=False).last.fill("whole form")
+    page.get_by_label("Tags").fill("ci, nightly")
+    page.get_by_label("Priority").fill("7")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("heading", name="whole form")).to_be_visible()
+    job = run.api().job(page.url.rpartition("/")[2])
+    assert job["command"] == ["echo", "a b", "$HOME"]
+    assert (job["cpu"], job["ramMb"], job["timeoutSec"], job["priority"]) == (0.5, 64, 600, 7)
+    assert (job["maxRetries"], job["retryOn"], job["onLost"]) == (2, ["timeout", "exit:75"], "requeue")
+    assert (job["name"], job["tags"], job["env"]) == ("whole form", ["ci", "nightly"], {"A": "1", "B": "x=y"})
+    assert job["labels"] == {"no": "such", "thing": "here"}
+    run.api().cancel(job["jobId"])
+
+
+def test_faults_stand_at_their_fields_and_take_the_focus(log_in: LogIn) -> None:
+    tab = log_in("operator", "/jobs/new")
+    page = tab.page
+    page.get_by_role("button", name="Run").click()
+    command = page.get_by_label("Command", exact=True)
+    expect(page.get_by_text("Say what shall run.")).to_be_visible()
+    expect(command).to_be_focused()
+    command.fill("true")
+    page.get_by_label("Memory").fill("lots")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_label("Memory")).to_be_focused()
+    expect(page.get_by_label("Memory")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Memory").fill("")
+    tab.excuse("422")
+    page.get_by_text("Name, tags, priority").click()
+    page.get_by_label("Priority").fill("1000")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_label("Priority")).to_be_focused()
+    expect(page.locator(".fault")).to_have_count(1)
+
+
+def test_a_draft_outlives_a_reload_until_it_is_sent(run: Running, log_in: LogIn) -> None:
+    page = log_in("operator", "/jobs/new").page
+    page.get_by_label("Command", exact=True).fill("echo draft")
+    page.reload()
+    expect(page.get_by_label("Command", exact=True)).to_have_value("echo draft")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("heading", name="echo draft")).to_be_visible()
+    page.goto(f"{run.url}/jobs/new")
+    expect(page.get_by_label("Command", exact=True)).to_have_value("")
+
+
+def test_an_older_job_can_be_changed_and_sent_again(run: Running, log_in: LogIn) -> None:
+    asked = {"command": ["echo", "it's"], "env": {"A": "b"}, "name": "older", "tags": ["t"], "maxRetries": 1}
+    old = run.api().create(asked)
+    page = log_in("operator", f"/jobs/{old['jobId']}").page
+    page.get_by_role("button", name="Edit and rerun").click()
+    expect(page.get_by_label("Command", exact=True)).to_have_value("echo\nit's")
+    page.get_by_label("Command", exact=True).fill("echo\nit is")
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_url(lambda url: "/jobs/" in url and old["jobId"] not in url and "/new" not in url)
+    new = run.api().job(page.url.rpartition("/")[2])
+    assert {name: new[name] for name in asked} == asked | {"command": ["echo", "it is"]}
+
+
+def test_a_second_press_while_the_first_is_under_way_makes_no_second_job(run: Running, log_in: LogIn) -> None:
+    page = log_in("operator", "/jobs/new").page
+    sent = []
+
+    def note(request: Request) -> None:
+        if "/jobs/create" in request.url:
+            sent.append(json.loads(request.post_data or "{}"))
+
+    page.on("request", note)
+    page.get_by_label("Command", exact=True).fill("echo once")
+    page.evaluate("() => { const run = document.querySelector('form .primary'); run.click(); run.click(); }")
+    expect(page.get_by_role("heading", name="echo once")).to_be_visible()
+    assert sent == [{"command": "echo once"}]

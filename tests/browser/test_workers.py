@@ -1,0 +1,74 @@
+"""Workers: one is added by the line that the page shows, and changed by an admin alone."""
+
+import shlex
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import LogIn
+from tests.support.server import Running
+from tests.support.system import Process, clean_environment, ends
+
+
+def test_the_line_that_the_page_shows_makes_a_worker(run: Running, log_in: LogIn, tmp_path: Path) -> None:
+    """It is seen to come, runs a job that asks for its label, is drained, goes on, is renamed, and is shut out."""
+    page = log_in("admin", "/workers/add").page
+    page.get_by_label("Labels").fill("desk=bo")
+    page.get_by_role("button", name="Make it").click()
+    program, *arguments = shlex.split(page.locator("[data-line]").inner_text())
+    assert program == "cmdexec"
+    expect(page.get_by_text("Waiting for it to call")).to_be_visible()
+    process = Process(
+        [*arguments, "--data-dir", str(tmp_path / "desk")],
+        clean_environment(HOME=str(tmp_path), WORKER_NAME="desk-bo"), tmp_path / "desk.log",
+    )  # fmt: skip
+    with ends(process):
+        process.spawn()
+        expect(page.get_by_text("desk-bo joined")).to_be_visible(timeout=20_000)
+        job = run.api().create({"command": "echo here", "requires": {"desk": "bo"}})
+        assert run.api().wait_status(job["jobId"], "completed")["status"] == "completed"
+        page.get_by_role("link", name="Open workers").click()
+        card = page.locator(".worker").filter(has_text="desk-bo")
+        expect(card).to_contain_text("desk=bo")
+        card.get_by_role("button", name="Drain").click()
+        expect(card).to_contain_text("Takes no new jobs")
+        card.get_by_role("button", name="Resume").click()
+        expect(card.get_by_role("button", name="Drain")).to_be_visible()
+        card.get_by_role("button", name="Rename…").click()
+        page.get_by_role("dialog").get_by_label("Name").fill("desk-anna")
+        page.get_by_role("dialog").get_by_role("button", name="Rename").click()
+        card = page.locator(".worker").filter(has_text="desk-anna")
+        expect(card).to_be_visible()
+        card.get_by_role("button", name="Revoke…").click()
+        dialog = page.get_by_role("dialog", name="Revoke desk-anna?")
+        expect(dialog.get_by_role("button", name="Keep it")).to_be_focused()
+        dialog.get_by_role("button", name="Revoke").click()
+        expect(card).to_be_hidden()
+        page.get_by_label("Show revoked ones").check()
+        expect(card).to_contain_text("Shut out for good")
+
+
+def test_a_viewer_sees_every_act_and_why_it_is_refused(run: Running, log_in: LogIn) -> None:
+    job = run.api().create({"command": "true", "requires": {"no": "such"}})
+    tab = log_in("viewer", "/workers")
+    page = tab.page
+    drain = page.locator(".worker").filter(has_text="build-01").get_by_role("button", name="Drain")
+    expect(drain).to_have_attribute("aria-disabled", "true")
+    drain.click(force=True)
+    expect(page.get_by_text("Only admins can change workers.").first).to_be_visible()
+    page.goto(f"{run.url}/workers/add")
+    make = page.get_by_role("button", name="Make it")
+    expect(make).to_have_attribute("aria-disabled", "true")
+    make.click(force=True)
+    expect(page.locator("[data-line]")).to_have_count(0)
+    page.goto(f"{run.url}/jobs/{job['jobId']}")
+    for name in ("Cancel…", "Edit and rerun"):
+        expect(page.get_by_role("button", name=name)).to_have_attribute("aria-disabled", "true")
+    page.get_by_role("button", name="Cancel…").click(force=True)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.goto(f"{run.url}/jobs/new")
+    page.get_by_label("Command", exact=True).fill("true")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("Viewers only look.").first).to_be_visible()
+    assert page.url == f"{run.url}/jobs/new"
+    run.api().cancel(job["jobId"])
