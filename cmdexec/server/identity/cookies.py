@@ -29,9 +29,9 @@ class Cookie:
     """
 
     def __init__(self, host: str, *, secure: bool) -> None:
-        _, _, port = host.rpartition(":") if not host.endswith("]") else ("", "", "")
+        _, port = _split(host)
         self.secure = secure
-        self.name = _SECURE_NAME if secure else f"cmdexec-{port if port.isdigit() else '80'}"
+        self.name = _SECURE_NAME if secure else f"cmdexec-{port}"
 
     def set(self, value: str, max_age_sec: int) -> str:
         """The value of `Set-Cookie`. Strict: the pages themselves need no login, and what they ask for then comes from
@@ -54,7 +54,7 @@ def wanted(headers: Mapping[str, str], *, only_tls: bool) -> Cookie | None:
     if origin is None:
         return None
     secure = origin.lower().startswith(_OVER_TLS)
-    if only_tls and not secure and not is_loopback(host.rpartition(":")[0].strip("[]") or host):
+    if only_tls and not secure and not is_loopback(_split(host)[0]):
         raise Refused(
             "bad_origin", "This server is reached over TLS, and this page was not.", mend="Open it with https://."
         )
@@ -80,6 +80,12 @@ def sent(line: str, host: str) -> tuple[Cookie, str] | None:
         if values:
             return cookie, values[0]
     return None
+
+
+def _split(host: str) -> tuple[str, str]:
+    """`[::1]:3000` → `("[::1]", "3000")`; the port is 80 where none is named."""
+    name, _, port = host.rpartition(":")
+    return (name, port) if name and port.isdigit() and not host.endswith("]") else (host.removesuffix(":"), "80")
 
 
 def _pairs(line: str) -> Iterable[tuple[str, str]]:

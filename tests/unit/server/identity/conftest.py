@@ -1,5 +1,6 @@
 """Identity over a real store, on a clock that a test moves."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ class HandClock:
 
     async def sleep(self, seconds: float) -> None:
         self.seconds += seconds
+        await asyncio.sleep(0.001)  # so that a loop that sleeps again and again lets others have their turn
 
 
 @dataclass

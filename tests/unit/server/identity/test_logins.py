@@ -4,6 +4,7 @@ import asyncio
 import itertools
 
 import pytest
+from msgspec.structs import replace
 
 from cmdexec.errors import Refused, Unavailable
 from cmdexec.notify.contract import Revoked
@@ -15,6 +16,7 @@ from cmdexec.server.identity.passwords import Passwords
 from cmdexec.server.identity.sessions import LiveSessions
 from cmdexec.server.identity.throttle import Throttle
 from cmdexec.store.contract.identity import UserRow
+from tests.support.waiting import becomes
 from tests.unit.server.identity.conftest import Around
 
 SECRET = "a-key-of-the-tests-for-login-tokens-7f1c9d"
@@ -228,6 +230,27 @@ async def test_the_servers_own_token_is_good_and_is_renewed_before_it_ends(aroun
     assert around.clock.seconds - began == 150
     assert len(set(written)) == 4
     assert None not in written
+
+
+@pytest.mark.parametrize("shut_out", [False, True])
+async def test_the_servers_own_token_is_made_anew_when_its_login_was_ended(around: Around, shut_out: bool) -> None:
+    """As when the admin gets another password; of an admin who is shut out there is none, until that is taken back."""
+    users, written = around.store.reads.users, []
+    await ensure_admin(
+        users, Passwords(around.runtime.threads), around.runtime, around.folder, email="r@test", password="configured-1"
+    )
+    own = own_token(around, ttl_sec=86_400)
+    await own.begin(written.append)
+    task = asyncio.create_task(own.run())
+    for disabled in (shut_out, False):
+        user = await users.by_email("r@test")
+        assert user is not None
+        await users.change(user, replace(user, disabled=disabled, epoch=user.epoch + 1))
+        seen = len(written)
+        await becomes(lambda seen=seen: len(written) > seen, "it is made anew")
+    task.cancel()
+    assert [token is None for token in written] == [False, shut_out, False]
+    assert len(set(written)) == 3
 
 
 async def test_the_servers_own_token_is_made_anew_when_the_wall_clock_jumps(around: Around) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from cmdexec.model.job import Reason, Status
 from cmdexec.server.jobs import lease_over
 from cmdexec.server.maintenance import Forget, Overdue
-from cmdexec.store.contract.identity import SessionRow
+from cmdexec.store.contract.identity import JoinTokenRow, SessionRow
 from tests.unit.server.core import OWNER, Core, core
 
 
@@ -86,6 +86,22 @@ async def test_many_due_jobs_are_taken_in_bounded_batches_until_none_is_left(tmp
             looks += 1
         assert looks == 3
         assert (await server.reads.jobs.counts())[Status.QUEUED] == 10
+
+
+async def test_expired_join_tokens_are_forgotten_after_a_while(tmp_path: Path) -> None:
+    async with core(tmp_path, sweep_items=2, join_token_keep_sec=3600.0) as server:
+        now, tokens = server.clock.now(), server.reads.join_tokens
+        for number in range(5):
+            ends = now + (1000 if number else 10_000_000)
+            await tokens.insert(JoinTokenRow(f"t{number}", f"hash-{number}", now, ends, "a@test", 1))
+        loop = Forget(reads=server.reads, jobs=server.jobs, runtime=server.runtime, settings=server.settings)
+        server.clock.go_on(3600)
+        await loop.sweep()
+        assert len(await tokens.all()) == 5
+        server.clock.go_on(2)
+        while await loop.sweep():
+            pass
+        assert [token.join_token_id for token in await tokens.all()] == ["t0"]
 
 
 async def test_old_submit_keys_and_ended_login_sessions_are_forgotten(tmp_path: Path) -> None:
