@@ -6,8 +6,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from cmdexec.protocol.openapi import document
-from cmdexec.protocol.reading import Entry, Field, Shape, down_frames, entries, every_refusal, frames, shapes
-from cmdexec.protocol.story import CLOSES, REFUSALS, SIMPLEST_WORKER, SOCKETS
+from cmdexec.protocol.reading import (
+    Entry,
+    Field,
+    Shape,
+    down_frames,
+    entries,
+    every_refusal,
+    frames,
+    person_down_frames,
+    person_frames,
+    shapes,
+)
+from cmdexec.protocol.story import CLOSES, REFUSALS, SIMPLEST_WORKER, SOCKETS, WATCHING
 
 _START = """\
 # The API
@@ -43,6 +54,10 @@ def _frames() -> Iterator[str]:
     yield from (f"| `{frame}` | {_text(items)} | {_text(answer)} |\n" for frame, items, answer in frames())
     yield "\n### Frames of the server\n\n| frame | meaning | its items have |\n| --- | --- | --- |\n"
     yield from (f"| `{frame}` | {_text(meaning)} | {_text(items)} |\n" for frame, meaning, items in down_frames())
+    yield f"\n### What people watch\n\n{WATCHING}\n\n| frame | its items | each answered with |\n| --- | --- | --- |\n"
+    yield from (f"| `{frame}` | {_text(items)} | {_text(answer)} |\n" for frame, items, answer in person_frames())
+    yield "\n| the server's frame | meaning | its items are |\n| --- | --- | --- |\n"
+    yield from (f"| `{frame}` | {_text(why)} | {_text(items)} |\n" for frame, why, items in person_down_frames())
     yield "\n### How a socket is closed\n\n| code | why, and what to do |\n| --- | --- |\n"
     yield from (f"| {code} | {_text(why)} |\n" for code, why in CLOSES)
 

@@ -17,6 +17,8 @@ from cmdexec.errors import CODES
 from cmdexec.protocol.openapi import told
 from cmdexec.protocol.operations import BY_NAME, DOWN_FRAMES, FRAMES, ROUTES
 from cmdexec.protocol.refusals import MEANINGS
+from cmdexec.protocol.story import WATCHED
+from cmdexec.protocol.watching import DOWN
 
 Schema = Mapping[str, Any]
 
@@ -126,6 +128,19 @@ def down_frames() -> Iterator[tuple[str, str, str]]:
             for field in _fields(made[kind.__name__])
         )
         yield frame, told(kind), f"{fields}."
+
+
+def person_frames() -> Iterator[tuple[str, str, str]]:
+    """What a person's program says by its socket, as `frames`."""
+    fields = "`what`: `job` (with its `jobId`), `jobs` or `workers`."
+    yield "watch", fields, "`{}` when it is watched; how it stands is told next, and then each change."
+    yield "unwatch", "The same items: watch them no more.", "`{}`."
+
+
+def person_down_frames() -> Iterator[tuple[str, str, str]]:
+    """What a server says by a person's socket, unasked, as `down_frames`."""
+    for frame, kind in DOWN.items():
+        yield frame, WATCHED[frame], f"[[{kind.__name__}]]."
 
 
 def words(schema: Schema) -> str:

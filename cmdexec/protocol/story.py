@@ -27,9 +27,10 @@ SIMPLEST_WORKER = (
 """The six calls of a worker that knows nothing but this, and what comes before them."""
 
 SOCKETS = (
-    "`/ws` of the server's port is a WebSocket for workers (with WS_PORT set, `/` of that port is the same). The"
-    " subprotocol is `cmdexec.v1`; naming none means that one. The credential comes with the upgrade, as"
-    " `x-worker-token`. Without one the socket opens, says what to send in a frame `error`, and closes with 4401.",
+    "`/ws` of the server's port is a WebSocket (with WS_PORT set, `/` of that port is the same): workers work by it,"
+    " people watch. The subprotocol is `cmdexec.v1`; naming none means that one. The credential comes with the upgrade:"
+    " a worker's as `x-worker-token`, a user's as `Authorization: Bearer …` or a browser's cookie. Without one the"
+    " socket opens, says what to send in a frame `error`, and closes with 4401.",
     'A text message is one frame or a list of frames. `{"op", "id"?, "items": […]}` asks or tells;'
     ' `{"re": id, "items": […]}` answers the frame that had this `id`, a whole number of your choice, item by item and'
     " in their order; a frame without `id` is not answered. What cannot be met is answered, in the item's place, with"
@@ -37,12 +38,28 @@ SOCKETS = (
     " big-endian), the header as JSON (`jobId`, `attempt`, `stream`, `offset`, `seq`), the bytes.",
     "A field whose value is its default is left out, also where the same is there over HTTP: absent means the default,"
     " null where none is told.",
-    "The first frame is `register`, said once and with one item, within UPGRADE_TIMEOUT_SEC; the next `heartbeat` with"
-    " the complete list of what the worker holds. A job that is assigned is started when `start` was answered with"
+    "A worker's first frame is `register`, said once and with one item, within UPGRADE_TIMEOUT_SEC; the next `heartbeat`"
+    " with the complete list of what the worker holds. A job that is assigned is started when `start` was answered with"
     " `go`. A server's frame that is not in the list below is sent only to a worker that named it in `register`;"
     " but for `error`, with one item of `{code, message, field?, mend?}`, which says why the socket is closed next.",
 )
 """How the same operations are reached by a socket."""
+
+WATCHING = (
+    "A user's socket tells what changes, so that nobody has to ask again and again. What is watched is told at once as"
+    " it stands, then with each change: the newest state alone where changes come faster than they are read. The socket is"
+    " good for as long as its login is, and one that does not read is closed with 4408. After a break, watch again: how"
+    " things stand comes first."
+)
+"""What a person's socket is for."""
+
+WATCHED: dict[str, str] = {
+    "job": "A watched job, whole, the moment it changes.",
+    "jobs": "Rows of jobs that changed, up to ten times a second: first those of the newest jobs. A list that shows"
+            " less than all passes over what it does not show.",
+    "workers": "Workers that came, went or changed; first all of them.",
+}  # fmt: skip
+"""A server's frame to people → what it means."""
 
 CLOSES: tuple[tuple[int, str], ...] = (
     (1000, "Nothing more is to be said."),
@@ -51,10 +68,11 @@ CLOSES: tuple[tuple[int, str], ...] = (
     (1006, "The connection broke, without a word: connect again."),
     (1011, "A fault of the server; its log has the cause. Connect again after a while."),
     (4400, "A frame was not what it must be; `error` before it says what. Mend the program: again it ends the same."),
-    (4401, "No credential came with the upgrade: send `x-worker-token`."),
-    (4403, "This credential may not do this: it is no worker's, another worker's, or was revoked. Do not come again"
+    (4401, "No credential came with the upgrade, or the login has ended: log in, and connect again with what you"
+           " get."),
+    (4403, "This credential may not do this: it is another worker's, or was revoked. Do not come again"
            " with it."),
-    (4408, "Too slow: `register` did not come in time, or what was sent to you was not read. Connect again."),
+    (4408, "Too slow: a worker's `register` did not come in time, or what was sent was not read. Connect again."),
     (4409, "Another process of this worker has taken its place: end. Two of them would take turns for ever."),
     (4413, "A message was larger than `maxFrameBytes`: connect again, and send less at once."),
 )  # fmt: skip

@@ -3,13 +3,25 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from importlib.resources import files
 from typing import Any
 
-from cmdexec.protocol.reading import Answer, Entry, Field, Shape, down_frames, entries, every_refusal, frames, shapes
-from cmdexec.protocol.story import CLOSES, REFUSALS, SIMPLEST_WORKER, SOCKETS
+from cmdexec.protocol.reading import (
+    Answer,
+    Entry,
+    Field,
+    Shape,
+    down_frames,
+    entries,
+    every_refusal,
+    frames,
+    person_down_frames,
+    person_frames,
+    shapes,
+)
+from cmdexec.protocol.story import CLOSES, REFUSALS, SIMPLEST_WORKER, SOCKETS, WATCHING
 
 _STYLE = files("cmdexec.server.api").joinpath("page.css").read_text(encoding="utf-8")
 
@@ -82,8 +94,12 @@ def _stories() -> Iterator[str]:
     yield from (f"<li>{_text(step.partition(' ')[2])}</li>\n" for step in steps)
     yield f'</ol>\n<h2 id="{second[0]}">{second[1]}</h2>\n'
     yield from (f"<p>{_text(text)}</p>\n" for text in SOCKETS)
-    for title, told in (("Frames of a worker", _up()), ("Frames of the server", _down())):
-        yield f"<h3>{title}</h3>\n<table>\n"
+    tables = (
+        ("Frames of a worker", "", _up(frames())), ("Frames of the server", "", _down(down_frames())),
+        ("What people watch", WATCHING, _up(person_frames())), ("What they are told", "", _down(person_down_frames())),
+    )  # fmt: skip
+    for title, about, told in tables:
+        yield f"<h3>{title}</h3>\n" + (f"<p>{_text(about)}</p>\n" if about else "") + "<table>\n"
         yield '<thead><tr><th scope="col">Frame<th scope="col">What it is</thead>\n<tbody>\n'
         yield from (f'<tr><td class="name"><code>{frame}</code><td>{text}\n' for frame, text in told)
         yield "</tbody></table>\n"
@@ -93,13 +109,13 @@ def _stories() -> Iterator[str]:
     yield "</tbody></table>\n"
 
 
-def _up() -> Iterator[tuple[str, str]]:
-    for frame, items, answer in frames():
+def _up(told: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str]]:
+    for frame, items, answer in told:
         yield frame, f'{_text(items)}<span class="note">Each answered with: {_text(answer)}</span>'
 
 
-def _down() -> Iterator[tuple[str, str]]:
-    for frame, meaning, items in down_frames():
+def _down(told: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str]]:
+    for frame, meaning, items in told:
         yield frame, f'{_text(meaning)}<span class="note">{_text(items)}</span>'
 
 
