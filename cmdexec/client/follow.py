@@ -130,8 +130,7 @@ def _found(event: Event, position: _Position) -> Followed | None:
         return position.fresh(output.stream, output.offset, output.data)
     if event.name == "attempt":
         began = _decoded(event, FollowAttempt)
-        why = getattr(began, "why", None)
-        return NewAttempt(began.attempt, began.run, why) if position.begin(began.attempt) else None
+        return NewAttempt(began.attempt, began.run, began.why) if position.begin(began.attempt) else None
     if event.name == "end":
         return Ended(_decoded(event, FollowEnd).job)
     if event.name == "error":
