@@ -17,7 +17,7 @@ _HERE = "cmdexec.admin.bench"
 WORKLOADS: tuple[Workload, ...] = (
     Workload("W1", "throughput of short jobs", f"{_HERE}.w1_throughput:measure"),
     Workload("W2", "latency of a job on an idle system", f"{_HERE}.w2_latency:measure"),
-    Workload("W3", "live output, followed while it is stored", f"{_HERE}.w3_output:measure"),
+    Workload("W3", "live output, followed and stored", f"{_HERE}.w3_output:measure"),
     Workload("W3b", "lag from print to screen", f"{_HERE}.w3_lag:measure"),
     Workload("W4", "a deep queue", f"{_HERE}.w4_depth:measure"),
     Workload("W5", "a fleet of idle workers", f"{_HERE}.w5_fleet:measure"),

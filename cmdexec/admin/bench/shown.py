@@ -7,9 +7,9 @@ from typing import Any
 from cmdexec.admin.bench.registry import BY_NAME
 from cmdexec.admin.bench.targets import TARGETS, Target
 
-_TABLE_WIDTH = 100
+_TABLE_WIDTH = 104
 _HEAD = ("", "figure", "value", "floor", "ratio", "must", "aim", "")
-_WIDTHS = (3, 45, 14, 8, 7, 6, 6, 4)
+_WIDTHS = (3, 46, 17, 8, 7, 6, 6, 4)
 _LEFT = 2
 """The first columns are words."""
 
@@ -44,11 +44,11 @@ def _narrow(told: Mapping[str, Mapping[str, Any]], width: int) -> Iterator[str]:
         for figure, one in workload["figures"].items():
             target = TARGETS[name][figure]
             value, floor, ratio, must, aim, verdict = _cells(target, one)
-            yield from textwrap.wrap(target.says, max(38, width - 2), initial_indent="  ", subsequent_indent="  ")
+            yield from textwrap.wrap(target.says, max(40, width), initial_indent="  ", subsequent_indent="  ")
             said = [f"{value}", floor and f"floor {floor}", ratio and f"ratio {ratio}", must and f"must {must}"]
             said += [aim and f"aim {aim}", verdict]
             yield from textwrap.wrap(
-                ", ".join(filter(None, said)), max(36, width - 4), initial_indent="    ", subsequent_indent="    "
+                ", ".join(filter(None, said)), max(40, width), initial_indent="    ", subsequent_indent="    "
             )
 
 

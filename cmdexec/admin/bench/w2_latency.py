@@ -7,8 +7,7 @@ from cmdexec.admin.bench.figures import Figure, Measured, percentile
 from cmdexec.admin.bench.floor import spawns_sec
 from cmdexec.admin.bench.setting import Bench
 from cmdexec.admin.bench.system import Serving, with_worker
-from cmdexec.client import Ended, NewJob, follow
-from cmdexec.protocol.requests import JobView
+from cmdexec.client import NewJob
 
 _WARM_UP = 20
 
@@ -46,15 +45,8 @@ async def _latencies(bench: Bench, server: Serving, count: int) -> list[float]:
     for _ in range(count):
         began = clock.elapsed()
         job = await server.client.submit(NewJob(command="echo hi"))
-        end = await _end(server, job.job_id)
+        end = await server.client.wait(job.job_id)
         took.append(clock.elapsed() - began)
         if end.status != "completed":
             raise failed(f"Job {end.job_id} is {end.status} ({end.reason}), and ought to be completed.")
     return took
-
-
-async def _end(server: Serving, job_id: str) -> JobView:
-    async for one in follow(server.client, job_id):
-        if isinstance(one, Ended):
-            return one.job
-    raise failed(f"Job {job_id} was followed, and no end of it was told.")

@@ -82,13 +82,13 @@ async def _floor(bench: Bench, lists: int) -> float:
 async def _drained(bench: Bench, server: Serving, job_ids: list[str]) -> tuple[float, float]:
     """(jobs a second from the first start to the last end; processes a second of the floor), of these jobs, the oldest
     ones, while all others wait behind and before them."""
-    clock = bench.runtime.clock
-    floors = [await bench.blocking(lambda: processes_per_sec(2000, clock))]
+    clock, count = bench.runtime.clock, bench.plan.size(2000, quick=40)
+    floors = [await bench.blocking(lambda: processes_per_sec(count, clock))]
     bench.say(f"draining {len(job_ids):,} jobs")
     async with working(bench, server):
         await batch.ended(bench, server.client, job_ids)
         jobs = await batch.completed(server.client, job_ids)
-    floors.append(await bench.blocking(lambda: processes_per_sec(2000, clock)))
+    floors.append(await bench.blocking(lambda: processes_per_sec(count, clock)))
     first = min(batch.moment(job.started_at) for job in jobs)
     last = max(batch.moment(job.finished_at) for job in jobs)
     await batch.check_outputs(server.client, job_ids[: batch.LIST])

@@ -38,13 +38,17 @@ async def measure(bench: Bench) -> Measured:
             kept.extend((await filling.said(_FILL_SEC))["jobIds"])
 
     async with serving(bench, prepare=fill) as server:
-        paths = [f"/api/jobs/status?jobId={job_id}" for job_id in kept]
-        status = await _called(bench, server, paths, _PER_SEC, bench.plan.size(10_000, quick=200))
-        bench.say(f"status: {percentile(status, 0.5):.2f} ms, 99th percentile {percentile(status, 0.99):.2f} ms")
-        lists = {
-            path: await _called(bench, server, [path], _LISTS_PER_SEC, bench.plan.size(50, quick=4), connections=1)
-            for path in _LISTS
-        }
+        status_load = {
+            "paths": [f"/api/jobs/status?jobId={job_id}" for job_id in kept], "connections": _CONNECTIONS,
+            "perSec": _PER_SEC, "count": bench.plan.size(10_000, quick=200),
+        }  # fmt: skip
+        list_load = {
+            "connections": 1, "perSec": bench.plan.size(_LISTS_PER_SEC, quick=100),
+            "count": bench.plan.size(50, quick=4),
+        }  # fmt: skip
+        loads = [status_load, *({"paths": [path], **list_load} for path in _LISTS)]
+        status, *listed = await _called(bench, server, loads)
+    lists = dict(zip(_LISTS, listed, strict=True))
     worst = max(lists, key=lambda path: percentile(lists[path], 0.99))
     figures = {
         "status_p99": Figure(percentile(status, 0.99), "ms"),
@@ -55,15 +59,16 @@ async def measure(bench: Bench) -> Measured:
     return Measured(figures, about | {"status_p50": percentile(status, 0.5)}, notes=notes)
 
 
-async def _called(
-    bench: Bench, server: Serving, paths: list[str], per_sec: int, count: int, connections: int = _CONNECTIONS
-) -> list[float]:
-    """How long each call took, in ms; one in ten more goes before them and does not count."""
+async def _called(bench: Bench, server: Serving, loads: list[dict[str, Any]]) -> list[list[float]]:
+    """How long each call of each load took, in ms. A tenth more goes before, and does not count."""
     access = await bench.blocking(partial(find_access, make(ClientSettings, data_dir=server.folder)))
-    told: dict[str, Any] = {
-        "url": server.url, "token": access.token, "paths": paths, "connections": connections, "perSec": per_sec,
-    }  # fmt: skip
-    unheeded = max(connections, count // 10)
-    async with part(bench, "callers", **told, count=count + unheeded) as callers:
-        took: list[float] = (await callers.said(_CALL_SEC))["took"]
-    return [one * 1000 for one in took[unheeded:]]
+    unheeded = [max(load["connections"], load["count"] // 10) for load in loads]
+    longer = [load | {"count": load["count"] + more} for load, more in zip(loads, unheeded, strict=True)]
+    found: list[list[float]] = []
+    async with part(bench, "callers", url=server.url, token=access.token, loads=longer) as callers:
+        for load, more in zip(loads, unheeded, strict=True):
+            took = (await callers.said(_CALL_SEC))["took"][more:]
+            found.append([one * 1000 for one in took])
+            path = load["paths"][0].partition("?jobId")[0]
+            bench.say(f"GET {path}: 99th percentile {percentile(found[-1], 0.99):.2f} ms")
+    return found

@@ -17,7 +17,7 @@ _RELAY_SEC = 20.0
 
 async def measure(bench: Bench) -> Measured:
     """Each run on the far worker stands between two on a near one, of a server of its own."""
-    count = bench.plan.size(2000, quick=40)
+    count = bench.plan.size(2000, quick=20)
     async with serving(bench) as near, serving(bench) as far:
         port = urlsplit(far.url).port
         async with part(bench, "relay", port=port, delaySec=DELAY_SEC) as relay:
