@@ -57,18 +57,19 @@ class Machine:
 
 
 class Lacks(IntEnum):
-    """What can be missing. The least is the nearest to a match."""
+    """What can be missing. The least is the nearest to a match: one can ask for less, or give a worker a label, but not
+    make it larger."""
 
-    OTHER_VALUE = 1
-    NO_LABEL = 2
-    RAM = 3
-    CPU = 4
+    RAM = 1
+    CPU = 2
+    OTHER_VALUE = 3
+    NO_LABEL = 4
     HOLDS = 5
 
 
 class Miss(msgspec.Struct, frozen=True):
-    """One thing that a machine lacks. `wanted`, `has`: of labels the values (`has` None: no such label), of CPU cores, of
-    RAM MB."""
+    """One thing that a machine lacks. `wanted`, `has`: of labels the values (`has` None: no such label), of CPU cores,
+    of RAM MB."""
 
     what: Lacks
     key: str = ""

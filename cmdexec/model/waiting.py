@@ -121,7 +121,7 @@ _SIZES = frozenset({Lacks.CPU, Lacks.RAM})
 def _no_match(why: Why) -> str:
     """`no worker has gpu=a100; the nearest, build-07, has gpu=t4`"""
     lacks = _joined([_asked(miss) for miss in why.misses])
-    has = _joined([_instead(miss) for miss in why.misses])
+    has = _instead(why.misses[0]) if len(why.misses) == 1 else _joined([_most(miss) for miss in why.misses])
     sizes = all(miss.what in _SIZES for miss in why.misses)
     labels = Needs(why.needs.requires)
     among = f"no worker with {wanted(labels)}" if sizes and labels.requires else "no worker"
@@ -183,7 +183,7 @@ def _mend_no_match(why: Why) -> str:
         mends.append(f"ask for no more than {_joined([_most(miss) for miss in sizes])}")
     if labels and not sizes:
         given = _joined([f"{miss.key}={'…' if miss.wanted == ANY else miss.wanted}" for miss in labels])
-        mends.append(f"give {_named(why.workers)} the label {given}")
+        mends.append(f"give {_named(why.workers)} the label{'s' if len(labels) > 1 else ''} {given}")
     if any(miss.what is Lacks.HOLDS for miss in why.misses):
         mends.append("ask for no part of the machine")
     text = ", or ".join([*mends, f"add a worker that has {wanted(why.needs)}"])
@@ -208,7 +208,7 @@ def _mend_busy(why: Why) -> str:
 
 _MENDS: dict[Cause, Callable[[Why], str]] = {
     Cause.TIME: lambda _: "Cancel it and submit it without `runAt` to run it now.",
-    Cause.NO_WORKER: lambda why: f"Start a worker, or {_add(why)}.",
+    Cause.NO_WORKER: lambda why: f"Start {_add(why).removeprefix('add ')}.",
     Cause.AWAY: lambda why: f"Start {_named(why.workers)} again, or {_add(why)}.",
     Cause.DRAINING: lambda why: f"Let {_named(why.workers)} take jobs again, or {_add(why)}.",
     Cause.NO_MATCH: _mend_no_match,
