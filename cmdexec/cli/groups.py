@@ -13,6 +13,8 @@ class Listed(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         options = not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names)
         if options and not ctx.resilient_parsing:  # resilient: a shell asks how this goes on
+            if late := [one for one in args if one in self.commands]:
+                raise click.UsageError(f"Write the options behind `{late[0]}`: `{ctx.command_path} {late[0]} …`.", ctx)
             args = [LIST, *args]
         return super().parse_args(ctx, args)
 

@@ -22,6 +22,7 @@ _COLUMNS = (
     Column("TIME", drop=2), Column("SUBMITTED", drop=1),
 )  # fmt: skip
 _LIMIT_MOST = 100_000
+_BEGIN_MOST = 200
 _SPAN = re.compile(r"(\d+)([dhms])")
 
 
@@ -56,7 +57,7 @@ def jobs(
 
     query = JobsQuery(
         status=status,  # type: ignore[arg-type]
-        tag=tag, q=match or None, since=None if since is None else _moment(since),
+        tag=tag, q=_begin(match), since=None if since is None else _moment(since),
         order="old" if oldest_first else "new",
     )  # fmt: skip
     names: dict[str, str] = {}
@@ -108,6 +109,14 @@ def _print(caller: Caller, rows: "list[JobRow]", names: dict[str, str]) -> None:
         print_lines(tabbed(cells))
     elif cells:
         print_lines(table(_COLUMNS, cells, width(), colour=in_colour(sys.stdout)))
+
+
+def _begin(text: str | None) -> str | None:
+    if not text:
+        return None
+    if len(text) > _BEGIN_MOST or not text.isprintable():
+        raise click.BadParameter(f"Write up to {_BEGIN_MOST} characters of UTF-8 text.", param_hint="--match")
+    return text
 
 
 def _moment(text: str) -> str:

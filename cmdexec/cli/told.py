@@ -25,7 +25,8 @@ def tell_error(wrong: CmdexecError) -> None:
     if isinstance(wrong, SettingsError):
         tell("\n".join(str(fault) for fault in wrong.faults))
     else:
-        field = f"{wrong.field}: " if wrong.field else ""
+        named = wrong.code == "not_found" or f"`{wrong.field}`" in wrong.message
+        field = f"{wrong.field}: " if wrong.field and not named else ""
         tell(f"{field}{wrong}")
 
 
