@@ -10,8 +10,9 @@ from cmdexec.server.identity.logins import Login, Logins
 from cmdexec.server.identity.sessions import LiveSessions
 from cmdexec.store.contract.identity import Users
 
-_LOOK_SEC = 5.0
-"""How often it is looked whether the token is still good: the wall clock, by which it ends, may have jumped."""
+_LOOK_SEC = 1.0
+"""How often it is looked whether the token is still good: the wall clock, by which it ends, may have jumped, and its
+login may have been ended. Mostly that asks the store nothing."""
 
 
 class OwnToken:
