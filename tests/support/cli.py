@@ -30,15 +30,15 @@ class Command:
     """
 
     def __init__(
-        self, folder: Path, *arguments: str, stdout: int | IO[bytes] | None = None, by: str | None = None,
-        **environment: str,
+        self, folder: Path, *arguments: str, stdin: int = subprocess.DEVNULL, stdout: int | IO[bytes] | None = None,
+        by: str | None = None, **environment: str,
     ) -> None:  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         self.out, self.err = folder / "stdout", folder / "stderr"
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self.process = subprocess.Popen(
                 [*([] if by is None else ["sh", "-c", by, "sh"]), sys.executable, "-m", "cmdexec", *arguments],
-                env=clean_environment(HOME=str(folder), **environment), stdin=subprocess.DEVNULL,
+                env=clean_environment(HOME=str(folder), **environment), stdin=stdin,
                 stdout=out if stdout is None else stdout, stderr=err, process_group=0,
             )  # fmt: skip
 
@@ -78,10 +78,11 @@ class Command:
 
 @contextmanager
 def command(
-    folder: Path, *arguments: str, stdout: int | IO[bytes] | None = None, by: str | None = None, **environment: str
-) -> Iterator[Command]:
+    folder: Path, *arguments: str, stdin: int = subprocess.DEVNULL, stdout: int | IO[bytes] | None = None,
+    by: str | None = None, **environment: str,
+) -> Iterator[Command]:  # fmt: skip
     """Start it; what still runs at the end is killed."""
-    started = Command(folder, *arguments, stdout=stdout, by=by, **environment)
+    started = Command(folder, *arguments, stdin=stdin, stdout=stdout, by=by, **environment)
     try:
         yield started
     finally:

@@ -11,8 +11,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from cmdexec.protocol.requests import FollowEnd, FollowOutput
-from tests.support.cli import Command, Result, command
-from tests.support.scripted import JOB_ID, TOKEN, job
+from tests.support.cli import Command, Result
+from tests.support.cli import command as process
+from tests.support.scripted import JOB_ID, TOKEN, begun, job
 
 Part = bytes | Callable[["Plays"], Awaitable[bytes]]
 
@@ -38,11 +39,17 @@ async def never(_: "Plays") -> bytes:
 
 
 class Plays:
-    """A server with one job, whose output and end are `parts`."""
+    """A server with one job, whose output and end are `parts`.
+
+    points   what each follower asked to go on after
+    stored   of a job that has begun: its attempt, and the bytes of both streams; None of one that has not
+    """
 
     def __init__(self, *parts: Part) -> None:
         self.parts = parts
         self.created: dict[str, Any] = {}
+        self.points: list[str | None] = []
+        self.stored: tuple[int, int, int] | None = None
         self.cancelled = asyncio.Event()
         self.looks, self.looked = 0, asyncio.Event()
         app = web.Application()
@@ -74,6 +81,8 @@ class Plays:
             self.looked.set()
         waits = ["no worker is connected", "no worker is connected", "next on worker w", None]
         view = job("queued", waiting_for=waits[min(self.looks, 4) - 1])
+        if self.stored is not None:
+            view = begun(*self.stored)
         return web.Response(body=msgspec.json.encode(view), content_type="application/json")
 
     async def _cancel(self, request: web.Request) -> web.StreamResponse:
@@ -82,6 +91,7 @@ class Plays:
         return web.json_response({"jobs": [{"jobId": JOB_ID, "outcome": "asked", "status": "running"}]})
 
     async def _output(self, request: web.Request) -> web.StreamResponse:
+        self.points.append(request.headers.get("Last-Event-ID"))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         for part in self.parts:
@@ -89,11 +99,13 @@ class Plays:
         return response
 
     @asynccontextmanager
-    async def running(self, folder: Path, *words: str, token: str = TOKEN, **more: Any) -> AsyncIterator[Command]:
+    async def running(
+        self, folder: Path, *words: str, command: str = "run", token: str = TOKEN, **more: Any
+    ) -> AsyncIterator[Command]:
         await self.server.start_server()
         given = {"SERVER_URL": self.url, "CMDEXEC_TOKEN": token}
         try:
-            with command(folder, "run", *(words or ("--", "true")), **given, **more) as started:
+            with process(folder, command, *(words or ("--", "true")), **given, **more) as started:
                 yield started
         finally:
             await self.server.close()

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from cmdexec.client import Access, Client
-from cmdexec.protocol.requests import BackoffView, JobView, OutputView, StreamView
+from cmdexec.protocol.requests import AttemptView, BackoffView, JobView, OutputView, StreamView
 from cmdexec.runtime import system_runtime
 from cmdexec.settings.client import ClientSettings
 from cmdexec.settings.load import make
@@ -92,3 +92,13 @@ def job(status: str = "completed", **fields: object) -> JobView:
         "stdin_bytes": 0, "env": {}, "owner": JOB_ID,
     }  # fmt: skip
     return JobView(**(values | fields))  # type: ignore[arg-type]
+
+
+def begun(attempt: int, stdout: int, stderr: int) -> JobView:
+    """A job that runs, with so many bytes stored of each stream of its attempt."""
+    views = [StreamView(bytes=size, digest=None, whole=None, lost=()) for size in (stdout, stderr)]
+    output = OutputView(stdout=views[0], stderr=views[1])
+    values: dict[str, object] = dict.fromkeys(AttemptView.__struct_fields__) | {
+        "attempt": attempt, "run": 1, "worker_id": "w", "started_at": "", "ok": False, "output": output,
+    }  # fmt: skip
+    return job("running", attempts=(AttemptView(**values),))  # type: ignore[arg-type]
