@@ -20,6 +20,7 @@ class Sim:
         self.name = name
         self.speaker = speaker
         self._stack = stack
+        self._assigned: list[Ref] = []
 
     async def beat(self, *held: Ref, **more: Any) -> Any:
         (answer,) = await self.speaker.ask("heartbeat", {"jobs": [_ref(job) for job in held]} | more)
@@ -27,8 +28,9 @@ class Sim:
 
     async def take(self) -> Ref:
         """The next job that it is given."""
-        (job,) = await self.speaker.told("assign")
-        return job
+        if not self._assigned:
+            self._assigned += await self.speaker.told("assign")
+        return self._assigned.pop(0)
 
     async def start(self, job: Ref) -> str:
         (told,) = await self.speaker.ask("start", _ref(job))
