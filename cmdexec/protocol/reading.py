@@ -17,6 +17,7 @@ from cmdexec.errors import CODES
 from cmdexec.protocol.openapi import told
 from cmdexec.protocol.operations import BY_NAME, DOWN_FRAMES, FRAMES, ROUTES
 from cmdexec.protocol.refusals import MEANINGS
+from cmdexec.protocol.requests import RETRY_ON
 from cmdexec.protocol.story import WATCHED
 from cmdexec.protocol.watching import DOWN
 
@@ -29,6 +30,7 @@ _PATTERNS = {
     r"^[^=\x00]+$": "without `=` and NUL",
     r"^[A-Za-z0-9_.:-]+$": "of letters, digits and `_ . : -`",
     r"^[0-9a-f]{64}$": "64 hexadecimal digits",
+    RETRY_ON.replace(r"\Z", "$"): "a reason such as `oom`, or `exit:75`",
     "^[!-~]+$": "of printable ASCII without spaces",
 }
 _LONG = 100
@@ -269,7 +271,7 @@ def _text(schema: Schema) -> str:
     if schema.get("contentEncoding") == "base64":
         return "bytes in base64" + (f", at most {schema['maxLength']:,} characters" if "maxLength" in schema else "")
     pattern = _PATTERNS.get(schema.get("pattern", ""), "")
-    if pattern[:1].isdigit() or pattern.startswith("an id"):
+    if pattern[:1].isdigit() or pattern.startswith(("an id", "a reason")):
         return pattern
     return " ".join(part for part in ("text" + _count(schema, "Length"), pattern) if part)
 

@@ -4,6 +4,7 @@
 import csv
 import http.client
 import json
+import re
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -140,12 +141,14 @@ def test_a_query_whose_field_is_something_else(server: Running, route: Route) ->
         for place in places(REQUESTS[name]):
             if "[" in place.path or place.path in in_path(route):
                 continue
-            numbers = ("-1", "1e99", "1.5.", "0x1") if "number" in MUST_BE[name, place.path] else ()
-            for value in (*NO_IDS, *numbers):
+            shown = place.path if (name, f"{place.path}[0]") not in MUST_BE else f"{place.path}[0]"
+            must = MUST_BE[name, shown]
+            numbers = ("-1", "1e99", "1.5.", "0x1") if "number" in must else ()
+            longer = re.fullmatch(r"text of \d+ to (\d+) characters", must)
+            for value in ("", "x" * (int(longer[1]) + 1)) if longer else (*NO_IDS, *numbers):
                 query = of_path(route, {**place.base, place.path: value})
                 status, error = door.send(f"{path_of(route, {})}?{urlencode(query)}", None)
-                shown = place.path if (name, f"{place.path}[0]") not in MUST_BE else f"{place.path}[0]"
-                says = f"`{place.path}` must be {MUST_BE[name, shown]}."
+                says = f"`{place.path}` must be {must}."
                 if (status, error.get("field"), error.get("message")) != (422, place.path, says):
                     seen.append((place.path, value, status, error, says))
     assert seen == []

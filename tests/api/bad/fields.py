@@ -10,6 +10,7 @@ from msgspec import inspect
 
 from cmdexec.protocol.accounts import CREDENTIAL_HASH, EMAIL
 from cmdexec.protocol.faults import bare
+from cmdexec.protocol.requests import RETRY_ON
 
 JOB = "01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f"
 
@@ -20,7 +21,7 @@ KINDS: dict[str, Any] = {
 """A value of each kind that JSON has, by how a fault calls it."""
 
 
-FORMS = {EMAIL: "a@b", CREDENTIAL_HASH: "0" * 64}
+FORMS = {EMAIL: "a@b", CREDENTIAL_HASH: "0" * 64, RETRY_ON: "oom"}
 """Text that has to be of some form."""
 
 
