@@ -8,6 +8,7 @@ from cmdexec.cli.caller import LINES_JSON, ONE_JSON, Caller, calls_server, json_
 from cmdexec.cli.exits import FAILED, OK
 from cmdexec.cli.printed import on_terminal, print_json, print_lines
 from cmdexec.cli.told import tell
+from cmdexec.cli.worded import counted
 
 if TYPE_CHECKING:
     from cmdexec.client import Client
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 1000
 """The most that one call cancels."""
-
-_ENDED = frozenset({"completed", "failed", "cancelled"})
 
 _SAID = {
     "cancelled": "cancelled; it had not begun",
@@ -43,6 +42,8 @@ def cancel(caller: Caller, names: tuple[str, ...], wait: bool, as_json: bool) ->
     Example: `cmdexec cancel --wait last`
     """
 
+    ended: dict[str, str] = {}
+
     async def cancelled(client: "Client") -> "list[CancelView]":
         from cmdexec.cli.naming import find_jobs
 
@@ -51,32 +52,22 @@ def cancel(caller: Caller, names: tuple[str, ...], wait: bool, as_json: bool) ->
         for begin in range(0, len(ids), _AT_ONCE):
             told += await client.cancel(*ids[begin : begin + _AT_ONCE])
         if wait:
-            await _ended(client, [one.job_id for one in told if one.outcome == "asked"])
+            ending = [one.job_id for one in told if one.outcome == "asked"]
+            if ending and on_terminal():
+                tell(f"Waiting for the end of {counted(len(ending), 'job')}. Ctrl-C leaves, and they end all the same.")
+            ended.update({job.job_id: job.status for job in await client.wait_all(ending)})
         return told
 
     told = caller.call(cancelled)
     if as_json:
         print_json(*told)
     else:
-        person = on_terminal()
-        print_lines(
-            f"{one.job_id} {_SAID[one.outcome]}." if person else f"{one.job_id}\t{one.outcome}" for one in told
-        )  # fmt: skip
+        if on_terminal():
+            said = {one.job_id: f"has ended: {ended[one.job_id]}" for one in told if one.job_id in ended}
+            print_lines(f"{one.job_id} {said.get(one.job_id, _SAID[one.outcome])}." for one in told)
+        else:
+            print_lines(f"{one.job_id}\t{one.outcome}" for one in told)
     return FAILED if any(one.outcome == "not_found" for one in told) else OK
-
-
-async def _ended(client: "Client", job_ids: list[str]) -> None:
-    """Wait until all of them have ended."""
-    settings, wait, told = client.settings, client.settings.retry_first_sec, False
-    began = client.runtime.clock.elapsed()
-    while job_ids:
-        job_ids = [job.job_id for job in await client.statuses(job_ids) if job.status not in _ENDED]
-        if job_ids and not told and client.runtime.clock.elapsed() - began > settings.tell_after_sec:
-            told = True
-            tell(f"Waiting for the end of {len(job_ids)}; Ctrl-C leaves, and they are ended all the same.")
-        if job_ids:
-            await client.runtime.clock.sleep(wait)
-            wait = min(wait * 2, settings.retry_max_sec)
 
 
 @click.command()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from cmdexec.cli.caller import Caller, calls_server
+from cmdexec.cli.exits import OK
 from cmdexec.cli.outcome import NOBODY_READS
 from cmdexec.cli.told import tell
 from cmdexec.settings.declare import Kind, Setting
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 Stream = Literal["stdout", "stderr"]
 
 _TAIL = Setting("--tail", Kind.SIZE, None, "", frozenset(), unit="bytes", minimum=0, maximum=1 << 50)
-_ENDED = frozenset({"completed", "failed", "cancelled"})
 
 
 @click.command()
@@ -48,57 +48,52 @@ def logs(
     last = None if tail is None else _size(tail)
     streams: tuple[Stream, ...] = ("stdout", "stderr") if both else ("stderr" if stderr else "stdout",)
 
-    async def printed(client: "Client") -> int:
+    async def printed(client: "Client") -> None:
         from cmdexec.cli.naming import find_job
         from cmdexec.cli.printer import Printer
 
-        printer = Printer()
-        job_id = await find_job(client, name)
-        starts = dict.fromkeys(streams, 0)
-        if last is not None or follow:
-            job = await client.status(job_id)
-            starts = {stream: _start(job, stream, attempt, last) for stream in streams}
-            if follow and job.status not in _ENDED:
-                return await _followed(client, job, printer, starts, together=both)
+        printer, job_id = Printer(), await find_job(client, name)
+        if follow:
+            await _followed(client, job_id, printer, streams, last)
+            return
+        job = None if last is None else await client.status(job_id)
         for stream in streams:
-            target = stream if both else "stdout"
-            async for piece in client.output(job_id, stream, attempt=attempt, start=starts[stream]):
-                await printer.write(target, piece)
-        return 0
+            start = 0 if job is None or last is None else _start(job, stream, attempt, last)
+            async for piece in client.output(job_id, stream, attempt=attempt, start=start):
+                await printer.write(stream if both else "stdout", piece)
 
     try:
-        return caller.call(printed)
+        caller.call(printed)
     except BrokenPipeError:
         return NOBODY_READS
+    return OK
 
 
 async def _followed(
-    client: "Client", job: "JobView", printer: "Printer", starts: dict[Stream, int], *, together: bool
-) -> int:
-    """What is there from `starts` on, and what comes until the job ends."""
-    from cmdexec.client import NewAttempt, Piece, follow
+    client: "Client", job_id: str, printer: "Printer", streams: tuple[Stream, ...], last: int | None
+) -> None:
+    """What is there, or the last of it, and what comes until the job ends."""
+    from cmdexec.cli.outcome import as_sentence
+    from cmdexec.client import NewAttempt, Piece
 
-    if job.waiting_for:
-        tell(f"Waiting: {job.waiting_for.rstrip('.')}.")
-    attempt = job.attempt
-    async with aclosing(follow(client, job.job_id)) as events:
+    start = None
+    if last is None:
+        waits = (await client.status(job_id)).waiting_for
+        if waits:
+            tell(f"Waiting: {waits.rstrip('.')}.")
+    else:
+        start = await client.start_of_tail(job_id, last)
+    async with aclosing(client.follow(job_id, start)) as events:
         async for event in events:
-            if isinstance(event, NewAttempt):
-                if event.attempt > attempt:
-                    starts = dict.fromkeys(starts, 0)
-                if event.attempt > attempt > 0 and event.run > 1:
-                    tell(f"The job runs again; this is run {event.run}.")
-            elif isinstance(event, Piece):
-                data = event.data[max(0, starts.get(event.stream, 1 << 62) - event.offset) :]  # type: ignore[call-overload]
-                if data:
-                    await printer.write(event.stream if together else "stdout", data)
-    return 0
+            if isinstance(event, NewAttempt) and event.run > 1:
+                why = f"{as_sentence(event.why)} " if event.why else ""
+                tell(f"{why}The job runs again; this is run {event.run}.")
+            elif isinstance(event, Piece) and event.stream in streams:
+                await printer.write(event.stream if len(streams) > 1 else "stdout", event.data)
 
 
-def _start(job: "JobView", stream: Stream, attempt: int | None, tail: int | None) -> int:
+def _start(job: "JobView", stream: Stream, attempt: int | None, tail: int) -> int:
     """The offset at which the last `tail` bytes begin, as far as that is known now."""
-    if tail is None:
-        return 0
     outputs = [one.output for one in job.attempts if one.attempt == attempt] if attempt else [job.output]
     return max(0, getattr(outputs[0], stream).bytes - tail) if outputs and outputs[0] else 0
 

@@ -42,7 +42,7 @@ def show(caller: Caller, name: str, as_json: bool) -> None:
     if as_json:
         print_json(job)
         return
-    facts = [*_facts(job, caller.runtime.clock.now(), names), *_attempts(job, names), *_history(job)]
+    facts = [*_facts(job, caller.runtime.clock.now(), names), *_attempts(job, names), *_history(job, names)]
     print_lines(fact_lines(facts, width(), colour=in_colour(sys.stdout)))
 
 
@@ -75,7 +75,7 @@ def _facts(job: "JobView", now: "Millis", names: dict[str, str]) -> Iterator[Fac
 
 def _reasons(job: "JobView") -> Iterator[Fact]:
     """Why it waits, or why it ended so."""
-    from cmdexec.cli.outcome import outcome
+    from cmdexec.cli.outcome import as_sentence, outcome
 
     if job.waiting_for:
         yield "Waits for", job.waiting_for, None
@@ -83,9 +83,9 @@ def _reasons(job: "JobView") -> Iterator[Fact]:
             yield "", job.waiting_mend, None
     if job.status in ("completed", "failed", "cancelled"):
         said = list(outcome(job).says)
-        told = job.reason in ("exit", "signal")  # the status has it already
-        if job.message and not told and not any(job.message.rstrip(".").lower() in one.lower() for one in said):
-            said.append(job.message)
+        known = job.reason in ("exit", "signal")  # the status has it already
+        if job.message and not known and not any(job.message.rstrip(".").lower() in one.lower() for one in said):
+            said = [as_sentence(job.message), *(said if job.status == "failed" else said[1:])]
         for place, sentence in enumerate(said):
             yield "" if place else "Why", sentence, None
     if job.status == "unknown":
@@ -150,9 +150,10 @@ def _attempt(attempt: "AttemptView", names: dict[str, str]) -> str:
     return f"{said}: {attempt.message}" if attempt.message and attempt.reason not in ("exit", "signal") else said
 
 
-def _history(job: "JobView") -> Iterator[Fact]:
+def _history(job: "JobView", names: dict[str, str]) -> Iterator[Fact]:
     from cmdexec.cli.worded import local
 
     for place, line in enumerate(job.history):
+        beside = ", ".join(part for part in (names.get(line.who or "", line.who), line.note) if part)
         said = f"{local(line.at)} {line.event} → {line.status}"
-        yield "" if place else "History", said + (f" ({line.note})" if line.note else ""), DIM
+        yield "" if place else "History", said + (f" ({beside})" if beside else ""), DIM

@@ -79,7 +79,7 @@ class Answers:
         body = msgspec.json.decode(text) if text else None
         asked = Asked(request.method, request.path, dict(request.query), body, dict(request.headers))
         self.asked.append(asked)
-        answer = self.routes[f"{request.method} {request.path}"]
+        answer = self.routes.get(f"{request.method} {request.path}", Refusal(404, "not_found"))
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
         if isinstance(answer, Callable):  # type: ignore[arg-type]
