@@ -66,5 +66,5 @@ def tab(context: BrowserContext) -> Iterator[Tab]:
     opened.page.on("pageerror", lambda fault: opened.said.append(f"fault: {fault}"))
     opened.page.set_default_timeout(10_000)
     yield opened
-    assert opened.wrong() == []
+    assert not opened.wrong(), "\n".join(opened.wrong())
     opened.page.close()

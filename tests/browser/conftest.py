@@ -27,7 +27,6 @@ def site(folder: Path, **settings: str) -> Iterator[Running]:
         with ends(worker):
             worker.start(run.api())
             yield run
-            worker.stop()
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ def test_all_that_is_filled_in_is_asked_for(run: Running, log_in: LogIn) -> None
     page.get_by_label("How many times").fill("2")
     page.get_by_label("Only for").fill("timeout, exit:75")
     page.get_by_label("Run it again elsewhere").check()
-    page.get_by_text("Environment · ").click()
+    page.get_by_text("Environment · end it after").click()
     page.get_by_label("Environment").fill("A=1\nB=x=y")
     page.get_by_label("End it after").fill("10 min")
     page.get_by_text("Name, tags, priority").click()

@@ -29,6 +29,8 @@ export class JobList {
     this.#fresh = new Set();
     /** @type {Map<string, JobRow>} */
     this.#heard = new Map();
+    /** Told while a page was read: newer than what was read. @type {Map<string, JobRow>} */
+    this.#newer = new Map();
     this.#newest = '';
     this.#turn = 0;
   }
@@ -36,6 +38,7 @@ export class JobList {
   #byId;
   #fresh;
   #heard;
+  #newer;
   #newest;
   #turn;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -90,6 +93,7 @@ export class JobList {
   async #page(cursor) {
     this.#turn += 1;
     const turn = this.#turn;
+    this.#newer = new Map();
     this.reading.value = true;
     try {
       const answer = await this.#ask(cursor);
@@ -113,7 +117,7 @@ export class JobList {
     const rows = isMore ? [...(this.rows.value ?? [])] : [];
     for (const job of page.jobs) {
       if (this.#byId.has(job.jobId)) continue;
-      const row = signal(job);
+      const row = signal(this.#newer.get(job.jobId) ?? job);
       this.#byId.set(job.jobId, row);
       rows.push(row);
     }
@@ -124,7 +128,10 @@ export class JobList {
 
   /** @param {JobRow[]} rows */
   #told(rows) {
-    for (const row of rows) this.#heard.set(row.jobId, row);
+    for (const row of rows) {
+      this.#heard.set(row.jobId, row);
+      if (this.reading.value) this.#newer.set(row.jobId, row);
+    }
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       batch(() => this.#flush());

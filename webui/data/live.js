@@ -86,7 +86,9 @@ function open() {
     if (socket === mine) opened();
   });
   mine.addEventListener('message', (event) => {
-    if (socket === mine && typeof event.data === 'string') heard(JSON.parse(event.data));
+    if (socket !== mine || typeof event.data !== 'string') return;
+    const told = JSON.parse(event.data);
+    for (const frame of Array.isArray(told) ? told : [told]) heard(frame);
   });
   mine.addEventListener('close', (event) => {
     if (socket === mine) lost(event.code);

@@ -29,16 +29,23 @@ export function workerName(id) {
 /** Take what was learned of a worker. @param {Worker[]} some */
 export function learn(some) {
   const next = new Map(known.value ?? []);
-  for (const worker of some) next.set(worker.workerId, worker);
+  for (const worker of some) {
+    next.set(worker.workerId, worker);
+    newer.set(worker.workerId, worker);
+  }
   known.value = next;
 }
 
+/** Those that were told of while all were read: newer than what was read. @type {Map<string, Worker>} */
+let newer = new Map();
+
 /** Read all of them. */
 export async function readWorkers() {
+  newer = new Map();
   try {
     /** @type {import('../types/api.js').WorkersView} */
     const answer = await call('GET', '/api/workers/list');
-    known.value = new Map(answer.workers.map((worker) => [worker.workerId, worker]));
+    known.value = new Map(answer.workers.map((worker) => [worker.workerId, newer.get(worker.workerId) ?? worker]));
     workersError.value = null;
   } catch (fault) {
     workersError.value = asApiError(fault);

@@ -18,13 +18,16 @@ import { Facts } from './job-facts.js';
 
 /** @typedef {import('../types/api.js').JobView} JobView */
 
-/** A job, kept current. @param {string} id */
+/** A job, kept current: what was told while it was read is newer than what was read. @param {string} id */
 function useJob(id) {
   const job = useSignal(/** @type {JobView | null} */ (null));
   const error = useSignal(/** @type {import('../data/api.js').ApiError | null} */ (null));
+  const told = useRef(0);
   const read = async () => {
+    const before = told.current;
     try {
-      job.value = await call('GET', `/api/jobs/status?jobId=${encodeURIComponent(id)}`);
+      const view = await call('GET', `/api/jobs/status?jobId=${encodeURIComponent(id)}`);
+      if (told.current === before) job.value = /** @type {JobView} */ (view);
       error.value = null;
     } catch (fault) {
       error.value = asApiError(fault);
@@ -32,7 +35,10 @@ function useJob(id) {
   };
   useEffect(() => {
     let first = true;
-    const end = watch({ what: 'job', jobId: id }, ([view]) => (job.value = view));
+    const end = watch({ what: 'job', jobId: id }, ([view]) => {
+      told.current += 1;
+      job.value = view;
+    });
     const stop = backs.subscribe(() => {
       if (!first) void read();
       first = false;
