@@ -57,6 +57,7 @@ class Waiting:
         self._unasked: dict[str, None] = {}
         self._asked: set[str] = set()
         self._watched: set[str] = set()
+        self._left: list[str] = []
         self._numbers = count(1)
         self._asked_with: dict[int, Sequence[str]] = {}
         self._socket: Socket | None = None
@@ -101,23 +102,23 @@ class Waiting:
             self._unwatched.set()
         self._anybody.set()
 
-    def _let_go(self, job_id: str) -> None:
-        """Nobody waits for it any more."""
+    def _let_go(self, job_id: str, *, soon: bool = True) -> None:
+        """Nobody waits for it any more. Not `soon`: that may be said together with what is watched next."""
         self._waiters.pop(job_id, None)
         self._unasked.pop(job_id, None)
         self._watched.discard(job_id)
         if job_id in self._asked:
             self._asked.discard(job_id)
-            if self._socket is not None:
-                self._socket.put(ask("unwatch", [Watch(what="job", job_id=job_id)], next(self._numbers)))
-            self._watch_more()
+            self._left.append(job_id)
+            if soon or self._unasked or len(self._left) >= _ITEMS_PER_FRAME:
+                self._watch_more()
 
     def _settle(self, job: JobView) -> None:
         if job.status in ENDS:
             for future in self._waiters.get(job.job_id, set()):
                 if not future.done():
                     future.set_result(job)
-            self._let_go(job.job_id)
+            self._let_go(job.job_id, soon=False)
 
     def _fail(self, job_id: str, wrong: CmdexecError) -> None:
         for future in self._waiters.get(job_id, set()):
@@ -160,23 +161,31 @@ class Waiting:
             self._socket = None
             self._asked.clear()
             self._watched.clear()
+            self._left.clear()
             self._asked_with.clear()
             self._unwatched.set()
             await hang_up(ws)
         return told.anything
 
     def _watch_more(self) -> None:
+        """Say what is watched no more, and watch as many others as may be."""
         if self._socket is None:
             return
+        for begin in range(0, len(self._left), _ITEMS_PER_FRAME):
+            self._say("unwatch", self._left[begin : begin + _ITEMS_PER_FRAME])
+        self._left.clear()
         while self._unasked and len(self._asked) < WATCHES_MAX:
-            room = min(_ITEMS_PER_FRAME, WATCHES_MAX - len(self._asked))
-            some = tuple(islice(self._unasked, room))
+            some = list(islice(self._unasked, min(_ITEMS_PER_FRAME, WATCHES_MAX - len(self._asked))))
             for job_id in some:
                 del self._unasked[job_id]
             self._asked.update(some)
-            number = next(self._numbers)
-            self._asked_with[number] = some
-            self._socket.put(ask("watch", [Watch(what="job", job_id=job_id) for job_id in some], number))
+            self._asked_with[self._say("watch", some)] = some
+
+    def _say(self, what: str, job_ids: Sequence[str]) -> int:
+        number = next(self._numbers)
+        if self._socket is not None:
+            self._socket.put(ask(what, [Watch(what="job", job_id=job_id) for job_id in job_ids], number))
+        return number
 
     def told(self, frame: Frame) -> bool:
         """Take in what the server says; whether it was about what is watched."""

@@ -131,7 +131,18 @@ async def test_one_who_stops_waiting_leaves_the_others_to_it() -> None:
         await asyncio.wait({impatient})
         await server.end(job_id)
         assert (await patient).status == "completed"
-        await becomes(lambda: not any(server.watching.values()), "nobody watches it any more")
+
+
+async def test_what_nobody_waits_for_is_watched_no_more() -> None:
+    """At once, if it goes on; if it has ended, together with what is watched next."""
+    server = Watched(**SLOW)
+    ended, goes_on = running(server, 2)
+    async with server as client, asyncio.TaskGroup() as group:
+        waits = group.create_task(client.wait_all([ended, goes_on]))
+        await becomes(lambda: any(len(one) == 2 for one in server.watching.values()), "both are watched")
+        await server.end(ended)
+        waits.cancel()
+        await becomes(lambda: [len(one) for one in server.watching.values()] == [0], "neither is watched any more")
 
 
 async def test_whoever_waits_when_the_client_ends_is_cancelled() -> None:
