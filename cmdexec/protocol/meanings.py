@@ -218,6 +218,7 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
     messages.Stats: {
         "cpu": "The share of all cores in use.", "load": "Waiting and running processes for each core.",
         "memoryUsedBytes": "Memory in use.", "memoryTotalBytes": "Memory that there is.", "running": "Jobs that run.",
+        "trouble": "Why it begins no jobs now, such as a full disk, in words.",
     },
     messages.Released: {
         "why": "`neverSpawned`: it made no process. `startedAhead`: the same, since no slot came free. `declined`: not"

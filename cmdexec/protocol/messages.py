@@ -75,13 +75,14 @@ class Register(Message, frozen=True):
 
 
 class Stats(Message, frozen=True):
-    """How the worker's machine is: shares of one (load may be above), bytes."""
+    """How the worker's machine is: shares of one (load may be above), bytes. `trouble`: why it begins no jobs now."""
 
     cpu: Annotated[float, Meta(ge=0, le=1)] | None = None
     load: Annotated[float, Meta(ge=0, le=1e6)] | None = None
     memory_used_bytes: Offset | None = None
     memory_total_bytes: Offset | None = None
     running: Annotated[int, Meta(ge=0, le=100_000)] | None = None
+    trouble: ShortText | None = None
 
 
 class Released(Message, frozen=True):

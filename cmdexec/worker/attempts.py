@@ -68,6 +68,15 @@ class Attempts:
         """All that waits for the server."""
         return self._spool.size
 
+    @property
+    def trouble(self) -> str | None:
+        """Why no job is begun although there may be a slot, or none goes on, as a sentence; None: nothing is wrong."""
+        if self._turns.fault is not None:
+            return f"its journal cannot be written ({self._turns.fault}), so it begins no job"
+        if self._spool.fault is not None:
+            return f"its spool cannot be written ({self._spool.fault}), so jobs wait when memory is full"
+        return None
+
     def adopt(self, found: Found) -> None:
         """An attempt that an earlier process left."""
         held = self._hold(HeldAttempt(found.record, found.output, found.assignment))

@@ -122,7 +122,7 @@ class Conversation:
         fits = len(named) * _NAMED_BYTES < self._most
         beat = messages.Heartbeat(
             jobs=named if fits else None, seq=next(self._lists), spool_bytes=self._attempts.spool_bytes,
-            draining=self._attempts.draining, stats=stats(len(self._slots.running)),
+            draining=self._attempts.draining, stats=stats(len(self._slots.running), self._attempts.trouble),
         )  # fmt: skip
         self._ask("heartbeat", [beat], ())
 

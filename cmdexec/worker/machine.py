@@ -43,8 +43,9 @@ def labels(given: Sequence[str]) -> dict[str, str]:
     return {key: value[:VALUE_MAX] for key, value in found.items() if value}
 
 
-def stats(running: int) -> Stats:
-    """How the machine is. `cpu` is the share since the last call, so the first one says nothing useful of it."""
+def stats(running: int, trouble: str | None) -> Stats:
+    """How the machine is, and why no job is begun, if so. `cpu` is the share since the last call, so the first one says
+    nothing useful of it."""
     memory = psutil.virtual_memory()
     return Stats(
         cpu=min(1.0, max(0.0, psutil.cpu_percent(None) / 100)),
@@ -52,4 +53,5 @@ def stats(running: int) -> Stats:
         memory_used_bytes=memory.total - memory.available,
         memory_total_bytes=memory.total,
         running=running,
+        trouble=None if trouble is None else trouble[:VALUE_MAX],
     )

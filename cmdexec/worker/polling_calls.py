@@ -41,6 +41,7 @@ class Calls:
     """Calls over one session.
 
     patient      what is lost is tried again, `call_tries` times in all
+    control_sec  how long a call may take that says something of the worker itself: while one hangs, none goes on
     instance_id  the process that calls, so that it is told when another one has taken its place
     connection   which of its connections this is
     answered     how many calls a server of ours has answered
@@ -50,6 +51,7 @@ class Calls:
         self, http: aiohttp.ClientSession, url: str, headers: Headers, *, settings: WorkerSettings, runtime: Runtime
     ) -> None:
         self.patient = False
+        self.control_sec = settings.call_timeout_sec
         self.instance_id: str | None = None
         self.connection = self.answered = 0
         self._http, self._url, self._headers_now = http, url.rstrip("/"), headers
@@ -59,20 +61,22 @@ class Calls:
 
     async def call(
         self, operation: str, body: bytes | None = None, query: Mapping[str, str] | None = None, *,
-        wait_sec: float = 0.0, until: float | None = None, tries_max: int | None = None,
+        wait_sec: float = 0.0, until: float | None = None, tries_max: int | None = None, control: bool = False,
     ) -> bytes:  # fmt: skip
         """One call, again and again until a server of ours has answered; the body of its answer, empty for 204.
 
         wait_sec   how long the server may wait before it answers
         until      the moment (elapsed seconds) after which it is not tried again
         tries_max  how often it is tried at most, if that is less than others are
+        control    it may take `control_sec` alone
 
         Raises CmdexecError, as the server refused it, and Lost.
         """
+        patience = self.control_sec if control else self._settings.call_timeout_sec
         tries, most = 1, min(self._settings.call_tries, tries_max or self._settings.call_tries)
         while True:
             try:
-                return await self._once(operation, body, query, wait_sec)
+                return await self._once(operation, body, query, wait_sec + patience)
             except NotCarried:
                 raise
             except Lost:
@@ -86,7 +90,7 @@ class Calls:
             tries += 1
 
     async def _once(
-        self, operation: str, body: bytes | None, query: Mapping[str, str] | None, wait_sec: float
+        self, operation: str, body: bytes | None, query: Mapping[str, str] | None, within_sec: float
     ) -> bytes:
         method, path = _PATHS[operation]
         headers = dict(await self._own_headers())
@@ -98,7 +102,7 @@ class Calls:
             headers["Content-Type"] = "application/json"
         try:
             async with (
-                asyncio.timeout(wait_sec + self._settings.call_timeout_sec),
+                asyncio.timeout(within_sec),
                 self._http.request(
                     method, self._url + path, params=query, data=body, headers=headers, allow_redirects=False
                 ) as answer,

@@ -28,6 +28,9 @@ Hear = Callable[[Sequence[Frame]], Awaitable[None]]
 OF_ALL = frozenset({"unauthorized", "forbidden", "protocol_mismatch", "not_registered", "replaced", "draining"})
 """The codes that speak of the worker or the server, not of the one call."""
 
+_LEASE_PART = 0.25
+"""Of a lease: two calls in a row that hang leave time for a third, which renews it."""
+
 _LARGE_TRIES = 2
 """A large body is not tried as often as others before smaller ones are: the first time it may have been an old
 connection that was closed just then."""
@@ -97,7 +100,7 @@ class Speaker:
         match op:
             case "start" | "released":
                 body = b'{"%b":[%b]}' % (op.encode(), items)
-                parts = _read(await self._calls.call(FRAMES["heartbeat"], body), _PARTS)
+                parts = _read(await self._calls.call(FRAMES["heartbeat"], body, control=True), _PARTS)
                 told = parts.start if op == "start" else parts.released
                 orders = order_frames(parts.stop, parts.cancel)
             case "done":
@@ -105,7 +108,7 @@ class Speaker:
             case _:
                 # A complete list says what is held now: it must not be said much later.
                 until = said[0].at + self._settings.again_sec if op == "heartbeat" else None
-                body = await self._calls.call(FRAMES[op], items, until=until)
+                body = await self._calls.call(FRAMES[op], items, until=until, control=True)
                 if op == "heartbeat":
                     parts = _read(body, _PARTS)
                     orders = order_frames(parts.stop, parts.cancel)
@@ -134,6 +137,7 @@ class Speaker:
         """The answer to `register`, with what a message may have on this way: no request may be larger than its route
         takes."""
         registered = _read(body, _REGISTERED)
+        self._calls.control_sec = min(self._settings.call_timeout_sec, registered.lease_sec * _LEASE_PART)
         most = min(registered.max_frame_bytes, BY_NAME[FRAMES["done"]].max_body)
         self._speech.bound(most)
         return encode(structs.replace(registered, max_frame_bytes=most))

@@ -8,6 +8,7 @@ import asyncio
 import signal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cmdexec.errors import CmdexecError
 from cmdexec.link.memory_posix import give_back_large_blocks
@@ -99,7 +100,7 @@ async def _joined(
 
     async with asyncio.TaskGroup() as tasks:
         joining = tasks.create_task(join())
-        others = [tasks.create_task(wishes.came.wait())]
+        others: list[asyncio.Task[Any]] = [tasks.create_task(wishes.came.wait())]
         if stop is not None:
             others.append(tasks.create_task(wishes.when(stop)))
         await asyncio.wait([joining, others[0]], return_when=asyncio.FIRST_COMPLETED)

@@ -53,6 +53,7 @@ class Turns:
     forgotten  told of each attempt that is over and acknowledged
     full       told when the worker has started as many jobs as it shall
     spawned    attempts started so far
+    fault      why the journal cannot be written; None: it can
     """
 
     def __init__(
@@ -67,7 +68,8 @@ class Turns:
         self._spool, self._slots, self._sender, self._runner, self._lease = spool, slots, sender, runner, lease
         self._settings, self._clock, self._log = settings, runtime.clock, runtime.log
         self._loop = asyncio.get_running_loop()
-        self._scheduled = self._failing = False
+        self.fault: str | None = None
+        self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._fitting: asyncio.TimerHandle | None = None
@@ -284,14 +286,14 @@ class Turns:
         try:
             self._spool.journal(self._records)
         except OSError as wrong:
-            if not self._failing:
+            if self.fault is None:
                 self._log.warning("the journal cannot be written; no job is started", error=wrong.strerror)
-            self._failing = True
+            self.fault = wrong.strerror or type(wrong).__name__
             self._wait()
             return False
         self._records.clear()
-        if self._failing:
-            self._failing = False
+        if self.fault is not None:
+            self.fault = None
             self._log.info("the journal can be written again")
         return True
 

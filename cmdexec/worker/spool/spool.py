@@ -32,6 +32,7 @@ class Spool:
     memory   bytes of output in memory
     on_disk  bytes of output on disk
     away     the server cannot be reached: what memory has no room for goes to disk without waiting
+    fault    why its folder cannot be changed; None: it can
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Spool:
         self.memory = 0
         self.on_disk = 0
         self.away = True
+        self.fault: str | None = None
         self.relieved: Callable[[Sequence[str]], None] = lambda _keys: None
         self._folder = str(folder)
         self._journal = journal
@@ -54,7 +56,6 @@ class Spool:
         self._paused: set[str] = set()
         self._work = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._failing = False
 
     @property
     def size(self) -> int:
@@ -185,7 +186,7 @@ class Spool:
             await self.turn()
             if self._dirty or self._doomed:
                 self._work.set()
-            if self._failing:
+            if self.fault is not None:
                 await self._runtime.clock.sleep(self._settings.spool_write_sec)
                 self._work.set()
 
@@ -195,7 +196,7 @@ class Spool:
         planned = self._plan()
         doomed, self._doomed = self._doomed, []
         if not planned and not doomed:
-            if self._failing:
+            if self.fault is not None:
                 self._told(await self._runtime.threads.run(lambda: probe(self._folder)))
             return
         faults, kept = await self._runtime.threads.run(lambda: _carry_out([writes for _, _, writes in planned], doomed))
@@ -241,8 +242,8 @@ class Spool:
 
     def _told(self, fault: OSError | None) -> None:
         """Say once when the disk begins to fail, and once when it works again."""
-        if (fault is not None) != self._failing:
-            self._failing = fault is not None
+        before, self.fault = self.fault, None if fault is None else fault.strerror or type(fault).__name__
+        if (before is None) != (fault is None):
             if fault is not None:
                 self._runtime.log.warning(
                     "the spool's folder cannot be changed; jobs wait where memory is full", error=fault.strerror

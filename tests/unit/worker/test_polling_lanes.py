@@ -10,7 +10,7 @@ from aiohttp import web
 from cmdexec.link.socket import Close
 from cmdexec.protocol.codec import ask
 from cmdexec.protocol.messages import Done, Heartbeat, Held, OutputHeader, Released
-from tests.support.http_line import NAMED, OK, Line, lined, lost, says
+from tests.support.http_line import BEAT, NAMED, OK, REGISTERED, Line, lined, lost, says
 from tests.support.waiting import becomes, stays
 from tests.support.worker import job_id
 
@@ -188,3 +188,21 @@ async def test_orders_that_come_with_any_answer_to_a_heartbeat_are_heard(tmp_pat
         line.line.put(ask("heartbeat", [Heartbeat(jobs=())], 5))
         await becomes(lambda: 5 in line.heard.answers, "it is answered")
         assert line.heard.orders == [("stop", [other]), ("cancel", [NAMED])] * 3
+
+
+async def test_a_call_about_the_worker_itself_that_hangs_is_made_again_within_its_lease(tmp_path: Path) -> None:
+    """All that it says of itself goes in one order: one call that is never answered would cost it its lease."""
+    async with lined(tmp_path, call_timeout_sec=30) as line:
+        line.script.answers["register"] = [says({**REGISTERED, "leaseSec": 1})]
+        await line.open()
+
+        async def hangs(_: web.Request) -> web.Response:
+            await asyncio.Event().wait()
+            return web.Response()
+
+        line.script.answers["heartbeat"] = [hangs, says(BEAT)]
+        began = asyncio.get_running_loop().time()
+        line.line.put(ask("start", [Held(**ABOUT)], 3))
+        await becomes(lambda: 3 in line.heard.answers, "it is answered")
+        assert 0.25 <= asyncio.get_running_loop().time() - began < 1
+        assert len(line.script.of("heartbeat")) == 3

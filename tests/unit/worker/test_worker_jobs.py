@@ -274,6 +274,8 @@ async def test_while_the_journal_cannot_be_written_nothing_starts_and_results_st
             beats = len(server.of("heartbeat"))
             await server.until(lambda: len(server.of("heartbeat")) > beats + 1, "it has heard that, and lives")
             assert len(server.of("start")) == 1
+            said = "its journal cannot be written (File too large), so it begins no job"
+            assert server.of("heartbeat")[-1].stats.trouble == said, "and says so to its server"
             os.mkfifo(gate)  # has no size
             (done,) = await server.results(1)
             assert (done.job_id, done.exit_code) == (job_id(1), 0)
@@ -281,3 +283,6 @@ async def test_while_the_journal_cannot_be_written_nothing_starts_and_results_st
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         await server.results(2)
         assert server.bytes_of(job_id(2)) == b"second\n"
+        beats = len(server.of("heartbeat"))
+        await server.until(lambda: len(server.of("heartbeat")) > beats, "another heartbeat")
+        assert server.of("heartbeat")[-1].stats.trouble is None
