@@ -1,4 +1,4 @@
-"""Messages of workers made at random from the structs: of the right form with extreme values, or broken.
+"""Messages of workers and people made at random from the structs: of the right form with extreme values, or broken.
 
 All comes from the one `random.Random` that is handed in, so a seed gives the same messages again.
 """
@@ -13,6 +13,7 @@ from msgspec import inspect
 
 from cmdexec.protocol.messages import OutputHeader
 from cmdexec.protocol.operations import BY_NAME, FRAMES, ROUTES, Permission
+from cmdexec.protocol.watching import UP
 from tests.api.bad.fields import choices
 
 TEXTS = (
@@ -63,6 +64,7 @@ class Fuzz:
         self.jobs = jobs
         named = {op: name for op, name in FRAMES.items() if op != "output"} | {name: name for name in WORKERS_POSTS}
         self._kinds = {op: inspect.type_info(BY_NAME[name].request) for op, name in named.items()}
+        self._kinds |= {op: inspect.type_info(kind) for op, kind in UP.items()}
         self._header = inspect.type_info(OutputHeader)
 
     def message(self, op: str, *, broken: bool) -> str | bytes:
@@ -148,7 +150,10 @@ class Fuzz:
         }
         if "jobId" in fields:
             job_id, attempt = self._rng.choice(self.jobs)
-            made |= {"jobId": job_id, "attempt": attempt if self._rng.random() < 0.8 else made["attempt"]}
+            if "attempt" in fields:
+                made |= {"jobId": job_id, "attempt": attempt if self._rng.random() < 0.8 else made["attempt"]}
+            elif "jobId" in made:
+                made["jobId"] = job_id
         made.pop("workerId", None)
         return made
 
