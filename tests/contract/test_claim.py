@@ -2,7 +2,10 @@
 
 import asyncio
 
-from cmdexec.model.job import Spec, Status
+import msgspec
+
+from cmdexec.model.job import Job, Spec, Status
+from cmdexec.model.parts import Part
 from cmdexec.store.contract.jobs_write import Applied
 from tests.contract.engines import Place, Store
 from tests.contract.making import as_claimed, changed, inserted, job, jobs, running, wanted, write
@@ -115,3 +118,29 @@ async def test_a_job_that_is_queued_again_is_claimed_again_with_a_new_number(sto
     assert isinstance(outcome, Applied)
     (second,) = await store.jobs_write.claim(wanted("c2", worker_id="w2", session="s2"))
     assert (first.attempt, second.attempt, second.worker_id, second.session) == (1, 2, "w2", "s2")
+
+
+def parted(number: int, klass: str, rank: int) -> Job:
+    return job(number, rank=rank, klass=klass, spec=Spec(command=("true",), cpu=PARTS[klass].cpu))
+
+
+PARTS = {"one": Part(1.0, 0), "two": Part(2.0, 0)}
+
+
+async def test_a_claim_takes_no_more_than_what_is_free_and_small_ones_pass_large_ones(store: Store) -> None:
+    await inserted(
+        store, parted(0, "one", 0), parted(1, "two", 1), parted(2, "two", 2), parted(3, "one", 3), parted(4, "one", 4),
+        job(5, rank=5), job(6, rank=6),
+    )  # fmt: skip
+    asked = wanted("c1", limit=5, klasses=("one", "two", ""))
+    asked = msgspec.structs.replace(asked, parts=PARTS, free=Part(4.0, 0))
+    assert [one.job_id for one in await store.jobs_write.claim(asked)] == [job(n).job_id for n in (0, 1, 3, 5, 6)]
+
+
+async def test_only_the_first_of_all_is_claimed_ahead_of_what_is_free(store: Store) -> None:
+    await inserted(store, parted(0, "two", 0), parted(1, "two", 1), parted(2, "one", 2), parted(3, "one", 3))
+    asked = wanted("c1", limit=5, klasses=("one", "two"))
+    asked = msgspec.structs.replace(asked, parts=PARTS, free=Part(1.0, 0), ahead=True)
+    assert [one.job_id for one in await store.jobs_write.claim(asked)] == [job(0).job_id, job(2).job_id]
+    again = msgspec.structs.replace(asked, claim=wanted("c2").claim, klasses=("one",))
+    assert [one.job_id for one in await store.jobs_write.claim(again)] == [job(3).job_id]

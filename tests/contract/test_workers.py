@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
+from cmdexec.store.contract.workers import Given
 from tests.contract.engines import Place, Store
 from tests.contract.making import NOW, worker
 
@@ -37,6 +38,33 @@ async def test_a_revoked_worker_stays_revoked_when_it_registers_again(place: Pla
     (row,) = await store.reads.workers.get(["w1"])
     assert row is not None
     assert (row.revoked, row.session) == (True, "s2")
+
+
+async def test_what_people_gave_a_worker_stays_whatever_it_says(place: Place) -> None:
+    store = place.open()
+    assert await store.reads.workers.change("w1", draining=True) is None
+    await store.reads.workers.register(worker("w1", token_labels={"zone": "a"}))
+    changed = await store.reads.workers.change("w1", draining=True, labels={"gpu": "", "rack": "7"})
+    assert changed is not None
+    assert (changed.given.draining, changed.all_labels) == (True, {"zone": "a", "rack": "7"})
+    assert (await store.reads.workers.change("w1", name="nightly")) is not None
+    before = await store.reads.workers.register(worker("w1", name="another", labels={"gpu": "t4"}))
+    assert before is not None
+    assert before.given == Given("nightly", {"gpu": "", "rack": "7"}, draining=True)
+    store = await place.reopen()
+    (row,) = await store.reads.workers.get(["w1"])
+    assert row is not None
+    assert (row.called, row.all_labels, row.given.draining) == ("nightly", {"rack": "7"}, True)
+
+
+async def test_who_revoked_a_worker_first_stays_known(store: Store) -> None:
+    assert await store.reads.workers.revoke("w1", "ann") is None
+    await store.reads.workers.register(worker("w1"))
+    for by in ("ann", "bo"):
+        row = await store.reads.workers.revoke("w1", by)
+        assert row is not None
+        assert (row.revoked, row.given.by) == (True, "ann")
+    assert (await store.reads.workers.get(["w1"])) == [row]
 
 
 async def test_workers_are_listed_by_id_page_by_page(store: Store) -> None:

@@ -75,6 +75,7 @@ class Dispatch:
         """Give out what there is; returns whether to look again soon, for jobs that may be taken back then."""
         if self._jobs.draining:
             return False
+        await self._recalls.behind(tuple(self._desk.members.values()), self._desk.now())
         failed = await self._claims()
         able = self._able()
         hungry = [member for member in able if member.open_slots]

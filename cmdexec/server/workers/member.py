@@ -7,7 +7,7 @@ import msgspec
 
 from cmdexec.model.job import Job, Status
 from cmdexec.model.matching import Machine, Needs, matches, needs_of
-from cmdexec.model.pace import Pace, prefetch
+from cmdexec.model.pace import SHORT_SEC, Pace, prefetch
 from cmdexec.model.parts import Capacity, Free, Part
 from cmdexec.protocol.messages import Held, Register, Stats
 from cmdexec.server.jobs import Holder
@@ -112,6 +112,7 @@ class Member:
         self.process = Process()
         self._given: dict[str, Given] = {}
         self._running = 0
+        self._moved_at = now
         self._parts = 0
         self._crowded: tuple[Free, dict[str, str], Free] | None = None
         self._batch = 0
@@ -210,12 +211,25 @@ class Member:
         """Whether it may have a job whose part is not free yet: one at a time."""
         return not self.crowded
 
+    def stuck(self, now: float) -> bool:
+        """Whether its pace is that of the past: all slots have been taken for longer than short jobs do."""
+        return self._running >= self.slots and now - self._moved_at > SHORT_SEC
+
+    def behind(self, now: float) -> list[str]:
+        """What it was given ahead, and will not begin as soon as was thought."""
+        if not (self.stuck(now) and self.surplus):
+            return []
+        crowded = self.crowded
+        return [job_id for job_id, given in self._given.items() if given.started_at is None and job_id not in crowded]
+
     def room(self, now: float, most: int) -> int:
         """How many more it may be given: for its free slots, and ahead of them as its pace allows; none while some have
         to be sent yet."""
         if self.unsent:
             return 0
-        ahead = prefetch(self.slots, self.pace, now, self.round_trip or 0.0, most) if most else 0
+        ahead = 0
+        if most and not self.stuck(now):
+            ahead = prefetch(self.slots, self.pace, now, self.round_trip or 0.0, most)
         if ahead and self.surplus * _REFILL_BELOW > ahead:
             return 0
         return max(0, self.slots + ahead - self._busy)
@@ -296,12 +310,13 @@ class Member:
             given = self.take(job_id, attempt)
             if given is not None and given.started_at is not None and job is not None and job.ended:
                 self.pace.ended(now, now - given.started_at)
+                self._moved_at = now
             return
         given = self._given.get(job_id)
         if given is None and job is not None:
             self.give((job,), now)
         elif given is not None and job is not None and given.started_at is None and job.status is not Status.ASSIGNED:
-            given.started_at = now
+            given.started_at = self._moved_at = now
             self._running += 1
             self._crowded = None
             self._trip(now - given.given_at)

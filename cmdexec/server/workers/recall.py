@@ -67,6 +67,13 @@ class Recalls:
                     stalled[job_id].paused_until = now + self._pause_sec
         return soon or len(old) > need
 
+    async def behind(self, members: Iterable[Member], now: float) -> None:
+        """Take back what was given ahead to members whose jobs turned out to be long: in the queue it is overtaken by
+        what is more urgent, expires, and is seen to wait."""
+        old = [job_id for member in members for job_id in member.behind(now)]
+        if old:
+            await self._jobs.turn(jobs.recall(old))
+
     def moves(
         self, members: Iterable[Member], hungry: Sequence[Member], now: float
     ) -> tuple[list[tuple[str, Member]], bool]:

@@ -258,3 +258,27 @@ async def test_the_loop_goes_on_when_the_store_was_away(tmp_path: Path) -> None:
             await eventually(lambda: len(worker.assigned()) == 1, "it was not given out")
             running.cancel()
         assert len({wanted.claim.claim_id for wanted in tries}) == 1  # type: ignore[attr-defined]
+
+
+async def test_what_was_given_ahead_is_taken_back_when_the_jobs_turn_out_to_be_long(server: Core) -> None:
+    worker = await ready(server, "w1", 2)
+    await paced(server, worker)
+    await server.submit(6)
+    await server.dispatch.give_out()
+    begun, ahead = worker.assigned()[:2], worker.assigned()[2:]
+    assert len(ahead) == 4
+    await worker.start(*begun)
+    server.clock.go_on(1.9)
+    await worker.beat(*worker.assigned())
+    await server.dispatch.give_out()
+    assert worker.sent.items("stop") == [], "they may end any moment"
+    server.clock.go_on(0.2)
+    await worker.beat(*worker.assigned())
+    await server.dispatch.give_out()
+    assert {order.job_id for order in worker.sent.items("stop")} == {job_id for job_id, _ in ahead}
+    urgent = (await server.submit(1, priority=9))[0].job_id
+    await server.dispatch.give_out()
+    assert len(worker.assigned()) == 6, "nothing more is given ahead"
+    await worker.done(*begun[0])
+    await server.dispatch.give_out()
+    assert worker.assigned()[6][0] == urgent
