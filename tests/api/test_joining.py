@@ -1,6 +1,7 @@
 """Machines that become workers with a join token (S8), over HTTP."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -76,6 +77,24 @@ async def test_of_many_at_once_as_many_join_as_there_are_uses(server: Running) -
     assert len(workers) == 3
     assert {one.error["code"] for one in came if isinstance(one, ApiError)} == {"bad_join_token"}
     assert set(state(server, token)["workers"]) == workers
+
+
+async def test_who_was_revoked_neither_works_nor_joins_again_even_if_it_never_came(server: Running) -> None:
+    """S10: what a leaked token let in can be shut out, whatever it did since."""
+    token = make(server, uses=2, labels={"room": "1"})["token"]
+    for comes in (True, False):
+        mine = credential()
+        worker_id, headers = join(server, token, mine, name="m1")["workerId"], {"x-worker-token": mine}
+        if comes:
+            async with speaking(server.url, headers) as speaker:
+                await speaker.ask("register", {"slots": 1})
+        revoked = server.api().ask("DELETE", f"/api/workers/{worker_id}")
+        assert (revoked["state"], revoked["name"], revoked["labels"]) == ("revoked", "m1", {"room": "1"})
+        status, _, body = Api(server.url).call("POST", "/api/workers/register", {"slots": 1}, headers)
+        assert (status, json.loads(body)["error"]["message"]) == (403, "This worker was revoked.")
+        with pytest.raises(ApiError) as refused:
+            join(server, token, mine)
+        assert (refused.value.status, refused.value.error["code"]) == (403, "forbidden")
 
 
 def test_a_join_token_opens_nothing_else(server: Running) -> None:

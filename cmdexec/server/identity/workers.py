@@ -55,8 +55,10 @@ class WorkerIdentities:
         if known is not None and known[1] >= self._runtime.clock.elapsed():
             return known[0]
         row = await self._credentials.get(secret_hash)
-        if row is None or row.revoked:
+        if row is None:
             raise bad_worker_token()
+        if row.revoked:
+            raise _revoked_worker()
         return await self._unless_revoked(secret_hash, row.worker_id)
 
     async def _unless_revoked(self, key: str, worker_id: str) -> str:
@@ -65,7 +67,7 @@ class WorkerIdentities:
             return known[0]
         (row,) = await self._workers.get([worker_id])
         if row is not None and row.revoked:
-            raise Refused("forbidden", "This worker was revoked.", mend="Enrol it anew.")
+            raise _revoked_worker()
         self._known[key] = (worker_id, asked + self._cache_sec)
         self._known.move_to_end(key)
         while len(self._known) > _KEPT:
@@ -92,3 +94,7 @@ class WorkerIdentities:
         now = self._runtime.clock.now()
         await self._credentials.insert(CredentialRow(hash_of(made), self._runtime.ids.new(), now))
         await self._runtime.threads.run(lambda: write_private(path, made))
+
+
+def _revoked_worker() -> Refused:
+    return Refused("forbidden", "This worker was revoked.", mend="Let it join again, with a new join token.")

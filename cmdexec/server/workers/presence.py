@@ -16,6 +16,7 @@ from cmdexec.server.workers.desk import Desk
 from cmdexec.server.workers.link import WorkerLink
 from cmdexec.server.workers.outbox import Outbox
 from cmdexec.server.workers.polls import Polls
+from cmdexec.server.workers.rows import never_registered
 from cmdexec.server.workers.said import Said
 from cmdexec.server.workers.turn import ASKS_AT_ONCE
 from cmdexec.settings.server import ServerSettings
@@ -58,6 +59,7 @@ class Presence:
         self.polls = Polls(self.desk)
         self.classes = Classes(reads.classes)
         self._workers = reads.workers
+        self._credentials = reads.credentials
         self._jobs = jobs
         self._notify = notify
         notify.listen(TellWorker, self._tell)
@@ -93,13 +95,17 @@ class Presence:
         await self.desk.changed(worker_id)
 
     async def revoke(self, worker_id: str, by: str) -> WorkerRow | None:
-        """Shut the worker out for good, at once; what it holds is as if its lease were over. The row after that, None
-        if there is none. Raises Unavailable: then it may be asked again."""
+        """Shut the worker out for good, at once, also one that has joined and never came; what it holds is as if its
+        lease were over. The row after that, None if there is none. Raises Unavailable: then it may be asked again."""
         row: WorkerRow | None = None
 
         async def revoke() -> WorkerRow | None:
             nonlocal row
+            joined = await self._credentials.of(worker_id)
+            if joined is not None and (await self._workers.get([worker_id])) == [None]:
+                await self._workers.register(never_registered(joined))
             row = await self._workers.revoke(worker_id, by)
+            await self._credentials.revoke_of(worker_id)
             return row
 
         await self.desk.changed(worker_id, revoke)

@@ -23,6 +23,15 @@ def worker_row(holder: Holder, message: Register, now: int, credential: Credenti
     )  # fmt: skip
 
 
+def never_registered(credential: CredentialRow) -> WorkerRow:
+    """Of one that has joined and nothing more, so that there is something to revoke."""
+    return WorkerRow(
+        worker_id=credential.worker_id, name=credential.name or credential.worker_id, session=credential.worker_id,
+        instance_id="", version="", protocol="", platform="", slots=0, registered_at=credential.created_at,
+        token_labels=credential.labels,
+    )  # fmt: skip
+
+
 def registered(row: WorkerRow) -> Register:
     """What the worker said when it registered last."""
     return Register(

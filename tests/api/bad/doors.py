@@ -184,7 +184,7 @@ DOORS = (
     post("nobody registers", REGISTER, b"{}",
         401, "unauthorized", None, "This is for workers.", "Send the worker's token as `x-worker-token`.", who="none"),
     post("a revoked worker registers", REGISTER, b"{}",
-        403, "forbidden", None, "This worker was revoked.", "Enrol it anew.", who="fired"),
+        403, "forbidden", None, "This worker was revoked.", "Let it join again, with a new join token.", who="fired"),
     post("another's name", REGISTER, b'{"workerId":"other"}',
         403, "forbidden", "workerId", "This credential is that of worker worker-1, not of other.",
         "Leave WORKER_ID unset: the credential says which worker it is.", who="worker"),
