@@ -33,6 +33,10 @@ BY_REASON: dict[str, Job] = {
 """Jobs that fail by themselves."""
 
 
+ASSIGNED = 5
+"""They come last: who holds them says nothing more, so they would soon be taken from it."""
+
+
 class Puppet:
     """A worker that says what it is told to: by the six calls of a worker that polls."""
 
@@ -98,13 +102,20 @@ def fill(server: Server, folder: Path) -> dict[str, Job]:
         running = submit([{"command": "echo begun; sleep 600"} for _ in range(4)], "running")
         for job_id in running:
             api.wait_status(job_id, "running")
-        submit([{"command": "true", **NEVER} for _ in range(1000 - len(wanted))], "queued")
+        submit([{"command": "true", **NEVER} for _ in range(1000 - ASSIGNED - len(wanted))], "queued")
 
-        def stand() -> bool:
-            jobs = api.jobs(list(wanted))
-            return all((job["status"], job["reason"]) == wanted[job["jobId"]] for job in jobs)
+        def otherwise() -> list[tuple[Any, ...]]:
+            stands = [(job, (job["status"], job["reason"])) for job in api.jobs(list(wanted))]
+            return [(job["command"], wanted[job["jobId"]], so) for job, so in stands if so != wanted[job["jobId"]]]
 
-        until(stand, "all jobs stand as they shall", 120, step=0.5)
+        try:
+            until(lambda: not otherwise(), "all jobs stand as they shall", 60, step=0.5)
+        except AssertionError as late:
+            raise AssertionError(f"job, as it shall stand, as it stands: {otherwise()[:20]}") from late
+        holds = Puppet(server, "holds")
+        submit([holds.job() for _ in range(ASSIGNED)], "assigned")
+        holds.take(ASSIGNED, claim="kept")
+        assert not otherwise()
         server.kill9()
     return {job_id: {"status": status, "reason": reason} for job_id, (status, reason) in wanted.items()}
 
@@ -120,9 +131,6 @@ def _puppets(server: Server, submit: Any) -> None:
     submit([vanishes.job(onLost="requeue", maxLost=0) for _ in range(5)], "failed", "lost")
     submit([vanishes.job() for _ in range(5)], "unknown")
     vanishes.take(10)
-    holds = Puppet(server, "holds")
-    submit([holds.job() for _ in range(5)], "assigned")
-    holds.take(5, claim="kept")
 
 
 def main() -> None:
