@@ -97,8 +97,9 @@ def _say_who(kept: "Login", as_json: bool) -> None:
 
 
 @click.command()
+@json_option("Print one JSON object: the server, null if nobody was logged in, and whether it was told.")
 @calls_server
-def logout(caller: Caller) -> None:
+def logout(caller: Caller, as_json: bool) -> None:
     """End the login that is kept, here and on its server.
 
     Example: `cmdexec logout`
@@ -115,20 +116,30 @@ def logout(caller: Caller) -> None:
         kept = None  # nothing that could be ended on a server
     if kept is None:
         forget_login(path)
-        tell("Nobody is logged in.")
+        _say_left(None, None, as_json)
         return
 
     async def log_out(client: "Client") -> None:
         await client.logout()
 
     forget_login(path)
+    failed = None
     try:
         caller.call(log_out, lambda: Access(kept.url, kept.token))
     except CmdexecError as wrong:
-        if wrong.code != "unauthorized":  # that one is over already
-            tell(f"The login is forgotten here; its server was not told, so its token stays good for its time. {wrong}")
-            return
-    tell(f"Logged out of {kept.url}.")
+        failed = None if wrong.code == "unauthorized" else wrong  # that login is over already
+    _say_left(kept.url, failed, as_json)
+
+
+def _say_left(url: str | None, failed: CmdexecError | None, as_json: bool) -> None:
+    if as_json:
+        print_json({"url": url, "told": url is not None and failed is None})
+    elif url is None:
+        tell("Nobody is logged in.")
+    elif failed is not None:
+        tell(f"The login is forgotten here; its server was not told, so its token stays good for its time. {failed}")
+    else:
+        tell(f"Logged out of {url}.")
 
 
 @click.command()

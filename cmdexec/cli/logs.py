@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from cmdexec.cli.caller import Caller, calls_server
+from cmdexec.cli.caller import Caller, calls_server, json_option
 from cmdexec.cli.exits import OK
 from cmdexec.cli.outcome import NOBODY_READS
 from cmdexec.cli.told import tell
@@ -13,7 +13,6 @@ from cmdexec.settings.declare import Kind, Setting
 from cmdexec.settings.parse import parse, wanted
 
 if TYPE_CHECKING:
-    from cmdexec.cli.printer import Printer
     from cmdexec.client import Client
     from cmdexec.protocol.requests import JobView
 
@@ -30,10 +29,12 @@ _TAIL = Setting("--tail", Kind.SIZE, None, "", frozenset(), unit="bytes", minimu
               help="Of this attempt, as `cmdexec show` counts them. [default: the last]")
 @click.option("--tail", metavar="SIZE", help="Of what is there already only so much: 4096, 64KiB.")
 @click.argument("name", metavar="JOB")
+@json_option("Print one JSON object a line: stream, offset, and data in base64.")
 @calls_server
 def logs(
-    caller: Caller, name: str, follow: bool, stderr: bool, both: bool, attempt: int | None, tail: str | None
-) -> int:
+    caller: Caller, name: str, follow: bool, stderr: bool, both: bool, attempt: int | None, tail: str | None,
+    as_json: bool,
+) -> int:  # fmt: skip
     """Print what a job wrote, byte for byte.
 
     JOB is an id, its first 6 characters or more, or `last` for the newest of yours. It ends with 0 however the job
@@ -50,17 +51,17 @@ def logs(
 
     async def printed(client: "Client") -> None:
         from cmdexec.cli.naming import find_job
-        from cmdexec.cli.printer import Printer
 
-        printer, job_id = Printer(), await find_job(client, name)
+        printing, job_id = _Printing(apart=both, as_json=as_json), await find_job(client, name)
         if follow:
-            await _followed(client, job_id, printer, streams, last)
+            await _followed(client, job_id, printing, streams, last)
             return
         job = None if last is None else await client.status(job_id)
         for stream in streams:
-            start = 0 if job is None or last is None else _start(job, stream, attempt, last)
-            async for piece in client.output(job_id, stream, attempt=attempt, start=start):
-                await printer.write(stream if both else "stdout", piece)
+            offset = 0 if job is None or last is None else _start(job, stream, attempt, last)
+            async for piece in client.output(job_id, stream, attempt=attempt, start=offset):
+                await printing.piece(stream, offset, piece)
+                offset += len(piece)
 
     try:
         caller.call(printed)
@@ -69,8 +70,27 @@ def logs(
     return OK
 
 
+class _Printing:
+    """Pieces on standard output, or each stream on the one of its name (`apart`), or as JSON."""
+
+    def __init__(self, *, apart: bool, as_json: bool) -> None:
+        from cmdexec.cli.printer import Printer
+
+        self._printer = Printer()
+        self._apart = apart and not as_json
+        self._as_json = as_json
+
+    async def piece(self, stream: str, offset: int, data: bytes) -> None:
+        """Returns when it is written. Raises OSError: BrokenPipeError when nobody reads it."""
+        if self._as_json:
+            import msgspec
+
+            data = msgspec.json.encode({"stream": stream, "offset": offset, "data": data}) + b"\n"
+        await self._printer.write(stream if self._apart else "stdout", data)
+
+
 async def _followed(
-    client: "Client", job_id: str, printer: "Printer", streams: tuple[Stream, ...], last: int | None
+    client: "Client", job_id: str, printing: _Printing, streams: tuple[Stream, ...], last: int | None
 ) -> None:
     """What is there, or the last of it, and what comes until the job ends."""
     from cmdexec.cli.outcome import as_sentence
@@ -89,7 +109,7 @@ async def _followed(
                 why = f"{as_sentence(event.why)} " if event.why else ""
                 tell(f"{why}The job runs again; this is run {event.run}.")
             elif isinstance(event, Piece) and event.stream in streams:
-                await printer.write(event.stream if len(streams) > 1 else "stdout", event.data)
+                await printing.piece(event.stream, event.offset, event.data)
 
 
 def _start(job: "JobView", stream: Stream, attempt: int | None, tail: int) -> int:

@@ -104,17 +104,27 @@ def test_thousands_are_submitted_in_their_order_and_repeating_it_submits_none_tw
     assert place.words("cancel", *ids)[1::2] == ["cancelled"] * 1500
 
 
+def login_typed(password: str, environment: dict[str, str]) -> None:
+    """Log in on a terminal, as a person does; what is typed as password is not shown."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, [sys.executable, "-m", "cmdexec", "login"], environment)
+    shown = b""
+    for asked, typed in ((b"E-mail: ", "viewer@example.com"), (b"Password: ", password), (b"Logged in to ", "")):
+        while asked not in shown:
+            shown += os.read(terminal, 4096)
+        os.write(terminal, f"{typed}\n".encode())
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    os.close(terminal)
+    assert password.encode() not in shown
+
+
 def test_a_viewer_looks_and_changes_nothing(place: Place) -> None:
     password = place.words("users", "add", "viewer@example.com", "--role", "viewer")[0]
     own = {"SERVER_URL": place.server.url, "LOGIN_FILE": str(place.folder / "viewer.json"), "DATA_DIR": ""}
-    with subprocess.Popen(
-        [sys.executable, "-m", "cmdexec", "login", "--email", "viewer@example.com", "--password-stdin"],
-        stdin=subprocess.PIPE, env=clean_environment(HOME=str(place.folder), **own),
-    ) as login:  # fmt: skip
-        login.communicate(f"{password}\n".encode(), timeout=30)
-    assert login.returncode == 0
+    login_typed(password, clean_environment(HOME=str(place.folder), **own))
     assert "viewer@example.com (viewer)" in place("whoami", **own).stdout.decode()
-    assert place("jobs", **own).stdout
+    assert place("workers", **own).stdout.startswith(b"w1\tonline\t")
     for refused in (["submit", "--", "true"], ["workers", "drain", "w1"]):
         assert "which you do not have" in place(*refused, code=1, **own).stderr
     place("users", "disable", "viewer@example.com")

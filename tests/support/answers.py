@@ -10,7 +10,6 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from cmdexec import log
 from cmdexec.cli.main import command_line
 from cmdexec.protocol.listing import JobRow, JobsPage
 from cmdexec.protocol.requests import UserView, WorkerView
@@ -60,7 +59,6 @@ class Answers:
     async def up(self, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
         """Serve, and let the environment name this server."""
         await self.server.start_server()
-        monkeypatch.setattr(log, "set_up", lambda *_args: None)  # it would take the log away from pytest
         for name, value in {
             "SERVER_URL": self.url, "CMDEXEC_TOKEN": TOKEN, "RETRY_FIRST_SEC": "10ms", "RETRY_MAX_SEC": "50ms",
         }.items():  # fmt: skip

@@ -56,7 +56,10 @@ async def test_a_login_is_kept_and_used_and_ended(
         assert await server.run("logout") == 0
         assert server.asked[2].path == "/api/auth/logout"
         assert await server.run("logout") == 0
-    assert capsys.readouterr().err == f"cmdexec: Logged out of {url}.\ncmdexec: Nobody is logged in.\n"
+        assert await server.run("logout", "--json") == 0
+    told = capsys.readouterr()
+    assert told.err == f"cmdexec: Logged out of {url}.\ncmdexec: Nobody is logged in.\n"
+    assert json.loads(told.out) == {"url": None, "told": False}
     assert not kept.exists()
 
 

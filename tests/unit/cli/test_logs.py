@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
-from cmdexec import log
-from cmdexec.protocol.requests import CancelledView, CancelView, JobsView, OutputView, StreamView
+from cmdexec.protocol.requests import AttemptView, CancelledView, CancelView, JobsView, OutputView, StreamView
 from tests.support.answers import Answers, Refusal
 from tests.support.plays import Plays, end, output
 from tests.support.scripted import JOB_ID, TOKEN, job
@@ -47,6 +47,30 @@ async def test_a_tail_is_asked_for_from_where_it_begins(
     assert capfdbinary.readouterr().out == BYTES[-56:] * 2
 
 
+async def test_the_tail_of_an_earlier_attempt_is_counted_from_its_own_end(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: Captured
+) -> None:
+    blank: dict[str, Any] = {field.name: None for field in msgspec.structs.fields(AttemptView) if field.required}
+    blank |= {"run": 1, "worker_id": "w", "started_at": "2026-11-25T10:00:00.000Z", "ok": False}
+    attempts = tuple(AttemptView(**blank | {"attempt": at, "output": stored(at * 100)}) for at in (1, 2))
+    view = job(output=stored(200), attempts=attempts)
+    async with Answers({OUTPUT: b"x", STATUS: view}).up(monkeypatch) as server:
+        assert await server.run("logs", "--tail", "10", "--attempt", "1", JOB_ID) == 0
+        assert server.asked[-1].headers["Range"] == "bytes=90-"
+        assert await server.run("logs", "--tail", "10", "--attempt", "3", JOB_ID) == 0
+        assert server.asked[-1].headers["Range"] == "bytes=0-"
+
+
+async def test_with_json_each_piece_is_an_object(monkeypatch: pytest.MonkeyPatch, capfdbinary: Captured) -> None:
+    async with Answers({OUTPUT: b"\x00\xff", STATUS: job(output=stored(5))}).up(monkeypatch) as server:
+        assert await server.run("logs", "--json", "--both", "--tail", "2", JOB_ID) == 0
+    told = capfdbinary.readouterr()
+    assert [json.loads(line) for line in told.out.splitlines()] == [
+        {"stream": stream, "offset": 3, "data": "AP8="} for stream in ("stdout", "stderr")
+    ]
+    assert told.err == b""
+
+
 async def test_following_goes_on_to_the_end_and_ends_well(
     monkeypatch: pytest.MonkeyPatch, capfdbinary: Captured
 ) -> None:
@@ -54,7 +78,6 @@ async def test_following_goes_on_to_the_end_and_ends_well(
     play = Plays(output("stdout", 0, b"begun"), output("stderr", 0, b"oops"), output("stdout", 5, b" ended"),
                  end("failed", reason="exit", exit_code=3))  # fmt: skip
     await play.server.start_server()
-    monkeypatch.setattr(log, "set_up", lambda *_args: None)  # it would take the log away from pytest
     monkeypatch.setenv("SERVER_URL", play.url)
     monkeypatch.setenv("CMDEXEC_TOKEN", TOKEN)
     run = Answers({}).run
