@@ -22,8 +22,9 @@ _NAMES = ", ".join(workload.name for workload in WORKLOADS)
 @click.option("--only", metavar="W1,W2", help=f"These workloads alone: {_NAMES}.")
 @click.option("--pairs", type=click.IntRange(1, 99), default=7, help="Runs, each between two floors. [default: 7]")
 @click.option(
-    "--slots", type=click.IntRange(1, 16), metavar="N", help="How many jobs run at once. [default: as a worker ships]"
-)
+    "--slots", type=click.IntRange(1, 16), metavar="N", default=16,
+    help="How many short jobs run at once, in W1, W4 and W9; at most 16. [default: 16]",
+)  # fmt: skip
 @click.option(
     "--dir", "folder", metavar="FOLDER", type=click.Path(path_type=Path),
     help="Where data lies meanwhile. [default: the disk of the server's data folder]",
@@ -33,7 +34,7 @@ _NAMES = ", ".join(workload.name for workload in WORKLOADS)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
 @click.option("--part", hidden=True, type=click.Choice(sorted(PARTS)))
 def bench(
-    only: str | None, pairs: int, slots: int | None, folder: Path | None, quick: bool, full: bool, as_json: bool,
+    only: str | None, pairs: int, slots: int, folder: Path | None, quick: bool, full: bool, as_json: bool,
     part: str | None,
 ) -> int:  # fmt: skip
     """Measure how fast cmdexec is on this machine, as ratios to what the bare machine does.
@@ -77,7 +78,7 @@ def _chosen(only: str | None) -> list[str]:
 
 
 def _measured(
-    names: list[str], *, pairs: int, slots: int | None, folder: Path | None, quick: bool, full: bool
+    names: list[str], *, pairs: int, slots: int, folder: Path | None, quick: bool, full: bool
 ) -> dict[str, dict[str, object]]:
     import asyncio
 

@@ -26,14 +26,14 @@ class Plan:
 
     folder   where data folders are made: a disk whose flushes are real
     pairs    runs of a workload, each between two floors
-    slots    how many jobs run at once; None: as shipped
+    slots    how many short jobs run at once, in W1, W4 and W9
     quick    little of everything: it shows that all of it works, and its figures mean nothing
     full     ten times as many jobs and workers where the table says so
     """
 
     folder: Path
     pairs: int = 7
-    slots: int | None = None
+    slots: int = 16
     quick: bool = False
     full: bool = False
 

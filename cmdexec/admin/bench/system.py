@@ -87,7 +87,7 @@ async def serving(
 
 @asynccontextmanager
 async def working(bench: Bench, server: Serving, *, url: str | None = None) -> AsyncIterator[Processes]:
-    """A worker as it is shipped, of that server, until the end of the block. `url`: where it finds the server."""
+    """A worker of that server with the stated slots, until the end of the block. `url`: where it finds the server."""
     folder = Path(tempfile.mkdtemp(prefix="cmdexec-bench-", dir=bench.plan.folder))
     lifeline = bench.lifeline(folder)
     process: subprocess.Popen[bytes] | None = None
@@ -95,7 +95,7 @@ async def working(bench: Bench, server: Serving, *, url: str | None = None) -> A
         process = _started(
             bench.myself(
                 "worker", "--headless", "--allow-host", "--server", url or server.url, "--data-dir", str(folder),
-                "--lifeline", str(lifeline.path), *_slots(bench),
+                "--lifeline", str(lifeline.path), "--slots", str(bench.plan.slots),
             ),
             folder / "worker.log", {"WORKER_TOKEN_SECRET": server.secret},
         )  # fmt: skip
@@ -108,9 +108,9 @@ async def working(bench: Bench, server: Serving, *, url: str | None = None) -> A
 
 
 @asynccontextmanager
-async def with_worker(bench: Bench) -> AsyncIterator[tuple[Serving, Processes]]:
-    """`cmdexec serve --with-worker`, once its worker is online."""
-    settings = {} if bench.plan.slots is None else {"SLOTS": str(bench.plan.slots)}
+async def with_worker(bench: Bench, *, slots: int | None = None) -> AsyncIterator[tuple[Serving, Processes]]:
+    """`cmdexec serve --with-worker`, once its worker is online. `slots`: stated, else as shipped."""
+    settings = {} if slots is None else {"SLOTS": str(slots)}
     async with serving(bench, "--with-worker", settings=settings) as server:
         yield server, await online(bench, server, server.pid)
 
@@ -148,10 +148,6 @@ async def until(
 def data_disk(folder: Path) -> Path:
     """The nearest folder at or above `folder` that exists: it is on the disk where that would be."""
     return next(one for one in (folder, *folder.parents) if one.is_dir())
-
-
-def _slots(bench: Bench) -> list[str]:
-    return [] if bench.plan.slots is None else ["--slots", str(bench.plan.slots)]
 
 
 def _started(command: Sequence[str], log: Path, settings: Mapping[str, str]) -> "subprocess.Popen[bytes]":

@@ -15,7 +15,7 @@ OURS = ("server", "worker", "warden")
 async def measure(bench: Bench) -> Measured:
     """Each run between two floors, and the median of the pairs."""
     count = bench.plan.size(2000, quick=40)
-    async with with_worker(bench) as (server, processes):
+    async with with_worker(bench, slots=bench.plan.slots) as (server, processes):
         await warmed_up(bench, server, processes)
         about = {"jobs": count, "slots": await slots_of(server)}
         pairs = [await _pair(bench, server, processes, count, number) for number in range(bench.plan.pairs)]
@@ -42,7 +42,7 @@ async def own_ratio(bench: Bench) -> float:
     """The ratio to the floor that this run has found, or finds now, with a few pairs."""
     if "W1" not in bench.rates:
         count = bench.plan.size(2000, quick=40)
-        async with with_worker(bench) as (server, processes):
+        async with with_worker(bench, slots=bench.plan.slots) as (server, processes):
             await warmed_up(bench, server, processes)
             pairs = [await _pair(bench, server, processes, count, n) for n in range(min(3, bench.plan.pairs))]
         bench.rates["W1"] = statistics.median(pair["ratio"] for pair in pairs)
