@@ -150,7 +150,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "workers.join", Permission.ANYONE, accounts.Join, accounts.Joined,
         "Become a worker with a join token.", effect=True, max_body=4 * KIB,
-        codes=("bad_join_token", "conflict", "too_many", "disk_full"),
+        codes=("bad_join_token", "too_many", "disk_full"),
     ),
     Operation(
         "join_tokens.create", Permission.MANAGE_WORKERS, accounts.NewJoinToken, accounts.JoinTokenView,

@@ -66,7 +66,7 @@ def test_each_refusal_says_which(server: Running) -> None:
             join(server, token, credential())
         error = refused.value.error
         assert (refused.value.status, error["code"], error["message"]) == (401, "bad_join_token", says)
-        assert error["mend"] == "Have a new one made: cmdexec join-token."
+        assert error["mend"] == "Have a new one made: cmdexec join-token create."
 
 
 async def test_of_many_at_once_as_many_join_as_there_are_uses(server: Running) -> None:

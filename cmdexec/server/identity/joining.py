@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from typing import Literal
 
 from cmdexec.clock import Millis, rfc3339
-from cmdexec.errors import Conflict, Refused
+from cmdexec.errors import Refused
 from cmdexec.protocol.accounts import Join, NewJoinToken
 from cmdexec.runtime import Runtime
 from cmdexec.server.identity.throttle import Throttle, source_key
 from cmdexec.server.identity.workers import hash_of
 from cmdexec.store.contract.identity import CredentialRow, JoinTokenRow, JoinTokens
+
+_MEND = "Have a new one made: cmdexec join-token create."
+_REVOKED_MEND = "To have this machine join again: cmdexec worker --rejoin --join TOKEN, with a new token."
 
 PREFIX = "cj_"
 _LENGTH = len(PREFIX) + 43
@@ -71,9 +74,9 @@ class Joining:
         return _state(row, self._runtime.clock.now())
 
     async def join(self, asked: Join, source: str) -> CredentialRow:
-        """The credential as it is kept from now on; the same again is answered the same, whatever has become of the
-        token. Raises Refused(`bad_join_token` | `forbidden`), Conflict(`conflict`) for a credential that came with
-        another token, Unavailable(`too_many` | `store_away`)."""
+        """The credential as it is kept from now on. The same again is answered the same and costs no use: with the
+        same token whatever has become of that, with another one while that is good. Raises
+        Refused(`bad_join_token` | `forbidden`), Unavailable(`too_many` | `store_away`)."""
         place = f"join {source_key(source)}"
         self._throttle.check(place, "Too many join tokens that are not good came from here.")
         now = self._runtime.clock.now()
@@ -81,28 +84,17 @@ class Joining:
         new = CredentialRow(asked.credential_hash, self._runtime.ids.new(), now, name=asked.name, joined_with=shown)
         kept = await self._tokens.use(new, now) if shown else None
         if kept is None or kept.joined_with != shown:
-            await self._refuse(shown, now, place, source)
-            raise Conflict(
-                "conflict", "This worker has joined already, with another token.",
-                mend="Start it without a join token: its credential is good. Or give it a new data folder.",
-            )  # fmt: skip
+            row = await self._tokens.by_secret(shown)
+            state = _state(row, now) if row is not None else None
+            if kept is None or state != "good":
+                self._throttle.failed(place, self._free)
+                self._runtime.log.warning("a worker could not join", source=source, token=state or "unknown")
+                raise Refused("bad_join_token", _why(row, state), mend=_MEND)
         if kept.revoked:
-            raise Refused(
-                "forbidden", "This worker was revoked.", mend="Give it a new data folder, and join with a new token."
-            )
+            raise Refused("forbidden", "This worker was revoked.", mend=_REVOKED_MEND)
         if kept.worker_id == new.worker_id:
             self._runtime.log.info("a worker joined", worker=kept.worker_id, source=source)
         return kept
-
-    async def _refuse(self, shown: str, now: Millis, place: str, source: str) -> None:
-        """Raises what is wrong with the token, if anything is."""
-        row = await self._tokens.by_secret(shown)
-        state = _state(row, now) if row is not None else None
-        if state == "good":
-            return
-        self._throttle.failed(place, self._free)
-        self._runtime.log.warning("a worker could not join", source=source, token=state or "unknown")
-        raise Refused("bad_join_token", _why(row, state), mend="Have a new one made: cmdexec join-token.")
 
 
 def _could_be_ours(token: str) -> bool:
