@@ -66,7 +66,7 @@ def asked_job(
         on_lost=_on_lost(options.on_lost),
         run_at=None if options.run_at is None else _moment(options.run_at, now),
         ttl_sec=_number(_TTL, options.ttl),
-        tags=options.tag,
+        tags=tuple(_tag(one) for one in options.tag),
     )
 
 
@@ -97,6 +97,12 @@ def _label(text: str) -> tuple[str, str]:
     if not name or not value:
         raise click.BadParameter(f"{text!r} is no label with a value. Write KEY=VALUE.", param_hint="--requires")
     return name, value
+
+
+def _tag(text: str) -> str:
+    if not text.strip():
+        raise click.BadParameter("An empty text is no tag. Write a word.", param_hint="--tag")
+    return text
 
 
 def _retries(options: JobOptions) -> int:

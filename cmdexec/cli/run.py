@@ -40,7 +40,7 @@ _TELL_AFTER_SEC = 30.0
     "--image", "Jobs in containers are not provided yet.",
     "Leave it out: the command runs as a process of the worker's machine.",
 )  # fmt: skip
-@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] COMMAND...")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[--] COMMAND...")
 def run(
     words: tuple[str, ...], options: JobOptions, standalone: bool, detach: bool, no_stdin: bool, config: Path | None,
     **flags: str | None,
@@ -54,6 +54,8 @@ def run(
     input that is no terminal is read to its end first, up to 256 KiB, and given to the command; in a loop that reads
     lines, use -n.
     """
+    if not words:
+        raise click.UsageError("There is no COMMAND. Write it behind two dashes: `cmdexec run -- echo hello`.")
     if standalone and (flags.get("server_url") or flags.get("data_dir") or config):
         raise click.UsageError("--standalone has a server of its own; leave out --server, --data-dir and --config.")
     if standalone and detach:

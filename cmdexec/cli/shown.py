@@ -74,8 +74,8 @@ def told_end(job: JobView, *, name_it: bool) -> int:
 
 
 def _runs_again(event: NewAttempt) -> str:
-    why = f"{as_sentence(event.why)} " if event.why else ""
-    return f"{why}The job runs again; this is run {event.run}."
+    ended = as_sentence(f"run {event.run - 1} ended: {event.why}") if event.why else ""
+    return f"{ended} The job runs again; this is run {event.run}.".lstrip()
 
 
 def _what_for(waiting_for: str, mend: str | None) -> str:

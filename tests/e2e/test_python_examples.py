@@ -52,6 +52,11 @@ def test_example(served: Running, tmp_path: Path, example: str, printed: str) ->
     assert (done.stdout, done.stderr, done.returncode) == (printed, "", 0)
 
 
+def test_the_largest_standard_input_comes_whole(connection: Connection) -> None:
+    data = os.urandom(256 * 1024)
+    assert connection.run("cat", stdin=data).stdout == data
+
+
 def test_several_threads_share_a_connection(connection: Connection) -> None:
     found: dict[int, str] = {}
 

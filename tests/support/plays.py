@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from cmdexec.protocol.requests import FollowEnd, FollowOutput
+from cmdexec.protocol.requests import FollowAttempt, FollowEnd, FollowOutput
 from tests.support.cli import Command, Result
 from tests.support.cli import command as process
 from tests.support.scripted import JOB_ID, TOKEN, begun, job
@@ -21,6 +21,10 @@ Part = bytes | Callable[["Plays"], Awaitable[bytes]]
 def output(stream: str, offset: int, data: bytes) -> bytes:
     piece = FollowOutput(stream=stream, offset=offset, data=data)  # type: ignore[arg-type]
     return b"event: output\ndata: " + msgspec.json.encode(piece) + b"\n\n"
+
+
+def attempt(number: int, run: int, why: str | None = None) -> bytes:
+    return b"event: attempt\ndata: " + msgspec.json.encode(FollowAttempt(attempt=number, run=run, why=why)) + b"\n\n"
 
 
 def end(status: str = "completed", **fields: Any) -> bytes:
@@ -49,6 +53,7 @@ class Plays:
         self.parts = parts
         self.created: dict[str, Any] = {}
         self.points: list[str | None] = []
+        self.mend: str | None = None
         self.stored: tuple[int, int, int] | None = None
         self.cancelled = asyncio.Event()
         self.looks, self.looked = 0, asyncio.Event()
@@ -80,7 +85,7 @@ class Plays:
         if self.looks == 4:
             self.looked.set()
         waits = ["no worker is connected", "no worker is connected", "next on worker w", None]
-        view = job("queued", waiting_for=waits[min(self.looks, 4) - 1])
+        view = job("queued", waiting_for=waits[min(self.looks, 4) - 1], waiting_mend=self.mend)
         if self.stored is not None:
             view = begun(*self.stored)
         return web.Response(body=msgspec.json.encode(view), content_type="application/json")

@@ -113,6 +113,7 @@ def test_a_time_without_a_zone_is_of_this_machine_and_a_time_of_day_is_the_next_
         ({"run_at": "25:00"}, "--run-at", "is no time"),
         ({"run_at": "+soon"}, "--run-at", "is not a duration"),
         ({"ttl": "0"}, "--ttl", "too small"),
+        ({"tag": ["a", " "]}, "--tag", "An empty text is no tag"),
     ],
 )
 def test_each_fault_names_its_option_and_what_to_write(wrong: dict[str, object], option: str, said: str) -> None:

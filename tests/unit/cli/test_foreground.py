@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from tests.support.cli import command
-from tests.support.plays import Plays, end, never, output, until_cancelled
+from tests.support.plays import Plays, attempt, end, never, output, until_cancelled
 from tests.support.scripted import JOB_ID, TOKEN
 
 
@@ -29,6 +29,33 @@ async def test_what_went_wrong_is_said(tmp_path: Path) -> None:
     result = await play.ran(tmp_path)
     assert result.code == 127
     assert result.stderr == "cmdexec: Could not be started: no such program: \\x1b[31mx.\n"
+
+
+async def test_between_runs_it_is_said_why_the_one_before_ended(tmp_path: Path) -> None:
+    again = attempt(1, 1), attempt(3, 2, "exit code 75"), attempt(4, 3)
+    result = await Plays(*again, end("completed", exit_code=0)).ran(tmp_path)
+    assert result.stderr == (
+        "cmdexec: Run 1 ended: exit code 75. The job runs again; this is run 2.\n"
+        "cmdexec: The job runs again; this is run 3.\n"
+    )
+
+
+async def test_what_a_job_waits_for_is_said_with_its_mend(tmp_path: Path) -> None:
+    async def when_looked_at(server: Plays) -> bytes:
+        await server.looked.wait()
+        return end("completed", exit_code=0)
+
+    play = Plays(when_looked_at)
+    play.mend = "add a worker that has gpu=yes"
+    result = await play.ran(tmp_path, TELL_AFTER_SEC="50ms")
+    assert "cmdexec: Waiting: no worker is connected. Add a worker that has gpu=yes.\n" in result.stderr
+
+
+async def test_detached_it_is_only_submitted(tmp_path: Path) -> None:
+    play = Plays(never)
+    result = await play.ran(tmp_path, "--detach", "--", "true")
+    assert (result.code, result.stdout, result.stderr) == (0, f"{JOB_ID}\n".encode(), "")
+    assert play.points == []
 
 
 async def test_what_a_job_waits_for_is_said_once(tmp_path: Path) -> None:
