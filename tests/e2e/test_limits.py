@@ -195,21 +195,17 @@ def test_jobs_that_do_not_fit_together_wait_and_others_start_meanwhile(start: St
     assert place.api.wait_ended([second])[0]["status"] == "completed"
 
 
-def test_what_never_fits_is_declined_with_limit_and_demand(tmp_path: Path) -> None:
-    """On a server of its own, where nobody else might come back and run it."""
-    server = Server(tmp_path / "place")
-    with ends(server):
-        api = server.start().api()
-        worker = Worker(server, "one", CPU_LIMIT="1", RAM_LIMIT="512")
-        with ends(worker):
-            worker.start(api)
-            wide, large = api.wait_ended(
-                api.create_many([{"command": "true", "cpu": 1.5}, {"command": "true", "ramMb": 513}])
-            )
-            assert (wide["status"], wide["reason"]) == (large["status"], large["reason"]) == ("failed", "rejected")
-            assert "it asks for 1.5 cores; the largest worker lets its jobs use 1" in wide["message"]
-            assert "it asks for 513 MB of memory; the largest worker lets its jobs use 512 MB" in large["message"]
-            assert (worker.stop(), server.stop()) == (0, 0)
+def test_what_never_fits_waits_and_says_what_is_wanted_and_what_there_is(start: Start) -> None:
+    place = start("watched", CPU_LIMIT="1", RAM_LIMIT="512")
+    name = place.worker.name
+    wide, large = place.api.create_many([{"command": "true", "cpu": 1.5}, {"command": "true", "ramMb": 513}])
+    [fits] = place.run({"command": "true", "cpu": 1, "ramMb": 512})
+    assert fits["status"] == "completed"
+    assert [place.api.job(job)["waitingFor"] for job in (wide, large)] == [
+        f"no worker has 1.5 cores; the largest, {name}, has 1",
+        f"no worker has 513 MB of memory; the largest, {name}, has 512 MB",
+    ]
+    assert [place.api.cancel(job)["status"] for job in (wide, large)] == ["cancelled", "cancelled"]
 
 
 def test_neither_a_large_job_nor_the_small_ones_that_pass_it_wait_for_ever(start: Start) -> None:
@@ -227,22 +223,19 @@ def test_neither_a_large_job_nor_the_small_ones_that_pass_it_wait_for_ever(start
     assert place.api.wait_ended([large], 20)[0]["status"] == "completed"
 
 
-def test_what_one_worker_declines_goes_to_another(start: Start) -> None:
-    """The other one has no slot free at first, so they come to the one that is too small."""
+def test_what_is_too_large_for_one_worker_waits_for_the_other(start: Start) -> None:
+    """The other one has no slot free at first."""
     place = start("watched", CPU_LIMIT="0.25")
     roomy = Worker(place.server, "roomy", slots=1, LIMITS="watched")
     with ends(roomy):
         roomy.start(place.api)
-        small, large = (told_of(worker, place.api)["workerId"] for worker in (place.worker, roomy))
+        large = told_of(roomy, place.api)["workerId"]
         [busy] = place.api.create_many([{"command": "sleep 600", "cpu": 0.5}])
         place.api.wait_status(busy, "running")
         wide = place.api.create_many([{"command": "true", "cpu": 0.5}] * 4)
-        until(lambda: all(declined_by(place.api.job(job)) == {small} for job in wide), "all are declined")
+        busy_words = "the one worker that has 0.5 cores, roomy, is busy"
+        until(lambda: busy_words in (place.api.job(wide[-1])["waitingFor"] or ""), "it is said what they wait for")
         place.api.cancel(busy)
         for job in place.api.wait_ended(wide, 20):
-            assert (job["status"], job["workerId"]) == ("completed", large), job
+            assert (job["status"], job["workerId"], job["attempt"]) == ("completed", large, 1), job
         assert roomy.stop() == 0
-
-
-def declined_by(job: dict[str, Any]) -> set[str]:
-    return {event["who"] for event in job["history"] if event["event"] == "declined"}
