@@ -80,9 +80,11 @@ function Side({ nav }) {
 }
 
 async function leave() {
+  stopLive();
   try {
     await logOut();
   } catch (fault) {
+    tryNow();
     toast(/** @type {Error} */ (fault).message);
   }
 }
@@ -103,8 +105,8 @@ function ThemeButton() {
       localStorage.setItem('theme', next);
     }
   };
-  return html`<button type="button" class="to theme" title=${S.theme(word)} onClick=${turn}>
-    <${Icon} sign="theme" /><span class="label">${S.theme(word)}</span>
+  return html`<button type="button" class="to theme" title=${S.theme(word)} aria-label=${S.theme(word)} onClick=${turn}>
+    <${Icon} sign="theme" /><span class="label">${S.themeShort}<span class="choice">: ${word}</span></span>
   </button>`;
 }
 

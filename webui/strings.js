@@ -20,6 +20,7 @@ export const S = {
   workers: 'Workers',
   logOut: 'Log out',
   mainNav: 'Pages',
+  themeShort: 'Theme',
   /** @param {string} theme */
   theme: (theme) => `Theme: ${theme}`,
   themes: { system: 'system', light: 'light', dark: 'dark' },
@@ -214,8 +215,8 @@ export const S = {
       : 'It is shut out at once and for good. It has no jobs now.',
   doRevoke: 'Revoke',
   keepIt: 'Keep it',
-  awaySince: (/** @type {string} */ when) => `Not connected; heard of ${when}. Its jobs run on, and it has time to come back.`,
-  lostSince: (/** @type {string} */ when) => `Not heard of since ${when}. What it ran is unknown until it is back.`,
+  awaySince: (/** @type {string} */ when) => `Not connected; last heard of ${when}. Its jobs run on, and it has time to come back.`,
+  lostSince: (/** @type {string} */ when) => `Last heard of ${when}. What it ran is unknown until it is back.`,
   drainingText: (/** @type {number} */ jobs) =>
     jobs ? `Takes no new jobs; ${plural(jobs, 'job')} left.` : 'Takes no new jobs; none is left.',
   revokedText: 'Shut out for good. To have it back, let it join anew.',

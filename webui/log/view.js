@@ -4,6 +4,7 @@ import { html } from '../html.js';
 import { useSignal } from '../vendor/signals.js';
 import { useEffect, useLayoutEffect, useMemo, useRef } from '../vendor/hooks.js';
 import { S } from '../strings.js';
+import { waits } from '../words/job.js';
 import { count, size } from '../words/time.js';
 import { Button, Trouble } from '../parts/basics.js';
 import { Icon } from '../parts/icons.js';
@@ -185,7 +186,8 @@ function Before({ source, stream }) {
  * @param {{ state: string, job: import('../types/api.js').JobView, lines: number, following: boolean, held: number,
  *   onFollow: () => void, onPause: () => void }} props
  */
-function LogState({ state, lines, following, held, onFollow, onPause }) {
+function LogState({ state, job, lines, following, held, onFollow, onPause }) {
+  if (!lines && waits(job)) return null;
   if (state === 'ended' || state === 'failed') {
     return html`<span class="log-state">${S.ended(lines)}</span>
       ${following ? null : html`<button type="button" class="pill" onClick=${onFollow}>${'↓'}</button>`}`;

@@ -69,7 +69,9 @@ function Card({ worker }) {
     </header>
     <div class="inside">
       ${why ? html`<p class=${`note ${worker.state === 'lost' ? 'doubt' : ''}`}>${why}</p>` : null}
-      <${Meter} label=${S.slots(running, worker.slots)} share=${worker.slots ? running / worker.slots : 0} />
+      ${['online', 'draining'].includes(worker.state)
+        ? html`<${Meter} label=${S.slots(running, worker.slots)} share=${worker.slots ? running / worker.slots : 0} />`
+        : null}
       <${Load} worker=${worker} />
       <p class="faint facts-line">${[worker.platform, worker.cpu ? S.cores(worker.cpu) : '', worker.ramMb && !hasLoad(worker) ? memory(worker.ramMb) : '', `v${worker.version}`]
         .filter(Boolean)

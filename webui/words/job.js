@@ -1,6 +1,6 @@
 // What is said of a job: its title, its status with the reason, and one sentence why it waits, runs or ended.
 import { S } from '../strings.js';
-import { duration, since } from './time.js';
+import { duration, exactly, since } from './time.js';
 
 /** @typedef {import('../types/api.js').JobRow} JobRow */
 /** @typedef {import('../types/api.js').JobView} JobView */
@@ -9,6 +9,9 @@ import { duration, since } from './time.js';
 export const STATUSES = ['running', 'queued', 'assigned', 'scheduled', 'unknown', 'failed', 'completed', 'cancelled'];
 
 const ENDED = new Set(['completed', 'failed', 'cancelled']);
+/** A time as the API writes it. */
+const MOMENT = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
+
 const WAITING = new Set(['scheduled', 'queued', 'assigned']);
 
 /** @param {{ status: string }} job */
@@ -58,7 +61,7 @@ const REASONS = /** @type {Record<string, (job: JobRow | JobView) => string>} */
 
 /** Why it waits, or how it ended, in one sentence; '' where the status says it all. @param {JobRow | JobView} job */
 export function whyOf(job) {
-  if (waits(job)) return job.waitingFor ?? '';
+  if (waits(job)) return (job.waitingFor ?? '').replace(MOMENT, (moment) => exactly(Date.parse(moment)));
   if (job.message) return job.message;
   if (job.status === 'failed') return REASONS[job.reason ?? '']?.(job) ?? job.reason ?? '';
   if (job.status === 'unknown') return 'Its worker is silent. It may still be running there.';
