@@ -16,12 +16,19 @@ class Column:
     """One column.
 
     least   how narrow it may become; None: never narrower than its widest cell, as an id
+    good    how narrow it may become before others are left out for it; None: as `least`
     drop    columns are left out where there is no room, the highest first; 0: never
     """
 
     title: str
     least: int | None = None
+    good: int | None = None
     drop: int = 0
+
+    def narrow(self, natural: int, *, good: bool) -> int:
+        """How wide it is at least, if it would be `natural`."""
+        least = self.good if good and self.good is not None else self.least
+        return natural if least is None else min(natural, least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +61,12 @@ def _laid_out(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: 
     natural = [max(map(width_of, (column.title, *(row[at] for row in cells)))) for at, column in enumerate(columns)]
     kept = list(range(len(columns)))
     while True:
-        least = [
-            natural[at] if columns[at].least is None else min(natural[at], columns[at].least or 0) for at in kept
-        ]  # fmt: skip
         room = width - GAP * (len(kept) - 1)
         droppable = [at for at in kept if columns[at].drop]
-        if sum(least) <= room or not droppable:
+        if sum(columns[at].narrow(natural[at], good=True) for at in kept) <= room or not droppable:
             break
         kept.remove(max(droppable, key=lambda at: columns[at].drop))
+    least = [columns[at].narrow(natural[at], good=False) for at in kept]
     spare = max(0, room - sum(least))
     widths = []
     for at, narrow in zip(kept, least, strict=True):

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 STATUSES = ("scheduled", "queued", "assigned", "running", "unknown", "completed", "failed", "cancelled")
 _COLUMNS = (
-    Column("ID"), Column("STATUS", least=9), Column("JOB", least=8), Column("WORKER", least=8, drop=3),
-    Column("TIME", drop=2), Column("SUBMITTED", drop=1),
+    Column("ID"), Column("STATUS", least=9), Column("JOB", least=8, good=20),
+    Column("WORKER", least=8, drop=2), Column("TIME", drop=1), Column("SUBMITTED", drop=3),
 )  # fmt: skip
 _LIMIT_MOST = 100_000
 _BEGIN_MOST = 200

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from cmdexec.protocol.requests import WorkerView
 
 _COLUMNS = (
-    Column("NAME", least=8), Column("STATE"), Column("BUSY"), Column("SEEN", drop=2), Column("LABELS", least=8, drop=3),
-    Column("PLATFORM", least=8, drop=4), Column("ID", drop=5),
+    Column("NAME", least=8), Column("STATE"), Column("BUSY"), Column("SEEN", drop=2),
+    Column("LABELS", least=8, good=24, drop=3), Column("PLATFORM", drop=4), Column("ID", drop=5),
 )  # fmt: skip
 
 
