@@ -100,31 +100,31 @@ class JobFeed:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            needed = _ABOUT_BYTES
             while self._due and not self._held:
+                if not await room_in(self._outlet, needed, self._slow_sec):
+                    return
                 try:
-                    if not await self._tell_some(list(self._due)[:AT_ONCE]):
-                        return
+                    needed = await self._tell_some(list(self._due)[:AT_ONCE])
                 except Unavailable:
                     await self._clock.sleep(_AWAY_SEC)
 
-    async def _tell_some(self, job_ids: Sequence[str]) -> bool:
-        """Look these up and tell them; False if the reader is too slow. Raises Unavailable if the store is away."""
+    async def _tell_some(self, job_ids: Sequence[str]) -> int:
+        """Look these up and tell them, as long as there is room; how much the next one needs. Raises Unavailable if the
+        store is away."""
         jobs = [job for job in await self._reads.get(job_ids) if job is not None]
         views = await self._shows.jobs(jobs)
         found = {job.job_id: (job, view) for job, view in zip(jobs, views, strict=True)}
         for job_id in job_ids:
-            due = self._due.pop(job_id, None)
-            if due is None or job_id not in found:
-                continue
-            job, view = found[job_id]
-            if due > job.rev:  # it changed while it was looked up
-                self._due[job_id] = due
-                continue
-            if not await room_in(self._outlet, _size(job), self._slow_sec):
-                return False
-            if job.rev > self._told.get(job_id, job.rev):
+            job, view = found.get(job_id, (None, None))
+            if job is None or view is None:
+                self._due.pop(job_id, None)
+            elif self._due.get(job_id, job.rev + 1) <= job.rev:  # else it was told, or changed, while it was looked up
+                if not self._outlet.has_room(_size(job)):
+                    return _size(job)
+                del self._due[job_id]
                 self._tell(job.rev, view)
-        return True
+        return _ABOUT_BYTES
 
     def _tell(self, rev: int, view: JobView) -> None:
         self._told[view.job_id] = rev
