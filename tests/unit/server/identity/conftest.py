@@ -27,7 +27,7 @@ class HandClock:
 
     async def sleep(self, seconds: float) -> None:
         self.seconds += seconds
-        await asyncio.sleep(0.001)  # so that a loop that sleeps again and again lets others have their turn
+        await asyncio.sleep(0)  # so that a loop that sleeps again and again lets others have their turn
 
 
 @dataclass
