@@ -129,6 +129,7 @@ export const S = {
   both: 'Both',
   following: 'Following',
   paused: 'Paused',
+  silent: 'Waiting to hear from its worker',
   follow: 'Follow',
   pause: 'Pause',
   newLines: (/** @type {number} */ n) => `↓ ${plural(n, 'new line')}`,

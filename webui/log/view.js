@@ -192,7 +192,8 @@ function LogState({ state, job, lines, following, held, onFollow, onPause }) {
     return html`<span class="log-state">${S.ended(lines)}</span>
       ${following ? null : html`<button type="button" class="pill" onClick=${onFollow}>${'↓'}</button>`}`;
   }
-  const word = state === 'cut' ? S.cutOff : state === 'reading' ? S.readingOutput : following ? S.following : S.paused;
+  const live = job.status === 'unknown' ? S.silent : following ? S.following : S.paused;
+  const word = state === 'cut' ? S.cutOff : state === 'reading' ? S.readingOutput : live;
   return html`<span class="log-state" role="status">${word}</span>
     <span class="faint">${count(lines)}</span>
     ${following
