@@ -1,5 +1,6 @@
 """Answers that are much larger than what the server holds in memory for them."""
 
+import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,3 +42,17 @@ def test_the_status_of_many_large_jobs_takes_little_memory(server: Running) -> N
         assert all(job["command"] == LARGE["command"] for job in answer["jobs"])
     grown = peak_mib(server.process.pid) - before
     assert grown < ALLOWED_MIB, f"{grown:.0f} MiB more than before"
+
+
+def test_a_large_batch_is_answered_job_by_job_as_it_is_read_again(server: Running) -> None:
+    api = server.api("operator")
+    batch = [LARGE | {"name": str(number)} for number in range(BATCH)]
+    key = {"Idempotency-Key": "large-batch", "Authorization": f"Bearer {api.token}"}
+    answers = [api.call("POST", "/api/jobs/create", batch, key) for _ in range(2)]
+    assert [(status, "content-length" in headers) for status, headers, _ in answers] == [(200, False)] * 2
+    first, again = (json.loads(body)["jobs"] for _, _, body in answers)
+    assert [job["name"] for job in first] == [one["name"] for one in batch]
+    assert all(job["command"] == LARGE["command"] for job in first)
+    assert [job["jobId"] for job in again] == [job["jobId"] for job in first]
+    small = api.call("POST", "/api/jobs/create", [{"command": "true"}] * 3, {"Authorization": f"Bearer {api.token}"})
+    assert "content-length" in small[1]

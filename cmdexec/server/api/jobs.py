@@ -16,7 +16,7 @@ from cmdexec.protocol.requests import (
     NewJob,
 )
 from cmdexec.server.api.handler import Call, Handlers, Reply
-from cmdexec.server.api.pages import Pages, pages
+from cmdexec.server.api.pages import WHOLE_BYTES, Pages, pages
 from cmdexec.server.api.views import Fleet, job_view, needs_row
 from cmdexec.server.jobs import Jobs
 from cmdexec.store.contract.reads import Reads
@@ -58,6 +58,8 @@ class JobsApi:
         jobs = await self._jobs.submit(owner_of(call), specs, key=key_of(call), body=call.body, by=call.who.email)
         if not call.listed:
             return Reply(await self.view(jobs[0]))
+        if sum(spec.weight for spec in specs) > WHOLE_BYTES:  # then the jobs are not kept until all is sent
+            return await self._pages.answer([job.job_id for job in jobs])
         return Reply(await self.views(jobs))
 
     async def status(self, call: Call) -> Reply:

@@ -11,7 +11,7 @@ from cmdexec.server.api.handler import JSON, Reply
 PAGE = 8
 """Jobs in memory at once: each may be half a frame (`MAX_FRAME_BYTES`) long."""
 
-_WHOLE_BYTES = 256 * 1024
+WHOLE_BYTES = 256 * 1024
 """What is answered in one piece, with its length; more is sent as it is read."""
 
 _READ_AT_ONCE = 4
@@ -34,7 +34,7 @@ def pages(job_ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 class Pages:
     """Makes such answers. However many are asked for, and however slowly they are read, what is in memory of them is
-    `_WHOLE_BYTES` each, and `_READ_AT_ONCE` pages and `_SENT_AT_ONCE` jobs of all together."""
+    `WHOLE_BYTES` each, and `_READ_AT_ONCE` pages and `_SENT_AT_ONCE` jobs of all together."""
 
     def __init__(self, find: Find, show: Show) -> None:
         self._find = find
@@ -45,7 +45,7 @@ class Pages:
     async def answer(self, job_ids: Sequence[str]) -> Reply:
         """A `JobsView` of all of these. What `find` raises for any of them is raised before anything is sent."""
         first: list[bytes] = []
-        room = _WHOLE_BYTES
+        room = WHOLE_BYTES
         for page in pages(job_ids):
             async with self._reading:
                 found = await self._items(page, room)

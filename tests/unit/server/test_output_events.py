@@ -33,6 +33,16 @@ async def ran_three_times(server: Core) -> str:
     return job.job_id
 
 
+async def test_each_run_but_the_first_is_told_with_how_the_one_before_it_ended(server: Core) -> None:
+    job_id = await ran_three_times(server)
+    api = OutputApi(server.reads, server.reader, server.follower)
+    for last, runs in (("1:0:0", [(1, None), (2, "exit code 1"), (3, "exit code 1")]), ("", [(3, "exit code 1")])):
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": last}
+        reply = await api.output(Call(NOBODY, OutputQuery(job_id=job_id, follow="1"), headers=headers))
+        events = [event async for event in reply.body]
+        assert [(event.data.run, event.data.why) for event in events if event.name == "attempt"] == runs
+
+
 async def followed(server: Core, job_id: str, last: str = "", **query: Any) -> list[Any]:
     """What a reader gets that names `last` as the last event it saw: pieces joined."""
     api = OutputApi(server.reads, server.reader, server.follower)
