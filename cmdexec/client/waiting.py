@@ -215,10 +215,16 @@ class Waiting:
                 looks = 0
             if not looks:
                 self._unwatched.clear()
+                await self._give_the_socket_time()
                 await self._pause(0)
             looks += 1
             if job_ids := self._to_look_at():
                 await self._look(job_ids)
+
+    async def _give_the_socket_time(self) -> None:
+        """What was just asked over it is about to be answered."""
+        if self._socket is not None:
+            await self._runtime.clock.sleep(self._settings.retry_first_sec)
 
     async def _more_within(self, looks: int) -> bool:
         """Pause; whether there were more to look at before it was over."""
