@@ -25,6 +25,8 @@ def attach(job: str, tail: str | None, from_end: bool, caller: Caller) -> int:
 
     JOB is an id, the beginning of one, or `last`. It may have been started anywhere, and may have ended long ago. Of a
     job that was run several times it is the newest run. Ctrl-C leaves, and the job goes on; `cmdexec cancel` ends it.
+
+    Example: `cmdexec attach last`
     """
     if from_end and tail is not None:
         raise click.UsageError("--from-end is --tail 0; leave out one of them.")

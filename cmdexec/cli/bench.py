@@ -42,6 +42,8 @@ def bench(
     Servers and workers are started as they are shipped, on fresh data folders that are deleted afterwards. Each run
     stands between two of a floor: the same done without cmdexec. The machine should be idle otherwise. All of it takes
     about a quarter of an hour.
+
+    Example: `cmdexec bench --only W1,W2`
     """
     if part is not None:
         from cmdexec.admin.bench.parts import run_part

@@ -53,6 +53,8 @@ def run(
     Ctrl-C asks the command to end; a second one leaves it to itself, and `cmdexec attach` shows it again. Standard
     input that is no terminal is read to its end first, up to 256 KiB, and given to the command; in a loop that reads
     lines, use -n.
+
+    Example: `cmdexec run --timeout 10m -- make test`
     """
     if not words:
         raise click.UsageError("There is no COMMAND. Write it behind two dashes: `cmdexec run -- echo hello`.")

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from cmdexec.cli import main as entry
+from cmdexec.cli.colour import in_colour
 from cmdexec.cli.document import command_page
 from cmdexec.cli.main import COMMANDS, cmdexec, command_line
-from cmdexec.cli.told import printable, tell
+from cmdexec.cli.told import printable, tell, tell_error
+from cmdexec.errors import CmdexecError
 from cmdexec.settings.flags import flags
 from tests.support.system import clean_environment
 
@@ -99,6 +101,34 @@ def test_colour_only_on_a_terminal_that_wants_it(environment: dict[str, str], co
     os.close(terminal)
     assert b"--headless" in said
     assert (b"\x1b[1mcmdexec:\x1b[0m" in said) == coloured
+
+
+@pytest.mark.parametrize(
+    ("environment", "coloured"),
+    [({}, False), ({"CLICOLOR_FORCE": "1"}, True), ({"CLICOLOR_FORCE": "0"}, False),
+     ({"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}, False)],
+)  # fmt: skip
+def test_colour_can_be_forced_and_no_colour_counts_before_that(
+    environment: dict[str, str], coloured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_COLOR", "CLICOLOR_FORCE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert in_colour(None) == coloured
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "said"),
+    [
+        ("invalid_field", "`email` must be an address.", "`email` must be an address."),
+        ("invalid_field", "It is empty.", "email: It is empty."),
+        ("not_found", "There is none.", "There is none."),
+    ],
+)
+def test_a_field_is_named_once(code: str, message: str, said: str, capsys: Captured) -> None:
+    tell_error(CmdexecError(code, message, field="email"))
+    assert capsys.readouterr().err == f"cmdexec: {said}\n"
 
 
 def test_no_colour_in_a_file(capsys: Captured) -> None:
