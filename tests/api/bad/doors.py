@@ -13,6 +13,7 @@ SHOW = (
 )
 NOT_JSON = "The body must be JSON."
 SEND_JSON = "Send it with `Content-Type: application/json`, in UTF-8."
+OWN_PAGES = "Open this server's own pages; a proxy in front of it has to pass on the `Host` that was asked for."
 NOTHING = "There is nothing at this path."
 NEITHER = "E-mail address or password is wrong."
 
@@ -59,10 +60,10 @@ DOORS = (
         "`Idempotency-Key` must be 1 to 200 printable ASCII characters without spaces.", None,
         headers={"Idempotency-Key": "é"}),
     post("another site", CREATE, b'{"command":"x"}',
-        403, "bad_origin", None, "Requests from the pages of another site are not taken.", None,
+        403, "bad_origin", None, "Requests from the pages of another site are not taken.", OWN_PAGES,
         headers={"Origin": "https://evil.example"}),
     post("no site at all", CREATE, b'{"command":"x"}',
-        403, "bad_origin", None, "Requests from the pages of another site are not taken.", None,
+        403, "bad_origin", None, "Requests from the pages of another site are not taken.", OWN_PAGES,
         headers={"Origin": "null"}),
     post("another host", CREATE, b'{"command":"x"}',
         421, "bad_host", None, "This server is not known under that name.",
@@ -141,8 +142,8 @@ DOORS = (
         422, "unknown_field", "jobId", "There is no field `jobId`.", "Leave it out."),
     get("output of a job that is not there", f"{OUTPUT}", 404, "not_found", "jobId", f"There is no job {JOB}.", None),
     # paths
-    get("the root", "/", 404, "not_found", None, NOTHING, None),
-    get("half of a path", "/api/jobs", 404, "not_found", None, NOTHING, None),
+    get("the root of the API", "/api", 404, "not_found", None, NOTHING, None),
+    get("half of a path", "/api/auth", 404, "not_found", None, NOTHING, None),
     get("a slash more", "/api/jobs/status/", 404, "not_found", None, NOTHING, "Did you mean `/api/jobs/status`?"),
     get("two slashes", "/api//jobs/status", 404, "not_found", None, NOTHING, "Did you mean `/api/jobs/status`?"),
     get("two slashes first", "//api/jobs/status", 404, "not_found", None, NOTHING, "Did you mean `/api/jobs/status`?"),
