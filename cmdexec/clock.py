@@ -42,8 +42,12 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+@lru_cache(maxsize=4096)
 def rfc3339(moment: Millis | None) -> str | None:
-    """`1764028800123` → `"2025-11-25T00:00:00.123Z"`; None stays None (RFC 3339, UTC, milliseconds)."""
+    """`1764028800123` → `"2025-11-25T00:00:00.123Z"`; None stays None (RFC 3339, UTC, milliseconds).
+
+    Remembered: a job shows the same moment several times, and those of a batch share theirs.
+    """
     if moment is None:
         return None
     seconds, millis = divmod(moment, 1000)
@@ -52,7 +56,7 @@ def rfc3339(moment: Millis | None) -> str | None:
 
 @lru_cache(maxsize=256)
 def _second(seconds: int) -> str:
-    """Remembered: the dozen times in a job's view, and those of the jobs beside it, share few seconds."""
+    """Remembered: jobs that are shown together share few seconds."""
     parts = time.gmtime(seconds)
     return (
         f"{parts.tm_year:04d}-{parts.tm_mon:02d}-{parts.tm_mday:02d}T"
