@@ -24,10 +24,9 @@ import socket as sockets
 from collections import deque
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import ClientWebSocketResponse, WSMsgType
-from aiohttp.web import WebSocketResponse
 
 from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.protocol.codec import Frame, ask, decode_frames, encode, pack_output, unpack_output
@@ -35,6 +34,9 @@ from cmdexec.protocol.messages import Failure, OutputHeader
 from cmdexec.runtime import Runtime
 from cmdexec.settings.server import ServerSettings
 from cmdexec.settings.worker import WorkerSettings
+
+if TYPE_CHECKING:
+    from aiohttp.web import WebSocketResponse  # only a server needs the library's own server loaded
 
 _BUSY_ITEMS = 6
 _BULK_BYTES = 64 * 1024
@@ -118,7 +120,7 @@ class Handler(Protocol):
 class Socket:
     """One socket. `put`, `put_output` and `close` never block; after the end they do nothing."""
 
-    def __init__(self, ws: WebSocketResponse | ClientWebSocketResponse, limits: Limits, runtime: Runtime) -> None:
+    def __init__(self, ws: "WebSocketResponse | ClientWebSocketResponse", limits: Limits, runtime: Runtime) -> None:
         self._ws = ws
         self._limits = limits
         self._clock = runtime.clock
