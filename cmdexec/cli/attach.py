@@ -38,7 +38,7 @@ def attach(job: str, tail: str | None, from_end: bool, caller: Caller) -> int:
 
         return await Attached(client, await find_job(client, job), tail=size).run()
 
-    return caller.call(attached)
+    return caller.call(attached, says_for_whom=False)
 
 
 def _size(text: str) -> int:

@@ -34,10 +34,14 @@ class Caller:
         self.runtime = system_runtime("cli", threads=1)
         self.access: Access | None = None
 
-    def call(self, work: "Callable[[Client], Awaitable[T]]", find: "Callable[[], Access] | None" = None) -> T:
+    def call(
+        self, work: "Callable[[Client], Awaitable[T]]", find: "Callable[[], Access] | None" = None, *,
+        says_for_whom: bool = True,
+    ) -> T:  # fmt: skip
         """What `work` gives. Waits for a server that is busy or away, and says so once. Raises CmdexecError.
 
-        find   where the server is, if not where the settings say
+        find           where the server is, if not where the settings say
+        says_for_whom  whether to say it if the server is silent for long; `work` does so itself otherwise
         """
         import asyncio
 
@@ -49,7 +53,9 @@ class Caller:
         async def with_client() -> T:
             where = partial(self._find, find)
             async with Client(where, settings=self.settings, runtime=self.runtime, notice=_waiting) as client:
-                return await work(client)
+                if not says_for_whom:
+                    return await work(client)
+                return await _with_words(work, client)
 
         try:
             return asyncio.run(with_client())
@@ -68,6 +74,27 @@ class Caller:
 
         self.access = find_access(self.settings) if find is None else find()
         return self.access
+
+
+async def _with_words(work: "Callable[[Client], Awaitable[T]]", client: "Client") -> T:
+    """What `work` gives; a server that takes a request and is silent then is named after a while."""
+    import asyncio
+
+    async def say_for_whom() -> None:
+        await client.runtime.clock.sleep(client.settings.tell_after_sec)
+        while client.asked is None:
+            await client.runtime.clock.sleep(client.settings.tell_after_sec)
+        tell(f"Waiting for the server at {client.asked} to answer.")
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            saying = group.create_task(say_for_whom())
+            try:
+                return await work(client)
+            finally:
+                saying.cancel()
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None
 
 
 def _waiting(wrong: CmdexecError) -> None:

@@ -109,4 +109,4 @@ def _run(settings: ClientSettings, job: "NewJob", private: "Standalone | None", 
         async with private.running(client.runtime.clock, settings.request_timeout_sec):
             return await Foreground(client, job, outlives=False).run()
 
-    return Caller(settings).call(submitted if detach else foreground)
+    return Caller(settings).call(submitted if detach else foreground, says_for_whom=detach)

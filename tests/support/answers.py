@@ -1,6 +1,7 @@
 """A server that answers each route with what a test gives it, and the command line in this process against it."""
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -38,7 +39,7 @@ class Refusal(NamedTuple):
 
 
 Answer = Any
-"""A struct or what JSON has; a `Refusal`; a list of answers, one after the other; or a function of the request."""
+"""A struct or what JSON has; a `Refusal`; a list of answers, each for one request; or a function of the request, also `async`."""
 
 
 class Answers:
@@ -82,6 +83,8 @@ class Answers:
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
         if isinstance(answer, Callable):  # type: ignore[arg-type]
             answer = answer(asked)
+        if inspect.isawaitable(answer):
+            answer = await answer
         if isinstance(answer, Refusal):
             error = {"code": answer.code, "message": answer.message, "mend": answer.mend}
             told = {"error": {key: value for key, value in error.items() if value is not None}}

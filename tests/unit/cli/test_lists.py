@@ -1,13 +1,16 @@
 """Lists and changes of jobs, workers, join tokens and users: what is asked of the server, and what is printed."""
 
+import asyncio
 import json
 
 import pytest
 
 from cmdexec.cli import printed
 from cmdexec.protocol.accounts import JoinTokenView, UserRowView
-from tests.support.answers import USER, Answers, Refusal, page, row, worker
+from cmdexec.protocol.listing import JobsPage
+from tests.support.answers import USER, Answers, Asked, Refusal, page, row, worker
 from tests.support.scripted import JOB_ID
+from tests.support.waiting import becomes
 
 Captured = pytest.CaptureFixture[str]
 AT = "2026-11-25T10:00:00.000Z"
@@ -217,3 +220,23 @@ async def test_a_server_that_is_busy_is_waited_for_and_told_of_once(
         assert await server.run("jobs") == 0
     assert capsys.readouterr().err == "cmdexec: Too many requests. Trying again.\n"
     assert len(server.asked) == 4
+
+
+async def test_a_server_that_is_silent_is_named(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    said, answers = [""], asyncio.Event()
+
+    async def late(_: Asked) -> JobsPage:
+        await answers.wait()
+        return page()
+
+    def told() -> bool:
+        said[0] += capsys.readouterr().err
+        return "\n" in said[0]
+
+    async with Answers({"GET /api/jobs": late}).up(monkeypatch) as server, asyncio.TaskGroup() as group:
+        monkeypatch.setenv("TELL_AFTER_SEC", "10ms")
+        command = group.create_task(server.run("jobs"))
+        await becomes(told, "it says whom it waits for")
+        answers.set()
+        assert await command == 0
+        assert said[0] + capsys.readouterr().err == f"cmdexec: Waiting for the server at {server.url} to answer.\n"
