@@ -26,7 +26,7 @@ CODES: tuple[tuple[str, str], ...] = (
 _ENDS = {"bad_join_token": 3, "forbidden": 4, "replaced": 5}
 
 
-@click.command()
+@click.command(epilog="Ends with: " + "; ".join(f"{code}: {when}" for code, when in CODES) + ".")
 @click.option("--headless", is_flag=True, help="Without a window.")
 @settings_options("worker")
 @click.option(

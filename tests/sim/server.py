@@ -1,5 +1,7 @@
 """A simulated server: the shell around `model.transitions`, with a durable table of jobs and stamps in memory."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from cmdexec.model import events as on
@@ -11,8 +13,9 @@ from cmdexec.model.transitions import COLUMNS, decide
 from tests.sim.worker import Key, Worker
 from tests.sim.world import LEASE, LOST_TIMEOUT, Violation, World
 
-RELEASED: dict[Release, type[Any]] = {
+RELEASED: dict[Release, Callable[..., Any]] = {
     Release.NEVER_SPAWNED: on.NeverSpawned,
+    Release.STARTED_AHEAD: partial(on.NeverSpawned, ahead=True),
     Release.HANDED_BACK: on.HandedBack,
     Release.DEAD: on.Dead,
 }
