@@ -39,7 +39,7 @@ class Refusal(NamedTuple):
 
 
 Answer = Any
-"""A struct or what JSON has; a `Refusal`; a list of answers, each for one request; or a function of the request, also `async`."""
+"""A struct or what JSON has; a `Refusal`; a list of these, each for one request; or a function of the request."""
 
 
 class Answers:
