@@ -27,15 +27,22 @@ _SPAN = re.compile(r"(\d+)([dhms])")
 
 
 @click.command()
-@click.option("--status", "-s", metavar="STATUS", multiple=True, type=click.Choice(STATUSES),
-              help="Only these: " + ", ".join(STATUSES) + ". May be given several times.")
+@click.option(
+    "--status",
+    "-s",
+    metavar="STATUS",
+    multiple=True,
+    type=click.Choice(STATUSES),
+    help="Only these: " + ", ".join(STATUSES) + ". May be given several times.",
+)
 @click.option("--tag", "-t", metavar="TEXT", multiple=True, help="Only those with any of these tags.")
 @click.option("--worker", "-w", metavar="WORKER", help="Only those of this worker, by name or id.")
 @click.option("--since", metavar="TIME", help="Only those submitted since then: 7d, 12h, 30m, 2027-01-31T18:00.")
 @click.option("--match", "-m", metavar="TEXT", help="Only those whose name, id or tag begins so.")
 @click.option("--oldest-first", is_flag=True, help="Begin with the oldest.")
-@click.option("--limit", "-n", metavar="N", type=click.IntRange(1, _LIMIT_MOST), default=20,
-              help="So many at most. [default: 20]")
+@click.option(
+    "--limit", "-n", metavar="N", type=click.IntRange(1, _LIMIT_MOST), default=20, help="So many at most. [default: 20]"
+)
 @click.option("--ids", "-q", "ids_only", is_flag=True, help="Print the ids alone.")
 @json_option(LINES_JSON)
 @calls_server

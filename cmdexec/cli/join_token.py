@@ -37,17 +37,26 @@ def join_token() -> None:
 
 
 @join_token.command()
-@click.option("--uses", metavar="N", type=click.IntRange(1, 100_000), default=1,
-              help="How many machines may join with it. [default: 1]")
+@click.option(
+    "--uses",
+    metavar="N",
+    type=click.IntRange(1, 100_000),
+    default=1,
+    help="How many machines may join with it. [default: 1]",
+)
 @click.option("--expires", metavar="DURATION", default="1h", help="How long it is good: 10m, 24h, 7d. [default: 1h]")
-@click.option("--label", "-l", "labels", metavar="KEY=VALUE", multiple=True,
-              help="A label that each worker gets which joins with it. May be given several times.")
+@click.option(
+    "--label",
+    "-l",
+    "labels",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A label that each worker gets which joins with it. May be given several times.",
+)
 @click.option("--name", metavar="TEXT", help="What people call it.")
 @json_option(ONE_JSON)
 @calls_server
-def create(
-    caller: Caller, uses: int, expires: str, labels: tuple[str, ...], name: str | None, as_json: bool
-) -> None:
+def create(caller: Caller, uses: int, expires: str, labels: tuple[str, ...], name: str | None, as_json: bool) -> None:
     """Make a token, print it, and say what to type on the other machine. It is shown this once.
 
     Example: `cmdexec join-token create --uses 10 --expires 24h --label site=attic`

@@ -25,8 +25,12 @@ _TAIL = Setting("--tail", Kind.SIZE, None, "", frozenset(), unit="bytes", minimu
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until the job ends.")
 @click.option("--stderr", is_flag=True, help="Its standard error in place of its standard output.")
 @click.option("--both", is_flag=True, help="Both, each to the stream of the same name.")
-@click.option("--attempt", metavar="N", type=click.IntRange(1, 2**31 - 1),
-              help="Of this attempt, as `cmdexec show` counts them. [default: the last]")
+@click.option(
+    "--attempt",
+    metavar="N",
+    type=click.IntRange(1, 2**31 - 1),
+    help="Of this attempt, as `cmdexec show` counts them. [default: the last]",
+)
 @click.option("--tail", metavar="SIZE", help="Of what is there already only so much: 4096, 64KiB.")
 @click.argument("name", metavar="JOB")
 @json_option("Print one JSON object a line: stream, offset, and data in base64.")

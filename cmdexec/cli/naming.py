@@ -87,9 +87,7 @@ async def find_worker(client: "Client", name: str) -> "WorkerView":
             "bad_request", f"{_quoted(name)} may be any of {len(several)} workers: {names}.",
             mend="Write the id of the one that is meant.",
         )  # fmt: skip
-    raise Refused(
-        "not_found", f"There is no worker {_quoted(name)}.", mend="`cmdexec workers` lists those there are."
-    )
+    raise Refused("not_found", f"There is no worker {_quoted(name)}.", mend="`cmdexec workers` lists those there are.")
 
 
 def short(job_id: str, among: Sequence[str]) -> str:

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 @settings_options("server")
 @click.option("--with-worker", is_flag=True, help="Keep a worker on this machine; it may run any command as this user.")
 @config_option("The settings file.")
-@click.option("--print-config", is_flag=True,
-              help="Start nothing: print each setting, its value, and where that is from. Secrets are not shown.")
+@click.option(
+    "--print-config",
+    is_flag=True,
+    help="Start nothing: print each setting, its value, and where that is from. Secrets are not shown.",
+)
 @click.option("--json", "as_json", is_flag=True, help="With --print-config: one JSON object for each setting.")
 @click.option("--lifeline", hidden=True, type=click.Path(path_type=Path))
 def serve(

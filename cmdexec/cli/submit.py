@@ -29,12 +29,20 @@ def _checked_key(text: str | None) -> str | None:
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@click.option("--file", "-f", metavar="FILE",
-              help="A file of jobs, or - for standard input: one JSON object a line, with the fields that the API has, "
-                   "as {\"command\": [\"make\", \"test\"], \"name\": \"nightly\"}.")
+@click.option(
+    "--file",
+    "-f",
+    metavar="FILE",
+    help="A file of jobs, or - for standard input: one JSON object a line, with the fields that the API has, "
+    'as {"command": ["make", "test"], "name": "nightly"}.',
+)
 @click.option("--stdin", "-i", metavar="FILE", help="A file that it gets as its standard input, or - for that of here.")
-@click.option("--key", metavar="TEXT", callback=lambda _ctx, _option, text: _checked_key(text),
-              help="Makes it safe to repeat for 72 hours: what was submitted with this key is not submitted again.")
+@click.option(
+    "--key",
+    metavar="TEXT",
+    callback=lambda _ctx, _option, text: _checked_key(text),
+    help="Makes it safe to repeat for 72 hours: what was submitted with this key is not submitted again.",
+)
 @job_options
 @json_option(LINES_JSON)
 @calls_server

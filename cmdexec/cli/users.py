@@ -76,8 +76,9 @@ def _a(role: str) -> str:
 
 @users.command()
 @click.argument("email", metavar="EMAIL")
-@click.option("--role", metavar="ROLE", type=_ROLE, default="operator",
-              help="viewer, operator or admin. [default: operator]")
+@click.option(
+    "--role", metavar="ROLE", type=_ROLE, default="operator", help="viewer, operator or admin. [default: operator]"
+)
 @_FROM_STDIN
 @json_option(ONE_JSON)
 @calls_server

@@ -18,9 +18,7 @@ TOKEN = JoinTokenView(
     join_token_id=JOB_ID, name="attic", token=None, state="good", uses=3, used=1, labels={"site": "attic"},
     created_at=AT, created_by=USER.user_id, expires_at="2026-11-25T11:00:00.000Z", workers=(),
 )  # fmt: skip
-ADA = UserRowView(
-    user_id=USER.user_id, email=USER.email, role="operator", disabled=False, created_at=AT, password=None
-)
+ADA = UserRowView(user_id=USER.user_id, email=USER.email, role="operator", disabled=False, created_at=AT, password=None)
 
 
 @pytest.fixture

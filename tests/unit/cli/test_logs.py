@@ -35,9 +35,7 @@ async def test_bytes_come_as_they_are(monkeypatch: pytest.MonkeyPatch, capfdbina
         assert capfdbinary.readouterr() == (BYTES, BYTES)
 
 
-async def test_a_tail_is_asked_for_from_where_it_begins(
-    monkeypatch: pytest.MonkeyPatch, capfdbinary: Captured
-) -> None:
+async def test_a_tail_is_asked_for_from_where_it_begins(monkeypatch: pytest.MonkeyPatch, capfdbinary: Captured) -> None:
     async with Answers({OUTPUT: BYTES[-56:], STATUS: job(output=stored(256))}).up(monkeypatch) as server:
         assert await server.run("logs", "--tail", "56", JOB_ID) == 0
         assert server.asked[-1].headers["Range"] == "bytes=200-"

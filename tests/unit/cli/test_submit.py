@@ -115,9 +115,7 @@ async def test_no_batch_is_larger_than_the_server_takes(
     assert len(capfd.readouterr().out.split()) == 4
 
 
-async def test_standard_input_is_a_file_too(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+async def test_standard_input_is_a_file_too(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     lines = io.TextIOWrapper(io.BytesIO(b'{"command": "true", "name": "a"}'), encoding="utf-8")
     async with Answers({CREATE: each}).up(monkeypatch) as server:
         monkeypatch.setattr(sys, "stdin", lines)
