@@ -44,8 +44,9 @@ class Slots:
         self.waiting[held.key] = held
         self.parts.wait(held)
 
-    def to_ask(self, now: float) -> list[HeldAttempt]:
-        """The attempts whose start is to be asked now: one for each free slot, and some ahead while jobs are brief."""
+    def to_ask(self, now: float, most_begun: int | None = None) -> list[HeldAttempt]:
+        """The attempts whose start is to be asked now: one for each free slot, and some ahead while jobs are brief; no
+        more than may be begun, if that is bounded."""
         if self.closed or not self.waiting or now < self.paused_until:
             return []
         if self._trying:
@@ -54,6 +55,8 @@ class Slots:
         if not self._stalled(now):
             most += start_ahead(self.size, self.pace, now, self.round_trip_sec, self._ahead_max)
         count = most - len(self.asked) - len(self.granted) - len(self.running)
+        if most_begun is not None:
+            count = min(count, most_begun - len(self.asked) - len(self.granted))
         if count <= 0:
             return []
         keys = self.parts.choose(self.waiting, count, now)

@@ -243,7 +243,7 @@ class Turns:
     def _fill(self) -> None:
         """Give free slots to those that may start."""
         now = self._clock.elapsed()
-        most = None if self._settings.max_jobs is None else self._settings.max_jobs - self.spawned
+        most = self._left
         if self._slots.granted and now < self._slots.paused_until:
             for held in list(self._slots.granted.values()):
                 self.apply(held, model.Stalled())
@@ -256,6 +256,11 @@ class Turns:
             self.full()
         if self._slots.granted and self._patience is None:
             self._patience = self._loop.call_later(self._slots.patience_sec, self._impatient)
+
+    @property
+    def _left(self) -> int | None:
+        """How many more may be begun; None: any number."""
+        return None if self._settings.max_jobs is None else self._settings.max_jobs - self.spawned
 
     def _impatient(self) -> None:
         """Give back what was started ahead of slots that do not come free: another worker may have one."""
@@ -318,7 +323,7 @@ class Turns:
             self.apply(held, model.Journaled())
             if held.record.state is State.JOURNALED:
                 self._slots.wait(held)
-        for held in self._slots.to_ask(self._clock.elapsed()):
+        for held in self._slots.to_ask(self._clock.elapsed(), self._left):
             self.apply(held, model.SlotFree())
         self._wait_for_a_turn()
 

@@ -2,6 +2,9 @@
 
 All times are seconds of CLOCK_BOOTTIME, which counts the time that the machine was suspended, as the worker's own clock
 does. So they hold while the worker is stopped, and on a machine that wakes up the first thing is that these are ended.
+
+What cannot be had: while this process itself is stopped, and the machine and its jobs are not, nobody ends them, and a
+job may run beside its next attempt until this process goes on. Which of the two is the newer one says CMDEXEC_ATTEMPT.
 """
 
 import time

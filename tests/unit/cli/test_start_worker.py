@@ -200,3 +200,35 @@ def test_a_warning_is_said_once_also_where_a_server_starts_it(start: Starting, t
     code, lines = start(*worker(tmp_path / "file"), **secret, NODE_ENV="production")
     assert (code, [line.split()[1] for line in lines]) == (1, ["WORKER_TOKEN_SECRET"])
     assert "dev-worker" not in str(lines)
+
+
+def test_labels_and_joining_again_written_wrongly(start: Starting, tmp_path: Path) -> None:
+    code, lines = start(*worker(tmp_path / "w", "--rejoin", "--label", "gpu=a100", "--label", "fast"))
+    assert (code, lines) == (
+        1,
+        [
+            "cmdexec: JOIN_TOKEN: Joining again takes a new token. Give it with --join, or leave --rejoin out.",
+            "cmdexec: LABELS (from the command line): The label 'fast' has no value. Write KEY=VALUE, such as gpu=a100;"
+            " a key is letters, digits, and any of . _ : - alone.",
+        ],
+    )
+
+
+def test_a_token_that_is_cut_off_is_not_sent_anywhere(start: Starting, tmp_path: Path) -> None:
+    code, (line,) = start(*worker(tmp_path / "w", "--join", "cj_tooshort"))
+    assert code == 1
+    assert line == (
+        "cmdexec: JOIN_TOKEN (from the command line): 11 bytes is too short. Give the whole token, as `cmdexec "
+        "join-token create` printed it, or name a file in JOIN_TOKEN_FILE."
+    )
+
+
+def test_a_note_of_the_server_joined_that_cannot_be_read(start: Starting, tmp_path: Path) -> None:
+    folder = used(tmp_path / "w")
+    (folder / "joined.json").write_text("{")
+    code, (line,) = start(*worker(folder))
+    assert (code, line) == (
+        1,
+        f"cmdexec: DATA_DIR (from the command line): {folder}/joined.json does not say which server this worker has "
+        "joined. Remove it and name the server with --server, or join again with --rejoin and a new token.",
+    )

@@ -139,4 +139,5 @@ async def test_so_many_processes_are_ever_made(tmp_path: Path, slots: int) -> No
         await server.assign(*(job(number, f"echo {number} >> {ledger}") for number in range(20)))
         assert await asyncio.wait_for(worker.task, 10) == 0
         assert len(ledger.read_text().splitlines()) == len(server.of("done")) == 3
+        assert len(server.of("start")) == 3, "no more are even asked for"
         assert len(given_back(server)) == 17
