@@ -6,11 +6,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.chromium import Tab, browser, tab
 from tests.support.server import Running, running
 from tests.support.system import EMAIL, Worker, ends
+
+expect.set_options(timeout=15_000)
 
 PEOPLE = {"admin": EMAIL, "operator": "operator@test", "viewer": "viewer@test"}
 

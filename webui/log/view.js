@@ -123,7 +123,7 @@ export function LogView({ source, stream, job, attempt, onStream }) {
       open=${opened.value.has(line.number)} onOpen=${onOpen} />`);
   }
   const refused = source.joined.value ? {} : { both: S.bothTooLarge };
-  return html`<section class="log card" aria-label=${S.output}>
+  return html`<div class="log card">
     <header>
       <${Segments} label=${S.output} value=${only} refused=${refused} onChange=${onStream}
         options=${{ both: S.both, stdout: 'stdout', stderr: 'stderr' }} />
@@ -142,7 +142,7 @@ export function LogView({ source, stream, job, attempt, onStream }) {
         held=${following.value ? 0 : Math.max(0, lines.length - seen.value)} />
       <${Whole} job=${job} attempt=${attempt} />
     </footer>
-  </section>`;
+  </div>`;
 }
 
 /** @param {{ height: number, children?: any }} props */

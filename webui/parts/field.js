@@ -1,6 +1,6 @@
 // A field of a form: label, hint and fault belong together, for eyes and for readers.
 import { html } from '../html.js';
-import { useId } from '../vendor/hooks.js';
+import { useEffect, useId, useRef } from '../vendor/hooks.js';
 import { S } from '../strings.js';
 
 /**
@@ -11,9 +11,14 @@ import { S } from '../strings.js';
 export function Field(props) {
   const { label, value, onInput, hint = '', error = '', lines = 0, type = 'text', mono = false, after } = props;
   const id = useId();
+  const place = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    if (props.autofocus) place.current?.focus();
+  }, []);
   const about = `${hint ? `${id}-hint` : ''} ${error ? `${id}-error` : ''}`.trim();
   const shared = {
     id,
+    ref: place,
     class: `control ${mono ? 'mono' : ''}`,
     name: props.name ?? null,
     'aria-describedby': about || null,
@@ -38,11 +43,11 @@ function control(props, shared, { value, lines, type }) {
     </select>`;
   }
   if (lines) {
-    return html`<textarea ...${shared} rows=${lines} value=${value} spellcheck=${false} autofocus=${props.autofocus}
+    return html`<textarea ...${shared} rows=${lines} value=${value} spellcheck=${false}
       autocapitalize="off" placeholder=${props.placeholder ?? null}></textarea>`;
   }
   return html`<input ...${shared} type=${type} value=${value} spellcheck=${false} autocapitalize="off"
-    autofocus=${props.autofocus} autocomplete=${props.autocomplete ?? 'off'} placeholder=${props.placeholder ?? null} />`;
+    autocomplete=${props.autocomplete ?? 'off'} placeholder=${props.placeholder ?? null} />`;
 }
 
 /**
