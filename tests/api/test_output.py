@@ -154,7 +154,7 @@ async def test_events_bring_both_streams_and_the_end(server: Running, speaker: S
     async with aiohttp.ClientSession(headers=headers) as client, client.get(url) as answer, asyncio.timeout(20):
         assert answer.headers["Content-Type"] == "text/event-stream"
         stream = events(answer)
-        assert await anext(stream) == ("attempt", "1:0:0", {"attempt": 1, "run": 1})
+        assert await anext(stream) == ("attempt", "1:0:0", {"attempt": 1, "run": 1, "why": None})
         await speaker.send_output(job, "stdout", 0, b"out")
         name, point, data = await anext(stream)
         assert (name, point, data["stream"], data["offset"]) == ("output", "1:3:0", "stdout", 0)
