@@ -81,8 +81,9 @@ async def _with_words(work: "Callable[[Client], Awaitable[T]]", client: "Client"
     import asyncio
 
     async def say_for_whom() -> None:
-        await client.runtime.clock.sleep(client.settings.tell_after_sec)
-        while client.asked is None:
+        answers = -1
+        while client.asked is None or client.answers != answers:
+            answers = client.answers
             await client.runtime.clock.sleep(client.settings.tell_after_sec)
         tell(f"Waiting for the server at {client.asked} to answer.")
 

@@ -55,6 +55,11 @@ class Caller:
         """The address of the server that has been asked and has not begun to answer; None if there is none."""
         return None if self._exchange is None else self._exchange.asked
 
+    @property
+    def answers(self) -> int:
+        """How many answers have begun to come."""
+        return 0 if self._exchange is None else self._exchange.answers
+
     def patience(self) -> Patience:
         """The waits of one thing that is tried again and again."""
         return Patience(self.settings, self.runtime, self._notice)

@@ -26,7 +26,7 @@ _OF_A_PROXY = frozenset({502, 504})
 class Exchange:
     """`find` is asked at first and after each failure, since a server that was started anew may have another port and
     another token. `met`: the server has answered once. `asked`: whom the newest request waits for, None when it is
-    answered."""
+    answered. `answers`: how many have begun to come."""
 
     def __init__(self, session: aiohttp.ClientSession, find: Callable[[], Access], threads: Threads) -> None:
         self._session = session
@@ -35,6 +35,7 @@ class Exchange:
         self._access: Access | None = None
         self.met = False
         self.asked: str | None = None
+        self.answers = 0
 
     @asynccontextmanager
     async def open(
@@ -61,6 +62,7 @@ class Exchange:
                 route.method, f"{access.url}{path}", params=query, data=_piecewise(body), headers=sent, timeout=timeout
             ) as response:
                 self.asked = None
+                self.answers += 1
                 if response.status >= 400:
                     self._access = None
                     raise await self._failure(response, access)
