@@ -18,7 +18,7 @@ CODES: tuple[tuple[str, str], ...] = (
     ("1", "it cannot start, or could not go on: standard error says why"),
     ("2", "the command was written wrongly"),
     ("3", "the server refused to be joined with this token"),
-    ("4", "the server wants this worker no more: it was revoked"),
+    ("4", "the server wants this worker no more: it was revoked, or is not the one that WORKER_ID says"),
     ("5", "another process of the same worker has taken its place"),
 )
 """Code → when, for service managers: after 3, 4 and 5 starting it again changes nothing."""
