@@ -18,6 +18,7 @@ async def listen(desk: Desk, member: Member, beat: Heartbeat) -> list[tuple[str,
     if beat.stats is not None:
         member.stats = beat.stats
     if news and (beat.draining or beat.jobs is not None or not (beat.start or beat.released)):
+        member.stirs |= member.draining is not beat.draining
         if beat.draining and not member.draining:
             desk.takes_no_more(member)
         member.draining = beat.draining
@@ -55,5 +56,7 @@ async def carry_out(desk: Desk, member: Member, turn: Turn) -> CmdexecError | No
         return away
     for reply, index, parts in turn.beats:
         reply.set(index, parts.beat(desk.lease))
-    desk.capacity.set()
+    if turn.changed or member.stirs:
+        member.stirs = not member.ready  # who is not ready yet is so when this has been answered
+        desk.capacity.set()
     return None

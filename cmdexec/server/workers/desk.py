@@ -87,6 +87,10 @@ class Desk:
         """Seconds of the clock that counts suspended time."""
         return self._runtime.clock.elapsed()
 
+    def heard(self, member: Member) -> None:
+        """It said something."""
+        member.heard(self.now(), self.lease.lease_sec / 2)
+
     async def let_others(self) -> None:
         """Let all others have their turn, in the midst of much work for one worker."""
         await self._runtime.clock.sleep(0)
@@ -297,18 +301,15 @@ class Desk:
             if member.shall(row):
                 member.outbox.put(ask("drain", [drain_order(row)]))
             waiting = [job_id for job_id, given in member.given() if given.started_at is None]
-            found = [job for job in await self.look(waiting) if job is not None]
-            await self._recall([job for job in found if not member.may_begin(job)])
+            found = [job for job in await self.look(waiting) if job is not None and not member.may_begin(job)]
+            if found:
+                await self.jobs.turn(work.recall([job.job_id for job in found]))
         self.capacity.set()
 
     def takes_no_more(self, member: Member) -> None:
         """It says so: what it was given, and not told of yet, goes back to the queue."""
         member.draining = True
         self._courier.give_back(member, member.untold())
-
-    async def _recall(self, jobs: Sequence[Job]) -> None:
-        if jobs:
-            await self.jobs.turn(work.recall([job.job_id for job in jobs]))
 
     def leave(self, member: Member) -> None:
         """Its socket has ended."""

@@ -75,10 +75,12 @@ class Dispatch:
         """Give out what there is; returns whether to look again soon, for jobs that may be taken back then."""
         if self._jobs.draining:
             return False
-        await self._recalls.behind(tuple(self._desk.members.values()), self._desk.now())
+        members = tuple(self._desk.members.values())
+        await self._recalls.behind(members, self._desk.now())
         failed = await self._claims()
-        able = self._able()
-        hungry = [member for member in able if member.open_slots]
+        if not (look_elsewhere or any(member.waiting for member in members)):
+            return failed
+        hungry = [member for member in self._able() if member.open_slots]
         if not hungry:
             return failed
         members = tuple(self._desk.members.values())
@@ -113,11 +115,11 @@ class Dispatch:
             await classes.look()
             announced, now = classes.announced, self._desk.now()
             wanting: list[Want] = []
-            for member in self._able():
-                if member.dry_since == announced or member.worker_id in failed:
+            for member in self._desk.members.values():
+                if member.dry_since == announced or not member.able(now, self._silent_sec):
                     continue
                 room = member.room(now, self._most)
-                if not (room or member.claiming):
+                if not (room or member.claiming) or member.worker_id in failed:
                     continue
                 choices, ahead = classes.choices(member, KLASSES_MAX)
                 if choices or member.claiming:

@@ -61,7 +61,7 @@ class WorkerLink:
                 answers.extend([answer(number or 0, [await self._welcomed(message)]) for message in items])
                 continue
             member = self._registered()
-            member.heard_at = self._desk.now()
+            self._desk.heard(member)
             self._waiting.append((op, number, items))
             self._items += _named(op, items)
         if self._waiting and not self._turning:
@@ -82,7 +82,7 @@ class WorkerLink:
     async def output(self, header: OutputHeader, data: bytes | memoryview) -> None:
         """Take a piece of output; returns when there is room for more."""
         member = self._registered()
-        member.heard_at = self._desk.now()
+        self._desk.heard(member)
         if self._intake is not None and await self._intake.bring(header, data):
             self._desk.spawn(self._intake.run(), self._outbox)
 

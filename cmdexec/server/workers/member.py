@@ -76,6 +76,7 @@ class Member:
     claiming      a claim that has to be asked again
     unsent        attempts that have to be sent to it, in their order
     dry_since     which announcement of waiting jobs had been made when nothing was left for it
+    stirs         the next word of it is news to dispatch, whatever it says
     paused_until  it left jobs unstarted until they were taken back, so until then, or until it asks for a start, it
                   gets no more
     draining      it says that it takes no more jobs
@@ -94,6 +95,7 @@ class Member:
         self.holder = holder
         self.instance_id = instance_id
         self.register = register
+        self.slots = register.slots
         self.outbox = outbox
         self.pace = Pace()
         self.heard_at = now
@@ -106,6 +108,7 @@ class Member:
         self.claiming: Claiming | None = None
         self.unsent: dict[tuple[str, int], None] = {}
         self.dry_since = 0
+        self.stirs = True
         self.paused_until = now
         self.machine = Machine(register.labels, capacity_of(register))
         self.called = register.name or holder.worker_id
@@ -126,10 +129,6 @@ class Member:
     def capacity(self) -> Capacity:
         """What it lets its jobs use together."""
         return self.machine.capacity
-
-    @property
-    def slots(self) -> int:
-        return self.register.slots
 
     @property
     def running(self) -> int:
@@ -159,7 +158,8 @@ class Member:
     @property
     def free_slots(self) -> int:
         """Slots for which it has nothing."""
-        return max(0, self.slots - self._busy)
+        busy = self._busy if self._parts else len(self._given)
+        return self.slots - busy if busy < self.slots else 0
 
     @property
     def open_slots(self) -> int:
@@ -182,6 +182,12 @@ class Member:
     def may_begin(self, job: Job) -> bool:
         """Whether it can and shall run the job, as far as is known here."""
         return self.takes and matches(needs_of(job.spec), self.machine)
+
+    def heard(self, now: float, silent_sec: float) -> None:
+        """It said something. After a silence, or a pause, it may be given jobs again."""
+        if self.heard_at < now - silent_sec or self.paused_until > self.heard_at:
+            self.stirs = True
+        self.heard_at = now
 
     def able(self, now: float, silent_sec: float) -> bool:
         """Whether it may be given jobs: it has said what it holds, drains not, and was heard lately."""

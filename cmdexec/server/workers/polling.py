@@ -35,6 +35,10 @@ class PollingMember(Member):
         return super()._busy - len(self._doubted)
 
     @property
+    def free_slots(self) -> int:
+        return max(0, self.slots - self._busy)
+
+    @property
     def open_slots(self) -> int:
         return min(self.free_slots, self.mailbox.wanted)
 

@@ -72,7 +72,7 @@ class Said:
             member = await desk.rejoin(worker_id, self._connection)
         if instance is not None and instance != member.instance_id:
             raise Conflict("replaced", "Another process of this worker has taken its place.")
-        member.heard_at = desk.now()
+        desk.heard(member)
         await desk.renew(worker_id)
         return member
 

@@ -59,7 +59,8 @@ class _Sharing:
         self._left = {one.klass: one.jobs or 0 for one in classes}
         self._classes = classes
         self._takers: dict[str, list[int]] = {one.klass: [] for one in classes}
-        self._free = [Free(Part(want.member.free.cpu, want.member.free.ram_mb)) for want in self._wanting]
+        parted = any(one.part is not None for one in classes)
+        self._free = [Free(Part(want.member.free.cpu, want.member.free.ram_mb)) for want in self._wanting if parted]
         self._got: list[dict[str, int]] = [{} for _ in self._wanting]
         self._waits: set[int] = set()
         for index, want in enumerate(self._wanting):

@@ -99,13 +99,14 @@ _HELD, _START, _RELEASED = range(3)
 
 
 class Turn:
-    """What one turn of `member` asks. `fleet`: who else might take what it declines, looked up if `declines`."""
+    """What one turn of `member` asks. `fleet`: who else might take what it declines, looked up if `declines`.
+    `changed`: some job is not as it was before."""
 
     def __init__(self, member: Member, fleet: Fleet) -> None:
         self._member = member
         self._holder: Holder = member.holder
         self._fleet = fleet
-        self.declines = False
+        self.declines = self.changed = False
         self._asks: list[Ask] = []
         self._uses: list[_Use] = []
         self._begun = self._done = 0
@@ -150,6 +151,7 @@ class Turn:
         part = slice(self._begun, self._done)
         for use, ask, outcome in zip(self._uses[part], self._asks[part], outcomes, strict=True):
             use.reply.set(use.index, use.say(use.item, ask, outcome))
+            self.changed |= outcome.job is not outcome.before
             if not outcome.overloaded:
                 member.stands(use.job_id, use.attempt, outcome.job, now)
 

@@ -26,6 +26,8 @@ def got(worker: Worker) -> list[str]:
 
 
 async def one(server: Core, **spec: Any) -> str:
+    """The id of a job that comes after those before it."""
+    server.clock.go_on(0.001)
     (job,) = await server.submit(1, **spec)
     return job.job_id
 
@@ -197,3 +199,25 @@ async def test_no_job_is_on_its_way_when_a_worker_was_answered_that_it_drains(se
     await server.dispatch.give_out()
     assert {job.job_id for job in jobs} < set(got(other))
     assert worker.assigned() == []
+
+
+async def test_a_heartbeat_that_says_nothing_new_does_not_wake_dispatch(server: Core) -> None:
+    worker = await ready(server, "w", 2)
+    job = await one(server)
+    await server.dispatch.give_out()
+    await worker.start((job, 1))
+    await worker.beat((job, 1))
+    capacity = server.presence.desk.capacity
+    capacity.clear()
+    await worker.beat((job, 1))
+    assert not capacity.is_set()
+    await worker.beat((job, 1), draining=True)
+    assert capacity.is_set(), "it drains"
+    await worker.beat((job, 1))
+    capacity.clear()
+    server.clock.go_on(40)
+    await worker.beat((job, 1))
+    assert capacity.is_set(), "it was silent"
+    capacity.clear()
+    await worker.done(job, 1)
+    assert capacity.is_set(), "it has a free slot"

@@ -21,6 +21,8 @@ async def ready(server: Core, name: str, slots: int = 4, cpu: float = 1.0, ram_m
 
 
 async def one(server: Core, **spec: Any) -> Job:
+    """A job that comes after those before it."""
+    server.clock.go_on(0.001)
     (job,) = await server.submit(1, **spec)
     return job
 
