@@ -230,7 +230,10 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def attempt_named(self, number: int) -> Attempt | None:
         """The run of that number, if it ever began."""
-        return next((attempt for attempt in reversed(self.attempts) if attempt.number == number), None)
+        for attempt in reversed(self.attempts):
+            if attempt.number == number:
+                return attempt
+        return None
 
     @property
     def runs(self) -> int:
