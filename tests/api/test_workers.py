@@ -7,10 +7,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from cmdexec.server.identity.workers import hash_of
 from tests.support.api import Api, ApiError
 from tests.support.fleet import Fleet
 from tests.support.poller import Poller
-from tests.support.server import Running, running
+from tests.support.server import Running, b64, running
 from tests.support.speaker import speaking
 
 LONG = {"LEASE_SEC": "60s", "HEARTBEAT_SEC": "20s"}
@@ -138,9 +139,10 @@ async def test_a_worker_that_polls_is_shut_out_in_the_midst_of_its_poll(lasting:
     lasting.api().ask("DELETE", "/api/workers/polls.revoked")
     status, answer = asked.result(10)
     assert (status, answer["error"]["code"]) == (403, "forbidden")
+    assert answer["error"]["message"] == "This worker was revoked by admin@localhost."
     for call in (lambda: poller.poll(wait=0), lambda: poller.call("POST", "/api/workers/heartbeat", {"jobs": []})):
         status, answer = call()
-        assert (status, answer["error"]["code"]) == (403, "forbidden")
+        assert (status, answer["error"]["message"]) == (403, "This worker was revoked by admin@localhost.")
 
 
 async def test_a_worker_that_polls_gets_nothing_while_it_is_drained_and_then_something(lasting: Running) -> None:
@@ -163,3 +165,29 @@ def test_who_is_not_there_is_not_found_and_who_may_not_is_refused(lasting: Runni
         wrong = refused(lasting.api(), method, "/api/workers/nobody", body)
         assert (wrong["status"], wrong["message"]) == (404, "There is no worker nobody.")
     assert refused(lasting.api("operator"), "DELETE", "/api/workers/nobody")["status"] == 403
+
+
+def test_one_that_joined_and_never_came_can_be_revoked_too(lasting: Running) -> None:
+    api = lasting.api()
+    token = api.ask("POST", "/api/join-tokens", {"labels": {"rack": "7"}})["token"]
+    credential = f"wc_{b64(b'x' * 32)}"
+    joined = api.ask(
+        "POST", "/api/workers/join", {"token": token, "credentialHash": hash_of(credential), "name": "early"}
+    )
+    shown = api.ask("DELETE", f"/api/workers/{joined['workerId']}")
+    assert (shown["name"], shown["state"], shown["labels"]) == ("early", "revoked", {"rack": "7"})
+    status, _, _ = Api(lasting.url).call(
+        "POST", "/api/workers/register", {"slots": 1}, {"x-worker-token": credential}
+    )
+    assert status in (401, 403)
+
+
+async def test_the_labels_of_the_join_token_count_for_jobs(lasting: Running) -> None:
+    api = lasting.api()
+    token = api.ask("POST", "/api/join-tokens", {"labels": {"rack": "8"}})["token"]
+    credential = f"wc_{b64(b'y' * 32)}"
+    api.ask("POST", "/api/workers/join", {"token": token, "credentialHash": hash_of(credential)})
+    job_id = api.create({"command": "true", "requires": {"rack": "8"}})["jobId"]
+    async with speaking(lasting.url, {"x-worker-token": credential}) as speaker:
+        job = await speaker.start_job()
+        assert job["jobId"] == job_id

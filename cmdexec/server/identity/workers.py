@@ -67,7 +67,7 @@ class WorkerIdentities:
             return known[0]
         (row,) = await self._workers.get([worker_id])
         if row is not None and row.revoked:
-            raise _revoked_worker()
+            raise _revoked_worker(row.given.by)
         self._known[key] = (worker_id, asked + self._cache_sec)
         self._known.move_to_end(key)
         while len(self._known) > _KEPT:
@@ -96,5 +96,6 @@ class WorkerIdentities:
         await self._runtime.threads.run(lambda: write_private(path, made))
 
 
-def _revoked_worker() -> Refused:
-    return Refused("forbidden", "This worker was revoked.", mend="Let it join again, with a new join token.")
+def _revoked_worker(by: str | None = None) -> Refused:
+    who = "" if by is None else f" by {by}"
+    return Refused("forbidden", f"This worker was revoked{who}.", mend="Let it join again, with a new join token.")

@@ -15,7 +15,7 @@ from cmdexec.server.workers.member import Member
 from cmdexec.store.contract import classes as contract
 
 _PAGE = 1000
-_KINDS_MAX = 2000
+_KINDS_MAX = 20_000
 """Kinds of workers for which it is remembered what they match."""
 
 _FIRST = -(1 << 62)
