@@ -1,5 +1,6 @@
 """`cmdexec logs`, `cancel`, `rerun` and `requeue`: bytes as they are, and what became of each job."""
 
+import base64
 import json
 from typing import Any
 
@@ -60,12 +61,18 @@ async def test_the_tail_of_an_earlier_attempt_is_counted_from_its_own_end(
 
 
 async def test_with_json_each_piece_is_an_object(monkeypatch: pytest.MonkeyPatch, capfdbinary: Captured) -> None:
-    async with Answers({OUTPUT: b"\x00\xff", STATUS: job(output=stored(5))}).up(monkeypatch) as server:
-        assert await server.run("logs", "--json", "--both", "--tail", "2", JOB_ID) == 0
+    data = BYTES * 2000  # more than is read at once
+    async with Answers({OUTPUT: data, STATUS: job(output=stored(len(data) + 3))}).up(monkeypatch) as server:
+        assert await server.run("logs", "--json", "--both", "--tail", str(len(data)), JOB_ID) == 0
     told = capfdbinary.readouterr()
-    assert [json.loads(line) for line in told.out.splitlines()] == [
-        {"stream": stream, "offset": 3, "data": "AP8="} for stream in ("stdout", "stderr")
-    ]
+    pieces = [json.loads(line) for line in told.out.splitlines()]
+    for stream in ("stdout", "stderr"):
+        position, joined = 3, b""
+        for piece in (one for one in pieces if one["stream"] == stream):
+            assert piece["offset"] == position
+            joined += base64.b64decode(piece["data"])
+            position = 3 + len(joined)
+        assert joined == data
     assert told.err == b""
 
 
