@@ -180,8 +180,9 @@ def _schemas() -> dict[str, Schema]:
             if text := meaning(kind, name):
                 field["description"] = text
         for field in schema.get("properties", {}).values():
-            if field.get("contentEncoding") == "base64":
-                field["pattern"] = BASE64
+            for one in (field, *field.get("anyOf", ())):
+                if one.get("contentEncoding") == "base64":
+                    one["pattern"] = BASE64
     schemas[Register.__name__]["properties"]["protocol"]["enum"] = [PROTOCOL]
     job = schemas[NewJob.__name__]
     words = job["properties"]["command"]["anyOf"][1]

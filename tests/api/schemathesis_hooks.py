@@ -71,6 +71,21 @@ def attempt() -> dict[str, Any]:
     return _attempts.pop()
 
 
+def join_token() -> dict[str, Any]:
+    made: dict[str, Any] = ask("user", "POST", "/api/join-tokens", {"uses": 100_000})
+    return made
+
+
+def spare_worker() -> str:
+    """A worker of which nothing is wanted any more: joined, and registered once."""
+    credential = f"wc_{uuid.uuid4().hex}{uuid.uuid4().hex[:11]}"
+    hashed = hashlib.sha256(credential.encode()).hexdigest()
+    joined = ask("user", "POST", "/api/workers/join", {"token": join_token()["token"], "credentialHash": hashed})
+    CREDENTIALS["spare"] = {"x-worker-token": credential}
+    ask("spare", "POST", "/api/workers/register", {"slots": 1})
+    return str(joined["workerId"])
+
+
 def harmless(command: Any) -> Any:
     """The same kind and length of command, and nothing that a shell would do anything about."""
     if isinstance(command, str) and command and "\0" not in command:
@@ -88,7 +103,11 @@ def create(case: Any) -> None:
 
 
 def key(case: Any) -> None:
-    """A key of its own for each body: to send one with another body is a fault that no schema can tell."""
+    """A key of its own for each body: to send one with another body is a fault that no schema can tell. Nor can it tell
+    a moment without formats."""
+    for one in case.body if isinstance(case.body, list) else [case.body]:
+        if one.get("runAt") is not None:
+            one["runAt"] = "2999-01-31T12:00:00+01:00"
     if turn("key", 2):
         case.headers.pop("Idempotency-Key", None)
     elif "Idempotency-Key" in case.headers:
@@ -98,6 +117,37 @@ def key(case: Any) -> None:
 def login(case: Any) -> None:
     if turn("login", 3):
         case.body = {"email": os.environ["ST_EMAIL"], "password": os.environ["ST_PASSWORD"]}
+
+
+def listed(case: Any) -> None:
+    """Where a page goes on is nothing that one makes up; nor is a moment, for a schema without formats."""
+    case.query.pop("cursor", None)
+    for name in {"from", "to"} & set(case.query):
+        case.query[name] = "-7d"
+
+
+def again(case: Any) -> None:
+    case.path_parameters["jobId"] = ended_job()
+    case.headers.pop("Idempotency-Key", None)
+
+
+def one_worker(case: Any) -> None:
+    case.path_parameters["workerId"] = spare_worker()
+
+
+def join(case: Any) -> None:
+    case.body["token"] = join_token()["token"]
+
+
+def one_join_token(case: Any) -> None:
+    case.path_parameters["joinTokenId"] = join_token()["joinTokenId"]
+
+
+def one_user(case: Any) -> None:
+    user = ask("user", "POST", "/api/users", {"email": f"{uuid.uuid4().hex}@test", "password": "of no use to anybody"})
+    case.path_parameters["userId"] = user["userId"]
+    if case.body.get("newPassword"):
+        case.body.pop("password", None)
 
 
 def status(case: Any) -> None:
@@ -151,6 +201,8 @@ def whole(value: Any) -> Any:
 
 MENDS: dict[str, Callable[[Any], None]] = {
     "auth.login": login, "jobs.create": key, "jobs.status": status, "jobs.cancel": cancel, "jobs.output": output,
+    "jobs.list": listed, "jobs.rerun": again, "workers.get": one_worker, "workers.change": one_worker,
+    "workers.revoke": one_worker, "workers.join": join, "join_tokens.revoke": one_join_token, "users.change": one_user,
     "attempts.check": check, "attempts.output": stream, "attempts.done": done,
 }  # fmt: skip
 
