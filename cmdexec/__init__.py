@@ -10,8 +10,8 @@ What stands here is imported when it is first asked for, so that `import cmdexec
 """
 
 __all__ = [
-    "Client", "CmdexecError", "Connection", "Ended", "Job", "JobCancelled", "JobFailed", "JobView", "NewAttempt",
-    "NewJob", "Piece", "Result", "connect", "connect_async", "new_job",
+    "Client", "CmdexecError", "Connection", "Ended", "Job", "JobCancelled", "JobFailed", "JobView", "JobsQuery",
+    "NewAttempt", "NewJob", "Piece", "Result", "connect", "connect_async", "new_job",
 ]  # fmt: skip
 
 

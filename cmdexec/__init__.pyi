@@ -6,6 +6,7 @@ from cmdexec.client import Ended as Ended
 from cmdexec.client import Job as Job
 from cmdexec.client import JobCancelled as JobCancelled
 from cmdexec.client import JobFailed as JobFailed
+from cmdexec.client import JobsQuery as JobsQuery
 from cmdexec.client import JobView as JobView
 from cmdexec.client import NewAttempt as NewAttempt
 from cmdexec.client import NewJob as NewJob

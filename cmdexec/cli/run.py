@@ -25,6 +25,9 @@ _PATIENCE_SEC = 5.0
 _TELL_AFTER_SEC = 30.0
 """Its worker takes a moment to start; that is nobody's concern."""
 
+_TELL_OF_INPUT_SEC = 2.0
+"""What is waited for on standard input is."""
+
 
 @click.command(
     context_settings={"allow_interspersed_args": False},
@@ -93,7 +96,7 @@ def _job(words: tuple[str, ...], options: JobOptions, settings: ClientSettings, 
         return job
     import msgspec
 
-    return msgspec.structs.replace(job, stdin=given_input(settings.tell_after_sec))
+    return msgspec.structs.replace(job, stdin=given_input(min(settings.tell_after_sec, _TELL_OF_INPUT_SEC)))
 
 
 def _run(settings: ClientSettings, job: "NewJob", private: "Standalone | None", detach: bool) -> int:

@@ -23,9 +23,10 @@ from cmdexec.client.future import Job
 from cmdexec.client.opening import connect_async
 from cmdexec.client.results import JobCancelled, JobFailed, Result
 from cmdexec.client.wanted import new_job
+from cmdexec.protocol.listing import JobsQuery
 from cmdexec.protocol.requests import JobView, NewJob
 
 __all__ = [
-    "Access", "Client", "Connection", "Ended", "Followed", "Job", "JobCancelled", "JobFailed", "JobView", "NewAttempt",
-    "NewJob", "Piece", "Result", "Start", "connect", "connect_async", "find_access", "follow", "new_job",
+    "Access", "Client", "Connection", "Ended", "Followed", "Job", "JobCancelled", "JobFailed", "JobView", "JobsQuery",
+    "NewAttempt", "NewJob", "Piece", "Result", "Start", "connect", "connect_async", "find_access", "follow", "new_job",
 ]  # fmt: skip

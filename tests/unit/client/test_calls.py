@@ -9,6 +9,7 @@ from aiohttp import web
 
 from cmdexec.client import Access, Client, connect_async
 from cmdexec.errors import CmdexecError, Conflict, Refused, Unavailable
+from cmdexec.protocol.listing import JobRow, JobsPage, JobsQuery
 from cmdexec.protocol.requests import NewJob
 from cmdexec.runtime import system_runtime
 from cmdexec.settings.client import ClientSettings
@@ -154,6 +155,21 @@ async def test_many_jobs_are_asked_after_in_pieces_that_fit_into_an_address() ->
         assert [view.job_id for view in await client.statuses(ids)] == ids
         assert await client.statuses([]) == ()
     assert [len(asked.query.getall("jobId")) for asked in script.requests] == [300, 300, 1]
+
+
+async def test_a_list_is_read_page_by_page_as_it_is_taken() -> None:
+    def page(*names: str, after: str | None = None) -> JobsPage:
+        values = {field: getattr(job(), field) for field in JobRow.__struct_fields__}
+        return JobsPage(jobs=tuple(JobRow(**(values | {"name": name})) for name in names), next=after)
+
+    script = Script(json(page("a", "b", after="two")), json(page("c")))
+    async with Scripted(script) as client:
+        found = client.jobs(JobsQuery(tag=("x", "y"), limit=2))
+        assert (await anext(found)).name == "a"
+        assert len(script.requests) == 1
+        assert [one.name async for one in found] == ["b", "c"]
+    assert [asked.query.get("cursor") for asked in script.requests] == [None, "two"]
+    assert {tuple(asked.query.getall("tag")) for asked in script.requests} == {("x", "y")}
 
 
 async def test_calls_that_take_several_jobs() -> None:
