@@ -14,16 +14,12 @@ def with_cookie(request: web.BaseRequest, shown: Presented, operation: Operation
     """`shown`, and the cookie where no header has a credential. Raises Refused(`bad_origin`) for one that does not
     count for this operation.
 
-    Where anybody may ask, such a one is overlooked, since a browser sends it anyway; and to change something as anybody
-    (to log in) none is needed.
+    Where anybody may ask, such a one is overlooked, since a browser sends it anyway: else nobody could log in again.
     """
-    anybody = operation.permission is Permission.ANYONE
-    if anybody and operation.effect:
-        return shown
     try:
         return with_proven_cookie(request, shown, effect=operation.effect, csrf=operation.effect)
     except Refused:
-        if anybody:
+        if operation.permission is Permission.ANYONE:
             return shown
         raise
 
