@@ -33,7 +33,7 @@ sys.exit(7)
 """Writes to both streams until it is told to stop, and the same bytes to files of its own."""
 
 
-@pytest.mark.timeout(600 if CUTS > 200 else 60)
+@pytest.mark.timeout(600 if CUTS > 200 else 120)
 def test_joined_output_is_the_jobs_own(tmp_path: Path) -> None:
     """The server is killed in the middle of it, too."""
     seed = random.randrange(1 << 32)
