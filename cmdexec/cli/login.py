@@ -45,6 +45,7 @@ def login(caller: Caller, email: str | None, password_stdin: bool, as_json: bool
     from cmdexec.client.logins import Login, keep_login
 
     url = _address(caller)
+    _warn_of_what_is_in_clear(url)
     if email is None:
         email = _asked_email()
     password = given_password() if password_stdin else asked_password()
@@ -77,6 +78,16 @@ def _address(caller: Caller) -> str:
         "server_away", "No server is known.", field="--server",
         mend="Name it: `cmdexec login --server https://cmdexec.example.com`.",
     )  # fmt: skip
+
+
+def _warn_of_what_is_in_clear(url: str) -> None:
+    from urllib.parse import urlsplit
+
+    from cmdexec.settings.shared_checks import is_loopback
+
+    parts = urlsplit(url)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        tell(f"Warning: what goes to {url} can be read on its way, the password too. Use https:// if that is there.")
 
 
 def _asked_email() -> str:

@@ -97,6 +97,18 @@ async def test_what_keeps_from_logging_in_is_told(
     assert not kept.exists()
 
 
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [("http://far.example.com", True), ("https://far.example.com", False), ("http://127.0.0.1:9", False)],
+)
+async def test_a_password_that_goes_in_clear_is_warned_of_before_it_is_typed(
+    url: str, warned: bool, kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    typed(monkeypatch, b"")
+    assert await Answers({}).run("login", "--server", url, "--email", "a@b") == 1
+    assert (f"Warning: what goes to {url} can be read on its way" in capsys.readouterr().err) == warned
+
+
 async def test_no_server_to_log_in_to_is_told(kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     monkeypatch.delenv("SERVER_URL", raising=False)
     typed(monkeypatch, b"password")
