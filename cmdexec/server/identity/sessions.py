@@ -3,7 +3,7 @@ not over, and its user has not been changed in a way that ends all logins."""
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -45,6 +45,7 @@ class LiveSessions:
         self._clock = clock
         self._cache_sec = cache_sec
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._ends = 0
         self._watched: dict[str, tuple[Identity, dict[object, Callable[[], None]]]] = {}
         notify.listen(Revoked, self._revoked)
 
@@ -52,7 +53,7 @@ class LiveSessions:
         """The user of the session. Raises Refused(`unauthorized`) if it is over, Unavailable(`store_away`)."""
         known = self._kept(jti)
         if known is None:
-            known = await self._judge(jti, await self._sessions.get(jti))
+            known = await self._judge(jti, self._sessions.get(jti))
         if known is None or known.identity.id != user_id:
             raise bad_token()
         return known.identity
@@ -64,7 +65,7 @@ class LiveSessions:
         name = hash_of_cookie(value)
         known = self._kept(name)
         if known is None:
-            known = await self._judge(name, await self._sessions.by_cookie(name))
+            known = await self._judge(name, self._sessions.by_cookie(name))
         if known is None:
             raise _over()
         return known.identity
@@ -107,7 +108,7 @@ class LiveSessions:
         if who.expires_at is not None and who.expires_at <= self._clock.now():
             return False
         try:
-            return await self._judge(jti, await self._sessions.get(jti)) is not None
+            return await self._judge(jti, self._sessions.get(jti)) is not None
         except CmdexecError:
             return True
 
@@ -118,8 +119,11 @@ class LiveSessions:
             return None
         return known
 
-    async def _judge(self, name: str, session: SessionRow | None) -> _Known | None:
-        asked = self._clock.elapsed()
+    async def _judge(self, name: str, row: Awaitable[SessionRow | None]) -> _Known | None:
+        """What was read is kept from the moment on at which it was asked for, and not at all if an end was announced
+        meanwhile: that may be of what was read."""
+        asked, ends = self._clock.elapsed(), self._ends
+        session = await row
         if session is None or session.revoked or session.expires_at <= self._clock.now():
             return None
         user = await self._users.get(session.user_id)
@@ -129,7 +133,9 @@ class LiveSessions:
             "user", user.user_id, ROLES.get(user.role, frozenset()), email=user.email, role=user.role,
             jti=session.jti, expires_at=session.expires_at,
         )  # fmt: skip
-        known = self._known[name] = _Known(identity, asked + self._cache_sec, session.expires_at)
+        known = _Known(identity, asked + self._cache_sec, session.expires_at)
+        if ends == self._ends:
+            self._known[name] = known
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
         return known
@@ -140,6 +146,7 @@ class LiveSessions:
                 hint.user_id is not None and who.id == hint.user_id
             )
 
+        self._ends += 1
         for name in [name for name, known in self._known.items() if meant(known.identity)]:
             del self._known[name]
         for jti in [jti for jti, (who, _) in self._watched.items() if meant(who)]:

@@ -37,6 +37,7 @@ class WorkerIdentities:
         self._shared = shared_secret
         self._cache_sec = cache_sec
         self._known: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._ends = 0
         notify.listen(Revoked, self._revoked)
 
     async def identity(self, token: str) -> Identity:
@@ -62,12 +63,14 @@ class WorkerIdentities:
         return await self._unless_revoked(secret_hash, row.worker_id)
 
     async def _unless_revoked(self, key: str, worker_id: str) -> str:
-        known, asked = self._known.get(key), self._runtime.clock.elapsed()
+        known, asked, ends = self._known.get(key), self._runtime.clock.elapsed(), self._ends
         if known is not None and known[1] >= asked:
             return known[0]
         (row,) = await self._workers.get([worker_id])
         if row is not None and row.revoked:
             raise _revoked_worker(row.given.by)
+        if ends != self._ends:
+            return worker_id  # somebody was revoked since it was asked: who, is asked again the next time
         self._known[key] = (worker_id, asked + self._cache_sec)
         self._known.move_to_end(key)
         while len(self._known) > _KEPT:
@@ -75,6 +78,7 @@ class WorkerIdentities:
         return worker_id
 
     def _revoked(self, hint: Revoked) -> None:
+        self._ends += 1
         for key in [key for key, (worker_id, _) in self._known.items() if worker_id == hint.worker_id]:
             del self._known[key]
 

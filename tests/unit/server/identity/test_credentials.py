@@ -1,5 +1,6 @@
 """Keys in files, and workers that prove who they are."""
 
+import asyncio
 import stat
 from pathlib import Path
 
@@ -100,6 +101,32 @@ async def test_a_revoked_worker_is_refused_at_once_when_told_and_soon_when_not(a
         with pytest.raises(Refused) as refused:
             await who.identity(token)
         assert refused.value.code == "forbidden"
+
+
+async def test_a_worker_that_is_revoked_while_it_is_looked_up_is_not_taken_for_good_later(
+    around: Around, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, who = around.store.reads, identities(around, cache_sec=1000)
+    await reads.workers.register(WorkerRow("w1", "w", "s", "i", "0", "p", "t", 1))
+    now = around.clock.now() // 1000
+    signed = mint(SHARED, {"workerId": "w1", "iat": now, "exp": now + 60})
+    get, reading, read = reads.workers.get, asyncio.Event(), asyncio.Event()
+
+    async def slow(worker_ids: list[str]) -> list[WorkerRow | None]:
+        rows = await get(worker_ids)
+        reading.set()
+        await read.wait()
+        return rows
+
+    monkeypatch.setattr(reads.workers, "get", slow)
+    looked_up = asyncio.create_task(who.identity(signed))
+    await asyncio.wait_for(reading.wait(), 10)
+    await reads.workers.revoke("w1")
+    around.notify.publish(Revoked(worker_id="w1"))
+    read.set()
+    await asyncio.gather(looked_up, return_exceptions=True)
+    with pytest.raises(Refused, match="revoked"):
+        await who.identity(signed)
 
 
 async def test_a_revoked_credential_ends_within_the_cache_time(around: Around) -> None:

@@ -13,7 +13,7 @@ from cmdexec.server.identity import NOBODY
 from cmdexec.server.identity.logins import Login
 from cmdexec.server.identity.sessions import LiveSessions, hash_of_cookie
 from cmdexec.server.identity.who import worker
-from cmdexec.store.contract.identity import SessionRow
+from cmdexec.store.contract.identity import SessionRow, UserRow
 from tests.support.waiting import becomes
 from tests.unit.server.identity.conftest import Around
 from tests.unit.server.identity.test_logins import live, logins, user
@@ -167,6 +167,30 @@ async def test_a_login_stays_while_the_store_is_away_but_not_beyond_its_own_end(
         assert cut.times == 0
         around.clock.ahead_ms += 10**12
         await becomes(lambda: cut.times == 1, "it was cut")
+
+
+async def test_an_end_that_is_announced_while_its_login_is_looked_up_is_not_overlooked(
+    around: Around, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions, login = live(around, cache_sec=1000), await opened(around)
+    users, read, reading = around.store.reads.users, asyncio.Event(), asyncio.Event()
+    get = users.get
+
+    async def slow(user_id: str) -> UserRow | None:
+        row = await get(user_id)
+        reading.set()
+        await read.wait()
+        return row
+
+    monkeypatch.setattr(users, "get", slow)
+    looked_up = asyncio.create_task(sessions.identity(login.jti, "ann"))
+    await asyncio.wait_for(reading.wait(), 10)
+    await around.store.reads.sessions.revoke(login.jti)
+    around.notify.publish(Revoked(jti=login.jti))
+    read.set()
+    await asyncio.gather(looked_up, return_exceptions=True)
+    with pytest.raises(Refused):
+        await sessions.identity(login.jti, "ann")
 
 
 async def test_what_waits_for_an_end_and_is_given_up_leaves_nothing_behind(around: Around) -> None:
