@@ -136,7 +136,7 @@ class Connection:
 
 def _unwanted(wrong: CmdexecError) -> CmdexecError:
     """What to say at the end of a worker that its server forbids."""
-    again = "To have this machine join again, give it a new token: cmdexec worker --rejoin --join TOKEN."
+    again = "With a new token, `cmdexec worker --rejoin --join TOKEN` has this machine join anew."
     return CmdexecError(
         _FINAL, wrong.message, field=wrong.field, mend=again if wrong.mend is None else f"{wrong.mend} {again}"
     )

@@ -11,6 +11,7 @@ import base64
 import contextlib
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ import msgspec
 from cmdexec.errors import CmdexecError
 from cmdexec.settings.declare import Fault
 from cmdexec.worker.identity import CREDENTIAL_FILE, read_credential
+from cmdexec.worker.spool.journal import Journal
 
 JOINED_FILE = "joined.json"
 PENDING_FILE = "credential.joining"
@@ -101,11 +103,21 @@ def keep(folder: Path, joined: Joined) -> Path | None:
     with _usable(folder):
         before = joined_in(folder) if (folder / CREDENTIAL_FILE).exists() else None
         if before is not None and before.worker_id != joined.worker_id and (folder / "spool").exists():
-            aside = (folder / "spool").rename(folder / f"spool.{before.worker_id}")
+            aside = _put_aside(folder / "spool", folder / f"spool.{before.worker_id}")
         _write(folder / JOINED_FILE, msgspec.json.encode(joined) + b"\n")
         (folder / PENDING_FILE).replace(folder / CREDENTIAL_FILE)
         _sync(folder)
     return aside
+
+
+def _put_aside(spool: Path, aside: Path) -> Path | None:
+    """Where it is now; None where it held nothing, so that it is gone."""
+    journal, replay = Journal.open(spool / "journal", b"")
+    journal.close()
+    if replay.attempts or replay.torn:
+        return spool.rename(aside)
+    shutil.rmtree(spool)
+    return None
 
 
 def give_up(folder: Path) -> None:

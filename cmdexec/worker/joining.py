@@ -45,7 +45,9 @@ class Joining:
         joined = Joined(self._url, answer.worker_id)
         if (aside := await call(partial(keep, self._folder, joined))) is not None:
             runtime.log.warning("what the worker before it had not delivered yet is put aside", folder=aside)
-        runtime.log.info("joined", server=self._url, worker=joined.worker_id, labels=dict(answer.labels))
+        labels = ", ".join(f"{key}={value}" for key, value in answer.labels.items())
+        given = {"labels": labels} if labels else {}
+        runtime.log.info("joined", server=self._url, worker=joined.worker_id, **given)
         return joined
 
     async def _asked(self, body: bytes) -> accounts.Joined:

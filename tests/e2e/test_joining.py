@@ -70,7 +70,7 @@ def test_a_machine_joins_works_goes_on_by_itself_and_ends_when_it_is_revoked(tmp
             api.ask("DELETE", f"/api/workers/{worker_id}")
             assert again.wait(10) == REVOKED
             said = again.log.read_text().splitlines()[-1]
-            assert "cmdexec: This worker was revoked by admin@localhost. To have this machine join again" in said
+            assert "cmdexec: This worker was revoked by admin@localhost. With a new token, " in said
             assert "cmdexec worker --rejoin --join TOKEN" in said
         once_more = machine(server)
         once_more.spawn()

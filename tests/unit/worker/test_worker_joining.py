@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from cmdexec.errors import CmdexecError
+from cmdexec.protocol.messages import Assignment
 from tests.support.waiting import becomes
+from tests.support.worker import job_id
 from tests.support.worker_server import RunningWorker, WorkerServer
 
 TOKEN = "cj_" + "t" * 43
@@ -158,8 +160,23 @@ async def test_rejoining_takes_a_new_credential_and_puts_aside_what_was_the_old_
     await lived(server, tmp_path, rejoin=True)
     assert (data / "credential").read_text() != before
     assert json.loads((data / "joined.json").read_text()) == {"server": server.url, "workerId": "another"}
-    assert server.of("register")[-1].session != session
-    assert (data / "spool.a-new-worker" / "journal").exists()
+    assert server.of("register")[-1].session != session, "what the old one held is nothing to the new one"
+    assert [path.name for path in data.glob("spool*")] == ["spool"], "it held nothing"
+
+
+async def test_what_the_old_worker_had_not_delivered_is_kept_aside(server: WorkerServer, tmp_path: Path) -> None:
+    worker = RunningWorker(server, tmp_path, hand_back_sec=0.0, **NO_SECRET)
+    await server.until(lambda: server.of("heartbeat"), "it is connected")
+    usual = server.say
+    server.say = lambda op, item: None if op == "done" else usual(op, item)
+    await server.assign(Assignment(job_id=job_id(1), attempt=1, command="echo not delivered"))
+    await server.until(lambda: server.of("done"), "its result is said, and nobody answers")
+    await ended(worker)
+    server.say, said = usual, len(server.of("done"))
+    server.join = lambda _asked: (200, {"workerId": "another", "labels": {}})
+    await lived(server, tmp_path, rejoin=True)
+    assert len(server.of("done")) == said
+    assert b"not delivered" in (tmp_path / "worker" / "spool.a-new-worker" / "journal").read_bytes()
 
 
 async def test_a_server_that_wants_it_no_more_ends_it_at_once(server: WorkerServer, tmp_path: Path) -> None:
