@@ -12,6 +12,7 @@ from cmdexec.server.identity.workers import hash_of
 from tests.support.api import Api, ApiError
 from tests.support.server import Running, running
 from tests.support.speaker import speaking
+from tests.support.system import EMAIL
 
 
 def make(server: Running, **asked: Any) -> dict[str, Any]:
@@ -91,7 +92,7 @@ async def test_who_was_revoked_neither_works_nor_joins_again_even_if_it_never_ca
         revoked = server.api().ask("DELETE", f"/api/workers/{worker_id}")
         assert (revoked["state"], revoked["name"], revoked["labels"]) == ("revoked", "m1", {"room": "1"})
         status, _, body = Api(server.url).call("POST", "/api/workers/register", {"slots": 1}, headers)
-        assert (status, json.loads(body)["error"]["message"]) == (403, "This worker was revoked.")
+        assert (status, json.loads(body)["error"]["message"]) == (403, f"This worker was revoked by {EMAIL}.")
         with pytest.raises(ApiError) as refused:
             join(server, token, mine)
         assert (refused.value.status, refused.value.error["code"]) == (403, "forbidden")

@@ -69,21 +69,7 @@ class WorkersApi:
     async def revoke(self, call: Call) -> Reply:
         asked: WorkerId = call.request
         by = call.who.email or call.who.id or ""
-        row = await self._presence.revoke(asked.worker_id, by)
-        if row is None:
-            row = await self._never_came(asked.worker_id)
-        return await self._answer(asked.worker_id, row)
-
-    async def _never_came(self, worker_id: str) -> WorkerRow | None:
-        """One that joined and never registered: its credential is good no more, and its id was nobody else's."""
-        credential = await self._reads.credentials.of(worker_id)
-        if credential is None:
-            return None
-        await self._reads.credentials.revoke_of(worker_id)
-        return WorkerRow(
-            worker_id, credential.name or worker_id, "", "", "unknown", "unknown", "unknown", 0, (),
-            token_labels=credential.labels, registered_at=credential.created_at, revoked=True,
-        )  # fmt: skip
+        return await self._answer(asked.worker_id, await self._presence.revoke(asked.worker_id, by))
 
     async def _answer(self, worker_id: str, row: WorkerRow | None) -> Reply:
         if row is None:

@@ -59,7 +59,8 @@ class WorkerIdentities:
         if row is None:
             raise bad_worker_token()
         if row.revoked:
-            raise _revoked_worker()
+            (gone,) = await self._workers.get([row.worker_id])
+            raise _revoked_worker(gone.given.by if gone is not None else None)
         return await self._unless_revoked(secret_hash, row.worker_id)
 
     async def _unless_revoked(self, key: str, worker_id: str) -> str:

@@ -27,8 +27,8 @@ def never_registered(credential: CredentialRow) -> WorkerRow:
     """Of one that has joined and nothing more, so that there is something to revoke."""
     return WorkerRow(
         worker_id=credential.worker_id, name=credential.name or credential.worker_id, session=credential.worker_id,
-        instance_id="", version="", protocol="", platform="", slots=0, registered_at=credential.created_at,
-        token_labels=credential.labels,
+        instance_id="", version="unknown", protocol="unknown", platform="unknown", slots=0,
+        registered_at=credential.created_at, token_labels=credential.labels,
     )  # fmt: skip
 
 
