@@ -171,3 +171,15 @@ async def test_jobs_of_which_nothing_was_written_are_called_nothing(store: Store
     again = [msgspec.structs.replace(job(2, spec=named), submit_key="key-1"), job(3, spec=named)]
     await store.jobs_write.insert(again)
     assert await listed(store, begins="once") == [job(1, spec=named)]
+
+
+async def test_a_job_is_listed_as_it_stands_now_through_all_its_changes(store: Store) -> None:
+    one, other = job(0), job(1)
+    await inserted(store, one, other)
+    for number, status in enumerate([Status.RUNNING, Status.UNKNOWN, Status.RUNNING, Status.COMPLETED]):
+        after = changed(one, status=status, worker_id="w1")
+        await store.jobs_write.apply([write(one, after, f"x{number}")])
+        one = after
+        for asked in Status:
+            expected = [found for found in (other, one) if found.status is asked]
+            assert await listed(store, statuses=frozenset({asked})) == expected, (status, asked)
