@@ -187,7 +187,7 @@ def _leave_as_a_kill_does(live: Path, left: Path) -> None:
 def test_a_large_store_is_not_looked_through_at_each_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """STORE_CHECK_BYTES is where that ends: then a bad page is found by whoever reads it."""
     folder = seeded(tmp_path / "d")
-    flipped(0.5)(folder / FILE)
+    flipped(0.7)(folder / FILE)  # where the jobs are
     runtime, said = system_runtime("test", 1), list[str]()
     size = (folder / FILE).stat().st_size
 
