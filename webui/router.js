@@ -70,9 +70,14 @@ export function startRouter() {
   history.replaceState({ entry }, '');
   document.addEventListener('click', follow);
   addEventListener('popstate', (event) => {
+    const left = place.value.path;
     scrolled.set(entry, scroller()?.scrollTop ?? 0);
     entry = event.state?.entry ?? 0;
     place.value = read();
-    requestAnimationFrame(() => scroller()?.scrollTo(0, scrolled.get(entry) ?? 0));
+    requestAnimationFrame(() => {
+      scroller()?.scrollTo(0, scrolled.get(entry) ?? 0);
+      const links = /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll('main a'));
+      [...links].find((link) => link.pathname === left)?.focus({ preventScroll: true });
+    });
   });
 }

@@ -8,13 +8,19 @@ from tests.browser.conftest import LogIn
 from tests.support.server import Running
 
 
-def test_a_row_changes_where_it_is(run: Running, log_in: LogIn, tmp_path: Path) -> None:
+def test_a_row_changes_where_it_is_also_for_who_comes_back(run: Running, log_in: LogIn, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     job = run.api().create({"command": f"until [ -e {gate} ]; do sleep 0.02; done; exit 4", "name": "row one"})
     page = log_in("viewer").page
     row = page.locator(f"[data-job='{job['jobId']}']")
     expect(row).to_contain_text("running")
     expect(row).to_contain_text("build-01")
+    list_at = page.url
+    row.click()
+    expect(page.get_by_role("heading", name="row one")).to_be_visible()
+    page.go_back()
+    expect(page).to_have_url(list_at)
+    expect(row).to_contain_text("running")
     gate.touch()
     expect(row).to_contain_text("failed · exit 4")
 
@@ -75,6 +81,12 @@ def test_pages_come_when_they_are_asked_for(run: Running, log_in: LogIn) -> None
     expect(rows.first).to_contain_text("no=such")
     page.get_by_role("button", name="More").click()
     expect(rows).to_have_count(130)
+    rows.nth(115).click()
+    expect(page.get_by_role("button", name="Cancel…")).to_be_visible()
+    page.go_back()
+    expect(rows).to_have_count(130)
+    expect(rows.nth(115)).to_be_focused()
+    expect(rows.nth(115)).to_be_in_viewport()
     expect(page.get_by_text("That is all.")).to_be_visible()
 
 

@@ -52,12 +52,15 @@ export class JobList {
       if (!first) void this.refresh();
       first = false;
     });
-    void this.read();
+    if (this.rows.peek()) void this.refresh();
+    else void this.read();
     return () => {
       end();
       stop();
       clearTimeout(this.#timer);
+      this.#timer = undefined;
       this.#turn += 1;
+      this.reading.value = false;
     };
   }
 

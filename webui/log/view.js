@@ -138,7 +138,7 @@ export function LogView({ source, stream, job, attempt, onStream }) {
       ${lines.length ? html`<${Spacer} height=${lines.length * ROW}>${rows}<//>` : html`<p class="log-empty">${emptyText(state, job)}</p>`}
     </div>
     <footer>
-      <${LogState} state=${state} job=${job} lines=${lines.length} following=${following.value} onFollow=${go} onPause=${pause}
+      <${LogState} state=${state} job=${job} lines=${lines.length + (only === 'both' ? source.buffer.dropped : 0)} following=${following.value} onFollow=${go} onPause=${pause}
         held=${following.value ? 0 : Math.max(0, lines.length - seen.value)} />
       <${Whole} job=${job} attempt=${attempt} />
     </footer>
@@ -171,6 +171,7 @@ function emptyText(state, job) {
 
 /** What lies before the lines that are shown. @param {{ source: import('./source.js').Source, stream: string }} props */
 function Before({ source, stream }) {
+  void source.changes.value;
   const { stdout, stderr } = source.before.value;
   const bytes = stream === 'both' ? stdout + stderr : stream === 'stderr' ? stderr : stdout;
   if (!bytes && !source.buffer.dropped) return null;

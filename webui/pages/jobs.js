@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef } from '../vendor/hooks.js';
 import { useSignal } from '../vendor/signals.js';
 import { JobList } from '../data/joblist.js';
 import { asApiError, call, freshKey } from '../data/api.js';
-import { mayNot } from '../data/session.js';
+import { mayNot, me } from '../data/session.js';
 import { workerName, workers } from '../data/workers.js';
 import { go, place, refine } from '../router.js';
 import { S } from '../strings.js';
@@ -30,10 +30,20 @@ function asked() {
   return query;
 }
 
+/** The list that was shown last, so that who comes back finds it as it was. */
+let last = { of: '', list: /** @type {JobList | null} */ (null) };
+
+/** @param {string} query */
+function listOf(query) {
+  const of = `${me.value?.user.userId} ${query}`;
+  if (last.of !== of || !last.list) last = { of, list: new JobList(new URLSearchParams(query)) };
+  return last.list ?? new JobList(new URLSearchParams(query));
+}
+
 export function JobsPage() {
   const query = asked();
   const key = query.toString();
-  const list = useMemo(() => new JobList(new URLSearchParams(key)), [key]);
+  const list = useMemo(() => listOf(key), [key]);
   useEffect(() => list.keep(), [list]);
   const statuses = query.getAll('status');
   useEffect(() => {
