@@ -16,7 +16,10 @@ from cmdexec.server.workers.member import Member
 from cmdexec.store.contract.classes import Classes
 
 _GOOD_FOR_SEC = 0.2
-_KEPT_MAX = 1000
+_KEPT_MAX = 2000
+_AT_ONCE = 5000
+"""How many workers are looked at for a list before all others have their turn."""
+
 _COUNTED_MAX = 100
 """How many that go first are counted."""
 
@@ -48,6 +51,17 @@ class Waits:
         if asked:
             fronts = await self._classes.fronts(asked, _COUNTED_MAX + 1)
             self._fronts.update(zip(asked, fronts, strict=True))
+        looked = 0
+        for job in queued:
+            known = len(self._whys)
+            self._why(needs_of(job.spec), job.avoid)
+            looked += len(self._desk.members) if len(self._whys) > known else 0
+            if looked > _AT_ONCE:
+                looked = 0
+                await self._desk.let_others()
+        now = self._clock.elapsed()
+        if now >= self._until:  # this took long, and was for whoever waits for it
+            self._until = now + _GOOD_FOR_SEC
 
     def __call__(self, job: Job) -> Why | None:
         """Why it does not run yet; None if it runs, or has ended."""
@@ -65,13 +79,7 @@ class Waits:
 
     def _queued(self, job: Job) -> Why:
         self._renew()
-        needs = needs_of(job.spec)
-        key = needs, job.avoid
-        why = self._whys.get(key)
-        if why is None:
-            if len(self._whys) >= _KEPT_MAX:
-                self._whys.clear()
-            why = self._whys[key] = self._look(needs, job.avoid)
+        why = self._why(needs_of(job.spec), job.avoid)
         front = self._fronts.get(job.klass)
         if front is None or why.cause not in (Cause.BUSY, Cause.ROOM):
             return why
@@ -80,6 +88,14 @@ class Waits:
             why.cause, why.needs, why.workers, detail=why.detail, before=min(before, _COUNTED_MAX),
             more=before > _COUNTED_MAX,
         )  # fmt: skip
+
+    def _why(self, needs: Needs, avoid: tuple[str, ...]) -> Why:
+        why = self._whys.get((needs, avoid))
+        if why is None:
+            if len(self._whys) >= _KEPT_MAX:
+                self._whys.clear()
+            why = self._whys[needs, avoid] = self._look(needs, avoid)
+        return why
 
     def _renew(self) -> None:
         now = self._clock.elapsed()

@@ -6,7 +6,7 @@ Each is `async (Fleet) -> None`. Workers of one are gone when the next begins.
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from tests.e2e import queues_busy
+from tests.api import queues_busy
 from tests.support.fleet import Fleet, started, waits
 
 Queue = Callable[[Fleet], Awaitable[None]]

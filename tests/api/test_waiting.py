@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.queues import QUEUES, Queue
+from tests.api.queues import QUEUES, Queue
 from tests.support.fleet import Fleet
 from tests.support.server import Running, running
 
