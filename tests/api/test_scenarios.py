@@ -101,7 +101,7 @@ SCENARIOS = (
     get("an empty part", "/api/jobs//output", 404),
     get("a path in capitals", "/API/jobs/status", 404),
     get("a slash more", "/api/jobs/status/", 404),
-    get("outside", "/", 404, "nothing at this path", who="none"),
+    get("outside", "/nowhere", 404, "nothing at this path", who="none"),
     get("a dot in the path", "/api/./health", 404, who="none"),
     # cancelling
     post("cancel an unknown job", CANCEL, {"jobId": NOBODY}, 404),
