@@ -16,6 +16,9 @@ from cmdexec.server.live.shows import Shows
 _FRAME_WORKERS = 100
 _WORKER_BYTES = 1500
 
+_REST = 20
+"""So many times as long as a look took is the pause after it: a large fleet is looked at less often."""
+
 
 class WorkerFeed:
     """One socket that watches workers. `told`: up to which change it was told."""
@@ -55,12 +58,14 @@ class WorkerWatch:
                 self._wanted.clear()
                 await self._wanted.wait()
             self._wanted.clear()
+            began = self._clock.elapsed()
             with contextlib.suppress(Unavailable):  # then the next look will tell
                 self._look(await self._shows.workers())
             for feed in tuple(self._feeds):
                 self._tell(feed)
+            took = self._clock.elapsed() - began
             try:
-                async with asyncio.timeout(self._check_sec):
+                async with asyncio.timeout(max(self._check_sec, took * _REST)):
                     await self._wanted.wait()
             except TimeoutError:
                 continue
