@@ -1,4 +1,4 @@
-"""The server is killed while somebody watches: nothing of the output is lost, and the page goes on by itself."""
+"""A server is killed, a worker falls silent: nothing of the output is lost, and nothing runs twice unasked."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.chromium import Tab
 from tests.browser.conftest import sign_in, site
 from tests.browser.test_job import LINES, gated
+from tests.support.system import Worker, ends
 
 
 def test_a_killed_server_costs_the_reader_nothing(opened: Callable[..., Tab], tmp_path: Path) -> None:
@@ -31,3 +32,32 @@ def test_a_killed_server_costs_the_reader_nothing(opened: Callable[..., Tab], tm
         expect(page.get_by_text("Ended · 1,500 lines")).to_be_visible(timeout=30_000)
         expect(page.locator(".sentence")).to_contain_text("Completed")
         assert run.api().job(job["jobId"])["attempt"] == 1
+
+
+def test_a_job_of_a_silent_worker_runs_again_only_when_that_is_said_to_be_harmless(
+    opened: Callable[..., Tab], tmp_path: Path
+) -> None:
+    short = {"LEASE_SEC": "3", "HEARTBEAT_SEC": "500ms", "LEASE_SWEEP_SEC": "100ms"}
+    with site(tmp_path / "site", **short) as run:
+        desk = Worker(run.process, "desk-anna", LABELS="desk=anna")
+        with ends(desk):
+            desk.start(run.api())
+            asked = {"command": "exec sleep 300", "name": "backup", "requires": {"desk": "anna"}}
+            job = run.api().create(asked)
+            tab = opened()
+            sign_in(tab, run, "operator", f"/jobs/{job['jobId']}")
+            page = tab.page
+            expect(page.locator(".sentence")).to_contain_text("Running on desk-anna")
+            desk.kill9()
+            expect(page.locator(".sentence")).to_contain_text("desk-anna is silent")
+            page.get_by_role("button", name="Requeue…").click()
+            dialog = page.get_by_role("dialog", name="Run backup again?")
+            again = dialog.get_by_role("button", name="Requeue")
+            expect(again).to_have_attribute("aria-disabled", "true")
+            again.click(force=True)
+            assert run.api().job(job["jobId"])["status"] == "unknown"
+            dialog.get_by_label("Running it twice does no harm").check()
+            again.click()
+            expect(dialog).to_be_hidden()
+            expect(page.locator(".sentence")).to_contain_text("desk")
+            assert run.api().job(job["jobId"])["status"] == "queued"

@@ -110,7 +110,7 @@ export function sentenceOf(job, worker, now) {
     const asked = job.cancelRequested ? 'Being cancelled' : 'Running';
     return `${asked}${on} for ${duration(ran ?? 0)}${run}`;
   }
-  if (job.status === 'unknown') return capital(sentence(worker ? why.replace('Its worker', worker) : why));
+  if (job.status === 'unknown') return sentence(worker ? why.replace('Its worker', worker) : why);
   if (job.status === 'completed') return `Completed${took}${on}${run}${ended}`;
   return `${capital(job.status)}${why ? `: ${why}` : ''}${/[.!?]$/.test(why) ? ' Ended' : ''}${took}${on}${run}${ended}`;
 }
