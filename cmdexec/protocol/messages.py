@@ -286,8 +286,8 @@ class OutputAck(Message, frozen=True):
 
 
 class Drain(Message, frozen=True):
-    """The server goes away: come back after about `reconnect_after_sec`. Or, with `draining`, somebody wants this worker
-    to take no more jobs (true), or to take some again (false): it stays where it is."""
+    """The server goes away: come back after about `reconnect_after_sec`. Or, with `draining`, somebody wants this
+    worker to take no more jobs (true), or to take some again (false): it stays where it is."""
 
     reconnect_after_sec: Seconds | None = None
     message: str | None = None

@@ -18,9 +18,11 @@ JOB: dict[str, Any] = _NAMED | _LIMITS | {
     "labels": {}, "tags": ["demo"], "priority": 0, "maxRetries": 0, "retriesUsed": 0, "retryOn": [],
     "backoff": {"firstSec": 1.0, "maxSec": 300.0}, "onLost": "hold", "maxLost": 3, "lostUsed": 0, "runAt": None,
     "ttlSec": None, "stdinBytes": 0, "env": {}, "rerunOf": None,
-    "owner": "01936f0e-0000-7001-9c3f-0a1b2c3d4e5f", "usage": None,
+    "owner": "ann@example.org", "usage": None,
     "output": {"stdout": _NOTHING, "stderr": _NOTHING}, "attempts": [],
-    "history": [{"at": _TIME, "event": "submit", "status": "queued", "attempt": 0, "who": None, "note": None}],
+    "history": [
+        {"at": _TIME, "event": "submit", "status": "queued", "attempt": 0, "who": "ann@example.org", "note": None},
+    ],
 }  # fmt: skip
 
 REQUESTS: dict[str, dict[str, Any]] = {
