@@ -39,17 +39,18 @@ SOCKETS = (
     "A field whose value is its default is left out, also where the same is there over HTTP: absent means the default,"
     " null where none is told.",
     "A worker's first frame is `register`, said once and with one item, within UPGRADE_TIMEOUT_SEC; the next"
-    " `heartbeat` with the complete list of what the worker holds. A job that is assigned is started when `start` was answered with"
-    " `go`. A server's frame that is not in the list below is sent only to a worker that named it in `register`;"
-    " but for `error`, with one item of `{code, message, field?, mend?}`, which says why the socket is closed next.",
+    " `heartbeat` with the complete list of what the worker holds. A job that is assigned is started when `start`"
+    " was answered with `go`. A server's frame that is not in the list below is sent only to a worker that named it in"
+    " `register`; but for `error`, with one item of `{code, message, field?, mend?}`, which says why the socket is"
+    " closed next.",
 )
 """How the same operations are reached by a socket."""
 
 WATCHING = (
     "A user's socket tells what changes, so that nobody has to ask again and again. What is watched is told at once as"
     " it stands, then with each change: the newest state alone where changes come faster than they are read. The socket"
-    " is good for as long as its login is, and one that does not read is closed with 4408. After a break, watch again: how"
-    " things stand comes first."
+    " is good for as long as its login is, and one that does not read is closed with 4408. After a break, watch again:"
+    " how things stand comes first."
 )
 """What a person's socket is for."""
 
