@@ -1,14 +1,22 @@
 """A new job by its form: what is sent, and where faults stand."""
 
 import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Request, expect
 
 from tests.browser.conftest import LogIn
 from tests.support.server import Running
+from tests.support.system import clean_environment
 
 
-def test_all_that_is_filled_in_is_asked_for(run: Running, log_in: LogIn) -> None:
+def test_all_that_is_filled_in_is_asked_for_and_copied_for_the_command_line(
+    run: Running, log_in: LogIn, tmp_path: Path
+) -> None:
     page = log_in("operator", "/jobs/new").page
     page.get_by_role("button", name="Arguments").click()
     page.get_by_label("Command", exact=True).fill("echo\na b\n$HOME")
@@ -33,7 +41,32 @@ def test_all_that_is_filled_in_is_asked_for(run: Running, log_in: LogIn) -> None
     assert (job["maxRetries"], job["retryOn"], job["onLost"]) == (2, ["timeout", "exit:75"], "requeue")
     assert (job["name"], job["tags"], job["env"]) == ("whole form", ["ci", "nightly"], {"A": "1", "B": "x=y"})
     assert job["labels"] == {"no": "such", "thing": "here"}
-    run.api().cancel(job["jobId"])
+    again = by_command_line(page.evaluate(AS_CLI, job), run, tmp_path)
+    same = set(job) - {"jobId", "createdAt", "queuedAt", "history", "waitingFor", "waitingMend", "owner", "stdinBytes"}
+    assert {name: again[name] for name in same} == {name: job[name] for name in same}
+    for one in (job, again):
+        run.api().cancel(one["jobId"])
+
+
+AS_CLI = """
+async (job) => {
+  const at = document.querySelector('script[type=module]').src.replace('main.js', '');
+  return (await import(`${at}words/job.js`)).asCli(job);
+}
+"""
+
+
+def by_command_line(line: str, run: Running, folder: Path) -> dict[str, Any]:
+    """The job that the copied line submits."""
+    program, command, *arguments = shlex.split(line)
+    assert (program, command) == ("cmdexec", "run")
+    told = subprocess.run(
+        [sys.executable, "-m", "cmdexec", command, "--detach", "--no-stdin", "--server", run.url, *arguments],
+        env=clean_environment(HOME=str(folder), CMDEXEC_TOKEN=run.tokens["operator"]), stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    return run.api().job(told.stdout.strip())
 
 
 def test_faults_stand_at_their_fields_and_take_the_focus(log_in: LogIn) -> None:

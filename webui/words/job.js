@@ -123,6 +123,12 @@ export function asCli(job) {
   if (job.timeoutSec !== null) words.push('--timeout', `${job.timeoutSec}s`);
   if (job.cpu !== null) words.push('--cpu', String(job.cpu));
   if (job.ramMb !== null) words.push('--ram', `${job.ramMb}MiB`);
+  for (const [name, value] of Object.entries(job.labels)) words.push('--requires', quoted(`${name}=${value}`));
+  for (const tag of job.tags) words.push('--tag', quoted(tag));
+  if (job.priority) words.push('--priority', String(job.priority));
+  if (job.maxRetries) words.push('--retries', String(job.maxRetries));
+  if (job.retryOn.length) words.push('--retry-on', quoted(job.retryOn.join(',')));
+  if (job.onLost !== 'hold') words.push('--on-lost', job.onLost);
   words.push('--');
   words.push(...(typeof job.command === 'string' ? [quoted(job.command)] : job.command.map(quoted)));
   return words.join(' ');
