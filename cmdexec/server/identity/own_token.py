@@ -1,13 +1,15 @@
 """A token of the first admin, for the programs of the user that the server runs as."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 from cmdexec.errors import CmdexecError, Refused
 from cmdexec.runtime import Runtime
 from cmdexec.server.identity.first_admin import first_admin
-from cmdexec.server.identity.logins import Login, Logins
+from cmdexec.server.identity.logins import Logins
 from cmdexec.server.identity.sessions import LiveSessions
+from cmdexec.server.identity.who import NOBODY, Identity
 from cmdexec.store.contract.identity import Users
 
 _LOOK_SEC = 1.0
@@ -32,7 +34,7 @@ class OwnToken:
         self._ttl_sec = ttl_sec
         self._write: Callable[[str | None], None] | None = None
         self._made_at: int | None = None
-        self._login: Login | None = None
+        self._who: Identity | None = None
 
     async def begin(self, write: Callable[[str | None], None]) -> None:
         """Make and write the first one. Raises CmdexecError."""
@@ -43,7 +45,7 @@ class OwnToken:
         """Renew until cancelled."""
         told = False
         while True:
-            await self._runtime.clock.sleep(min(_LOOK_SEC, self._ttl_sec / 4))
+            await self._pause()
             try:
                 if self._good() and await self._stands():
                     continue
@@ -54,6 +56,17 @@ class OwnToken:
                     self._runtime.log.warning("the server's own token could not be renewed", why=str(wrong))
                 told = True
 
+    async def _pause(self) -> None:
+        """Until the next look, which is due at once when somebody ends the login: a command may follow."""
+        async with asyncio.TaskGroup() as tasks:
+            sleeping = tasks.create_task(self._runtime.clock.sleep(min(_LOOK_SEC, self._ttl_sec / 4)))
+
+            def wake() -> None:
+                sleeping.cancel()
+
+            stop = self._sessions.watch(self._who or NOBODY, wake)
+            sleeping.add_done_callback(lambda _: stop())
+
     def _good(self) -> bool:
         """Whether it is in the first half of its life; one of a time to come is taken by nobody."""
         now, made_at = self._runtime.clock.now(), self._made_at
@@ -61,11 +74,11 @@ class OwnToken:
 
     async def _stands(self) -> bool:
         """Whether nobody has ended its login: the admin may have been given another password."""
-        login = self._login
-        if login is None:
+        who = self._who
+        if who is None:
             return await first_admin(self._users, self._runtime, self._folder, self._email) is None
         try:
-            await self._sessions.identity(login.jti, login.user.user_id)
+            await self._sessions.identity(who.jti or "", who.id or "")
         except Refused:
             return False
         return True
@@ -77,7 +90,8 @@ class OwnToken:
             return
         now = self._runtime.clock.now()
         user = await first_admin(self._users, self._runtime, self._folder, self._email)
-        self._login = await self._logins.open(user) if user is not None else None
-        token = self._login.token if self._login is not None else None
+        login = await self._logins.open(user) if user is not None else None
+        self._who = await self._sessions.identity(login.jti, login.user.user_id) if login is not None else None
+        token = login.token if login is not None else None
         await self._runtime.threads.run(lambda: write(token))
         self._made_at = now

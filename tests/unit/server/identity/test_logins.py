@@ -253,6 +253,38 @@ async def test_the_servers_own_token_is_made_anew_when_its_login_was_ended(aroun
     assert len(set(written)) == 3
 
 
+async def test_the_servers_own_token_is_made_anew_at_once_when_the_end_of_its_login_is_announced(
+    around: Around, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that changes the admin's password is followed by others, which find the new token."""
+    users, written = around.store.reads.users, []
+    await ensure_admin(
+        users, Passwords(around.runtime.threads), around.runtime, around.folder, email="r@test", password="configured-1"
+    )
+    own = own_token(around, ttl_sec=86_400)
+    await own.begin(written.append)
+
+    pauses: list[float] = []
+
+    async def never(seconds: float) -> None:
+        pauses.append(seconds)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(around.clock, "sleep", never)
+    task = asyncio.create_task(own.run())
+    for number in range(2):
+        await becomes(lambda number=number: len(pauses) > number, "it pauses")
+        user, seen = await users.by_email("r@test"), len(written)
+        assert user is not None
+        await users.change(user, replace(user, epoch=user.epoch + 1))
+        around.notify.publish(Revoked(user_id=user.user_id))
+        await becomes(lambda seen=seen: len(written) > seen, "it is made anew")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert len(set(written)) == 3
+
+
 async def test_the_servers_own_token_is_made_anew_when_the_wall_clock_jumps(around: Around) -> None:
     """As when a machine starts in 1970 and learns the time later: else nobody here could call it for half a day."""
     users, jumps = around.store.reads.users, [0, 56 * 365 * 86_400_000, -3_600_000]
