@@ -100,7 +100,7 @@ def test_a_job_whose_run_at_is_no_moment_is_refused_with_an_example(server: Runn
 async def test_jobs_that_failed_are_listed_by_reason_and_worker_with_the_sentence(server: Running) -> None:
     api = server.api()
     async with speaking(server.url, server.headers("worker")) as worker:
-        mine = {"tags": ["failed-here"]}
+        mine = {"tags": ["failed-here"], "priority": 100}
         ends: tuple[dict[str, Any], ...] = ({"exitCode": 7}, {"reason": "timeout"})
         wanted = dict(zip(api.create_many([{"command": "x", "timeoutSec": 600} | mine] * 2), ends, strict=True))
         await worker.ask("register", {"slots": 100, "session": "lists", "instanceId": "lists"})

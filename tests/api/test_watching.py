@@ -52,7 +52,7 @@ async def run_one(server: Running, job_id: str, *, session: str, out: str = "b2s
 
 async def test_a_job_is_told_as_it_stands_and_with_each_change_until_its_end(server: Running) -> None:
     api = server.api()
-    job_id = api.create({"command": "true"})["jobId"]
+    job_id = api.create({"command": "true", "priority": 100})["jobId"]
     async with watching(server, {"what": "job", "jobId": job_id}) as speaker:
         (first,) = await speaker.told("job")
         assert first == api.job(job_id)
