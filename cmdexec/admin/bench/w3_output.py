@@ -11,9 +11,9 @@ from cmdexec.admin.bench.setting import Bench
 from cmdexec.admin.bench.system import Serving, with_worker
 from cmdexec.client import Ended, NewJob, Piece, follow
 
-_LINE = 9
-_FIRST = 10_000_000
-"""Lines of eight digits, rising: what is lost, doubled or in the wrong place changes the digest."""
+_LINE = 11
+_FIRST = 1_000_000_000
+"""Lines of ten digits, rising: what is lost, doubled or in the wrong place changes the digest."""
 _PIECE = 1 << 20
 _MB = 1_000_000
 
