@@ -1,4 +1,4 @@
-"""The program whose output W3 follows writes as many bytes as the bench expects, at every size that it is measured at."""
+"""The program whose output W3 follows writes as many bytes as the bench expects, at every size that is measured."""
 
 import subprocess
 
