@@ -1,7 +1,7 @@
 """Ids: UUIDv7 (RFC 9562), so that they sort by time of birth; and secrets, which are nothing but random."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from cmdexec.clock import Clock
 
@@ -16,6 +16,14 @@ def is_id(text: str) -> bool:
     return _PATTERN.fullmatch(text) is not None
 
 
+_AT_ONCE = 64
+"""Ids for which randomness is fetched at once: each time the kernel is asked costs more than all else of an id."""
+
+_TAIL_BYTES = 8
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The first digit after the third dash: two bits say by what rules the id is made (RFC 9562, 4.1), two are random."""
+
+
 class Ids:
     """Makes ids. Within a millisecond they go on rising by a counter of 12 bits; when that is used up, the next
     millisecond is borrowed. An id is never a secret."""
@@ -24,11 +32,21 @@ class Ids:
         self._clock = clock
         self._random = random_bytes
         self._last = 0
+        self._millis = -1
+        self._head = ""
+        self._tails: Iterator[str] = iter(())
 
     def new(self) -> str:
         """A new id, larger than any this object has made: `01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f`."""
-        stamp = max(self._clock.now() << 12, self._last + 1)
-        self._last = stamp
-        tail = int.from_bytes(self._random(8), "big") & ((1 << 62) - 1)
-        digits = f"{(stamp >> 12) & ((1 << 48) - 1):012x}7{stamp & 0xFFF:03x}{(0b10 << 62) | tail:016x}"
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        stamp = self._last = max(self._clock.now() << 12, self._last + 1)
+        tail = next(self._tails, None) or self._more()
+        if stamp >> 12 != self._millis:
+            self._millis = stamp >> 12
+            self._head = f"{stamp >> 28 & 0xFFFFFFFF:08x}-{self._millis & 0xFFFF:04x}-7"
+        return f"{self._head}{stamp & 0xFFF:03x}-{_VARIANT[tail[0]]}{tail[1:4]}-{tail[4:]}"
+
+    def _more(self) -> str:
+        """The first of the next tails: 16 hex digits each."""
+        digits, size = self._random(_TAIL_BYTES * _AT_ONCE).hex(), 2 * _TAIL_BYTES
+        self._tails = iter([digits[start : start + size] for start in range(0, len(digits), size)])
+        return next(self._tails)

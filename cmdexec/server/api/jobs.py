@@ -17,7 +17,7 @@ from cmdexec.protocol.requests import (
 )
 from cmdexec.server.api.handler import Call, Handlers, Reply
 from cmdexec.server.api.pages import WHOLE_BYTES, Pages, pages
-from cmdexec.server.api.views import Fleet, job_view, needs_row
+from cmdexec.server.api.views import Fleet, job_views, needs_row
 from cmdexec.server.jobs import Jobs
 from cmdexec.store.contract.reads import Reads
 
@@ -58,7 +58,8 @@ class JobsApi:
         jobs = await self._jobs.submit(owner_of(call), specs, key=key_of(call), body=call.body, by=call.who.email)
         if not call.listed:
             return Reply(await self.view(jobs[0]))
-        if sum(spec.weight for spec in specs) > WHOLE_BYTES:  # then the jobs are not kept until all is sent
+        # A body holds all that a weight counts. Of large ones the jobs are not kept until all is sent.
+        if len(call.body) > WHOLE_BYTES and sum(spec.weight for spec in specs) > WHOLE_BYTES:
             return await self._pages.answer([job.job_id for job in jobs])
         return Reply(await self.views(jobs))
 
@@ -124,7 +125,7 @@ class JobsApi:
         wanted = needs_row(jobs)
         found = await self._reads.output.rows(wanted) if wanted else []
         rows = {key: row for key, row in zip(wanted, found, strict=True) if row is not None}
-        return JobsView(jobs=tuple(job_view(job, self._fleet(job), rows) for job in jobs))
+        return JobsView(jobs=job_views(jobs, self._fleet, rows))
 
 
 def owner_of(call: Call) -> str:

@@ -54,10 +54,11 @@ class Submitter:
     ) -> list[Job]:
         runtime = self._shell.runtime
         now = runtime.clock.now()
+        keys = None if key is None else submit_keys(owner, key, len(specs))
         jobs = []
         for index, spec in enumerate(specs):
             job_id = runtime.ids.new()
-            submit_key = job_id if key is None else submit_key_of(owner, key, index)
+            submit_key = job_id if keys is None else keys[index]
             jobs.append(
                 queued(
                     spec, job_id=job_id, owner=owner, submit_key=submit_key, body_hash=body_hash, now=now,
@@ -67,13 +68,13 @@ class Submitter:
         return jobs
 
 
-def submit_key_of(owner: str, key: str, index: int) -> str:
-    """The key of the job at `index` of a submission: unique in the store, and no two owners share one.
+def submit_keys(owner: str, key: str, count: int) -> list[str]:
+    """The keys of the jobs of a submission: unique in the store, and no two owners share one.
 
     Those of one submission differ at their ends alone: so a batch touches a few pages of the index, not one a job.
     """
-    text = f"{len(owner)}:{owner}:{key}"
-    return f"{hashlib.sha256(text.encode()).hexdigest()[:40]}-{index:04}"
+    name = hashlib.sha256(f"{len(owner)}:{owner}:{key}".encode()).hexdigest()[:40]
+    return [f"{name}-{index:04}" for index in range(count)]
 
 
 def _same(before: Sequence[Job], jobs: Sequence[Job], body_hash: str) -> list[Job]:
