@@ -213,7 +213,7 @@ class Conversation:
             return
         op, about, asked_at = asked
         if op == "register":
-            self._registration(items)
+            self._registration(items, asked_at)
         elif op == "heartbeat":
             self._beat_answered(items, asked_at)
         else:
@@ -231,7 +231,7 @@ class Conversation:
                         self._log.error("the server has other output than was sent", job=told.job_id, said=told.message)
                     tell(named, told)
 
-    def _registration(self, items: msgspec.Raw) -> None:
+    def _registration(self, items: msgspec.Raw, asked_at: float) -> None:
         self._registered = registered = self._only(items, _REGISTERED)
         if registered is None:
             self._line.close(Close.GOING_AWAY, "It will try again.")
@@ -239,6 +239,7 @@ class Conversation:
         self._most = min(self._most, registered.max_frame_bytes)
         self._attempts.output_limit = registered.output_limit_bytes
         self._lease.says(registered.lease_sec, registered.heartbeat_sec)
+        self._lease.registered(asked_at)
         self._rest(registered.draining)
         self.registered.set()
         self._beat_now.set()

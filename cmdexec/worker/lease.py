@@ -10,7 +10,8 @@ from cmdexec.settings.worker import WorkerSettings
 
 class Lease:
     """The lease of this worker's session. `over` is told once each time that the deadline passes, `renewed_until` each
-    time that it is put off (elapsed seconds): whoever keeps it while this process is stopped.
+    time that it is another one (elapsed seconds): whoever keeps it while this process is stopped. The newest renewal
+    counts, also where its deadline is the earlier one: a server that was started anew may give shorter leases.
 
     lease_sec, heartbeat_sec   as the server said last; before that the worker's own setting, and no lease
     """
@@ -23,7 +24,7 @@ class Lease:
         self._margin_sec = settings.lease_margin_sec
         self._look_sec = settings.lease_look_sec
         self._clock = runtime.clock
-        self._deadline = -math.inf
+        self._deadline = self._sent_at = -math.inf
         self._told = True
 
     def says(self, lease_sec: float, heartbeat_sec: float) -> None:
@@ -33,9 +34,23 @@ class Lease:
 
     def renewed(self, sent_at: float) -> None:
         """A heartbeat was acknowledged that was sent at `sent_at` (elapsed seconds)."""
+        if sent_at > self._sent_at:
+            self._sent_at = sent_at
+            self._ends_at(self._own_deadline(sent_at))
+
+    def registered(self, sent_at: float) -> None:
+        """The server answered a `register` that was sent at `sent_at`: it counts from then at the earliest. That renews
+        nothing, since it may have given up what is held; where its leases have become shorter, ours has."""
+        deadline = self._own_deadline(sent_at)
+        if deadline < self._deadline:
+            self._ends_at(deadline)
+
+    def _own_deadline(self, sent_at: float) -> float:
         lease_sec = self.lease_sec or 0.0
-        deadline = own_deadline(sent_at, lease_sec, min(self._margin_sec, lease_sec / 4))
-        if deadline > self._deadline:
+        return own_deadline(sent_at, lease_sec, min(self._margin_sec, lease_sec / 4))
+
+    def _ends_at(self, deadline: float) -> None:
+        if deadline != self._deadline:
             self._deadline = deadline
             self._told = False
             self.renewed_until(deadline)

@@ -111,3 +111,29 @@ def test_a_job_never_runs_twice_at_a_time_whatever_becomes_of_its_worker(tmp_pat
         once = dict.fromkeys(fleet.jobs.values(), 1)
         assert fleet.ledger.count("end") == once, "nothing of the first attempts went on"
         assert fleet.other.stop() == 0
+
+
+@pytest.mark.timeout(60)
+def test_a_lease_that_shrinks_when_the_server_is_started_anew_shrinks_for_the_worker_too(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path)
+    server, faulty = fleet.server, fleet.faulty["cut off"]
+    server.kill9()
+    server.environment["LEASE_SEC"] = "60"
+    server.start()
+    with proxying(server.port) as proxy, ends(server, fleet.other, faulty):
+        faulty.arguments[faulty.arguments.index(server.url)] = proxy.url
+        api = server.api()
+        faulty.start(api)
+        fleet.place(api, "cut off")
+        server.kill9()
+        server.environment["LEASE_SEC"] = FAST["LEASE_SEC"]
+        api = server.start().api()
+        faulty.wait_online(api)
+        proxy.part()
+        fleet.other.start(api)
+        until(lambda: fleet.began("cut off") == 2, "the job of the worker that is cut off runs elsewhere")
+        assert not fleet.ledger.count("overlap")
+        fleet.gate.touch()
+        (job,) = api.wait_ended(list(fleet.jobs.values()))
+        assert (job["status"], job["attempt"], job["lostUsed"]) == ("completed", 2, 1), job
+        assert fleet.other.stop() == 0

@@ -96,8 +96,9 @@ class Executor(Protocol):
         ...
 
     def renewed(self, until: float) -> None:
-        """Leased trees may live until then (seconds of the clock that counts suspended time). That is kept without this
-        process, so it holds while this one is stopped. Said before the first leased order is started."""
+        """Leased trees may live until then (seconds of the clock that counts suspended time): what is said last counts,
+        also where it is sooner. That is kept without this process, so it holds while this one is stopped. Said before
+        the first leased order is started."""
         ...
 
     def pause(self, key: str) -> None:

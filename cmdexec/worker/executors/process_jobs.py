@@ -45,14 +45,14 @@ class Job:
 class Jobs:
     """All orders of one executor. `drained` is told the number of a job whose pipes nobody holds any more, while
     processes of it live on; a stranger may hold the pipes of a job that ended for `drain_sec`. Pipes are made of files
-    below `files_max`. `leased_until`: when leased ones have to be gone, as far as is known now."""
+    below `files_max`. `lease`: the number of the newest renewal, and when leased ones have to be gone by that."""
 
     def __init__(self, drain_sec: float, files_max: int, drained: Callable[[int], None]) -> None:
         self._drain_sec = drain_sec
         self._files_max = files_max
         self._drained = drained
         self._loop = asyncio.get_running_loop()
-        self.leased_until = 0.0
+        self.lease = (0, 0.0)
         self._pipes = Pipes()
         self._by_number: dict[int, Job] = {}
         self._by_key: dict[str, Job] = {}
@@ -105,7 +105,7 @@ class Jobs:
             timeout = None if order.timeout_sec is None else float(order.timeout_sec)
             spawn = (
                 wire.SPAWN, job.number, order.argv, dict(order.env), order.cwd, timeout, float(order.kill_grace_sec),
-                float(order.cpu or 0.0), (order.ram_mb or 0) * _MIB, self.leased_until if order.leased else None,
+                float(order.cpu or 0.0), (order.ram_mb or 0) * _MIB, self.lease if order.leased else None,
                 order.stdin,
             )  # fmt: skip
             if order.stdin:

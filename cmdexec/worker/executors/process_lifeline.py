@@ -73,10 +73,10 @@ class Lifeline:
         self._waiting.append((wire.pack([request]), [], 0))
         self._flush()
 
-    def renew(self, until: float) -> None:
+    def renew(self, renewal: int, until: float) -> None:
         """Tell until when leased jobs may live, before all that waits; of those that wait themselves only the last
         counts, so a warden that is stopped finds one."""
-        self._renewal = wire.pack([(wire.LEASE, until)])
+        self._renewal = wire.pack([(wire.LEASE, renewal, until)])
         self._flush()
 
     async def end(self, timeout_sec: float) -> bool:

@@ -44,7 +44,7 @@ class ProcessExecutor:
         self.capacity = capacity_of(settings, self._machine)
         self._mode = self._place = self._why_watched = ""
         self._limits: HeldBy | None = None
-        self._files_limit = self._warden_began = 0
+        self._files_limit = self._warden_began = self._renewals = 0
         self._jobs: Jobs | None = None
         self._lifeline: Lifeline | None = None
         self._hello: asyncio.Future[None] | None = None
@@ -154,9 +154,10 @@ class ProcessExecutor:
     def renewed(self, until: float) -> None:
         """Tell the warden, which keeps that deadline."""
         if self._jobs is not None:
-            self._jobs.leased_until = until
+            self._renewals += 1
+            self._jobs.lease = self._renewals, until
             if self._lifeline is not None and any(job.order.leased for job in self._jobs.all()):
-                self._lifeline.renew(until)
+                self._lifeline.renew(self._renewals, until)
 
     def pause(self, key: str) -> None:
         """Read no more of its output."""

@@ -28,18 +28,20 @@ class Leases:
         self._timer = WakingTimer()
         self.descriptor = self._timer.descriptor
         self._until = 0.0
+        self._renewal = 0
         self._jobs: dict[int, Job] = {}
 
-    def renew(self, until: float) -> None:
-        """The lease lasts until then, or longer if that was said before."""
-        if until > self._until:
-            self._until = until
+    def renew(self, renewal: int, until: float) -> None:
+        """By that renewal the lease lasts until then, which may be sooner than by the one before; an order that carries
+        an older one comes late."""
+        if renewal > self._renewal:
+            self._renewal, self._until = renewal, until
             if self._jobs:
                 self._timer.set(until)
 
-    def check(self, until: float) -> None:
+    def check(self, renewal: int, until: float) -> None:
         """A leased job is about to be born. Raises CannotStartError when that is too late."""
-        self.renew(until)
+        self.renew(renewal, until)
         if now() >= self._until:
             raise CannotStartError(TOO_LATE, machine=True)
 

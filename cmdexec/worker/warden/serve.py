@@ -136,15 +136,15 @@ class Warden:
             match request:
                 case (
                     wire.SPAWN, int(number), tuple(argv), dict(env), str(cwd), timeout, float(grace), float(cpu),
-                    int(ram), until, bytes(stdin),
+                    int(ram), lease, bytes(stdin),
                 ):  # fmt: skip
                     ends = next(given, -1), next(given, -1)
-                    leased = until if isinstance(until, float) else None
+                    leased = lease if isinstance(lease, tuple) else None
                     job = self._spawn(number, list(argv), env, cwd, ends, Part(cpu, ram), leased, stdin)
                     if job is not None and isinstance(timeout, float):
                         self._timeouts.add(job, time.monotonic() + timeout, grace)
-                case (wire.LEASE, float(until)):
-                    self._leases.renew(until)
+                case (wire.LEASE, int(renewal), float(until)):
+                    self._leases.renew(renewal, until)
                 case (wire.STOP, int(number), float(grace)):
                     self._stop(number, grace)
                 case (wire.DRAINED, int(number)):
@@ -157,15 +157,15 @@ class Warden:
 
     def _spawn(
         self, number: int, argv: list[str], env: dict[str, str], cwd: str, ends: tuple[int, ...], part: Part,
-        until: float | None, stdin: bytes,
+        lease: tuple[int, float] | None, stdin: bytes,
     ) -> Job | None:  # fmt: skip
         job = tree = share = None
         words = -1
         try:
             if ends[1] < 0:
                 raise CannotStartError(NO_FILES, machine=True)
-            if until is not None:
-                self._leases.check(until)
+            if lease is not None:
+                self._leases.check(*lease)
             if stdin:
                 ends = (*ends, input_file(stdin))
             held = self._holds.limits.holds(part)
@@ -187,7 +187,7 @@ class Warden:
         else:
             tree.born(pid, env)
             job = self._jobs[number] = self._by_pid[pid] = Job(number, tree, pid)
-            if until is not None:
+            if lease is not None:
                 self._leases.add(job)
             if share is not None:
                 job.words = words

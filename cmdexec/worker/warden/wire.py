@@ -2,15 +2,16 @@
 
 Requests (n names an order in the life of a warden):
 
-    SPAWN n argv env cwd timeout grace cpu ram until stdin
+    SPAWN n argv env cwd timeout grace cpu ram lease stdin
                                `cpu` cores and `ram` bytes are its part of the machine, 0 for no bound;
                                takes the message's next 2 descriptors: the write ends for stdout and stderr; TERM to the
                                tree `timeout` seconds (or None) later if the main process still runs, KILL after
-                               `grace`; `until` (or None): it is leased, and as far as is known until then, in seconds
-                               of CLOCK_BOOTTIME; `stdin`: the bytes of its standard input
+                               `grace`; `lease` (or None): it is leased, and this is the newest renewal so far, as
+                               (which, until when) of LEASE; `stdin`: the bytes of its standard input
     STOP n grace               TERM to the tree, KILL after `grace` seconds
     DRAINED n                  nobody holds the job's pipes any more
-    LEASE until                KILL to the trees of all leased jobs then, unless a later moment is said before
+    LEASE which until          KILL to the trees of all leased jobs then, in seconds of CLOCK_BOOTTIME, unless another
+                               moment is said before, by a renewal with a higher number
     LARGE n                    SPAWN n fits no message: it is in a memory file, the message's first descriptor
 
 Answers:

@@ -36,9 +36,34 @@ async def test_each_renewal_puts_it_off() -> None:
         job = begin(executor, "sleep", "600", leased=True)
         await becomes(lambda: job.pid, "it runs")
         executor.renewed(deadline := now() + 1.0)
-        executor.renewed(now() + 0.1)
         await job.end()
-        assert now() >= deadline, "and none takes time away: the server counts from the last"
+        assert now() >= deadline
+
+
+async def test_a_renewal_may_take_time_away_and_the_last_one_counts() -> None:
+    """The server was started anew, and gives shorter leases."""
+    async with opened() as executor:
+        executor.renewed(now() + 60)
+        job = begin(executor, "sleep", "600", leased=True)
+        await becomes(lambda: job.pid, "it runs")
+        executor.renewed(deadline := now() + 0.4)
+        assert (await job.end(within=3)).lease_over
+        assert now() >= deadline
+
+
+async def test_an_order_that_was_written_before_a_renewal_does_not_undo_it() -> None:
+    """Renewals overtake orders that wait for room on the way to the warden."""
+    async with opened() as executor:
+        executor.renewed(now() + 60)
+        first = begin(executor, "sleep", "600", leased=True)
+        await becomes(lambda: first.pid, "it runs")
+        os.kill(executor.warden_pid, signal.SIGSTOP)
+        many = [begin(executor, "sleep", "600", leased=True) for _ in range(300)]
+        executor.renewed(now() + 0.5)
+        os.kill(executor.warden_pid, signal.SIGCONT)
+        for job in (first, *many):
+            end = await job.end(within=5)
+            assert end.lease_over or end.machine_fault
 
 
 async def test_what_ended_by_itself_is_no_victim_of_its_lease() -> None:

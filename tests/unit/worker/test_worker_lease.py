@@ -5,7 +5,11 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cmdexec.protocol.messages import Assignment
+from tests.support.proc import alive
+from tests.support.waiting import becomes
 from tests.support.worker import job_id
 from tests.support.worker_server import serving
 
@@ -38,3 +42,33 @@ async def test_an_answer_that_took_long_lengthens_no_lease(tmp_path: Path) -> No
         assert loop.time() < came_at + LEASE, "before the server, which counts from when it heard it, gives it away"
         assert server.of("released")[0].why == "handedBack"
         server._text = take  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("where", ["in an answer to a heartbeat", "at the next connection"])
+async def test_a_lease_that_has_become_shorter_ends_sooner(tmp_path: Path, where: str) -> None:
+    """The server was started anew with a smaller LEASE_SEC, and is gone again before it has said more than that."""
+    loop = asyncio.get_running_loop()
+    async with serving(tmp_path) as (server, _):
+        server.lease_sec = 60.0
+        await server.until(lambda: server.of("heartbeat"), "it is connected")
+        pid = tmp_path / "pid"
+        command = f"echo $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 60"
+        await server.assign(Assignment(job_id=job_id(1), attempt=1, command=command, on_lost="requeue"))
+        await becomes(pid.exists, "it runs")
+        job = int(pid.read_text())
+        usual, heard_at = server.say, list[float]()
+
+        def once(op: str, item: Any) -> Any:
+            if op == "heartbeat" and (heard_at or where != "in an answer to a heartbeat"):
+                return None
+            if op == "heartbeat" or (op == "register" and not heard_at):
+                heard_at.append(loop.time())
+            return usual(op, item)
+
+        server.lease_sec, server.say = LEASE, once
+        if where == "at the next connection":
+            server.cut()
+        await server.until(lambda: heard_at, "it says how long leases are now")
+        await becomes(lambda: not alive(job), "the job has ended", LEASE + 1)
+        assert loop.time() < heard_at[0] + LEASE, "before the server, which counts from then, gives it away"
+        server.say = usual
