@@ -69,7 +69,7 @@ _KILLED = frozenset({Reason.EXIT, Reason.SIGNAL})
 """Ends that a kill leads to; after any other (a timeout, a lost executor, exit 0) the kill came too late to matter."""
 
 
-class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+class Record(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One attempt, as its worker knows it. `requeue`: its job is `onLost: requeue`, so it obeys its own deadline."""
 
     job_id: str
@@ -104,7 +104,7 @@ class Do(StrEnum):
     """Remove record and output from the spool."""
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """The record after the news, and what to do."""
 
     record: Record
@@ -114,7 +114,7 @@ class Step(msgspec.Struct, frozen=True):
 # What can happen to it -----------------------------------------------------------------------------------------------
 
 
-class News(msgspec.Struct, frozen=True):
+class News(msgspec.Struct, frozen=True, gc=False):
     """The base of all."""
 
 

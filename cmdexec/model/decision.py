@@ -26,7 +26,7 @@ class Tell(StrEnum):
     """Told to the person who cancels: it had ended before."""
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """A decided change. It is written only while the stored `rev` is `rev`; otherwise read and decide again.
 
     job      the job after it: `rev` + 1, history line appended
@@ -43,7 +43,7 @@ class Change(msgspec.Struct, frozen=True):
     closes: int | None = None
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class Refusal(msgspec.Struct, frozen=True, gc=False):
     """Not as the job stands. `code` is one of `errors.CODES`.
 
     expected   what the state is or would have to be, for programs
@@ -58,7 +58,7 @@ class Refusal(msgspec.Struct, frozen=True):
     also: Change | None = None
 
 
-class NoChange(msgspec.Struct, frozen=True):
+class NoChange(msgspec.Struct, frozen=True, gc=False):
     """Answered, and nothing to write. `job` is the job as it stood."""
 
     job: Job

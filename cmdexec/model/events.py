@@ -10,7 +10,7 @@ import msgspec
 from cmdexec.model.job import Result
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """The base of all; `name` is what the history calls it."""
 
     name: ClassVar[str] = ""

@@ -1,7 +1,8 @@
 """What a job is: what was asked for, how it stands, each of its attempts, and what has happened to it.
 
 All values are immutable; a change makes a new job (`msgspec.structs.replace`). Times are milliseconds of the wall
-clock, for display and for what people schedule; no lease is ever judged by them (promise 9).
+clock, for display and for what people schedule; no lease is ever judged by them (promise 9). None of them can refer to
+what refers to it, so the collector of cycles does not go through them (`gc=False`): with thousands of jobs that costs.
 """
 
 from enum import StrEnum
@@ -51,14 +52,14 @@ class OnLost(StrEnum):
     REQUEUE = "requeue"
 
 
-class Backoff(msgspec.Struct, frozen=True, omit_defaults=True):
+class Backoff(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Seconds before a retry: a random part of min(max_sec, first_sec × 2^retries used), at least `first_sec` / 2."""
 
     first_sec: float = 1.0
     max_sec: float = 300.0
 
 
-class Spec(msgspec.Struct, frozen=True, omit_defaults=True):
+class Spec(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What was asked for. `command` is a line for the shell, or a list of arguments without one.
 
     `retry_on` empty: every retryable reason; else items such as `lost`, `image`, `exit`, `exit:75`.
@@ -92,7 +93,7 @@ class Spec(msgspec.Struct, frozen=True, omit_defaults=True):
         return words + given + sum(map(len, env)) + sum(map(len, env.values())) + 6 * len(env)
 
 
-class StreamEnd(msgspec.Struct, frozen=True, omit_defaults=True):
+class StreamEnd(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One stream of a finished attempt.
 
     bytes    length as stored, None where the worker named none
@@ -107,7 +108,7 @@ class StreamEnd(msgspec.Struct, frozen=True, omit_defaults=True):
     lost: tuple[tuple[int, int], ...] = ()
 
 
-class Result(msgspec.Struct, frozen=True, omit_defaults=True):
+class Result(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """How an attempt ended, as its worker reports it. Exit code and signal are never both set; `reason` None is exit 0.
 
     `left` counts processes (and containers) still alive after the kill: 0 is the proof that nothing is left;
@@ -128,7 +129,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     survivors: tuple[str, ...] = ()
 
 
-class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One run of a job: it began when its `start` was granted. `end` None: not ended, as far as is known, or `ok`.
 
     result     as its worker reported it; None when the end is only inferred (lost, dead, handed back)
@@ -146,7 +147,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     lost_cost: int = 0
 
 
-class Line(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
+class Line(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True, gc=False):
     """One line of a job's history: when, what happened (the event's name), the status after it, about which attempt."""
 
     at: int
@@ -170,7 +171,7 @@ MESSAGE_MAX = 500
 """Characters of a job's `message`."""
 
 
-class Job(msgspec.Struct, frozen=True, omit_defaults=True):
+class Job(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One job. `rev` rises by one with every change; a change is written only on the `rev` it was decided on.
 
     attempt        the number of the newest claim; rises with each, and may skip

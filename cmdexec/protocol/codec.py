@@ -35,7 +35,7 @@ _encoder = msgspec.json.Encoder()
 _header_decoder = msgspec.json.Decoder(OutputHeader)
 
 
-class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
+class Frame(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One frame as read: `items` is still JSON, to be decoded as what `op` says, or as what was asked with `re`."""
 
     items: msgspec.Raw = msgspec.Raw(b"[]")
@@ -44,7 +44,7 @@ class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
     re: int | None = None
 
 
-class _Outgoing(msgspec.Struct, frozen=True, omit_defaults=True):
+class _Outgoing(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     items: Sequence[Any]
     op: str | None = None
     id: int | None = None

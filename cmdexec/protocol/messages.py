@@ -22,7 +22,7 @@ INLINE_MAX = 4096
 """Output of up to this many bytes a stream rides in its job's `done`; more goes in frames of its own before it."""
 
 
-class Message(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True, gc=False):
     """The base of all that is said between worker and server."""
 
 

@@ -8,11 +8,11 @@ from msgspec import Meta
 from cmdexec.protocol.messages import Cpu, JobId, Key, RamMb, Seconds, ShortText, Told
 
 
-class Request(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """The base of all that is asked."""
+class Request(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True, gc=False):
+    """The base of all that is asked. Nothing that is sent has cycles: `gc=False`."""
 
 
-class View(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+class View(msgspec.Struct, frozen=True, rename="camel", kw_only=True, gc=False):
     """The base of all that is answered: every field is always there."""
 
 

@@ -10,7 +10,7 @@ from cmdexec.model.job import Job
 from cmdexec.model.parts import Part
 
 
-class InlineOutput(msgspec.Struct, frozen=True):
+class InlineOutput(msgspec.Struct, frozen=True, gc=False):
     """Output that travels with a result: `data` belongs at `offset` of the stream."""
 
     stream: str
@@ -18,7 +18,7 @@ class InlineOutput(msgspec.Struct, frozen=True):
     data: bytes
 
 
-class JobWrite(msgspec.Struct, frozen=True):
+class JobWrite(msgspec.Struct, frozen=True, gc=False):
     """One change: write `job` if the stored `rev` is `rev`.
 
     change_id  stamped on the row, so that after an unknown outcome a re-read tells whether this very change was written
@@ -40,13 +40,13 @@ class JobWrite(msgspec.Struct, frozen=True):
     measured: tuple[int, int] | None = None
 
 
-class Applied(msgspec.Struct, frozen=True):
+class Applied(msgspec.Struct, frozen=True, gc=False):
     """Written."""
 
     job: Job
 
 
-class NotWritten(msgspec.Struct, frozen=True):
+class NotWritten(msgspec.Struct, frozen=True, gc=False):
     """The stored job is another revision: `current`, None if there is no such job. Or its output is not as `measured`
     says: then `output` is how long (stdout, stderr) it is."""
 
