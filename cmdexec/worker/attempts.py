@@ -216,6 +216,7 @@ class Attempts:
     def drain(self) -> None:
         """Take no more: what has not begun is given back, what runs goes on. No process is made from now on."""
         self._turns.unspawn()
+        self._runner.withdraw()
         self._full()
 
     def _full(self) -> None:
@@ -275,9 +276,10 @@ class Attempts:
             self._sender.speak(held)
 
     def _ended(self, held: HeldAttempt, end: End) -> None:
-        if end.machine_fault:
+        if end.machine_fault or end.withdrawn:
             self._runner.tidy(held)
-            self._turns.no_room(held, end.start_error or "")
+            unborn = self._turns.no_room if end.machine_fault else self._turns.unborn
+            unborn(held, end.start_error or "")
             return
         if end.lease_over:  # this process may have slept, and not have seen yet that it is
             self._turns.apply(held, model.DeadlineOver())

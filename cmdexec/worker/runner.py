@@ -102,6 +102,10 @@ class Runner:
         """KILL to the whole tree, now."""
         self._executor.stop(held.key, 0)
 
+    def withdraw(self) -> None:
+        """Make no process of what is not on its way to become one."""
+        self._executor.withdraw()
+
     def pause(self, key: str) -> None:
         """Read no more of its output, so that it waits when its pipe is full."""
         self._executor.pause(key)

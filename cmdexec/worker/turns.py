@@ -136,7 +136,7 @@ class Turns:
     def no_room(self, held: HeldAttempt, message: str) -> None:
         """No process could be made, for want of room on this machine: it is given back, and no more is asked for a
         while. Else a worker that can start nothing would draw all jobs to it."""
-        self._unborn(held, message)
+        self.unborn(held, message)
         wait, now = self._settings.start_pause_sec, self._clock.elapsed()
         if now >= self._slots.paused_until:
             self._log.warning("no process could be made; no job is started for a while", error=message, wait_sec=wait)
@@ -148,9 +148,9 @@ class Turns:
         spawns = list(self._spawns)
         self._spawns.clear()
         for held in spawns:
-            self._unborn(held, "the worker was told to end before it was started")
+            self.unborn(held, "the worker was told to end before it was started")
 
-    def _unborn(self, held: HeldAttempt, message: str) -> None:
+    def unborn(self, held: HeldAttempt, message: str) -> None:
         """No process was made of it, and none will be."""
         self.spawned -= 1
         self._spool.close(held.spooled)

@@ -40,6 +40,7 @@ class End:
     start_error    why no process could be made, as a sentence ("no such program: frob")
     machine_fault  beside start_error: the machine had no room for it (processes, open files, memory), nothing is wrong
                    with the order itself; no process was made, so it may be started elsewhere, or here later
+    withdrawn      beside start_error: it was stopped before any process was made of it: as if it had not been ordered
     executor_lost  the warden died: the tree was killed with it, how the main process ended is not known
     oom            why the tree, or a process of it, was killed for memory, as a sentence; beside what the main process
                    came to
@@ -58,6 +59,7 @@ class End:
     signal: int | None = None
     start_error: str | None = None
     machine_fault: bool = False
+    withdrawn: bool = False
     executor_lost: bool = False
     oom: str | None = None
     timed_out: bool = False
@@ -93,6 +95,10 @@ class Executor(Protocol):
     def stop(self, key: str, grace_sec: float) -> None:
         """TERM to the whole tree, after `grace_sec` KILL until none is left. Again with a shorter grace: the shorter
         counts. Unknown or ended keys are ignored."""
+        ...
+
+    def withdraw(self) -> None:
+        """Make no process of orders that are not on their way yet, such as while they wait for a new warden."""
         ...
 
     def renewed(self, until: float) -> None:

@@ -192,6 +192,12 @@ class Jobs:
         job.end = end
         self._loop.call_soon(self.finish, job, end)
 
+    def finish_all_soon(self, numbers: Iterable[int], end: End) -> None:
+        """The same for some that have these numbers."""
+        for number in numbers:
+            if (job := self._by_number.get(number)) is not None:
+                self.finish_soon(job, end)
+
     def finish(self, job: Job, end: End) -> None:
         """Close it and tell the sink."""
         if self._by_number.pop(job.number, None) is None:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from cmdexec.worker.warden import proc, wire
 
@@ -30,7 +31,7 @@ class Lifeline:
         """Start it. `command` makes the arguments from the descriptor that it inherits. Raises OSError."""
         self._answered = answered
         self._died = died
-        self._waiting: deque[tuple[bytes, list[int], int]] = deque()
+        self._waiting: deque[tuple[bytes, list[int], Sequence[int]]] = deque()
         self._batch: list[wire.Message] = []
         self._renewal: bytes | None = None
         self._under_way = 0
@@ -70,7 +71,7 @@ class Lifeline:
 
     def tell(self, request: wire.Message) -> None:
         """Send a request that carries no descriptors, after all orders before it."""
-        self._waiting.append((wire.pack([request]), [], 0))
+        self._waiting.append((wire.pack([request]), [], ()))
         self._flush()
 
     def renew(self, renewal: int, until: float) -> None:
@@ -78,6 +79,16 @@ class Lifeline:
         counts, so a warden that is stopped finds one."""
         self._renewal = wire.pack([(wire.LEASE, renewal, until)])
         self._flush()
+
+    def withdraw(self) -> list[int]:
+        """Send no order that has not been sent; their numbers. What else waits stays: it names none that matters."""
+        withdrawn = [one for one in self._waiting if one[2]]
+        self._waiting = deque(one for one in self._waiting if not one[2])
+        for _, descriptors, _ in withdrawn:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        self._flush()
+        return [number for _, _, numbers in withdrawn for number in numbers]
 
     async def end(self, timeout_sec: float) -> bool:
         """Let go: the warden ends every tree, then itself. False when it was killed for taking too long."""
@@ -107,7 +118,7 @@ class Lifeline:
                 return
             [(message, _, _)] = orders
             data = wire.pack([(wire.LARGE, message[1])])
-        self._waiting.append((data, descriptors, len(orders)))
+        self._waiting.append((data, descriptors, [_number_of(message) for message, _, _ in orders]))
 
     def _refuse(self, order: tuple[wire.Message, int, int]) -> None:
         message, *ends = order
@@ -130,7 +141,7 @@ class Lifeline:
             self._renewal = None
         while self._waiting:
             data, descriptors, orders = self._waiting[0]
-            if self._under_way and self._under_way + orders > _WINDOW:
+            if self._under_way and self._under_way + len(orders) > _WINDOW:
                 break
             try:
                 wire.send(self._socket, data, descriptors)
@@ -140,7 +151,7 @@ class Lifeline:
             except OSError:  # the warden is gone: reading says so, and what waits is thrown away there
                 break
             self._waiting.popleft()
-            self._under_way += orders
+            self._under_way += len(orders)
             for descriptor in descriptors:
                 os.close(descriptor)
         self._write_later(False)
@@ -181,6 +192,11 @@ class Lifeline:
             for descriptor in descriptors:
                 os.close(descriptor)
         self._waiting.clear()
+
+
+def _number_of(order: wire.Message) -> int:
+    _, number, *_ = order
+    return cast(int, number)
 
 
 async def _exit_of(pid: int, loop: asyncio.AbstractEventLoop) -> None:

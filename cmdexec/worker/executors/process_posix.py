@@ -25,6 +25,8 @@ from cmdexec.worker.warden.command import AUTO, Durations, Totals, command
 HeldBy = Literal["cgroup2", "cgroup1", "watched"]
 
 _CLOSED = "the worker runs no jobs any more"
+_STOPPED = "it was stopped before it could be started"
+_WITHDRAWN = "the worker was told to end before it was started"
 
 
 class ProcessExecutor:
@@ -147,9 +149,18 @@ class ProcessExecutor:
         if self._jobs is None or job is None or job.end is not None:
             return
         if self._waiting.pop(job.number, None) is not None:
-            self._jobs.finish_soon(job, End(start_error="it was stopped before it could be started"))
+            self._jobs.finish_soon(job, End(start_error=_STOPPED, withdrawn=True))
         elif self._lifeline is not None:
             self._lifeline.tell((wire.STOP, job.number, float(grace_sec)))
+
+    def withdraw(self) -> None:
+        """Those that wait for a warden, or for room on the way to it."""
+        numbers = list(self._waiting)
+        self._waiting.clear()
+        if self._lifeline is not None:
+            numbers += self._lifeline.withdraw()
+        if self._jobs is not None:
+            self._jobs.finish_all_soon(numbers, End(start_error=_WITHDRAWN, withdrawn=True))
 
     def renewed(self, until: float) -> None:
         """Tell the warden, which keeps that deadline."""

@@ -16,7 +16,7 @@ import pytest
 from cmdexec.errors import CmdexecError
 from cmdexec.log import Log
 from cmdexec.worker.executors.process_posix import ProcessExecutor
-from tests.support.executor import MODES, begin, escape, opened, run
+from tests.support.executor import MODES, begin, escape, open_descriptors, opened, run
 from tests.support.proc import alive, with_marker
 from tests.support.waiting import becomes, holds, until
 from tests.support.worker import worker_settings
@@ -173,7 +173,32 @@ async def test_orders_given_while_the_warden_is_dead_wait_for_the_next() -> None
         executor.stop(waiting[1].key, 0)
         assert (await waiting[0].end()).exit_code == 0
         assert waiting[0].stdout == b"waited\n"
-        assert (await waiting[1].end()).start_error == "it was stopped before it could be started"
+        stopped = await waiting[1].end()
+        assert (stopped.start_error, stopped.withdrawn) == ("it was stopped before it could be started", True)
+        assert (await first.end()).executor_lost
+
+
+async def test_orders_that_wait_are_withdrawn_and_what_runs_or_comes_later_is_not() -> None:
+    async with opened(slots=500) as executor:
+        first = begin(executor, "sleep", "600")
+        await becomes(lambda: first.pid, "it runs")
+        before = open_descriptors()
+        os.kill(executor.warden_pid, signal.SIGSTOP)
+        many = [begin(executor, "true") for _ in range(400)]
+        executor.withdraw()
+        os.kill(executor.warden_pid, signal.SIGCONT)
+        ends = [await job.end() for job in many]
+        began = [end for end in ends if not end.withdrawn]
+        assert 100 < len(began) < 400, "what was sent to the warden is, what found no room is not"
+        assert all(end.exit_code == 0 for end in began)
+        assert open_descriptors() == before
+        os.kill(executor.warden_pid, signal.SIGKILL)
+        await noticed(executor)
+        waiting = begin(executor, "true")
+        executor.withdraw()
+        end = await waiting.end()
+        assert (end.withdrawn, end.machine_fault, waiting.pid) == (True, False, 0)
+        assert (await run(executor, "echo", "again")).stdout == b"again\n"
         assert (await first.end()).executor_lost
 
 
