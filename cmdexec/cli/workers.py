@@ -134,7 +134,7 @@ def _facts(worker: "WorkerView", now: "Millis") -> Iterator[Fact]:
 
 
 def _changed(caller: Caller, which: str, as_json: bool, said: str, **change: Any) -> None:
-    """Change the worker of that name, and say `said` of it."""
+    """Change the worker of that name, and say `said` of it; its labels if that is empty."""
 
     async def change_it(client: "Client") -> "WorkerView":
         from cmdexec.cli.naming import find_worker
@@ -150,7 +150,12 @@ def _print(worker: "WorkerView", as_json: bool, said: str) -> None:
     if as_json:
         print_json(worker)
     else:
-        tell(f"Worker {worker.name} {said}")
+        tell(f"Worker {worker.name} {said or _labelled(worker)}")
+
+
+def _labelled(worker: "WorkerView") -> str:
+    labels = ", ".join(f"{key}={value}" for key, value in worker.labels.items())
+    return f"has these labels now: {labels}." if labels else "has no labels now."
 
 
 @workers.command()
@@ -192,17 +197,24 @@ def rename(caller: Caller, name: str, new_name: str, as_json: bool) -> None:
 
 @workers.command()
 @click.argument("name", metavar="WORKER")
-@click.argument("labels", metavar="KEY=VALUE...", nargs=-1, required=True)
+@click.argument("labels", metavar="[KEY=VALUE...]", nargs=-1)
+@click.option(
+    "--reset", metavar="KEY", multiple=True,
+    help="Take back what `label` gave, so that the worker's own value counts. May be given several times.",
+)
 @json_option(ONE_JSON)
 @calls_server
-def label(caller: Caller, name: str, labels: tuple[str, ...], as_json: bool) -> None:
-    """Give a worker labels, by which jobs can ask for it. `KEY=` takes one away.
+def label(caller: Caller, name: str, labels: tuple[str, ...], reset: tuple[str, ...], as_json: bool) -> None:
+    """Give a worker labels, by which jobs can ask for it, beside those it has. `KEY=` takes one away.
 
     Example: `cmdexec workers label w1 gpu=yes site=`
     """
     from cmdexec.cli.asked_labels import pairs
 
-    _changed(caller, name, as_json, "has its labels.", labels=pairs(labels, "KEY=VALUE", empty=True))
+    if not labels and not reset:
+        raise click.UsageError("There is no label. Write KEY=VALUE, or --reset KEY.")
+    change: dict[str, str | None] = {**pairs(labels, "KEY=VALUE", empty=True)}
+    _changed(caller, name, as_json, "", labels=change | dict.fromkeys(reset))
 
 
 @workers.command()

@@ -108,8 +108,9 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
     accounts.Joined: {"labels": "Names and values that it got with the token."},
     fleet.ChangeWorker: {
         "draining": "Whether it is given no more jobs.",
-        "labels": "Names and values of people's own, in place of those they gave before; they go over those that the"
-                  " worker names, and an empty one takes a label away.",
+        "labels": "Names and values of people's own, beside those they gave before; they go over those that the"
+                  " worker names. An empty value hides a label of the worker or of its token, null takes back what people"
+                  " gave.",
     },
     listing.JobsQuery: {
         "status": "Where they stand; give it several times for several.",
@@ -191,7 +192,7 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "load": "How its machine is, as it said last.", "registeredAt": "When it came first.",
         "lastSeenAt": "When it was heard of last.", "jobs": "What it holds.",
         "draining": "Whether somebody wants it to take no jobs; its state shows whether it takes any.",
-        "givenLabels": "Those of the labels that people gave it; an empty one takes a label of its own away.",
+        "givenLabels": "Those of the labels that people gave it; an empty one hides a label of its own.",
         "transport": "How it is connected: by a `socket`, or `polling`; null when it is not.",
     },
     messages.Register: {

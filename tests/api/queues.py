@@ -106,7 +106,7 @@ async def taken_away(fleet: Fleet) -> None:
     fleet.change("w", labels={"gpu": ""})
     why = "no worker has gpu=a100; the nearest, w, has no label gpu"
     job = waits(fleet, why, "Give w the label gpu=a100, or add a worker that has gpu=a100.", requires=A100)
-    fleet.change("w", labels={})
+    fleet.change("w", labels={"gpu": None})
     await started(fleet, sim, job)
 
 

@@ -38,7 +38,9 @@ async def test_a_worker_shows_its_own_labels_those_of_its_token_and_over_them_pe
         assert shown["givenLabels"] == {"gpu": "", "rack": "7"}
         await fleet.worker("w", labels={"os": "linux", "gpu": "a100"})
         assert fleet.look("w")["labels"] == {"os": "linux", "rack": "7"}
-        assert fleet.change("w", labels={})["labels"] == {"os": "linux", "gpu": "a100"}
+        assert fleet.change("w", labels={"site": "lab"})["labels"] == {"os": "linux", "rack": "7", "site": "lab"}
+        taken_back = fleet.change("w", labels={"gpu": None, "rack": None, "site": None})
+        assert (taken_back["labels"], taken_back["givenLabels"]) == ({"os": "linux", "gpu": "a100"}, {})
         assert fleet.look("w")["name"] == "the large one", "what is left out stays"
 
 

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
+from cmdexec.errors import Refused
 from cmdexec.store.contract.workers import Given
 from tests.contract.engines import Place, Store
 from tests.contract.making import NOW, worker
@@ -43,7 +44,7 @@ async def test_a_revoked_worker_stays_revoked_when_it_registers_again(place: Pla
 async def test_what_people_gave_a_worker_stays_whatever_it_says(place: Place) -> None:
     store = place.open()
     assert await store.reads.workers.change("w1", draining=True) is None
-    await store.reads.workers.register(worker("w1", token_labels={"zone": "a"}))
+    await store.reads.workers.register(worker("w1", token_labels={"zone": "a"}, labels={"gpu": "k80"}))
     changed = await store.reads.workers.change("w1", draining=True, labels={"gpu": "", "rack": "7"})
     assert changed is not None
     assert (changed.given.draining, changed.all_labels) == (True, {"zone": "a", "rack": "7"})
@@ -55,6 +56,21 @@ async def test_what_people_gave_a_worker_stays_whatever_it_says(place: Place) ->
     (row,) = await store.reads.workers.get(["w1"])
     assert row is not None
     assert (row.called, row.all_labels, row.given.draining) == ("nightly", {"rack": "7"}, True)
+
+
+async def test_a_label_that_is_given_leaves_those_given_before(store: Store) -> None:
+    workers = store.reads.workers
+    await workers.register(worker("w1", labels={"gpu": "t4"}))
+    for given, then in (
+        ({"site": "lab"}, {"site": "lab"}), ({"rack": "7"}, {"site": "lab", "rack": "7"}),
+        ({"gpu": "", "site": ""}, {"gpu": "", "rack": "7"}), ({"never": "", "gpu": None}, {"rack": "7"}),
+        ({"rack": None, "gpu": "a100"}, {"gpu": "a100"}), ({}, {"gpu": "a100"}),
+    ):  # fmt: skip
+        row = await workers.change("w1", labels=given)
+        assert row is not None
+        assert row.given.labels == then
+    with pytest.raises(Refused, match=r"can be given 100 labels; .* would have 101"):
+        await workers.change("w1", labels={f"l{number}": "x" for number in range(100)})
 
 
 async def test_who_revoked_a_worker_first_stays_known(store: Store) -> None:

@@ -73,6 +73,9 @@ def test_a_job_that_waits_says_for_what_and_a_label_mends_it(place: Place) -> No
     assert "Waits for  no worker has site=attic" in place("show", waits).stdout.decode()
     place("workers", "label", "w1", "site=attic")
     place.api.wait_status(waits, "completed")
+    given = place("workers", "label", "w1", "rack=7").stderr
+    assert "rack=7" in given
+    assert "site=attic" in given, "a label that is given takes none away"
     assert "site" not in json.loads(place("workers", "label", "w1", "site=", "--json").stdout)["labels"]
 
 

@@ -5,6 +5,11 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from cmdexec.errors import Refused
+
+LABELS_MAX = 100
+"""The most that people can give one worker."""
+
 
 class Given(msgspec.Struct, frozen=True, omit_defaults=True):
     """What people gave a worker: it stays whatever the worker says. `labels` go over all others, an empty value takes
@@ -55,6 +60,22 @@ class WorkerRow(msgspec.Struct, frozen=True, omit_defaults=True):
         merged = {**self.labels, **self.token_labels, **self.given.labels}
         return {key: value for key, value in merged.items() if value}
 
+    def given_with(self, labels: Mapping[str, str | None]) -> dict[str, str]:
+        """The labels that people gave it once they gave these as well: None takes back what they gave before, an empty
+        value hides a label that it has otherwise. Raises Refused("invalid_field") if there are too many then."""
+        given = dict(self.given.labels)
+        for key, value in labels.items():
+            if value or (value == "" and (key in self.labels or key in self.token_labels)):
+                given[key] = value
+            else:
+                given.pop(key, None)
+        if len(given) > LABELS_MAX:
+            raise Refused(
+                "invalid_field", f"A worker can be given {LABELS_MAX} labels; {self.called} would have {len(given)}.",
+                field="labels", mend="Take some away first, with the value null.",
+            )  # fmt: skip
+        return given
+
 
 class Workers(Protocol):
     """Rows by worker id."""
@@ -86,9 +107,10 @@ class Workers(Protocol):
 
     async def change(
         self, worker_id: str, *, draining: bool | None = None, name: str | None = None,
-        labels: Mapping[str, str] | None = None,
+        labels: Mapping[str, str | None] | None = None,
     ) -> WorkerRow | None:  # fmt: skip
-        """Give it what is not None; the row after that, None if there is none."""
+        """Give it what is not None, and the labels beside those it was given before (`WorkerRow.given_with`); the row
+        after that, None if there is none. Raises Refused("invalid_field")."""
         ...
 
     async def revoke(self, worker_id: str, by: str | None = None) -> WorkerRow | None:

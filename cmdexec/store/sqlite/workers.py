@@ -101,18 +101,19 @@ class SqliteWorkers:
 
     async def change(
         self, worker_id: str, *, draining: bool | None = None, name: str | None = None,
-        labels: Mapping[str, str] | None = None,
+        labels: Mapping[str, str | None] | None = None,
     ) -> WorkerRow | None:  # fmt: skip
         def write(transaction: Transaction) -> WorkerRow | None:
             before = transaction.db.row(_SQL["get"], (worker_id,))
             if before is None:
                 return None
-            given = _worker(before).given
+            row = _worker(before)
+            given = row.given
             given = msgspec.structs.replace(
                 given,
                 draining=given.draining if draining is None else draining,
                 name=given.name if name is None else name,
-                labels=given.labels if labels is None else dict(labels),
+                labels=given.labels if labels is None else row.given_with(labels),
             )
             transaction.db.run(_SQL["give"], (_encode(given), worker_id))
             return _worker((*before[:4], _encode(given), before[5]))

@@ -124,13 +124,15 @@ async def test_workers_as_lines(monkeypatch: pytest.MonkeyPatch, capsys: Capture
         (["drain", "w1"], {"draining": True}, "gets no more jobs"),
         (["resume", "w1"], {"draining": False}, "takes jobs again"),
         (["rename", "w1", "big"], {"name": "big"}, "has that name from now on"),
-        (["label", "w1", "gpu=yes", "site="], {"labels": {"gpu": "yes", "site": ""}}, "has its labels"),
+        (["label", "w1", "gpu=yes", "site="], {"labels": {"gpu": "yes", "site": ""}}, "has these labels now: a=b."),
+        (["label", "w1", "--reset", "gpu"], {"labels": {"gpu": None}}, "has these labels now: a=b."),
     ],
 )
 async def test_changes_of_a_worker(
     arguments: list[str], change: dict[str, object], said: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    routes = {"GET /api/workers/list": {"workers": [worker()]}, "PATCH /api/workers/worker-1": worker("now")}
+    changed = worker("now", labels={"a": "b"})
+    routes = {"GET /api/workers/list": {"workers": [worker()]}, "PATCH /api/workers/worker-1": changed}
     async with Answers(routes).up(monkeypatch) as server:
         assert await server.run("workers", *arguments) == 0
     assert server.asked[-1].body == change
