@@ -1,7 +1,7 @@
 """Waiting for jobs to end: told over one socket, or by looking where none can be had.
 
-Two loops run from the first wait on. One keeps a socket open over which the server tells how each watched job stands,
-and then each change. The other looks, less and less often, at those jobs that are not watched: all of them while there
+Two loops run from the first wait on. One keeps a socket open over which the server tells the end of each watched job.
+The other looks, less and less often, at those jobs that are not watched: all of them while there
 is no socket, none while it works. So a proxy that lets no socket through, or swallows what one carries, costs latency
 and nothing else.
 """
@@ -20,7 +20,7 @@ from cmdexec.model.backoff import reconnect_wait
 from cmdexec.protocol.codec import Frame, ask, decode_items, list_decoder
 from cmdexec.protocol.messages import OutputHeader
 from cmdexec.protocol.requests import JobView, View
-from cmdexec.protocol.watching import WATCHES_MAX, Watch
+from cmdexec.protocol.watching import ENDS_MAX, Watch
 from cmdexec.runtime import Runtime
 from cmdexec.settings.client import ClientSettings
 
@@ -60,6 +60,8 @@ class Waiting:
         self._left: list[str] = []
         self._numbers = count(1)
         self._asked_with: dict[int, Sequence[str]] = {}
+        self._since: dict[str, float] = {}
+        self._saying: asyncio.Handle | None = None
         self._socket: Socket | None = None
         self._anybody, self._unwatched = asyncio.Event(), asyncio.Event()
         self._group = asyncio.TaskGroup()
@@ -97,28 +99,31 @@ class Waiting:
             ]  # fmt: skip
         if job_id not in self._asked:
             self._unasked[job_id] = None
-            self._watch_more()
+            self._watch_more_soon()
         if job_id not in self._watched:
+            self._since.setdefault(job_id, self._runtime.clock.elapsed())
             self._unwatched.set()
         self._anybody.set()
 
-    def _let_go(self, job_id: str, *, soon: bool = True) -> None:
-        """Nobody waits for it any more. Not `soon`: that may be said together with what is watched next."""
+    def _let_go(self, job_id: str, *, told: bool = False) -> None:
+        """Nobody waits for it any more. `told`: its end was told, so that the server watches it no more either."""
         self._waiters.pop(job_id, None)
         self._unasked.pop(job_id, None)
+        self._since.pop(job_id, None)
         self._watched.discard(job_id)
         if job_id in self._asked:
             self._asked.discard(job_id)
-            self._left.append(job_id)
-            if soon or self._unasked or len(self._left) >= _ITEMS_PER_FRAME:
-                self._watch_more()
+            if not told:
+                self._left.append(job_id)
+            if self._left or self._unasked:
+                self._watch_more_soon()
 
-    def _settle(self, job: JobView) -> None:
+    def _settle(self, job: JobView, *, told: bool = False) -> None:
         if job.status in ENDS:
             for future in self._waiters.get(job.job_id, set()):
                 if not future.done():
                     future.set_result(job)
-            self._let_go(job.job_id, soon=False)
+            self._let_go(job.job_id, told=told)
 
     def _fail(self, job_id: str, wrong: CmdexecError) -> None:
         for future in self._waiters.get(job_id, set()):
@@ -159,6 +164,7 @@ class Waiting:
             await self._socket.run(told)
         finally:
             self._socket = None
+            self._since = dict.fromkeys(self._waiters, self._runtime.clock.elapsed())
             self._asked.clear()
             self._watched.clear()
             self._left.clear()
@@ -167,31 +173,33 @@ class Waiting:
             await hang_up(ws)
         return told.anything
 
+    def _watch_more_soon(self) -> None:
+        """When all have said what they wait for that do so in this turn of the loop."""
+        if self._saying is None and self._socket is not None:
+            self._saying = asyncio.get_running_loop().call_soon(self._watch_more)
+
     def _watch_more(self) -> None:
         """Say what is watched no more, and watch as many others as may be."""
+        self._saying = None
         if self._socket is None:
             return
         for begin in range(0, len(self._left), _ITEMS_PER_FRAME):
-            self._say("unwatch", self._left[begin : begin + _ITEMS_PER_FRAME])
+            self._socket.put(ask("unwatch", _items(self._left[begin : begin + _ITEMS_PER_FRAME])))
         self._left.clear()
-        while self._unasked and len(self._asked) < WATCHES_MAX:
-            some = list(islice(self._unasked, min(_ITEMS_PER_FRAME, WATCHES_MAX - len(self._asked))))
+        while self._unasked and len(self._asked) < ENDS_MAX:
+            some = list(islice(self._unasked, min(_ITEMS_PER_FRAME, ENDS_MAX - len(self._asked))))
             for job_id in some:
                 del self._unasked[job_id]
             self._asked.update(some)
-            self._asked_with[self._say("watch", some)] = some
-
-    def _say(self, what: str, job_ids: Sequence[str]) -> int:
-        number = next(self._numbers)
-        if self._socket is not None:
-            self._socket.put(ask(what, [Watch(what="job", job_id=job_id) for job_id in job_ids], number))
-        return number
+            number = next(self._numbers)
+            self._asked_with[number] = some
+            self._socket.put(ask("watch", _items(some), number))
 
     def told(self, frame: Frame) -> bool:
         """Take in what the server says; whether it was about what is watched."""
         if frame.op == "job":
             for job in decode_items(frame.items, _jobs):
-                self._settle(job)
+                self._settle(job, told=True)
             return True
         some = self._asked_with.pop(frame.re, None) if frame.re is not None else None
         if some is None:
@@ -200,6 +208,7 @@ class Waiting:
         for job_id, answered in zip(some, answers, strict=False):
             if answered.code is None and answered.error is None and job_id in self._asked:
                 self._watched.add(job_id)
+                self._since.pop(job_id, None)
         return True
 
     # Looking
@@ -207,7 +216,7 @@ class Waiting:
     async def _look_now_and_then(self) -> None:
         looks = 0
         while True:
-            if not self._to_look_at():
+            if not self._since:
                 looks = 0
                 self._unwatched.clear()
                 await self._unwatched.wait()
@@ -236,7 +245,9 @@ class Waiting:
         return self._unwatched.is_set()
 
     def _to_look_at(self) -> list[str]:
-        return [job_id for job_id in self._waiters if job_id not in self._watched]
+        """Those that are not watched; while there is a socket, without those that were just asked for over it."""
+        before = self._runtime.clock.elapsed() - (0.0 if self._socket is None else self._settings.retry_first_sec)
+        return [job_id for job_id, since in self._since.items() if since <= before]
 
     async def _look(self, job_ids: Sequence[str]) -> None:
         """Ask how they stand; where one of them is refused, the others are told apart from it."""
@@ -257,6 +268,10 @@ class Waiting:
     async def _pause(self, failures: int) -> None:
         first, longest = self._settings.retry_first_sec, self._settings.retry_max_sec
         await self._runtime.clock.sleep(reconnect_wait(failures, self._runtime.rng.random(), first, longest))
+
+
+def _items(job_ids: Sequence[str]) -> list[Watch]:
+    return [Watch(what="job", job_id=job_id, until="ended") for job_id in job_ids]
 
 
 class _Told:

@@ -134,7 +134,10 @@ def down_frames() -> Iterator[tuple[str, str, str]]:
 
 def person_frames() -> Iterator[tuple[str, str, str]]:
     """What a person's program says by its socket, as `frames`."""
-    fields = "`what`: `job` (with its `jobId`), `jobs` or `workers`."
+    fields = (
+        "`what`: `job` (with its `jobId`), `jobs` or `workers`. `until`: `ended`, of a `job` alone: it is told once,"
+        " when it has ended."
+    )
     yield "watch", fields, "`{}` when it is watched; how it stands is told next, and then each change."
     yield "unwatch", "The same items: watch them no more.", "`{}`."
 

@@ -3,6 +3,9 @@
 `{"op": "watch", "id": 1, "items": [{"what": "job", "jobId": "…"}]}` is answered `{"re": 1, "items": [{}]}`, or with the
 error of the item. From then on frames come of themselves: first how things stand, then each change, the newest state
 alone where changes come faster than they can be told. `unwatch` with the same item ends it.
+
+With `"until": "ended"` a job is told once, when it has ended (at once, if it has already), and is watched no more then:
+that is what whoever waits for many jobs wants.
 """
 
 from typing import Any, Literal
@@ -13,11 +16,12 @@ from cmdexec.protocol.requests import JobView, Request, View, WorkerView
 
 
 class Watch(Request, frozen=True):
-    """`job`: one job, by `jobId`, whole. `jobs`: a row of each job that changes. `workers`: each worker that changes.
-    """
+    """`job`: one job, by `jobId`, whole; with `until`, its end alone. `jobs`: a row of each job that changes.
+    `workers`: each worker that changes."""
 
     what: Literal["job", "jobs", "workers"]
     job_id: JobId | None = None
+    until: Literal["ended"] | None = None
 
 
 class Watched(View, frozen=True):
@@ -31,4 +35,7 @@ DOWN: dict[str, Any] = {"job": JobView, "jobs": JobRow, "workers": WorkerView}
 """A server's frame → what its items are."""
 
 WATCHES_MAX = 1000
-"""The most jobs that one socket watches."""
+"""The most jobs that one socket watches, change by change."""
+
+ENDS_MAX = 10_000
+"""The most jobs whose ends alone one socket watches, besides: little is kept of each, and little told."""

@@ -1,4 +1,4 @@
-"""A server whose jobs a test ends by hand, and which people's programs may watch over a socket, or may not."""
+"""A server whose jobs a test ends by hand, and whose ends people's programs may watch over a socket, or may not."""
 
 import json as plain
 import random
@@ -10,6 +10,7 @@ from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
 
 from cmdexec.client import Access, Client
+from cmdexec.client.waiting import ENDS
 from cmdexec.runtime import system_runtime
 from cmdexec.settings.client import ClientSettings
 from cmdexec.settings.load import make
@@ -26,6 +27,7 @@ class Watched:
     looks     ids that were asked after over HTTP, call by call
     sockets   those that are open
     watching  who watches what, by socket; `most`: the most that any watched at once
+    said      frames that were said over sockets: what, and how many jobs
     """
 
     def __init__(self, way: Way = "open", rng: random.Random | None = None, **settings: object) -> None:
@@ -34,6 +36,7 @@ class Watched:
         self.looks: list[list[str]] = []
         self.watching: dict[web.WebSocketResponse, set[str]] = {}
         self.opened = self.most = 0
+        self.said: list[tuple[str, int]] = []
         app = web.Application()
         app.router.add_get("/ws", self._socket)
         app.router.add_get("/api/jobs/status", self._status)
@@ -69,6 +72,7 @@ class Watched:
             await socket.close(code=1001)
 
     async def _tell(self, socket: web.WebSocketResponse, job_ids: list[str]) -> None:
+        self.watching[socket].difference_update(job_ids)
         views = [self._view(job_id) for job_id in job_ids]
         await socket.send_str(msgspec.json.encode({"op": "job", "items": views}).decode())
 
@@ -112,7 +116,8 @@ class Watched:
         return socket
 
     async def _take(self, socket: web.WebSocketResponse, frame: dict[str, Any]) -> None:
-        job_ids = [item["jobId"] for item in frame["items"]]
+        job_ids = [item["jobId"] for item in frame["items"] if item["until"] == "ended"]
+        self.said.append((frame["op"], len(job_ids)))
         known = [job_id for job_id in job_ids if job_id in self.jobs]
         watched = self.watching[socket]
         if frame["op"] == "unwatch":
@@ -122,6 +127,7 @@ class Watched:
             self.most = max(self.most, len(watched))
         refused = {"code": "not_found", "message": "There is no such job."}
         answers = [{} if job_id in known else refused for job_id in job_ids]
-        await socket.send_str(plain.dumps({"re": frame["id"], "items": answers}))
-        if frame["op"] == "watch" and known:
-            await self._tell(socket, known)
+        if "id" in frame:
+            await socket.send_str(plain.dumps({"re": frame["id"], "items": answers}))
+        if frame["op"] == "watch" and (over := [job_id for job_id in known if self.jobs[job_id] in ENDS]):
+            await self._tell(socket, over)

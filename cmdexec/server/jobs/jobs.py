@@ -61,6 +61,10 @@ class Jobs:
     def draining(self) -> bool:
         return self._draining
 
+    def recall(self, job_id: str) -> Job | None:
+        """The job as this server last saw it, if it is one that a worker holds or that came a moment ago: a hint."""
+        return self._shell.memory.recall(job_id)
+
     async def submit(
         self, owner: str, specs: Sequence[Spec], *, key: str | None, body: bytes, by: str | None = None,
         rerun_of: str | None = None,

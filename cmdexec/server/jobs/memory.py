@@ -1,4 +1,5 @@
-"""The jobs that workers hold, as they were last seen: a hint that may be out of date, and bounded."""
+"""The jobs that workers hold, as they were last seen, and the few that came last: a hint that may be out of date, and
+bounded."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -13,6 +14,12 @@ _ATTEMPT_BYTES = 1024
 up."""
 
 
+_BORN_MAX = 64
+_BORN_WEIGHT = 4096
+"""How many new jobs are kept, and how much one may weigh (`Spec.weight`): whoever sent one asks for it at once, mostly
+before a worker holds it."""
+
+
 class _Seen:
     __slots__ = ("job", "size", "spec_size")
 
@@ -23,11 +30,12 @@ class _Seen:
 
 
 class Memory:
-    """Up to `most` bytes of jobs, the least recently seen forgotten first."""
+    """Up to `most` bytes of jobs, the least recently seen forgotten first; and a few new ones."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
+        self._born: OrderedDict[str, Job] = OrderedDict()
         self.size = 0
 
     def __len__(self) -> int:
@@ -36,7 +44,15 @@ class Memory:
     def recall(self, job_id: str) -> Job | None:
         """The job as last seen."""
         seen = self._seen.get(job_id)
-        return None if seen is None else seen.job
+        return self._born.get(job_id) if seen is None else seen.job
+
+    def born(self, jobs: Iterable[Job]) -> None:
+        """These are new, and queued. A worker may hold one already."""
+        for job in jobs:
+            if job.job_id not in self._seen and job.spec.weight <= _BORN_WEIGHT:
+                self._born[job.job_id] = job
+        while len(self._born) > _BORN_MAX:
+            self._born.popitem(last=False)
 
     def remember(self, jobs: Iterable[Job]) -> None:
         """Keep these, if a worker holds them."""
@@ -63,6 +79,7 @@ class Memory:
             self._take(job_id)
 
     def _take(self, job_id: str) -> _Seen | None:
+        self._born.pop(job_id, None)
         seen = self._seen.pop(job_id, None)
         if seen is not None:
             self.size -= seen.size

@@ -46,6 +46,7 @@ class Submitter:
             self._room.given_back(owner, len(jobs))
             return _same(written.jobs, jobs, body_hash)
         self._room.added(owner, len(jobs))
+        self._shell.memory.born(written.jobs[-1:])
         self._shell.changed(written.jobs)
         return list(written.jobs)
 

@@ -1,7 +1,8 @@
-"""The jobs that one socket watches: each whole, told the moment it changes."""
+"""The jobs that one socket watches: each whole, told the moment it changes; or, of those that are waited for, once they
+have ended."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from cmdexec.clock import Clock
 from cmdexec.errors import Unavailable
@@ -25,15 +26,21 @@ class JobFeed:
     """Tells the newest state of each job that is watched; states between that nobody could read in time are left out.
 
     What cannot be told at once, since the socket is full or something has to be looked up, is only noted, and read from
-    the store when its turn comes: so a slow reader costs no memory.
+    the store when its turn comes: so a slow reader costs no memory. `over`: called with a job whose end was waited for
+    and has been told: it is watched no more.
     """
 
-    def __init__(self, outlet: Outlet, shows: Shows, reads: JobReads, clock: Clock, *, slow_sec: float) -> None:
+    def __init__(
+        self, outlet: Outlet, shows: Shows, reads: JobReads, clock: Clock, *, slow_sec: float,
+        over: Callable[["JobFeed", str], None],
+    ) -> None:  # fmt: skip
         self._outlet = outlet
         self._shows = shows
         self._reads = reads
         self._clock = clock
         self._slow_sec = slow_sec
+        self._over = over
+        self._ends: set[str] = set()
         self._told: dict[str, int] = {}
         self._waits: dict[str, str] = {}
         self._due: dict[str, int] = {}
@@ -45,21 +52,34 @@ class JobFeed:
         """The ids of the jobs."""
         return frozenset(self._told)
 
-    def __len__(self) -> int:
-        return len(self._told)
-
     def __contains__(self, job_id: str) -> bool:
         return job_id in self._told
 
-    def add(self, job_ids: Iterable[str]) -> None:
-        """Watch these; nothing is told before `go`."""
+    @property
+    def whole(self) -> int:
+        """How many are told change by change."""
+        return len(self._told) - len(self._ends)
+
+    @property
+    def ends(self) -> int:
+        """How many are told once they have ended."""
+        return len(self._ends)
+
+    def to_its_end(self, job_id: str) -> bool:
+        """Whether nothing of the job is told but that it has ended."""
+        return job_id in self._ends
+
+    def add(self, job_ids: Iterable[str], *, ends: bool = False) -> None:
+        """Watch these, or their `ends` alone; nothing is told before `go`."""
         self._held = True
         for job_id in job_ids:
             self._told[job_id] = -1
+            (self._ends.add if ends else self._ends.discard)(job_id)
 
     def drop(self, job_id: str) -> None:
         """Watch it no more."""
         self._told.pop(job_id, None)
+        self._ends.discard(job_id)
         self._waits.pop(job_id, None)
         self._due.pop(job_id, None)
 
@@ -79,6 +99,9 @@ class JobFeed:
         told = self._told.get(job.job_id)
         if told is None or job.rev <= max(told, self._due.get(job.job_id, -1)):
             return
+        if not job.ended and job.job_id in self._ends:
+            self.goes_on(job)
+            return
         if not self._held and self._outlet.has_room(_size(job)):
             view = shown.view
             if view is not None:
@@ -87,6 +110,10 @@ class JobFeed:
                 return
         self._due[job.job_id] = job.rev
         self._wake.set()
+
+    def goes_on(self, job: Job) -> None:
+        """Its end is waited for, and it has not ended: there is nothing to tell."""
+        self._told[job.job_id] = max(job.rev, self._told.get(job.job_id, -1))
 
     def looked(self, view: JobView, rev: int) -> None:
         """It was looked at: a job that has not changed may still wait for something else than was told."""
@@ -120,6 +147,10 @@ class JobFeed:
             if job is None or view is None:
                 self._due.pop(job_id, None)
             elif self._due.get(job_id, job.rev + 1) <= job.rev:  # else it was told, or changed, while it was looked up
+                if not job.ended and job_id in self._ends:
+                    del self._due[job_id]
+                    self.goes_on(job)
+                    continue
                 if not self._outlet.has_room(_size(job)):
                     return _size(job)
                 del self._due[job_id]
@@ -132,6 +163,9 @@ class JobFeed:
         if view.waiting_for is not None:
             self._waits[view.job_id] = view.waiting_for
         self._outlet.put(ask("job", [view]))
+        if view.job_id in self._ends:
+            self.drop(view.job_id)
+            self._over(self, view.job_id)
 
 
 def _size(job: Job) -> int:

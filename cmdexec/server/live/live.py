@@ -2,10 +2,11 @@
 so a hint that is lost costs latency and nothing else."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from cmdexec.clock import Clock
 from cmdexec.errors import Unavailable
+from cmdexec.model.job import Job
 from cmdexec.notify.contract import JobsChanged, Notify
 from cmdexec.server.identity import Identity
 from cmdexec.server.live.jobs import AT_ONCE, JobFeed
@@ -21,13 +22,21 @@ _UNREAD_MAX = 10_000
 """Jobs that hints of other servers named; beyond, they are found when all is looked at."""
 
 
+_ALL_EACH = 12
+"""Of so many looks one is at everything."""
+
+
 class Live:
-    """A Service: looks up what hints only named, and looks at all that is watched every LIVE_CHECK_SEC."""
+    """A Service: looks up what hints only named, and looks at all that is watched every LIVE_CHECK_SEC. `recall`: a job
+    that a worker holds, as this server last saw it."""
 
     def __init__(
-        self, *, reads: JobReads, shows: Shows, notify: Notify, clock: Clock, settings: ServerSettings
-    ) -> None:
+        self, *, reads: JobReads, shows: Shows, notify: Notify, clock: Clock, settings: ServerSettings,
+        recall: Callable[[str], Job | None],
+    ) -> None:  # fmt: skip
         self._reads = reads
+        self._recall = recall
+        self._looks = 0
         self._shows = shows
         self._clock = clock
         self._check_sec = settings.live_check_sec
@@ -42,9 +51,9 @@ class Live:
 
     def watcher(self, who: Identity, outlet: Outlet) -> Watcher:
         """For one person's socket."""
-        jobs = JobFeed(outlet, self._shows, self._reads, self._clock, slow_sec=self._slow_sec)
+        jobs = JobFeed(outlet, self._shows, self._reads, self._clock, slow_sec=self._slow_sec, over=self._over)
         rows = RowFeed(outlet, self._shows, self._clock, pause_sec=self._rows_sec, slow_sec=self._slow_sec)
-        return Watcher(self, self._reads, who, outlet, jobs, rows)
+        return Watcher(self, self._reads, who, outlet, jobs, rows, self._recall)
 
     def watch_jobs(self, feed: JobFeed, job_ids: Iterable[str]) -> None:
         """Tell the feed of these jobs."""
@@ -81,7 +90,9 @@ class Live:
                     await self._wake.wait()
                 wanted = list(self._unread)
             except TimeoutError:
-                wanted = [*self._feeds, *(job_id for feed in self._lists for job_id in feed.open_jobs)]
+                watched = [job_id for job_id in self._feeds if self._in_doubt(job_id)]
+                wanted = [*watched, *(job_id for feed in self._lists for job_id in feed.open_jobs)]
+                self._looks += 1
             self._wake.clear()
             self._unread.clear()
             try:
@@ -94,10 +105,22 @@ class Live:
             jobs = [job for job in await self._reads.get(job_ids[first : first + AT_ONCE]) if job is not None]
             for job in jobs:
                 self._tell(Shown(job, self._shows))
-            waiting = [job for job in jobs if not job.ended and job.job_id in self._feeds]
+            waiting = [job for job in jobs if not job.ended and self._told_whole(job.job_id)]
             for job, view in zip(waiting, await self._shows.jobs(waiting), strict=True):
                 for feed in tuple(self._feeds.get(job.job_id, ())):
                     feed.looked(view, job.rev)
+
+    def _told_whole(self, job_id: str) -> bool:
+        """Whether anybody is told more of it than its end."""
+        return any(not feed.to_its_end(job_id) for feed in self._feeds.get(job_id, ()))
+
+    def _in_doubt(self, job_id: str) -> bool:
+        """Whether it has to be looked at. One whose end alone is watched, and which a worker holds as far as this
+        server knows, ends by this server's hand nearly always: the store need not be asked each time."""
+        return not self._looks % _ALL_EACH or self._told_whole(job_id) or self._recall(job_id) is None
+
+    def _over(self, feed: JobFeed, job_id: str) -> None:
+        self.unwatch_jobs(feed, (job_id,))
 
     def _changed(self, hint: JobsChanged) -> None:
         if not self._feeds and not self._lists:

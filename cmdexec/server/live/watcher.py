@@ -1,13 +1,13 @@
 """What one person's socket watches."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from cmdexec.model.job import Job
 from cmdexec.protocol.messages import Failure
 from cmdexec.protocol.operations import Permission
-from cmdexec.protocol.watching import WATCHES_MAX, Watch, Watched
+from cmdexec.protocol.watching import ENDS_MAX, WATCHES_MAX, Watch, Watched
 from cmdexec.server.identity import Identity
 from cmdexec.server.live.jobs import AT_ONCE, JobFeed
 from cmdexec.server.live.outlet import Outlet
@@ -34,13 +34,15 @@ class Feeding(Protocol):
 
 class Watcher:
     """Judges what is asked item by item. `run` tells what changes. `go` is called after each answer that was sent, so
-    that nothing is told before it."""
+    that nothing is told before it. `recall`: a job that this server remembers need not be looked up."""
 
     def __init__(
-        self, live: Feeding, reads: JobReads, who: Identity, outlet: Outlet, jobs: JobFeed, rows: RowFeed
-    ) -> None:
+        self, live: Feeding, reads: JobReads, who: Identity, outlet: Outlet, jobs: JobFeed, rows: RowFeed,
+        recall: Callable[[str], Job | None],
+    ) -> None:  # fmt: skip
         self._live = live
         self._reads = reads
+        self._recall = recall
         self._who = who
         self._jobs = jobs
         self._rows = rows
@@ -64,12 +66,10 @@ class Watcher:
 
     async def watch(self, items: Sequence[Watch]) -> list[Answer]:
         """Watch from now on. Raises Unavailable if the store is away: then of these none is."""
-        wanted = [item.job_id for item in items if item.what == "job" and item.job_id is not None]
-        fresh = [job_id for job_id in dict.fromkeys(wanted) if job_id not in self._jobs]
-        if not self._who.may(Permission.VIEW_JOBS):
-            fresh = []
-        fresh = fresh[: max(0, WATCHES_MAX - len(self._jobs))]
-        self._jobs.add(fresh)
+        whole, ends = self._not_watched(items) if self._who.may(Permission.VIEW_JOBS) else ([], [])
+        self._jobs.add(whole)
+        self._jobs.add(ends, ends=True)
+        fresh = whole + ends
         self._live.watch_jobs(self._jobs, fresh)
         try:
             found = await self._look_up(fresh)
@@ -96,15 +96,34 @@ class Watcher:
         if "workers" in starts:
             self._live.workers.add(self._workers)
 
+    def _not_watched(self, items: Sequence[Watch]) -> tuple[list[str], list[str]]:
+        """As many of the jobs as may be watched besides: whole, and to their ends."""
+        jobs, asked = self._jobs, [item for item in items if item.what == "job" and item.job_id is not None]
+        whole = dict.fromkeys(item.job_id for item in asked if item.job_id is not None and item.until is None)
+        ends = dict.fromkeys(item.job_id for item in asked if item.job_id is not None and item.job_id not in whole)
+        return (
+            [one for one in whole if one not in jobs or jobs.to_its_end(one)][: max(0, WATCHES_MAX - jobs.whole)],
+            [one for one in ends if one not in jobs][: max(0, ENDS_MAX - jobs.ends)],
+        )
+
     async def _look_up(self, job_ids: Sequence[str]) -> set[str]:
         """Those that are there. A few are kept, to be told at once."""
-        found: set[str] = set()
-        for first in range(0, len(job_ids), AT_ONCE):
-            jobs = [job for job in await self._reads.get(job_ids[first : first + AT_ONCE]) if job is not None]
+        known = {job_id: job for job_id in job_ids if (job := self._recall(job_id)) is not None}
+        self._stand(list(known.values()), few=len(known) <= AT_ONCE)
+        found, others = set(known), [job_id for job_id in job_ids if job_id not in known]
+        for first in range(0, len(others), AT_ONCE):
+            jobs = [job for job in await self._reads.get(others[first : first + AT_ONCE]) if job is not None]
             found.update(job.job_id for job in jobs)
-            if len(job_ids) <= AT_ONCE:
-                self._known += jobs
+            self._stand(jobs, few=len(others) <= AT_ONCE)
         return found
+
+    def _stand(self, jobs: Sequence[Job], *, few: bool) -> None:
+        """They stand so, or did a moment ago: what need not be told is settled, and a few are kept, to be told."""
+        for job in jobs:
+            if self._jobs.to_its_end(job.job_id) and not job.ended:
+                self._jobs.goes_on(job)
+            elif few:
+                self._known.append(job)
 
     def _forget(self, job_ids: Sequence[str]) -> None:
         self._live.unwatch_jobs(self._jobs, job_ids)
@@ -118,9 +137,12 @@ class Watcher:
         if item.job_id is not None:
             if item.job_id in missing:
                 return Failure("not_found", f"There is no job {item.job_id}.", "jobId")
-            if item.job_id not in self._jobs:
+            if item.job_id not in self._jobs and item.until is not None:
+                most = f"One socket watches the ends of {ENDS_MAX:,} jobs at most."
+                return Failure("conflict", most, mend="Watch others when some have ended.")
+            if item.job_id not in self._jobs or (item.until is None and self._jobs.to_its_end(item.job_id)):
                 most = f"One socket watches {WATCHES_MAX:,} jobs at most."
-                return Failure("conflict", most, mend="Watch `jobs`: a row of each.")
+                return Failure("conflict", most, mend="Watch `jobs`: a row of each; or `until` they have `ended`.")
         elif item.what == "jobs" and not self._lists:
             self._lists = True
             self._starts.add("jobs")
@@ -150,6 +172,8 @@ class Watcher:
         if (item.what == "job") != (item.job_id is not None):
             message = "`job` needs a `jobId`." if item.what == "job" else f"`{item.what}` takes no `jobId`."
             return Failure("invalid_field", message, "jobId")
+        if item.until is not None and item.what != "job":
+            return Failure("invalid_field", f"`{item.what}` takes no `until`: there is no end of all of them.", "until")
         needed = Permission.VIEW_WORKERS if item.what == "workers" else Permission.VIEW_JOBS
         if not self._who.may(needed):
             return Failure(

@@ -2,11 +2,12 @@
 
 import asyncio
 import random
+from itertools import count
 
 import pytest
 
 from cmdexec.errors import Refused, Unavailable
-from cmdexec.protocol.watching import WATCHES_MAX
+from cmdexec.protocol.watching import ENDS_MAX
 from tests.support.waiting import becomes
 from tests.support.watched import Watched
 
@@ -44,15 +45,15 @@ async def test_a_job_that_has_ended_is_not_waited_for(status: str) -> None:
 
 async def test_more_jobs_than_a_socket_may_watch_are_watched_as_others_end() -> None:
     server = Watched(**SLOW)
-    jobs = running(server, WATCHES_MAX + 500)
+    jobs = running(server, ENDS_MAX + 500)
     async with server as client, asyncio.TaskGroup() as group:
         waits = group.create_task(client.wait_all(jobs))
-        await becomes(lambda: server.most == WATCHES_MAX, "as many are watched as may be")
+        await becomes(lambda: server.most == ENDS_MAX, "as many are watched as may be")
         await server.end(*jobs[:600])
-        await becomes(lambda: [len(one) for one in server.watching.values()] == [900], "the others as well")
+        await becomes(lambda: [len(one) for one in server.watching.values()] == [ENDS_MAX - 100], "the others as well")
         await server.end(*jobs[600:])
         assert [view.job_id for view in await waits] == jobs
-    assert (server.opened, server.most) == (1, WATCHES_MAX)
+    assert (server.opened, server.most) == (1, ENDS_MAX)
 
 
 @pytest.mark.parametrize("way", ["refused", "deaf"])
@@ -134,15 +135,49 @@ async def test_one_who_stops_waiting_leaves_the_others_to_it() -> None:
 
 
 async def test_what_nobody_waits_for_is_watched_no_more() -> None:
-    """At once, if it goes on; if it has ended, together with what is watched next."""
+    """Without a word, if its end was told."""
     server = Watched(**SLOW)
     ended, goes_on = running(server, 2)
     async with server as client, asyncio.TaskGroup() as group:
-        waits = group.create_task(client.wait_all([ended, goes_on]))
+        waits = [group.create_task(client.wait(job_id)) for job_id in (ended, goes_on)]
         await becomes(lambda: any(len(one) == 2 for one in server.watching.values()), "both are watched")
         await server.end(ended)
-        waits.cancel()
+        await waits[0]
+        waits[1].cancel()
         await becomes(lambda: [len(one) for one in server.watching.values()] == [0], "neither is watched any more")
+    assert server.said == [("watch", 2), ("unwatch", 1)]
+
+
+async def test_all_that_wait_at_once_are_asked_for_in_one_frame() -> None:
+    server = Watched(**SLOW)
+    jobs = running(server, 50)
+    async with server as client, asyncio.TaskGroup() as group:
+        first = group.create_task(client.wait(jobs[0]))
+        await becomes(lambda: any(server.watching.values()), "it is watched")
+        others = [group.create_task(client.wait(job_id)) for job_id in jobs[1:]]
+        await becomes(lambda: [len(one) for one in server.watching.values()] == [50], "all are watched")
+        await server.end(*jobs)
+        await asyncio.gather(first, *others)
+    assert server.said == [("watch", 1), ("watch", 49)]
+
+
+async def test_a_job_that_was_just_asked_for_over_the_socket_is_not_looked_at() -> None:
+    """However soon a look is due, for which a job before it gave occasion."""
+    server = Watched(retry_first_sec="100ms", retry_max_sec="100ms")
+    async with server as client:
+        clock = client.runtime.clock
+        until = clock.elapsed() + 0.6
+        for number in count():
+            if clock.elapsed() > until:
+                break
+            job_id = f"{number:036x}"
+            server.jobs[job_id] = "running"
+            async with asyncio.TaskGroup() as group:
+                waits = group.create_task(client.wait(job_id))
+                await becomes(lambda: any(server.watching.values()), "it is watched")
+                await server.end(job_id)
+                await waits
+    assert server.looks == []
 
 
 async def test_whoever_waits_when_the_client_ends_is_cancelled() -> None:

@@ -69,8 +69,9 @@ class Looking:
         api = JobsApi(core.jobs, core.reads, fleet=fleet, max_batch=10, max_spec_bytes=1 << 20)
         self.shows = ApiShows(core.reads.lists, fleet=fleet, views=api.views, workers=self._all)
         self.live = Live(
-            reads=core.reads.jobs, shows=self.shows, notify=core.notify, clock=core.clock, settings=core.settings
-        )
+            reads=core.reads.jobs, shows=self.shows, notify=core.notify, clock=core.clock, settings=core.settings,
+            recall=core.jobs.recall,
+        )  # fmt: skip
 
     async def _all(self) -> Sequence[WorkerView]:
         return self.workers
@@ -82,6 +83,7 @@ class Looking:
         watcher = self.live.watcher(Identity("user", role, ROLES[role]), seen)
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(watcher.run())
+            await asyncio.sleep(0)  # it runs before anything is read from its socket
             if items:
                 await watcher.watch(items)
                 watcher.go()
