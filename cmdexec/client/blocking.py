@@ -7,7 +7,7 @@ asked is a task of one group, so that closing ends them all, and whoever waits f
 import asyncio
 import atexit
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -18,7 +18,8 @@ from cmdexec.client.calls import Client
 from cmdexec.client.future import Job
 from cmdexec.client.patience import Notice
 from cmdexec.client.results import JobFailed, Result, collect
-from cmdexec.client.wanted import Command, Fields, Item, filled, new_job
+from cmdexec.client.template import Command, Item, filled
+from cmdexec.client.wanted import Fields, new_job
 from cmdexec.errors import CmdexecError
 from cmdexec.protocol.listing import JobRow, JobsQuery
 from cmdexec.protocol.requests import JobView, NewJob
@@ -108,10 +109,13 @@ class Connection:
             for result in c.map("convert {} {}.png", paths): …
             for result in c.map(["render", "--frame", "{n}"], ({"n": n} for n in range(100))): …
 
-        `{}` is where the item stands, `{name}` where that of a mapping does; in a line for the shell it is quoted. All
-        jobs are submitted before this returns. A job that failed raises JobFailed when its turn comes, unless not
-        `check`; those behind it go on. `timeout`: seconds for all of them together.
+        `{}` is where the item stands, `{name}` where that of a mapping does; in a line for the shell text is quoted,
+        and ValueError raised where it cannot be (`template.filled`), before anything is submitted. All jobs are
+        submitted before this returns. A job that failed raises JobFailed when its turn comes, unless not `check`; those
+        behind it go on. `timeout`: seconds for all of them together.
         """
+        if isinstance(items, str | bytes | Mapping):
+            raise TypeError(f"items is a single {type(items).__name__}. Give a list of items.")
         jobs = self.submit_all([new_job(filled(template, item), **fields) for item in items])
         return self._results(jobs, check, timeout)
 

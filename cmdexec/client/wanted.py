@@ -1,7 +1,5 @@
-"""Jobs as programs write them down: a command and what it needs, or one command for many items."""
+"""Jobs as programs write them down: a command and what it needs."""
 
-import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from os import PathLike, fspath
@@ -9,20 +7,13 @@ from typing import Any, Literal, TypedDict, Unpack
 
 import msgspec
 
+from cmdexec.client.template import Command
 from cmdexec.clock import rfc3339
 from cmdexec.protocol.requests import BackoffSec, NewJob
-
-Command = str | Sequence[str]
-"""A line for the shell, or a program and its arguments without one."""
-
-Item = str | int | float | PathLike[str] | Mapping[str, object]
-"""What stands in a place of a template: as text, or by name."""
 
 BATCH_JOBS = 1000
 BATCH_BYTES = 6 << 20
 """The most that one call submits: a server takes 1,000 jobs of 8 MiB."""
-
-_PLACE = re.compile(r"\{(\w*)\}")
 
 
 class Fields(TypedDict, total=False):
@@ -51,8 +42,12 @@ def new_job(command: Command, **fields: Unpack[Fields]) -> NewJob:
     """The job of that command.
 
     `stdin` as text goes in UTF-8; `run_at` as RFC 3339, or as a datetime, which without a zone is of this machine.
+    Raises TypeError for what is of another type and would be taken for something else.
     """
     given: dict[str, Any] = dict(fields)
+    for name in ("retry_on", "tags"):
+        if isinstance(given.get(name), str | bytes):
+            raise TypeError(f"{name} is one text. Write a list of texts: {name}=[{given[name]!r}].")
     for name, kind in (("env", dict), ("requires", dict), ("retry_on", tuple), ("tags", tuple)):
         if name in given:
             given[name] = kind(given[name])
@@ -60,34 +55,21 @@ def new_job(command: Command, **fields: Unpack[Fields]) -> NewJob:
         given["stdin"] = given["stdin"].encode()
     if isinstance(given.get("run_at"), datetime):
         given["run_at"] = rfc3339(int(given["run_at"].astimezone(UTC).timestamp() * 1000))
-    return NewJob(command=command if isinstance(command, str) else tuple(command), **given)
+    return NewJob(command=_command(command), **given)
 
 
-def filled(template: Command, item: Item) -> Command:
-    """`template` with `item` in its places: `{}`, or `{name}` of a mapping.
-
-    In a line for the shell the item is quoted, so that it is one word there whatever it holds; other braces stay as
-    they are. Raises ValueError if there is no place for it.
-    """
-    values = {"": item} if not isinstance(item, Mapping) else dict(item)
-    used = False
-
-    def value(place: re.Match[str]) -> str:
-        nonlocal used
-        if place[1] not in values:
-            return place[0]
-        used = True
-        found = values[place[1]]
-        text = fspath(found) if isinstance(found, PathLike) else str(found)
-        return shlex.quote(text) if isinstance(template, str) else text
-
-    made: Command = (
-        _PLACE.sub(value, template) if isinstance(template, str) else [_PLACE.sub(value, word) for word in template]
+def _command(command: object) -> str | tuple[str, ...]:
+    if isinstance(command, str):
+        return command
+    if isinstance(command, Sequence) and not isinstance(command, bytes | bytearray | memoryview):
+        words = tuple(fspath(word) if isinstance(word, PathLike) else word for word in command)
+        for word in words:
+            if not isinstance(word, str):
+                raise TypeError(f"The command's word {word!r} is of type {type(word).__name__}. Write text.")
+        return words
+    raise TypeError(
+        f"A command of type {type(command).__name__} is none. Write text, a line for the shell, or a list of texts."
     )
-    if not used:
-        places = " or ".join(f"{{{name}}}" for name in values) or "{}"
-        raise ValueError(f"The template {template!r} has no place for the item: write {places} into it.")
-    return made
 
 
 def batches(jobs: Iterable[NewJob]) -> Iterator[list[NewJob]]:

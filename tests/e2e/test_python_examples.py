@@ -168,6 +168,8 @@ def test_ctrl_c_while_a_command_runs_ends_its_job(served: Running, tmp_path: Pat
 def test_what_a_template_has_no_place_for_is_told(connection: Connection) -> None:
     with pytest.raises(ValueError, match=r"write \{\} into it"):
         connection.map("echo", ["x"])
+    with pytest.raises(TypeError, match="items is a single str"):
+        connection.map("echo {}", "x")
 
 
 def test_closing_ends_what_waits_and_no_job(served: Running) -> None:

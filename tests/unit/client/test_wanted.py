@@ -1,14 +1,12 @@
-"""Jobs as programs write them down: what fits into what a server takes, and nothing that a shell would misread."""
+"""Jobs as programs write them down: what is taken for what, and what fits into what a server takes."""
 
-import shlex
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from cmdexec.client.wanted import BATCH_BYTES, BATCH_JOBS, Command, Fields, Item, batches, filled, new_job
+from cmdexec.client.wanted import BATCH_BYTES, BATCH_JOBS, Fields, batches, new_job
 from cmdexec.protocol.requests import NewJob
 
 
@@ -28,33 +26,23 @@ def test_friendlier_types_become_those_of_the_api() -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "item", "made"),
+    ("command", "fields", "said"),
     [
-        ("cat {}", "a b", "cat 'a b'"),
-        ("cp {} {}.old", "x", "cp x x.old"),
-        (["cat", "{}"], "a b", ["cat", "a b"]),
-        (["sh", "-c", "echo ${HOME} {n}"], {"n": 3}, ["sh", "-c", "echo ${HOME} 3"]),
-        ("awk '{print}' {file}", {"file": Path("a b")}, "awk '{print}' 'a b'"),
-        ("echo {a} {b} {c}", {"a": 1, "b": "x;y"}, "echo 1 'x;y' {c}"),
-        ("sleep {}", 0.5, "sleep 0.5"),
+        ("true", {"tags": "nightly"}, r"tags is one text. Write a list of texts: tags=\['nightly'\]"),
+        ("true", {"retry_on": "oom"}, "retry_on is one text"),
+        (b"true", {}, "A command of type bytes is none"),
+        (Path("/bin/true"), {}, "A command of type PosixPath is none"),
+        (["sleep", 0], {}, "The command's word 0 is of type int"),
+        ("true", {"colour": 1}, "colour"),
     ],
 )
-def test_an_item_stands_in_its_places_and_other_braces_stay(template: Command, item: Item, made: Command) -> None:
-    assert filled(template, item) == made
+def test_what_would_be_taken_for_something_else_is_refused(command: Any, fields: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        new_job(command, **fields)
 
 
-@given(st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",))))
-def test_whatever_an_item_holds_it_is_one_word_for_the_shell(text: str) -> None:
-    line = filled("echo {} end", text)
-    assert isinstance(line, str)
-    assert shlex.split(line) == ["echo", text, "end"]
-
-
-@pytest.mark.parametrize(("item", "places"), [("x", "{}"), ({"a": 1, "b": 2}, "{a} or {b}")])
-def test_a_template_without_a_place_is_refused(item: Item, places: str) -> None:
-    with pytest.raises(ValueError, match="has no place for the item") as told:
-        filled("echo {c}", item)
-    assert f"write {places} into it" in str(told.value)
+def test_a_word_may_be_a_path() -> None:
+    assert new_job([Path("/bin/cat"), "x"]).command == ("/bin/cat", "x")  # type: ignore[list-item]
 
 
 def test_batches_are_what_a_server_takes_and_lose_nothing() -> None:
