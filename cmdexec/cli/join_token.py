@@ -85,11 +85,24 @@ def _say_what_to_type(caller: Caller, view: "JoinTokenView") -> None:
     from cmdexec.cli.worded import counted, local
     from cmdexec.settings.shared_checks import is_loopback
 
-    url = caller.access.url if caller.access is not None else ""
+    url = _reached(caller)
     tell(f"Good for {counted(view.uses, 'machine')} until {local(view.expires_at)}. On the machine that joins:")
     tell(f"  cmdexec worker --headless --allow-host --server {url} --join {view.token}")
     if is_loopback(urlsplit(url).hostname or ""):
         tell("That address is of this machine alone; others need one at which they reach the server.")
+    elif url.endswith("//NAME"):
+        tell("Write the name of the proxy that is before the server in place of NAME.")
+
+
+def _reached(caller: Caller) -> str:
+    """The server as other machines reach it: one that runs here has written that down, if it listens to others."""
+    from cmdexec.client.access import RUNTIME_FILE, read_running
+
+    access = caller.access
+    if access is None:
+        return ""
+    running = read_running(caller.settings.data_dir / RUNTIME_FILE) if access.source == RUNTIME_FILE else None
+    return access.url if running is None else running.others_url or access.url
 
 
 def _seconds(text: str) -> float:

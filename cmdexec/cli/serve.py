@@ -152,8 +152,13 @@ def _serve(loaded: Loaded[ServerSettings], with_worker: "WithWorker | None", lif
 
 def _tell_people(listening: "Listening", folder: Path) -> None:
     """Where it is; and the first admin's password, which is kept nowhere."""
+    from cmdexec.server.reach import BEHIND_PROXY
+
     made = listening.made_admin
     if made is not None and made.password is not None:
         tell(f"The first user is {made.email}, password {made.password}. This is shown once; write it down.")
     sockets = f", for sockets alone at {listening.sockets_url}," if listening.sockets_url is not None else ""
     tell(f"The server listens at {listening.url}{sockets} and keeps its data in {folder}. Ctrl-C stops it.")
+    if listening.others_url is not None and listening.others_url != listening.url:
+        named = ", NAME being that of the proxy before it" if listening.others_url == BEHIND_PROXY else ""
+        tell(f"Other machines reach it at {listening.others_url}{named}.")

@@ -199,7 +199,9 @@ def rename(caller: Caller, name: str, new_name: str, as_json: bool) -> None:
 @click.argument("name", metavar="WORKER")
 @click.argument("labels", metavar="[KEY=VALUE...]", nargs=-1)
 @click.option(
-    "--reset", metavar="KEY", multiple=True,
+    "--reset",
+    metavar="KEY",
+    multiple=True,
     help="Take back what `label` gave, so that the worker's own value counts. May be given several times.",
 )
 @json_option(ONE_JSON)

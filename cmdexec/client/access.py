@@ -38,13 +38,14 @@ class Access:
     source: str = field(default="", compare=False)
 
 
-class Running(msgspec.Struct, frozen=True):
-    """What a running server writes down of itself."""
+class Running(msgspec.Struct, frozen=True, rename="camel"):
+    """What a running server writes down of itself. `others_url`: how other machines reach it, None if they cannot."""
 
     url: str
     token: str
     pid: int = 0
     version: str = ""
+    others_url: str | None = None
 
 
 def find_access(settings: ClientSettings) -> Access:

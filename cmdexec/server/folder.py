@@ -63,9 +63,13 @@ class Folder:
                 mend="Lower DISK_RESERVE_BYTES, or name a folder on a larger disk as DATA_DIR (--data-dir).",
             )
 
-    def write_runtime(self, url: str, sockets_url: str | None, token: str | None) -> None:
-        """Write `runtime.json` (0600), whole or not at all. Raises CmdexecError."""
-        about = {"url": url, "socketsUrl": sockets_url, "pid": os.getpid(), "token": token, "version": __version__}
+    def write_runtime(self, url: str, sockets_url: str | None, others_url: str | None, token: str | None) -> None:
+        """Write `runtime.json` (0600), whole or not at all. `others_url`: how other machines reach the server. Raises
+        CmdexecError."""
+        about = {
+            "url": url, "socketsUrl": sockets_url, "othersUrl": others_url, "pid": os.getpid(), "token": token,
+            "version": __version__,
+        }  # fmt: skip
         write_private(self.path / RUNTIME, json.dumps(about))
 
     def remove_runtime(self) -> None:

@@ -18,6 +18,7 @@ from cmdexec.server.build import Parts, build
 from cmdexec.server.edge.answer import FULL, malformed
 from cmdexec.server.folder import RUNTIME, Folder
 from cmdexec.server.identity.first_admin import MadeAdmin
+from cmdexec.server.reach import others_url
 from cmdexec.server.signals import ending
 from cmdexec.settings.server import ServerSettings
 
@@ -34,14 +35,16 @@ class WithWorker:
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """The server takes requests. `sockets_url`: the port for sockets alone, if there is one. `made_admin`: the first
-    admin, if it was made at this start; its password, if one was made up, is told here once and nowhere else."""
+    """The server takes requests. `sockets_url`: the port for sockets alone, if there is one. `others_url`: how other
+    machines reach it, None if they cannot. `made_admin`: the first admin, if it was made at this start; its password,
+    if one was made up, is told here once and nowhere else."""
 
     url: str
     host: str
     port: int
     sockets_url: str | None
     made_admin: MadeAdmin | None = None
+    others_url: str | None = None
 
 
 async def serve(
@@ -131,12 +134,16 @@ class _Server:
             if with_worker is not None:
                 local = self._local(with_worker, door)
                 keeping = tasks.create_task(local.run(), name="local worker")
-            await self._parts.own_token.begin(partial(self._folder.write_runtime, door.url, door.sockets_url))
+            reach = others_url(
+                door.host, door.port, url=door.url, behind_tls_proxy=self._settings.behind_tls_proxy
+            )  # fmt: skip
+            write = partial(self._folder.write_runtime, door.url, door.sockets_url, reach)
+            await self._parts.own_token.begin(write)
             self._runtime.log.info("the server takes requests", url=door.url)
             if door.sockets_url is not None:
                 self._runtime.log.info("sockets have a port of their own as well", url=door.sockets_url)
             if ready is not None:
-                ready(Listening(door.url, door.host, door.port, door.sockets_url, self._parts.made_admin))
+                ready(Listening(door.url, door.host, door.port, door.sockets_url, self._parts.made_admin, reach))
             await stop.wait()
             return await self._drain(tasks, door, local, hurry)
         finally:

@@ -236,3 +236,22 @@ def test_an_unreadable_folder_is_told(tmp_path: Path) -> None:
     result = run(tmp_path / "c", ["run", "--data-dir", str(tmp_path), "--", "true"])
     assert result.code == 125
     assert "is not what a server writes" in result.stderr
+
+
+def test_a_server_for_other_machines_says_at_which_address_they_reach_it(tmp_path: Path) -> None:
+    arguments = ["serve", "--port", "0", "--host", "0.0.0.0", "--insecure-http", "--data-dir", str(tmp_path / "s")]
+    with command(tmp_path / "c", *arguments) as server:
+        server.says("Other machines reach it at http://")
+        address = server.stderr().partition("reach it at ")[2].partition(".\n")[0]
+        told = run(tmp_path / "t", ["join-token", "create", "--data-dir", str(tmp_path / "s")]).stderr
+        assert f"--server {address} --join" in told
+        assert "of this machine alone" not in told
+        assert "127.0.0.1" not in told
+        shown = run(tmp_path / "t", ["workers", "--server", address], {"CMDEXEC_TOKEN": _token(tmp_path / "s")})
+        assert shown.code == 0, shown.stderr
+        server.send(signal.SIGTERM)
+
+
+def _token(data: Path) -> str:
+    token: str = json.loads((data / "runtime.json").read_text())["token"]
+    return token

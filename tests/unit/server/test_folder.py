@@ -97,8 +97,8 @@ def test_anothers_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_runtime_json_is_written_whole_for_its_owner_alone_and_removed(tmp_path: Path) -> None:
     folder = open_folder(tmp_path)
-    folder.write_runtime("http://127.0.0.1:1", None, "a-token")
-    folder.write_runtime("http://127.0.0.1:2", None, None)
+    folder.write_runtime("http://127.0.0.1:1", None, None, "a-token")
+    folder.write_runtime("http://127.0.0.1:2", None, None, None)
     written = json.loads((tmp_path / "runtime.json").read_text())
     assert (written["url"], written["pid"], written["token"]) == ("http://127.0.0.1:2", os.getpid(), None)
     assert mode(tmp_path / "runtime.json") == 0o600
