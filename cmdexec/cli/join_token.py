@@ -8,6 +8,7 @@ import click
 from cmdexec.cli.caller import LINES_JSON, ONE_JSON, Caller, calls_server, json_option
 from cmdexec.cli.colour import DIM, in_colour
 from cmdexec.cli.columns import Cell, Column, tabbed, table
+from cmdexec.cli.facts import Fact, fact_lines
 from cmdexec.cli.groups import LIST, Listed
 from cmdexec.cli.printed import on_terminal, print_json, print_lines, width
 from cmdexec.cli.told import tell
@@ -15,9 +16,12 @@ from cmdexec.settings.declare import Kind, Setting
 from cmdexec.settings.parse import parse, wanted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cmdexec.client import Client
     from cmdexec.clock import Millis
     from cmdexec.protocol.accounts import JoinTokenView
+    from cmdexec.protocol.requests import WorkerView
 
 _DAY = 86400
 _EXPIRES = Setting("--expires", Kind.DURATION, None, "", frozenset(), unit="s", minimum=1, maximum=366 * _DAY)
@@ -161,6 +165,55 @@ def _cells(token: "JoinTokenView", now: "Millis", *, apart: bool = False) -> lis
 @click.argument("name", metavar="ID")
 @json_option(ONE_JSON)
 @calls_server
+def show(caller: Caller, name: str, as_json: bool) -> None:
+    """Show all about a token, and which workers joined with it. ID may be its beginning, or its name.
+
+    Example: `cmdexec join-token show attic`
+    """
+    joined: dict[str, WorkerView] = {}
+
+    async def found(client: "Client") -> "JoinTokenView":
+        from cmdexec.cli.naming import find_join_token
+
+        token = await find_join_token(client, name)
+        if token.workers and not as_json:
+            joined.update({one.worker_id: one for one in await client.workers()})
+        return token
+
+    token = caller.call(found)
+    if as_json:
+        print_json(token)
+        return
+    facts = list(_facts(token, joined, caller.runtime.clock.now()))
+    print_lines(fact_lines(facts, width(), colour=in_colour(sys.stdout)))
+
+
+def _facts(token: "JoinTokenView", joined: "dict[str, WorkerView]", now: "Millis") -> "Iterator[Fact]":
+    from cmdexec.cli.described import STYLES
+    from cmdexec.cli.worded import ago, local, millis
+
+    yield "Token", token.join_token_id, None
+    if token.name:
+        yield "Name", token.name, None
+    yield "State", token.state, STYLES.get(token.state)
+    yield "Used", f"{token.used} of {token.uses}", None
+    yield "Made", f"{local(token.created_at)}, by {token.created_by}", None
+    expires = millis(token.expires_at)
+    yield "Expires", local(token.expires_at) + ("" if expires is None else f", {ago(expires, now)}"), None
+    for place, (key, value) in enumerate(token.labels.items()):
+        yield "" if place else "Labels", f"{key}={value}", None
+    for place, worker_id in enumerate(token.workers):
+        worker = joined.get(worker_id)
+        said = "has not come yet" if worker is None else f"{worker.name}, {worker.state}"
+        yield "" if place else "Joined", f"{worker_id} ({said})", None
+    if not token.workers:
+        yield "Joined", "nobody", None
+
+
+@join_token.command()
+@click.argument("name", metavar="ID")
+@json_option(ONE_JSON)
+@calls_server
 def revoke(caller: Caller, name: str, as_json: bool) -> None:
     """Let nobody join with a token any more; who has joined stays. ID may be its beginning, or its name.
 
@@ -170,7 +223,7 @@ def revoke(caller: Caller, name: str, as_json: bool) -> None:
     async def revoked(client: "Client") -> "JoinTokenView":
         from cmdexec.cli.naming import find_join_token
 
-        return await client.revoke_join_token(await find_join_token(client, name))
+        return await client.revoke_join_token((await find_join_token(client, name)).join_token_id)
 
     view = caller.call(revoked)
     if as_json:

@@ -9,6 +9,7 @@ from cmdexec.ids import is_id
 
 if TYPE_CHECKING:
     from cmdexec.client import Client
+    from cmdexec.protocol.accounts import JoinTokenView
     from cmdexec.protocol.requests import WorkerView
 
 LAST = "last"
@@ -82,12 +83,12 @@ async def find_worker(client: "Client", name: str) -> "WorkerView":
             return found[0]
     several = exact or begun
     if several:
-        names = ", ".join(f"{one.name} ({one.worker_id})" for one in several[:_SHOWN])
+        names = _first([f"{one.name} ({one.worker_id})" for one in several])
         raise Refused(
             "bad_request", f"{_quoted(name)} may be any of {len(several)} workers: {names}.",
             mend="Write the id of the one that is meant.",
         )  # fmt: skip
-    raise Refused("not_found", f"There is no worker {_quoted(name)}.", mend="`cmdexec workers` lists those there are.")
+    raise Refused("not_found", f"There is no worker{_called(name)}.", mend="`cmdexec workers` lists those there are.")
 
 
 def short(job_id: str, among: Sequence[str]) -> str:
@@ -100,12 +101,12 @@ def _quoted(name: str) -> str:
     return f"`{name}`" if name else "An empty text"
 
 
-async def find_join_token(client: "Client", name: str) -> str:
-    """The id of the join token of that id, name, or beginning of an id. Raises Refused."""
-    tokens = await client.join_tokens()
-    exact = [one.join_token_id for one in tokens if name in (one.join_token_id, one.name)]
-    return _only(name, exact or [one.join_token_id for one in tokens if name and one.join_token_id.startswith(name)],
-                 "join token", "`cmdexec join-token list --all` lists those there are.")  # fmt: skip
+async def find_join_token(client: "Client", name: str) -> "JoinTokenView":
+    """The join token of that id, name, or beginning of an id. Raises Refused."""
+    tokens = {one.join_token_id: one for one in await client.join_tokens()}
+    exact = [one.join_token_id for one in tokens.values() if name in (one.join_token_id, one.name)]
+    begun = exact or [one for one in tokens if name and one.startswith(name)]
+    return tokens[_only(name, begun, "join token", "`cmdexec join-token list --all` lists those there are.")]
 
 
 async def find_user(client: "Client", name: str) -> str:
@@ -116,8 +117,19 @@ async def find_user(client: "Client", name: str) -> str:
 
 def _only(name: str, found: Sequence[str], what: str, mend: str) -> str:
     if not found:
-        raise Refused("not_found", f"There is no {what} {_quoted(name)}.", mend=mend)
+        raise Refused("not_found", f"There is no {what}{_called(name)}.", mend=mend)
     if len(found) > 1:
-        several = f"{_quoted(name)} may be any of {len(found)}: {', '.join(found[:_SHOWN])}."
+        several = f"{_quoted(name)} may be any of {len(found)}: {_first(found)}."
         raise Refused("bad_request", several, mend=mend)
     return found[0]
+
+
+def _called(name: str) -> str:
+    """` `name``, behind what it is a name of."""
+    return f" `{name}`" if name else " without a name"
+
+
+def _first(found: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f"{', '.join(found[:_SHOWN])}{more}"

@@ -177,6 +177,21 @@ async def test_join_tokens_are_listed_and_revoked_by_name(monkeypatch: pytest.Mo
     assert "There is no join token `cellar`." in capsys.readouterr().err
 
 
+async def test_a_token_that_leaked_says_who_joined_with_it(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    import msgspec
+
+    used = msgspec.structs.replace(TOKEN, state="revoked", workers=("worker-1", "worker-9"))
+    routes = {"GET /api/join-tokens": {"joinTokens": [used]}, "GET /api/workers/list": {"workers": [worker("big")]}}
+    async with Answers(routes).up(monkeypatch) as server:
+        assert await server.run("join-token", "show", "attic") == 0
+        shown = capsys.readouterr().out
+        assert await server.run("join-token", "show", "attic", "--json") == 0
+    assert "State      revoked\n" in shown
+    assert "Joined     worker-1 (big, online)\n" in shown
+    assert "           worker-9 (has not come yet)\n" in shown
+    assert json.loads(capsys.readouterr().out)["workers"] == ["worker-1", "worker-9"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "change"),
     [

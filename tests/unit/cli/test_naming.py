@@ -75,7 +75,7 @@ W1, OLD, BIG = worker("w1", "worker-1"), worker("w1", "worker-0", state="revoked
 @pytest.mark.parametrize(
     ("name", "code", "found"),
     [("w1", 0, "worker-1"), ("worker-0", 0, "worker-0"), ("bi", 0, "worker-2"), ("worker-", 1, "may be any of 3"),
-     ("no", 1, "There is no worker `no`."), ("", 1, "There is no worker An empty")],
+     ("no", 1, "There is no worker `no`."), ("", 1, "There is no worker without a name.")],
 )  # fmt: skip
 async def test_a_worker_is_named_by_name_id_or_the_beginning_of_one(
     name: str, code: int, found: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
