@@ -88,16 +88,21 @@ async def follow(client: Caller, job_id: str, start: Start | None = None) -> Asy
     then its end.
 
     Each byte comes once and in order, also over broken connections and restarts of the server. Raises CmdexecError, and
-    Unavailable("server_away") when the server is away for longer than `patience_sec`.
+    Unavailable when the server is away, or has only troubles to tell of, for longer than `patience_sec`.
     """
-    position, patience = _Position(start), client.patience()
+    position, patience, clock = _Position(start), client.patience(), client.runtime.clock
     while True:
+        began = clock.elapsed()
         try:
             async for event in _events(client, job_id, position.event_id):
-                patience.answered()
+                if event is None:
+                    if clock.elapsed() - began > client.settings.retry_max_sec:
+                        patience.answered()  # it stood for a while, and a job may be silent for days
+                    continue
                 found = _found(event, position)
                 position.event_id = event.id or position.event_id
                 if found is not None:
+                    patience.answered()
                     yield found
                 if isinstance(found, Ended):
                     return
@@ -108,7 +113,8 @@ async def follow(client: Caller, job_id: str, start: Start | None = None) -> Asy
             await patience.wait(wrong)
 
 
-async def _events(client: Caller, job_id: str, last: str) -> AsyncIterator[Event]:
+async def _events(client: Caller, job_id: str, last: str) -> AsyncIterator[Event | None]:
+    """The events of one stream; None for bytes that make none, as come while nothing happens."""
     headers = {"Accept": "text/event-stream"}
     if last:
         headers["Last-Event-ID"] = last
@@ -119,8 +125,11 @@ async def _events(client: Caller, job_id: str, last: str) -> AsyncIterator[Event
             raise CmdexecError("protocol_mismatch", "The server does not answer with server-sent events.")
         reader = EventReader()
         async for piece in answer.content.iter_any():
+            event = None
             for event in reader.feed(piece):
                 yield event
+            if event is None:
+                yield None
 
 
 def _found(event: Event, position: _Position) -> Followed | None:

@@ -13,9 +13,15 @@ Notice = Callable[[CmdexecError], None]
 _HOPELESS = frozenset({"disk_full", "output_limit"})
 """Waiting does not help: somebody has to make room."""
 
+_UNNAMED_SEC = 1.0
+"""What `retry_after` is where a server names none: a proposal, and no more."""
+
 
 class Patience:
-    """The waits between the tries of one call: full jitter, never shorter than the server asks for, and an end."""
+    """The waits between the tries of one call: full jitter, never shorter than the server asks for, and an end.
+
+    A server that asks for more than the patience that is left is not waited for at all.
+    """
 
     def __init__(self, settings: ClientSettings, runtime: Runtime, notice: Notice | None = None) -> None:
         self._settings = settings
@@ -43,7 +49,10 @@ class Patience:
         wait = reconnect_wait(self._failures, self._runtime.rng.random(), first, longest)
         self._failures += 1
         if wrong.code != "server_away":
-            wait = max(wait, min(wrong.retry_after, longest))
+            named = wrong.retry_after > _UNNAMED_SEC
+            if named and wrong.retry_after > self._settings.patience_sec - passed:
+                raise wrong
+            wait = max(wait, wrong.retry_after if named else min(wrong.retry_after, longest))
         if self._notice is not None and not self._told and passed + wait >= self._settings.tell_after_sec:
             self._told = True
             self._notice(wrong)

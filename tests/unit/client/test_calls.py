@@ -44,13 +44,22 @@ async def test_a_submission_is_repeated_under_the_same_key(trouble: object) -> N
     assert keys[0] != keys[1]
 
 
-async def test_retry_after_is_waited_out() -> None:
-    script = Script(error(429, "too_many", Retry_After="1"), json(job()))
+async def test_retry_after_is_waited_out_however_short_other_waits_are() -> None:
+    script = Script(error(429, "too_many", Retry_After="1.1"), json(job()))
     loop = asyncio.get_running_loop()
-    async with Scripted(script, retry_max_sec="2s") as client:
+    async with Scripted(script) as client:
         began = loop.time()
         await client.status(JOB_ID)
-        assert loop.time() - began >= 1
+        assert loop.time() - began >= 1.1
+    assert len(script.requests) == 2
+
+
+async def test_a_server_that_asks_for_more_than_the_patience_that_is_left_is_not_waited_for() -> None:
+    script = Script(error(429, "too_many", Retry_After="30"))
+    async with Scripted(script) as client:
+        with pytest.raises(Unavailable) as told:
+            await asyncio.wait_for(client.status(JOB_ID), 2)
+    assert (told.value.code, len(script.requests)) == ("too_many", 1)
 
 
 async def test_patience_has_an_end() -> None:

@@ -1,6 +1,7 @@
 """Following brings each byte once and in order, whatever happens to the connection."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
@@ -40,7 +41,11 @@ def events(*parts: bytes, then_break: bool = False, then_hang: bool = False) -> 
 
 async def followed(script: Script, **settings: object) -> list[Followed]:
     async with Scripted(script, **settings) as client:
-        return [one async for one in follow(client, JOB_ID)]
+        return await all_of(follow(client, JOB_ID))
+
+
+async def all_of(events: AsyncIterator[Followed]) -> list[Followed]:
+    return [one async for one in events]
 
 
 async def test_both_streams_then_the_end() -> None:
@@ -125,6 +130,47 @@ async def test_a_server_that_stays_away_is_given_up() -> None:
     with pytest.raises(Unavailable) as told:
         await followed(script, patience_sec="300ms")
     assert told.value.code == "server_away"
+
+
+TROUBLE = b'event: error\ndata: {"error": {"code": "store_away", "message": "A part of the store is damaged."}}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("again", "code"),
+    [
+        (events(attempt(1, 1), TROUBLE), "store_away"),
+        (events(attempt(1, 1), output("stdout", 5, b"5", "1:6:0")), "output_gap"),
+        (events(attempt(1, 1), output("stdout", 0, b"0")), "server_away"),
+        (events(b": alive\n\n"), "server_away"),
+    ],
+)
+async def test_a_server_that_has_nothing_new_to_say_is_told_of_and_given_up(again: Answer, code: str) -> None:
+    """What comes again with each try is no answer."""
+    told: list[CmdexecError] = []
+    script = Script(events(attempt(1, 1), output("stdout", 0, b"0")), again)
+    served = Scripted(script, patience_sec="400ms", tell_after_sec="100ms")
+    async with served as client:
+        client._notice = told.append
+        with pytest.raises(Unavailable) as ended:
+            await asyncio.wait_for(all_of(follow(client, JOB_ID)), 10)
+    assert (ended.value.code, len(told)) == (code, 1)
+    assert len(script.requests) < 60
+
+
+async def test_a_silent_job_is_followed_over_any_number_of_connections() -> None:
+    """A stream that stands says that the server is there, whether the job writes or not."""
+
+    async def silent(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for _ in range(10):
+            await response.write(b": alive\n\n")
+            await asyncio.sleep(0.02)
+        return await break_off(request)
+
+    script = Script(*[silent] * 4, events(output("stdout", 0, b"0"), END))
+    found = await followed(script, patience_sec="300ms")
+    assert found == [Piece("stdout", 0, b"0"), Ended(job(exit_code=0))]
 
 
 async def test_a_refusal_ends_it() -> None:
