@@ -41,8 +41,9 @@ def build_job_calls(
         jobs, reads, fleet=fleet, max_batch=settings.max_batch_jobs, max_spec_bytes=settings.max_frame_bytes // 2
     )
     listing = ListingApi(
-        reads.lists, runtime.clock, fleet=fleet, scan=settings.list_scan_jobs, newest=settings.list_newest_jobs
-    )
+        reads.lists, runtime.clock, fleet=fleet, scan=settings.list_scan_jobs, scan_bytes=settings.list_scan_bytes,
+        newest=settings.list_newest_jobs,
+    )  # fmt: skip
 
     async def all_workers() -> Sequence[WorkerView]:
         listed: WorkersView = (await workers(Call(NOBODY, Nothing()))).body
@@ -57,7 +58,7 @@ def build_job_calls(
         (
             jobs_api.handlers(),
             listing.handlers(),
-            AgainApi(jobs, reads.jobs, view=jobs_api.view).handlers(),
+            AgainApi(jobs, reads.jobs, view=jobs_api.stored).handlers(),
             OutputApi(reads, OutputReader(reads.output), follower).handlers(),
         ),
     )

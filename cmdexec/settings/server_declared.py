@@ -187,6 +187,11 @@ SERVER: tuple[Setting, ...] = (
         _HERE, minimum=1, maximum=1_000_000,
     ),
     Setting(
+        "LIST_SCAN_BYTES", Kind.INTEGER, 32 * MIB,
+        "How much of what is stored of jobs is read for one page of a list; then it is given as it is.",
+        _HERE, unit="bytes", minimum=1, maximum=GIB,
+    ),
+    Setting(
         "LIST_NEWEST_JOBS", Kind.INTEGER, 10_000,
         "How many of the newest jobs are found by any part of their name, id or tags; older ones by the beginning.",
         _HERE, minimum=0, maximum=1_000_000,

@@ -1,5 +1,6 @@
 """Answers that are much larger than what the server holds in memory for them."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -56,3 +57,17 @@ def test_a_large_batch_is_answered_job_by_job_as_it_is_read_again(server: Runnin
     assert [job["jobId"] for job in again] == [job["jobId"] for job in first]
     small = api.call("POST", "/api/jobs/create", [{"command": "true"}] * 3, {"Authorization": f"Bearer {api.token}"})
     assert "content-length" in small[1]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to see the peak of memory")
+def test_lists_of_large_jobs_take_little_memory(server: Running) -> None:
+    """Eight at once, of jobs of 31 MB together."""
+    api = server.api("operator")
+    large = {"command": "true", "stdin": base64.b64encode(b"x" * 260_000).decode(), "tags": ["list"]}
+    made = [job_id for _ in range(2 * JOBS // BATCH) for job_id in api.create_many([large] * BATCH)]
+    before = peak_mib(server.process.pid)
+    with ThreadPoolExecutor(8) as pool:
+        pages = list(pool.map(lambda _: api.ask("GET", "/api/jobs?limit=1000&tag=list"), range(8)))
+    assert all([job["jobId"] for job in page["jobs"]] == made[::-1] for page in pages)
+    grown = peak_mib(server.process.pid) - before
+    assert grown < ALLOWED_MIB, f"{grown:.0f} MiB more than before"

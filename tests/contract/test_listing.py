@@ -10,7 +10,7 @@ import pytest
 
 from cmdexec.ids import Ids
 from cmdexec.model.job import Job, Reason, Spec, Status
-from cmdexec.store.contract.listing import BadCursor, Filter, PageWanted
+from cmdexec.store.contract.listing import BadCursor, Filter, PageWanted, brief
 from tests.contract.engines import HandClock, Store
 from tests.contract.making import changed, inserted, job, write
 
@@ -28,11 +28,12 @@ def made(count: int, clock: HandClock, seed: int = 1) -> list[Job]:
         name = rng.choice([None, None, f"Build {number % 5}", "nightly", f"éclair {number}"])
         tags = tuple(rng.sample(["gpu", "GPU", "night", "builder"], rng.randrange(3)))
         jobs.append(
-            job(
+            brief(job(
                 number, job_id=ids.new(), created_at=clock.now(), status=status, reason=reason,
                 spec=Spec(command=("true",), name=name, tags=tags),
+                owner=rng.choice(["ada", "bob"]),
                 worker_id=None if status in (Status.SCHEDULED, Status.QUEUED) else f"w{rng.randrange(3)}",
-            )
+            ))
         )  # fmt: skip
         clock.go_on(60)
     return jobs
@@ -66,6 +67,7 @@ FILTERS: dict[str, tuple[dict[str, Any], Callable[[Job], bool]]] = {
     "either tag": (
         {"tags": frozenset({"gpu", "night"})}, lambda one: not {"gpu", "night"}.isdisjoint(one.spec.tags),
     ),
+    "an owner": ({"owner": "ada"}, lambda one: one.owner == "ada"),
     "a worker": ({"worker": "w1"}, lambda one: one.worker_id == "w1"),
     "a tag, a worker and a status": (
         {"tags": frozenset({"builder"}), "worker": "w2", "statuses": frozenset({Status.COMPLETED})},
@@ -144,7 +146,7 @@ async def test_jobs_that_come_or_change_between_two_pages_move_no_other(store: S
     ended = changed(jobs[5], status=Status.COMPLETED)
     await store.jobs_write.apply([write(jobs[5], ended, "x")])
     second = await store.reads.lists.page(PageWanted(Filter(), 100, 1000, 0, after=first.next))
-    expected = [ended if one.job_id == ended.job_id else one for one in jobs[::-1]]
+    expected = [brief(ended) if one.job_id == ended.job_id else one for one in jobs[::-1]]
     assert [*first.jobs, *second.jobs] == expected
 
 
@@ -170,7 +172,7 @@ async def test_jobs_of_which_nothing_was_written_are_called_nothing(store: Store
     await inserted(store, job(1, spec=named))
     again = [msgspec.structs.replace(job(2, spec=named), submit_key="key-1"), job(3, spec=named)]
     await store.jobs_write.insert(again)
-    assert await listed(store, begins="once") == [job(1, spec=named)]
+    assert await listed(store, begins="once") == [brief(job(1, spec=named))]
 
 
 async def test_a_job_is_listed_as_it_stands_now_through_all_its_changes(store: Store) -> None:
@@ -181,5 +183,18 @@ async def test_a_job_is_listed_as_it_stands_now_through_all_its_changes(store: S
         await store.jobs_write.apply([write(one, after, f"x{number}")])
         one = after
         for asked in Status:
-            expected = [found for found in (other, one) if found.status is asked]
+            expected = [brief(found) for found in (other, one) if found.status is asked]
             assert await listed(store, statuses=frozenset({asked})) == expected, (status, asked)
+
+
+async def test_a_page_holds_no_input_environment_or_long_command_and_reads_no_more_than_it_may(store: Store) -> None:
+    large = Spec(command=("echo", "y" * 5000), env={"A": "z" * 20_000}, stdin=b"x" * 20_000, name="large")
+    jobs = [job(number, spec=large) for number in range(10)]
+    await inserted(store, *jobs)
+    found = await listed(store, newest_first=False)
+    assert found == [brief(one) for one in jobs]
+    assert all(len(repr(one)) < 2000 for one in found)
+    page = await store.reads.lists.page(PageWanted(Filter(), 10, 1000, 0, scan_bytes=100_000))
+    assert (len(page.jobs), page.next is None) == (3, False)
+    alone = await store.reads.lists.page(PageWanted(Filter(worker="w9"), 10, 1000, 0, scan_bytes=1))
+    assert (alone.jobs, alone.next is None) == ((), False)

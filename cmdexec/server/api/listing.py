@@ -1,5 +1,6 @@
 """Lists of jobs."""
 
+import asyncio
 
 from cmdexec.clock import Clock, rfc3339
 from cmdexec.errors import Refused
@@ -7,22 +8,28 @@ from cmdexec.model.job import Job, Reason, Status
 from cmdexec.protocol.listing import JobRow, JobsPage, JobsQuery
 from cmdexec.protocol.moments import EXAMPLE, moment_or_before
 from cmdexec.server.api.handler import Call, Handlers, Reply
+from cmdexec.server.api.jobs import owner_of
 from cmdexec.server.api.views import Fleet
-from cmdexec.store.contract.listing import BadCursor, Filter, JobLists, PageWanted
+from cmdexec.store.contract.listing import BadCursor, Filter, JobLists, PageWanted, shortened
 
-COMMAND_SHOWN = 300
-"""Characters of a command in a row."""
+_READ_AT_ONCE = 4
+"""Pages being read at once, of all that are asked for; the others wait."""
 
 
 class ListingApi:
-    """`jobs.list`. `fleet`: why a job waits, in words; `scan`, `newest`: as in `PageWanted`."""
+    """`jobs.list`. `fleet`: why a job waits, in words; `scan`, `scan_bytes`, `newest`: as in
+    `PageWanted`."""
 
-    def __init__(self, lists: JobLists, clock: Clock, *, fleet: Fleet, scan: int, newest: int) -> None:
+    def __init__(
+        self, lists: JobLists, clock: Clock, *, fleet: Fleet, scan: int, scan_bytes: int, newest: int
+    ) -> None:
         self._lists = lists
         self._clock = clock
         self._fleet = fleet
         self._scan = scan
+        self._scan_bytes = scan_bytes
         self._newest = newest
+        self._reading = asyncio.Semaphore(_READ_AT_ONCE)
 
     def handlers(self) -> Handlers:
         return {"jobs.list": self.list}
@@ -33,13 +40,16 @@ class ListingApi:
         which = Filter(
             statuses=frozenset(map(Status, asked.status)), reasons=frozenset(map(Reason, asked.reason)),
             tags=frozenset(asked.tag), worker=asked.worker, begins=asked.q,
+            owner=owner_of(call) if asked.owner == "me" else None,
             since=_moment(asked.since, "from", now), until=_moment(asked.to, "to", now),
         )  # fmt: skip
         wanted = PageWanted(
-            which, asked.limit, self._scan, self._newest, newest_first=asked.order == "new", after=asked.cursor
-        )
+            which, asked.limit, self._scan, self._newest, newest_first=asked.order == "new", after=asked.cursor,
+            scan_bytes=self._scan_bytes,
+        )  # fmt: skip
         try:
-            page = await self._lists.page(wanted)
+            async with self._reading:
+                page = await self._lists.page(wanted)
         except BadCursor:
             raise Refused(
                 "invalid_field", "`cursor` must be what a page before this one gave as `next`.", field="cursor"
@@ -54,7 +64,7 @@ def job_row(job: Job, fleet: Fleet) -> JobRow:
     return JobRow(
         job_id=job.job_id,
         name=spec.name,
-        command=_shortened(spec.command),
+        command=shortened(spec.command),
         status=job.status.value,
         reason=job.reason.value if job.reason else None,
         exit_code=job.exit_code,
@@ -74,23 +84,6 @@ def job_row(job: Job, fleet: Fleet) -> JobRow:
         cancel_requested=job.cancel_requested,
         confirmed=job.confirmed,
     )
-
-
-def _shortened(command: str | tuple[str, ...]) -> str | tuple[str, ...]:
-    if isinstance(command, str):
-        return _cut(command, COMMAND_SHOWN)
-    room = COMMAND_SHOWN
-    kept: list[str] = []
-    for argument in command:
-        if room <= 0:
-            return (*kept, "…")
-        kept.append(_cut(argument, room))
-        room -= len(argument) + 1
-    return tuple(kept)
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _moment(text: str | None, field: str, now: int) -> int | None:

@@ -34,7 +34,14 @@ class ApiShows:
         return job_row(job, self._fleet)
 
     async def newest(self, limit: int) -> Sequence[Job]:
-        return (await self._lists.page(PageWanted(Filter(), limit, limit + 1, 0))).jobs
+        found: list[Job] = []
+        after: str | None = None
+        while True:
+            page = await self._lists.page(PageWanted(Filter(), limit - len(found), limit + 1, 0, after=after))
+            found += page.jobs
+            after = page.next
+            if after is None or len(found) >= limit:
+                return found
 
     async def workers(self) -> Sequence[WorkerView]:
         return await self._workers()

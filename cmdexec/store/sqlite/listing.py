@@ -8,7 +8,7 @@ from operator import itemgetter
 import msgspec
 
 from cmdexec.model.job import Job, Reason, Spec, Status
-from cmdexec.store.contract.listing import BadCursor, Filter, Page, PageWanted
+from cmdexec.store.contract.listing import BadCursor, Filter, Page, PageWanted, brief
 from cmdexec.store.sqlite.connection import Connection, Row
 from cmdexec.store.sqlite.queries import load
 from cmdexec.store.sqlite.readers import Readers
@@ -37,6 +37,7 @@ class _Peek(msgspec.Struct, frozen=True):
     """What filters ask of a job; the rest of it is passed over."""
 
     job_id: str
+    owner: str
     spec: _CalledSpec
     worker_id: str | None = None
     reason: Reason | None = None
@@ -89,18 +90,19 @@ def _position(cursor: str | None) -> int | None:
 
 def _page(db: Connection, wanted: PageWanted, after: int | None) -> Page:
     found: list[Job] = []
-    looked = last = 0
+    looked = last = read = 0
     fits = _Fits(wanted.which)
     with closing(_candidates(db, wanted, after, fits)) as rows:
         for row in rows:
             full = len(found) == wanted.limit
-            if looked == wanted.scan:
+            if looked == wanted.scan or read > wanted.scan_bytes:
                 return Page(tuple(found), str(last))
             looked += 1
+            read += len(row[3])
             if fits(row):
                 if full:
                     return Page(tuple(found), str(last))
-                found.append(decode(row[3]))
+                found.append(brief(decode(row[3])))
             if not full:
                 last = row[0]
     return Page(tuple(found), None)
@@ -114,7 +116,7 @@ class _Fits:
         self._which = which
         self._text: str | None = None
         self._floor = 0
-        self._peeks = bool(which.reasons or which.tags or which.worker)
+        self._peeks = bool(which.reasons or which.tags or which.worker or which.owner)
 
     def looks_for(self, text: str, floor: int) -> None:
         self._text, self._floor, self._peeks = text, floor, True
@@ -133,6 +135,8 @@ class _Fits:
     def _is_such(self, job: _Peek, seq: int) -> bool:
         which, text = self._which, self._text
         if which.reasons and job.reason not in which.reasons:
+            return False
+        if which.owner is not None and job.owner != which.owner:
             return False
         if which.worker is not None and job.worker_id != which.worker:
             return False
