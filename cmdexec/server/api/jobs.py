@@ -1,9 +1,12 @@
 """Submitting, looking at and cancelling jobs."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Literal, cast
 
-from cmdexec.errors import Refused
+from msgspec.structs import replace
+
+from cmdexec.errors import Refused, Unavailable
 from cmdexec.model.job import Backoff, Job, OnLost, Spec
 from cmdexec.protocol.codec import encode
 from cmdexec.protocol.moments import EXAMPLE, moment
@@ -17,7 +20,7 @@ from cmdexec.protocol.requests import (
 )
 from cmdexec.server.api.handler import Call, Handlers, Reply
 from cmdexec.server.api.pages import WHOLE_BYTES, Pages, pages
-from cmdexec.server.api.views import Fleet, job_views, needs_row
+from cmdexec.server.api.views import Fleet, Rows, job_views, needs_row
 from cmdexec.server.jobs import Jobs
 from cmdexec.store.contract.reads import Reads
 
@@ -54,14 +57,15 @@ class JobsApi:
                 "invalid_field", f"A list may hold 1 to {self._max_batch:,} jobs; this one holds {len(asked):,}.",
                 mend="Send several lists." if asked else "Send at least one job.",
             )  # fmt: skip
-        specs = [self._spec(new, f"[{place}]" if call.listed else "") for place, new in enumerate(asked)]
+        specs = self._specs(asked, call.listed)
         jobs = await self._jobs.submit(owner_of(call), specs, key=key_of(call), body=call.body, by=call.who.email)
         if not call.listed:
-            return Reply(await self.view(jobs[0]))
+            return Reply(await self.stored(jobs[0]))
         # A body holds all that a weight counts. Of large ones the jobs are not kept until all is sent.
         if len(call.body) > WHOLE_BYTES and sum(spec.weight for spec in specs) > WHOLE_BYTES:
-            return await self._pages.answer([job.job_id for job in jobs])
-        return Reply(await self.views(jobs))
+            with contextlib.suppress(Unavailable):
+                return await self._pages.answer([job.job_id for job in jobs])
+        return Reply(await self._stored(jobs))
 
     async def status(self, call: Call) -> Reply:
         asked: JobQuery = call.request
@@ -87,27 +91,28 @@ class JobsApi:
             raise Refused("not_found", f"There is no job {job_ids[0]}.", field="jobId")
         return Reply(views[0])
 
-    def _spec(self, new: NewJob, at: str) -> Spec:
-        dot = f"{at}." if at else ""
-        for name in OWN_ENV & new.env.keys():
-            raise Refused("invalid_field", f"{name} is set by cmdexec itself.", field=f"{dot}env.{name}")
-        if isinstance(new.command, tuple) and not new.command[0]:
-            raise Refused(
-                "invalid_field", "The first of the arguments names the program; it is empty.", field=f"{dot}command[0]"
-            )
-        spec = Spec(
-            command=new.command, name=new.name, env=new.env, timeout_sec=new.timeout_sec,
-            kill_grace_sec=new.kill_grace_sec, cpu=new.cpu, ram_mb=new.ram_mb, stdin=new.stdin, requires=new.requires,
-            priority=new.priority, max_retries=new.max_retries, retry_on=new.retry_on,
-            backoff=Backoff(new.backoff.first_sec, new.backoff.max_sec), on_lost=OnLost(new.on_lost),
-            max_lost=new.max_lost, run_at=_run_at(new.run_at, f"{dot}runAt"), ttl_sec=new.ttl_sec, tags=new.tags,
-        )  # fmt: skip
-        if len(encode(spec)) > self._max_spec:
-            raise Refused(
-                "invalid_field", f"A job may be {self._max_spec:,} bytes long with its command and env; this one is"
-                " longer.", field=f"{dot}command", mend="Have the job read what is large from a file.",
-            )  # fmt: skip
-        return spec
+    def _specs(self, asked: Sequence[NewJob], listed: bool) -> list[Spec]:
+        """What is asked for; raises Refused for the first that may not be."""
+        specs: list[Spec] = []
+        last: NewJob | None = None
+        for place, new in enumerate(asked):
+            dot = f"[{place}]." if listed else ""
+            _refuse_own(new, dot)
+            # Most of a list are alike but for what they run: that is half the work then.
+            if last is not None and last == replace(
+                new, command=last.command, name=last.name, env=last.env, stdin=last.stdin
+            ):
+                spec = replace(specs[-1], command=new.command, name=new.name, env=new.env, stdin=new.stdin)
+            else:
+                spec = _spec(new, dot)
+            if len(encode(spec)) > self._max_spec:
+                raise Refused(
+                    "invalid_field", f"A job may be {self._max_spec:,} bytes long with its command and env; this one is"
+                    " longer.", field=f"{dot}command", mend="Have the job read what is large from a file.",
+                )  # fmt: skip
+            specs.append(spec)
+            last = new
+        return specs
 
     async def _found(self, job_ids: Sequence[str]) -> list[Job]:
         found = await self._reads.jobs.get(job_ids)
@@ -117,15 +122,29 @@ class JobsApi:
         return [job for job in found if job is not None]
 
     async def view(self, job: Job) -> object:
-        """The job as it is answered."""
+        """The job as it is answered to whoever asks how it stands."""
         return (await self.views([job])).jobs[0]
 
     async def views(self, jobs: Sequence[Job]) -> JobsView:
         await self._fleet.look(jobs)
+        return JobsView(jobs=job_views(jobs, self._fleet, await self._rows(jobs)))
+
+    async def stored(self, job: Job) -> object:
+        """The job as it is answered to whoever had it stored, or changed. Since that is done it is answered, however the
+        store is now: why the job waits is said as far as it is known."""
+        return (await self._stored([job])).jobs[0]
+
+    async def _stored(self, jobs: Sequence[Job]) -> JobsView:
+        await self._fleet.look_back(jobs)
+        rows: Rows = {}
+        with contextlib.suppress(Unavailable):
+            rows = await self._rows(jobs)
+        return JobsView(jobs=job_views(jobs, self._fleet, rows))
+
+    async def _rows(self, jobs: Sequence[Job]) -> Rows:
         wanted = needs_row(jobs)
         found = await self._reads.output.rows(wanted) if wanted else []
-        rows = {key: row for key, row in zip(wanted, found, strict=True) if row is not None}
-        return JobsView(jobs=job_views(jobs, self._fleet, rows))
+        return {key: row for key, row in zip(wanted, found, strict=True) if row is not None}
 
 
 def owner_of(call: Call) -> str:
@@ -133,6 +152,25 @@ def owner_of(call: Call) -> str:
     if call.who.id is None:
         raise Refused("unauthorized", "You are not logged in.")
     return call.who.id
+
+
+def _refuse_own(new: NewJob, dot: str) -> None:
+    for name in OWN_ENV & new.env.keys() if new.env else ():
+        raise Refused("invalid_field", f"{name} is set by cmdexec itself.", field=f"{dot}env.{name}")
+    if isinstance(new.command, tuple) and not new.command[0]:
+        raise Refused(
+            "invalid_field", "The first of the arguments names the program; it is empty.", field=f"{dot}command[0]"
+        )
+
+
+def _spec(new: NewJob, dot: str) -> Spec:
+    return Spec(
+        command=new.command, name=new.name, env=new.env, timeout_sec=new.timeout_sec,
+        kill_grace_sec=new.kill_grace_sec, cpu=new.cpu, ram_mb=new.ram_mb, stdin=new.stdin, requires=new.requires,
+        priority=new.priority, max_retries=new.max_retries, retry_on=new.retry_on,
+        backoff=Backoff(new.backoff.first_sec, new.backoff.max_sec), on_lost=OnLost(new.on_lost),
+        max_lost=new.max_lost, run_at=_run_at(new.run_at, f"{dot}runAt"), ttl_sec=new.ttl_sec, tags=new.tags,
+    )  # fmt: skip
 
 
 def _run_at(text: str | None, field: str) -> int | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 from cmdexec.errors import Refused, Unavailable
 from cmdexec.model.birth import queued
@@ -75,7 +76,13 @@ def submit_keys(owner: str, key: str, count: int) -> list[str]:
     Those of one submission differ at their ends alone: so a batch touches a few pages of the index, not one a job.
     """
     name = hashlib.sha256(f"{len(owner)}:{owner}:{key}".encode()).hexdigest()[:40]
-    return [f"{name}-{index:04}" for index in range(count)]
+    return [name + end for end in _ends(count)]
+
+
+@lru_cache(maxsize=4)
+def _ends(count: int) -> tuple[str, ...]:
+    """Remembered, as most lists are as long as the one before."""
+    return tuple(f"-{index:04}" for index in range(count))
 
 
 def _same(before: Sequence[Job], jobs: Sequence[Job], body_hash: str) -> list[Job]:

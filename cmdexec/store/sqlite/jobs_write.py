@@ -74,8 +74,7 @@ def _insert(
             raise ValueError("a job id, or a submit key within the batch, is there twice") from fault
         return present
     db.run("RELEASE batch")
-    for job in jobs:
-        transaction.born(job)
+    transaction.born(jobs)
     return Inserted(tuple(jobs))
 
 
