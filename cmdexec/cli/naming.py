@@ -13,20 +13,19 @@ if TYPE_CHECKING:
     from cmdexec.protocol.requests import WorkerView
 
 LAST = "last"
-PREFIX_LEAST = 6
 SHORT = 18
 """So much of an id is different for each that one server makes (`cmdexec.ids`)."""
 
-_LAST_AMONG = 100
+_AMONG = 100
 _SHOWN = 5
-_PREFIX = re.compile(r"[0-9a-f-]{6,36}")
-_HOW = f"Write an id, its first {PREFIX_LEAST} characters or more, or `{LAST}` for the newest of yours."
+_PART = re.compile(r"[0-9a-f-]{6,36}")
+_HOW = f"Write an id, as much of one as `cmdexec jobs` shows, or `{LAST}` for the newest of yours."
 
 
 async def find_job(client: "Client", name: str) -> str:
-    """The id of the job that `name` means: an id, the beginning of one that no other job has, or `last`.
+    """The id of the job that `name` means: an id, the beginning or the end of one that no other job has, or `last`.
 
-    A whole id is not looked up. Raises Refused("not_found" | "bad_request").
+    Ends are known of the newest jobs alone, since the server looks for them there (`JobsQuery.q`). A whole id is not looked up. Raises Refused("not_found" | "bad_request").
     """
     wanted = name.strip().lower()
     if is_id(wanted):
@@ -35,16 +34,21 @@ async def find_job(client: "Client", name: str) -> str:
         return await _last(client)
     from cmdexec.protocol.listing import JobsQuery
 
-    if _PREFIX.fullmatch(wanted) is None:
+    if _PART.fullmatch(wanted) is None:
         raise Refused("bad_request", f"{_quoted(name)} names no job.", mend=_HOW)
-    page = await client.jobs_page(JobsQuery(q=wanted, limit=_LAST_AMONG))
-    found = [row.job_id for row in page.jobs if row.job_id.startswith(wanted)]
+    page = await client.jobs_page(JobsQuery(q=wanted, limit=_AMONG))
+    ids = [row.job_id for row in page.jobs]
+    begun, ends = [[one for one in ids if fits(one, wanted)] for fits in (str.startswith, str.endswith)]
+    found = begun or ends
     if not found:
-        raise Refused("not_found", f"No job's id begins with {wanted}.", mend="`cmdexec jobs` lists those there are.")
-    if len(found) > 1:
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise Refused(
-            "bad_request", f"The ids of {len(found)} jobs begin with {wanted}: {', '.join(found[:_SHOWN])}{more}.",
+            "not_found", f"No job's id begins with {wanted}, and none of a new job ends so.",
+            mend="`cmdexec jobs` lists those there are.",
+        )  # fmt: skip
+    if len(found) > 1:
+        count = f"at least {len(found)}" if page.next is not None else str(len(found))
+        raise Refused(
+            "bad_request", f"The ids of {count} jobs {'begin' if begun else 'end'} with {wanted}: {_first(found)}.",
             mend="Write more of the one that is meant.",
         )  # fmt: skip
     return found[0]
@@ -57,17 +61,23 @@ async def find_jobs(client: "Client", names: Sequence[str]) -> list[str]:
 
 async def _last(client: "Client") -> str:
     """Never another user's: it may be cancelled by that name."""
+    import msgspec
+
     from cmdexec.protocol.listing import JobsQuery
 
-    me = (await client.me()).user
-    page = await client.jobs_page(JobsQuery(limit=_LAST_AMONG))
-    ids = [row.job_id for row in page.jobs]
-    for begin in range(0, len(ids), _SHOWN * 2):
-        for job in await client.statuses(ids[begin : begin + _SHOWN * 2]):
-            if job.owner in (me.email, me.user_id):
-                return job.job_id
-    among = f" among the newest {len(ids)}" if ids else ""
-    raise Refused("not_found", f"There is no job of yours{among}.", mend="Submit one with `cmdexec submit`.")
+    query = JobsQuery(owner="me", limit=1)
+    while True:
+        page = await client.jobs_page(query)
+        if page.jobs:
+            return page.jobs[0].job_id
+        if page.next is None:
+            break
+        query = msgspec.structs.replace(query, cursor=page.next)
+    may_run = "run jobs" in (await client.me()).permissions
+    raise Refused(
+        "not_found", "There is no job of yours.",
+        mend="Submit one with `cmdexec submit`." if may_run else "`cmdexec jobs` lists those of others.",
+    )  # fmt: skip
 
 
 async def find_worker(client: "Client", name: str) -> "WorkerView":

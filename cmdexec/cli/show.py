@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def show(caller: Caller, name: str, as_json: bool) -> None:
     """Show all about a job: why it waits or how it ended, its attempts, its output, what happened.
 
-    JOB is an id, its first 6 characters or more, or `last` for the newest of yours.
+    JOB is an id, as much of one as `cmdexec jobs` shows, or `last` for the newest of yours.
 
     Example: `cmdexec show last`
     """

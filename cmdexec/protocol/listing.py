@@ -22,6 +22,7 @@ class JobsQuery(Request, frozen=True):
     q           the beginning of a name, an id or a tag; any part of those of the newest jobs
     tag         as it was given, its case too
     worker      the id of the worker that has the job, or had it last
+    owner       `me`: submitted by whoever asks
     from, to    submitted in [from, to): RFC 3339, or `-7d`, `-12h`, `-30m` before now
     order       `new`: the newest first
     cursor      `next` of the page before
@@ -31,6 +32,7 @@ class JobsQuery(Request, frozen=True):
     reason: Annotated[tuple[ReasonWord, ...], Meta(max_length=11)] = ()
     tag: Annotated[tuple[ShortText, ...], Meta(max_length=20)] = ()
     worker: Key | None = None
+    owner: Literal["me"] | None = None
     q: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     since: Moment | None = msgspec.field(default=None, name="from")
     to: Moment | None = None

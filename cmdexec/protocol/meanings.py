@@ -116,6 +116,7 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "status": "Where they stand; give it several times for several.",
         "reason": "Why they failed; give it several times for several.",
         "tag": "A tag; give it several times for any of several.", "worker": "Who has them, or had them last.",
+        "owner": "`me`: those that whoever asks has submitted. They are looked for among all, so pages may be short.",
         "q": "The beginning of a name, an id or a tag, or of the newest jobs any part of those.",
         "from": "Submitted then or later: RFC 3339, or so long ago: `-7d`, `-12h`, `-30m`.",
         "to": "Submitted before then.", "order": "`new`: the newest first. `old`: the oldest.",

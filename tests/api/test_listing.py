@@ -43,6 +43,11 @@ def test_the_newest_come_first_and_pages_give_each_once(server: Running, made: l
         assert [job["jobId"] for job in listed(api, limit=limit, order="old")] == made
 
 
+def test_ones_own_are_those_that_one_has_submitted(server: Running, made: list[str]) -> None:
+    assert [job["jobId"] for job in listed(server.api(), owner="me")] == made[::-1]
+    assert listed(server.api("viewer"), owner="me") == []
+
+
 def test_a_row_says_how_a_job_stands_with_a_command_of_readable_length(server: Running, made: list[str]) -> None:
     scheduled, last, *_ = listed(server.api())
     assert scheduled["jobId"] == made[-1]

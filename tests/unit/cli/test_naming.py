@@ -2,7 +2,7 @@
 
 import pytest
 
-from cmdexec.protocol.requests import CancelledView, JobsView
+from cmdexec.protocol.requests import CancelledView
 from tests.support.answers import USER, Answers, Refusal, page, row, worker
 from tests.support.scripted import JOB_ID, job
 
@@ -36,10 +36,10 @@ async def test_the_beginning_of_an_id_is_enough_if_it_is_the_only_one(
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("0193", "`0193` names no job. Write an id, its first 6 characters or more, or `last`"),
+        ("0193", "`0193` names no job. Write an id, as much of one as `cmdexec jobs` shows, or `last`"),
         ("build", "`build` names no job."),
         ("", "An empty text names no job."),
-        ("ffffff", "No job's id begins with ffffff. `cmdexec jobs` lists those there are."),
+        ("ffffff", "No job's id begins with ffffff, and none of a new job ends so. `cmdexec jobs`"),
         ("\udcff\x1b[31m", "names no job."),
     ],
 )
@@ -54,18 +54,35 @@ async def test_a_name_of_no_job_is_told(
     assert "\x1b" not in told
 
 
-async def test_last_is_never_the_job_of_somebody_else(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
-    """It may be cancelled by that name."""
-    jobs = JobsView(jobs=(job("running", job_id=OTHER, owner="another"), job("running", owner=USER.email)))
+async def test_the_end_of_an_id_is_enough_too(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    """Ids of one hour begin alike."""
+    async with shown(JOB_ID, OTHER[:-1] + "0").up(monkeypatch) as server:
+        assert await server.run("show", "--json", JOB_ID[-6:]) == 0
+        assert server.asked[1].query == {"jobId": JOB_ID}
+        server.routes["GET /api/jobs"] = page(row(JOB_ID), row(OTHER), more="c")
+        assert await server.run("show", "01936f0e") == 1
+    assert "The ids of at least 2 jobs begin with 01936f0e" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("permissions", "mend"), [(["run jobs"], "Submit one"), (["view jobs"], "`cmdexec jobs` lists those of others.")]
+)
+async def test_last_is_never_the_job_of_somebody_else_however_many_those_have_submitted(
+    permissions: list[str], mend: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """It may be cancelled by that name; and the server may look through only so many jobs for one page."""
     told = CancelledView(jobs=())
+    jobs: list[object] = [page(more="further"), page(row(JOB_ID), more="and further")]
     async with shown(
-        OTHER, JOB_ID, **{"GET /api/auth/me": ME, "GET /api/jobs/status": jobs, "POST /api/jobs/cancel": told}
+        **{"GET /api/auth/me": ME | {"permissions": permissions}, "GET /api/jobs": jobs, "POST /api/jobs/cancel": told}
     ).up(monkeypatch) as server:
         assert await server.run("cancel", "last") == 0
+        assert [one.query.get("owner") for one in server.asked] == ["me", "me", None]
+        assert server.asked[1].query["cursor"] == "further"
         assert server.asked[-1].body == {"jobId": [JOB_ID]}
-        server.routes["GET /api/jobs/status"] = JobsView(jobs=jobs.jobs[:1])
+        server.routes["GET /api/jobs"] = page()
         assert await server.run("cancel", "last") == 1
-    assert "There is no job of yours among the newest 2." in capsys.readouterr().err
+    assert f"There is no job of yours. {mend}" in capsys.readouterr().err
     assert len([one for one in server.asked if one.method == "POST"]) == 1
 
 
