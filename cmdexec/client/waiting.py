@@ -34,6 +34,8 @@ _FLUSH_SEC = 0.003
 _FLUSH_ITEMS = 64
 _ITEMS_PER_FRAME = 100
 
+_OF_THE_CALLER = frozenset({"unauthorized", "forbidden"})
+
 
 class _Answered(View, frozen=True):
     """An item of an answer: empty, or how it was refused."""
@@ -250,13 +252,14 @@ class Waiting:
         return [job_id for job_id, since in self._since.items() if since <= before]
 
     async def _look(self, job_ids: Sequence[str]) -> None:
-        """Ask how they stand; where one of them is refused, the others are told apart from it."""
+        """Ask how they stand; where one of them is refused the others are told apart, not where the caller is."""
         try:
             for job in await self._client.statuses(job_ids):
                 self._settle(job)
         except Refused as wrong:
-            if len(job_ids) == 1:
-                self._fail(job_ids[0], wrong)
+            if len(job_ids) == 1 or wrong.code in _OF_THE_CALLER:
+                for job_id in job_ids:
+                    self._fail(job_id, wrong)
                 return
             middle = len(job_ids) // 2
             await self._look(job_ids[:middle])

@@ -16,8 +16,9 @@ from cmdexec.settings.client import ClientSettings
 from cmdexec.settings.load import make
 from tests.support.scripted import TOKEN, job
 
-Way = Literal["open", "refused", "deaf", "away"]
-"""What becomes of sockets. deaf: they open, and nothing is answered. away: no request is answered either."""
+Way = Literal["open", "refused", "deaf", "away", "unknown"]
+"""What becomes of sockets. deaf: they open, and nothing is answered. away: no request is answered either. unknown: the
+caller is, by now, for sockets and requests."""
 
 
 class Watched:
@@ -86,6 +87,8 @@ class Watched:
             return web.Response()
         job_ids = request.query.getall("jobId")
         self.looks.append(job_ids)
+        if self.way == "unknown":
+            return web.json_response({"error": {"code": "unauthorized", "message": "The login has ended."}}, status=401)
         for job_id in job_ids:
             if job_id not in self.jobs:
                 refusal = {"error": {"code": "not_found", "message": f"There is no job {job_id}.", "field": "jobId"}}
@@ -96,7 +99,7 @@ class Watched:
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         assert request.transport is not None
-        if self.way == "refused":
+        if self.way in ("refused", "unknown"):
             return web.Response(status=403)
         if self.way == "away":
             request.transport.abort()

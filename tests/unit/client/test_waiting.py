@@ -111,6 +111,15 @@ async def test_a_job_that_is_not_there_is_told_apart_from_the_others() -> None:
         await server.end(there)
 
 
+async def test_a_login_that_has_ended_is_told_to_all_who_wait_by_one_call() -> None:
+    server = Watched("unknown")
+    async with server as client:
+        waits = [asyncio.create_task(client.wait(job_id)) for job_id in ids(60)]
+        told = await asyncio.wait_for(asyncio.gather(*waits, return_exceptions=True), 10)
+    assert {one.code for one in told if isinstance(one, Refused)} == {"unauthorized"}
+    assert (len(told), len(server.looks)) == (60, 1)
+
+
 async def test_a_server_that_stays_away_is_given_up_for_all_who_wait() -> None:
     server = Watched(patience_sec="200ms")
     jobs = running(server, 2)
