@@ -77,8 +77,9 @@ class Joining:
         """The credential as it is kept from now on. The same again is answered the same and costs no use: with the
         same token whatever has become of that, with another one while that is good. Raises
         Refused(`bad_join_token` | `forbidden`), Unavailable(`too_many` | `store_away`)."""
-        place = f"join {source_key(source)}"
-        self._throttle.check(place, "Too many join tokens that are not good came from here.")
+        place = f"join {source_key(source)}" if source else None
+        if place is not None:
+            self._throttle.check(place, "Too many join tokens that are not good came from here.")
         now = self._runtime.clock.now()
         shown = hash_of(asked.token) if _could_be_ours(asked.token) else ""
         new = CredentialRow(asked.credential_hash, self._runtime.ids.new(), now, name=asked.name, joined_with=shown)
@@ -87,7 +88,8 @@ class Joining:
             row = await self._tokens.by_secret(shown)
             state = _state(row, now) if row is not None else None
             if kept is None or state != "good":
-                self._throttle.failed(place, self._free)
+                if place is not None:
+                    self._throttle.failed(place, self._free)
                 self._runtime.log.warning("a worker could not join", source=source, token=state or "unknown")
                 raise Refused("bad_join_token", _why(row, state), mend=_MEND)
         if kept.revoked:

@@ -51,17 +51,18 @@ class Logins:
 
     async def log_in(self, email: str, password: str, source: str, *, cookie: bool = False) -> Login:
         """Raises Refused(`bad_credentials`), the same for a wrong password and for an unknown or disabled user, and
-        Unavailable(`too_many` | `overloaded` | `store_away`)."""
+        Unavailable(`too_many` | `overloaded` | `store_away`). `source`: the address it comes from; empty where
+        nobody can tell, then it counts for the account alone."""
         account = f"account {email.strip().casefold()[:254]}"
-        place = source_key(source)
-        self._throttle.begin({account: self._free, place: self._free * PLACE_TIMES})
-        user = await self._users.by_email(email.strip())
-        right = await self._passwords.check(password, user.password_hash if user else None)
-        if user is None or not right or user.disabled:
-            self._runtime.log.warning("a login failed", source=source)
-            raise Refused("bad_credentials", "E-mail address or password is wrong.")
-        self._throttle.succeeded(account)
-        self._throttle.undo(place)
+        free = {account: self._free} | ({source_key(source): self._free * PLACE_TIMES} if source else {})
+        async with self._throttle.turn(free) as turn:
+            user = await self._users.by_email(email.strip())
+            right = await self._passwords.check(password, user.password_hash if user else None)
+            if user is None or not right or user.disabled:
+                turn.failed()
+                self._runtime.log.warning("a login failed", source=source)
+                raise Refused("bad_credentials", "E-mail address or password is wrong.")
+            self._throttle.succeeded(account)
         if await self._passwords.outdated(user.password_hash):
             anew = replace(user, password_hash=await self._passwords.hash(password))
             await self._users.change(user, anew)  # unless the user was changed meanwhile: then that counts

@@ -91,6 +91,22 @@ async def test_people_who_share_a_place_do_not_wait_for_each_others_good_logins(
         await login.log_in("ann@test", "secret", "192.0.2.1")
 
 
+async def test_good_logins_side_by_side_all_succeed(around: Around) -> None:
+    await user(around)
+    login = logins(around, free=2)
+    opened = await asyncio.gather(*(login.log_in("ann@test", "secret", "192.0.2.1") for _ in range(12)))
+    assert len({one.jti for one in opened}) == 12
+
+
+async def test_where_nobody_can_tell_the_place_only_the_account_counts(around: Around) -> None:
+    await user(around)
+    login = logins(around, free=1)
+    for number in range(10):
+        with pytest.raises(Refused):
+            await login.log_in(f"{number}@test", "wrong", "")
+    await login.log_in("ann@test", "secret", "")
+
+
 async def test_an_outdated_hash_is_made_anew_at_login(around: Around) -> None:
     from argon2 import PasswordHasher
 
