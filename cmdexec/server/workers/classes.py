@@ -5,42 +5,18 @@ then for a page of all, so a lost hint costs latency only. As long as nothing wa
 not be asked at all.
 """
 
-import heapq
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
-from cmdexec.model.matching import NOTHING, Machine, Needs, matches
-from cmdexec.model.parts import Capacity
+from cmdexec.model.matching import NOTHING, Needs
+from cmdexec.server.workers.groups import Groups, Waiting
 from cmdexec.server.workers.member import Member
 from cmdexec.store.contract import classes as contract
 
-_PAGE = 1000
-_KINDS_MAX = 20_000
-"""Kinds of workers for which it is remembered what they match."""
+_PAGE = 250
+"""Classes that are read at once: more would keep all others waiting."""
 
 _FIRST = -(1 << 62)
 """The rank of a class whose first job is not known: before all others, until it was looked at."""
-
-Kind = tuple[tuple[str | None, ...], Capacity]
-"""All of a worker that matters: its values of the labels that any class names, and its capacity."""
-
-
-class Waiting:
-    """A class that may have queued jobs.
-
-    jobs, rank  how many there are, None: not known; and where the first of them stands
-    dry         those who were given all that they may have of it since the last news of it
-    """
-
-    __slots__ = ("dry", "jobs", "klass", "needs", "part", "rank")
-
-    def __init__(self, klass: str, needs: Needs) -> None:
-        self.klass = klass
-        self.needs = needs
-        self.part = needs.part
-        self.jobs: int | None = None
-        self.rank = _FIRST
-        self.dry: set[Member] = set()
 
 
 class Classes:
@@ -49,13 +25,12 @@ class Classes:
     def __init__(self, reads: contract.Classes) -> None:
         self._reads = reads
         self.announced = 1
-        self._known: dict[str, Waiting] = {"": Waiting("", NOTHING)}
+        self._known: dict[str, Waiting] = {}
+        self._groups = Groups()
         self._named: set[str] = set()
         self._page = ""
         self._unread: int | None = None
-        self._keys: tuple[str, ...] = ()
-        self._mentioned: Counter[str] = Counter()
-        self._matching: dict[Kind, dict[str, Waiting]] = {}
+        self._learn("", NOTHING, _FIRST)
 
     def news(self, klasses: Iterable[str]) -> None:
         """Jobs of these were queued."""
@@ -65,14 +40,14 @@ class Classes:
             waiting = self._known.get(klass)
             if waiting is not None:
                 waiting.dry.clear()
-                waiting.jobs = None
+                waiting.jobs, waiting.told = None, self.announced
 
     def check(self) -> None:
         """Nothing was said for a while: look at everything again, a page each time."""
         self.announced += 1
         for waiting in self._known.values():
             waiting.dry.clear()
-            waiting.jobs = None
+            waiting.jobs, waiting.told = None, self.announced
         self._unread = 1 if self._unread == 0 else self._unread
 
     def claimed(self, klasses: Iterable[str]) -> None:
@@ -82,6 +57,13 @@ class Classes:
             if waiting is not None:
                 waiting.jobs = None
                 self._named.add(klass)
+
+    def drained(self, klasses: Iterable[str], member: Member, announced: int, *, all_of_it: bool) -> None:
+        """The worker claimed all that it may have of these, or what fitted of them; the claim was begun when so many
+        announcements had been made, so it may have missed what came since."""
+        for waiting in self.named(klasses):
+            if waiting.told <= announced and (all_of_it or waiting.part is None or member.has_free(waiting.part)):
+                waiting.dry.add(member)
 
     async def look(self) -> None:
         """Learn what has to be known. Raises Unavailable."""
@@ -95,7 +77,8 @@ class Classes:
             except BaseException:
                 self._named |= named
                 raise
-        self._named.clear()
+        else:
+            self._named.clear()
 
     async def count(self, klasses: Iterable[str]) -> None:
         """See how many jobs these have, and where the first stands. Raises Unavailable."""
@@ -105,88 +88,69 @@ class Classes:
             for klass, row in zip(part, await self._reads.get(part), strict=True):
                 self._stands(klass, row)
 
-    def of(self, member: Member) -> Mapping[str, Waiting]:
-        """The classes that the worker matches."""
-        machine = member.machine
-        kind = (tuple(machine.labels.get(key) for key in self._keys), machine.capacity)
-        found = self._matching.get(kind)
-        if found is None:
-            if len(self._matching) >= _KINDS_MAX:
-                self._matching.clear()
-            found = self._matching[kind] = {
-                klass: waiting for klass, waiting in self._known.items() if matches(waiting.needs, machine)
-            }
-        return found
-
     def choices(self, member: Member, most: int) -> tuple[list[Waiting], bool]:
         """Up to `most` classes to claim from: those whose jobs could start there now, the best first; and whether the
         first of them is one whose part is not free yet, and for which the worker may wait."""
-        left = [one for one in self.of(member).values() if one.jobs != 0 and member not in one.dry]
-        fitting = [one for one in left if one.part is None or member.has_free(one.part)]
-        chosen = fitting if len(fitting) <= most else heapq.nsmallest(most, fitting, key=_rank)
-        if len(fitting) < len(left) and member.may_wait:
-            first = min(left, key=_rank)
-            if first.part is not None and not member.has_free(first.part):
-                return [first, *chosen], True
+        capacity = member.machine.capacity
+        chosen: list[Waiting] = []
+        first: Waiting | None = None
+        for one in self._groups.of(member.machine.labels):
+            part = one.part
+            if one.jobs == 0 or member in one.dry:
+                continue
+            if part is None or (capacity.holds and part.within(capacity) and member.has_free(part)):
+                chosen.append(one)
+                if len(chosen) == most:
+                    break
+            elif first is None and not chosen and capacity.holds and part.within(capacity):
+                first = one
+        if first is not None and member.may_wait:
+            return [first, *chosen], True
         return chosen, False
 
     def named(self, klasses: Iterable[str]) -> list[Waiting]:
         """Those of them that are known."""
         return [waiting for klass in klasses if (waiting := self._known.get(klass)) is not None]
 
-    def standing(self, klass: str) -> Waiting | None:
-        """The class, if it may have queued jobs."""
-        return self._known.get(klass)
-
     async def _look_at_page(self, after: str) -> None:
         rows = await self._reads.all(after, _PAGE)
-        there = {row.klass for row in rows}
         last = rows[-1].klass if len(rows) == _PAGE else None
-        for klass in [one for one in self._known if one > after and (last is None or one <= last)]:
-            if klass not in there and klass not in self._named:
-                self._forget(klass)
+        if self._unread is not None:
+            self._forget_all_but(rows, after, last)
         for row in rows:
             self._stands(row.klass, row)
         self._page = last or ""
 
+    def _forget_all_but(self, rows: Sequence[contract.ClassRow], after: str, last: str | None) -> None:
+        """Of the part that the page covers."""
+        there = {row.klass for row in rows}
+        for klass in [one for one in self._known if one > after and (last is None or one <= last)]:
+            if klass not in there and klass not in self._named:
+                self._forget(klass)
+
     def _stands(self, klass: str, row: contract.ClassRow | None) -> None:
         waiting = self._known.get(klass)
-        if row is None and klass:
-            self._forget(klass)
-        elif row is None and waiting is not None:
-            waiting.jobs = 0
+        if waiting is None and row is not None:
+            waiting = self._learn(klass, row.needs, row.rank)
+        if waiting is None:
+            return
+        if row is not None:
+            self._groups.move(waiting, row.rank)
+        if klass in self._named:  # there was news while this was read
+            waiting.jobs = None
         elif row is not None:
-            if waiting is None:
-                waiting = self._learn(klass, row.needs)
-            waiting.jobs, waiting.rank = row.jobs, row.rank
+            waiting.jobs = row.jobs
+        elif klass:
+            self._forget(klass)
+        else:
+            waiting.jobs = 0
 
-    def _learn(self, klass: str, needs: Needs) -> Waiting:
-        waiting = self._known[klass] = Waiting(klass, needs)
-        fresh = [key for key, _ in needs.requires if not self._mentioned[key]]
-        self._mentioned.update(key for key, _ in needs.requires)
-        if fresh:
-            self._renew_keys()
-        for (values, capacity), matching in self._matching.items():
-            labels = {key: value for key, value in zip(self._keys, values, strict=True) if value is not None}
-            if matches(needs, Machine(labels, capacity)):
-                matching[klass] = waiting
+    def _learn(self, klass: str, needs: Needs, rank: int) -> Waiting:
+        waiting = self._known[klass] = Waiting(klass, needs, rank)
+        self._groups.add(waiting)
         return waiting
 
     def _forget(self, klass: str) -> None:
         waiting = self._known.pop(klass, None)
-        if waiting is None:
-            return
-        for matching in self._matching.values():
-            matching.pop(klass, None)
-        self._mentioned.subtract(key for key, _ in waiting.needs.requires)
-        if any(not self._mentioned[key] for key, _ in waiting.needs.requires):
-            self._renew_keys()
-
-    def _renew_keys(self) -> None:
-        self._mentioned = +self._mentioned
-        self._keys = tuple(sorted(self._mentioned))
-        self._matching.clear()
-
-
-def _rank(waiting: Waiting) -> int:
-    return waiting.rank
+        if waiting is not None:
+            self._groups.remove(waiting)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from cmdexec.model.parts import Free, Part
-from cmdexec.server.workers.classes import Classes, Waiting
+from cmdexec.server.workers.classes import Classes
+from cmdexec.server.workers.groups import Waiting
 from cmdexec.server.workers.member import Claiming, Member
 
 
