@@ -20,6 +20,7 @@ from cmdexec.server.edge.bodies import Bodies
 from cmdexec.server.edge.hosts import Hosts
 from cmdexec.server.edge.rest import Rest
 from cmdexec.server.edge.socket import Sockets
+from cmdexec.server.edge.source import Sources
 from cmdexec.server.edge.static import Site, site
 from cmdexec.server.folder import Folder
 from cmdexec.server.identity.first_admin import MadeAdmin, refuse_lost_store
@@ -137,7 +138,7 @@ def _handlers(
         AboutApi(runtime.threads).handlers(),
         health.handlers(),
         *calls.handlers,
-        AttemptsApi(presence, view=calls.jobs.view).handlers(),
+        AttemptsApi(presence, view=calls.jobs.stored).handlers(),
     )
 
 
@@ -154,4 +155,5 @@ def _edge(
         perform=perform, bearer=Bearer(keys, runtime.clock),
         hosts=Hosts(settings.host, settings.allowed_hosts, gethostname()),
         answers=answers, serve_socket=sockets.serve, bodies=bodies, site=pages,
+        sources=Sources(settings.trusted_proxies if settings.behind_tls_proxy else 0),
     )  # fmt: skip

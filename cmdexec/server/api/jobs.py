@@ -130,8 +130,8 @@ class JobsApi:
         return JobsView(jobs=job_views(jobs, self._fleet, await self._rows(jobs)))
 
     async def stored(self, job: Job) -> object:
-        """The job as it is answered to whoever had it stored, or changed. Since that is done it is answered, however the
-        store is now: why the job waits is said as far as it is known."""
+        """The job as it is answered to whoever had it stored, or changed. Since that is done it is answered, however
+        the store is now: why the job waits is said as far as it is known."""
         return (await self._stored([job])).jobs[0]
 
     async def _stored(self, jobs: Sequence[Job]) -> JobsView:

@@ -137,8 +137,12 @@ class Fleet(Protocol):
         """Look up what has to be known to say it of these. Raises Unavailable."""
         ...
 
+    async def look_back(self, jobs: Iterable[Job]) -> None:
+        """Work it out for these from what was looked up before."""
+        ...
+
     def __call__(self, job: Job) -> Why | None:
-        """None: it runs, or has ended."""
+        """None: it runs, or has ended, or it is not known yet."""
         ...
 
 

@@ -295,7 +295,7 @@ class Desk:
             if row is None or member is None:
                 return
             if row.revoked:
-                self.leave(member)
+                self.leave(member, for_good=True)
                 member.outbox.close(Close.FORBIDDEN, revoked(row))
                 return
             if member.shall(row):
@@ -311,12 +311,12 @@ class Desk:
         member.draining = True
         self._courier.give_back(member, member.untold())
 
-    def leave(self, member: Member) -> None:
-        """Its socket has ended."""
+    def leave(self, member: Member, *, for_good: bool = False) -> None:
+        """Its socket has ended, or is about to."""
         member.gone = True
         if self.members.get(member.worker_id) is member:
             del self.members[member.worker_id]
-            self.offers.changed()
+            self.offers.left(member, for_good=for_good)
 
     async def _admit(self, worker_id: str, message: Register) -> tuple[Holder, list[Job], WorkerRow]:
         """Write the worker down; what its spool is, what the store says that the worker holds, and its row."""

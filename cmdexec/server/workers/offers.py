@@ -29,14 +29,18 @@ class Offer:
 
 class Offers:
     """The workers that may be given jobs: those connected that do not drain, and those that are away for a while, which
-    are neither lost nor revoked. Who is away has to be looked up before they are asked for."""
+    are neither lost nor revoked. Who is away has to be looked up before they are asked for; who only wants to say what
+    is known takes what was looked up last, and those who left since."""
 
     def __init__(self, members: Mapping[str, Member], workers: Workers, clock: Clock) -> None:
         self._members = members
         self._workers = workers
         self._clock = clock
-        self._away: tuple[Offer, ...] = ()
+        self._away: dict[str, Offer] = {}
         self._until = -inf
+        self._wanted = True
+        self.known = False
+        """Whether it was looked at all."""
         self._looking = asyncio.Lock()
 
     async def look(self) -> None:
@@ -46,14 +50,22 @@ class Offers:
                 return
             self._until = self._clock.elapsed() + _GOOD_FOR_SEC  # who leaves meanwhile is looked up again
             try:
-                self._away = tuple([offer async for offer in self._enrolled()])
+                self._away = {offer.worker_id: offer async for offer in self._enrolled()}
             except BaseException:
-                self.changed()
+                self._until = -inf
                 raise
+            self.known, self._wanted = True, False
 
-    def changed(self) -> None:
-        """Somebody left: look again."""
+    async def look_if_wanted(self) -> None:
+        """Look who is away, if somebody was told of it since what was seen is no longer good. Raises Unavailable."""
+        if self._wanted:
+            await self.look()
+
+    def left(self, member: Member, *, for_good: bool) -> None:
+        """It is away now, or gone `for_good`; whether it is lost meanwhile is to be looked up."""
         self._until = -inf
+        if member.takes and not for_good:
+            self._away[member.worker_id] = _offer(member)
 
     def others(self, job: Job, but: str) -> bool:
         """Whether a worker other than that one might run the job."""
@@ -65,7 +77,8 @@ class Offers:
 
     def away(self) -> list[Offer]:
         """Those that are not connected."""
-        return [offer for offer in self._away if offer.worker_id not in self._members]
+        self._wanted |= self._clock.elapsed() >= self._until
+        return [offer for offer in self._away.values() if offer.worker_id not in self._members]
 
     async def _enrolled(self) -> AsyncIterator[Offer]:
         after = ""
@@ -78,5 +91,9 @@ class Offers:
     def _all(self) -> Iterator[Offer]:
         for member in self._members.values():
             if member.takes:
-                yield Offer(member.worker_id, member.holder.avoided_as, member.machine, member.called)
+                yield _offer(member)
         yield from self.away()
+
+
+def _offer(member: Member) -> Offer:
+    return Offer(member.worker_id, member.holder.avoided_as, member.machine, member.called)

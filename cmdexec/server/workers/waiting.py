@@ -23,6 +23,9 @@ _AT_ONCE = 5000
 _COUNTED_MAX = 100
 """How many that go first are counted."""
 
+_WITHOUT_AWAY = frozenset({Cause.NO_WORKER, Cause.NO_MATCH, Cause.DECLINED})
+"""Not so if a worker that is away might run it."""
+
 _CLASSES_MAX = 200
 """Of how many classes at once it is looked up who goes first."""
 
@@ -51,6 +54,15 @@ class Waits:
         if asked:
             fronts = await self._classes.fronts(asked, _COUNTED_MAX + 1)
             self._fronts.update(zip(asked, fronts, strict=True))
+        await self._ponder(queued)
+
+    async def look_back(self, jobs: Iterable[Job]) -> None:
+        """Work it out for these from what was looked up before. Nothing is read."""
+        await self._ponder([job for job in jobs if job.status is Status.QUEUED])
+
+    async def _ponder(self, queued: Sequence[Job]) -> None:
+        """Without keeping others waiting."""
+        self._renew()
         looked = 0
         for job in queued:
             known = len(self._whys)
@@ -64,7 +76,7 @@ class Waits:
             self._until = now + _GOOD_FOR_SEC
 
     def __call__(self, job: Job) -> Why | None:
-        """Why it does not run yet; None if it runs, or has ended."""
+        """Why it does not run yet; None if it runs, or has ended, or if it was not looked yet who is away."""
         match job.status:
             case Status.QUEUED:
                 return self._queued(job)
@@ -77,9 +89,11 @@ class Waits:
             case _:
                 return None
 
-    def _queued(self, job: Job) -> Why:
+    def _queued(self, job: Job) -> Why | None:
         self._renew()
         why = self._why(needs_of(job.spec), job.avoid)
+        if why.cause in _WITHOUT_AWAY and not self._desk.offers.known:
+            return None
         front = self._fronts.get(job.klass)
         if front is None or why.cause not in (Cause.BUSY, Cause.ROOM):
             return why

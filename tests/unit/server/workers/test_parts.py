@@ -54,8 +54,10 @@ async def running(server: Core, worker: Worker, **spec: Any) -> Job:
     return job
 
 
-def waits_for(server: Core, job: Job) -> str:
-    why = Waits(server.presence.desk, server.reads.classes, server.clock, lambda: False)(job)
+async def waits_for(server: Core, job: Job) -> str:
+    waits = Waits(server.presence.desk, server.reads.classes, server.clock, lambda: False)
+    await waits.look([job])
+    why = waits(job)
     assert why is not None
     return why.sentence
 
@@ -81,7 +83,7 @@ async def test_what_no_worker_is_large_enough_for_waits_and_says_for_how_much(se
     await given_out(server, 8)
     assert [(await server.job(job.job_id)).attempt for job in jobs] == [0, 0, 0], "nobody was even asked"
     assert (got(small), got(large)) == ([], [])
-    assert [waits_for(server, job) for job in jobs] == [
+    assert [await waits_for(server, job) for job in jobs] == [
         "no worker has 3 cores; the largest, large, has 2",
         "no worker has 64 GB of memory; the largest, small, has 512 MB",
         "no worker has 300 MB of memory; the largest, large, has 256 MB",
@@ -93,7 +95,7 @@ async def test_a_worker_that_holds_no_job_to_its_part_gets_none_that_has_one(ser
     parted, plain = await one(server, cpu=0.5), await one(server)
     await given_out(server)
     assert got(free) == [plain.job_id]
-    assert waits_for(server, parted) == "no worker has limits for single jobs; the nearest, free, has none"
+    assert await waits_for(server, parted) == "no worker has limits for single jobs; the nearest, free, has none"
     await ready(server, "holds")
     await given_out(server)
     assert (await server.job(parted.job_id)).worker_id == "holds"
@@ -151,7 +153,7 @@ async def test_one_that_is_away_for_a_while_is_waited_for(server: Core) -> None:
     waits = await server.job(job.job_id)
     assert (waits.status, got(small)) == (Status.QUEUED, [])
     await server.presence.desk.offers.look()
-    assert waits_for(server, waits) == "no connected worker matches; large, which does, is not connected"
+    assert await waits_for(server, waits) == "no connected worker matches; large, which does, is not connected"
     back = await ready(server, "large", cpu=4.0)
     await given_out(server)
     assert got(back)[-1:] == [job.job_id]
@@ -184,7 +186,7 @@ async def test_a_worker_that_comes_again_with_less_gives_up_what_it_cannot_begin
     await given_out(server)
     back = await server.job(job.job_id)
     assert (back.status, back.avoid) == (Status.QUEUED, ())
-    assert waits_for(server, back) == "no worker has 2 cores; the largest, w, has 1"
+    assert await waits_for(server, back) == "no worker has 2 cores; the largest, w, has 1"
     assert (await again.start((job.job_id, 1)))[0].tell == "stop"
 
 
@@ -240,7 +242,8 @@ async def test_a_job_that_waits_for_its_part_does_not_put_its_worker_out_of_serv
     waits = await server.job(large.job_id)
     assert waits.attempt == 1, "it stays where it is"
     assert all(member.paused_until <= server.clock.elapsed() for member in server.presence.desk.members.values())
-    assert waits_for(server, waits) == (f"room on worker {waits.worker_id}: it asks for 1 core, of which 0.4 are free")
+    why = f"room on worker {waits.worker_id}: it asks for 1 core, of which 0.4 are free"
+    assert await waits_for(server, waits) == why
     assert {job.status for job in [await server.job(one.job_id) for one in busy]} == {Status.RUNNING}
 
 
@@ -297,10 +300,10 @@ async def test_one_behind_a_job_that_waits_for_more_waits_for_its_turn(server: C
     first = await running(server, worker, cpu=0.6)
     large, small = await one(server, cpu=1.0), await one(server, cpu=0.3)
     await given_out(server)
-    assert "its turn" in waits_for(server, await server.job(small.job_id))
-    assert "0.4 are free" in waits_for(server, await server.job(large.job_id))
+    assert "its turn" in await waits_for(server, await server.job(small.job_id))
+    assert "0.4 are free" in await waits_for(server, await server.job(large.job_id))
     await worker.done(first.job_id, 1)
-    assert waits_for(server, await server.job(large.job_id)) == "next on worker w"
+    assert await waits_for(server, await server.job(large.job_id)) == "next on worker w"
 
 
 async def test_a_stalled_worker_is_told_from_one_whose_job_waits_for_its_part(server: Core) -> None:
@@ -321,4 +324,5 @@ async def test_it_is_said_that_all_that_have_so_much_are_busy(server: Core) -> N
     await ready(server, "small", 1)
     job = await one(server, cpu=2.0)
     await given_out(server)
-    assert waits_for(server, await server.job(job.job_id)) == "the one worker that has 2 cores, w, is busy"
+    why = "the one worker that has 2 cores, w, is busy; it is next"
+    assert await waits_for(server, await server.job(job.job_id)) == why
