@@ -81,11 +81,15 @@ def test_pages_come_when_they_are_asked_for(run: Running, log_in: LogIn) -> None
     expect(rows.first).to_contain_text("no=such")
     page.get_by_role("button", name="More").click()
     expect(rows).to_have_count(130)
+    left = rows.nth(115).get_attribute("data-job")
+    assert left is not None
     rows.nth(115).click()
     expect(page.get_by_role("button", name="Cancel…")).to_be_visible()
+    run.api().cancel(left)
     page.go_back()
     expect(rows).to_have_count(130)
     expect(rows.nth(115)).to_be_focused()
+    expect(rows.nth(115)).to_contain_text("cancelled")
     expect(rows.nth(115)).to_be_in_viewport()
     expect(page.get_by_text("That is all.")).to_be_visible()
 
@@ -102,3 +106,36 @@ def test_keys_lead_through_the_list(run: Running, log_in: LogIn) -> None:
     page.keyboard.press("g")
     page.keyboard.press("w")
     expect(page.get_by_role("heading", name="Workers")).to_be_visible()
+
+
+def test_a_job_that_fits_the_filter_only_later_comes_in_though_a_newer_one_is_there(
+    run: Running, log_in: LogIn, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    wait = f"until [ -e {gate} ]; do sleep 0.02; done; exit 4"
+    older = run.api().create({"command": wait, "name": "older", "tags": ["late"]})
+    newer = run.api().create({"command": "exit 3", "name": "newer", "tags": ["late"]})
+    run.api().wait_status(newer["jobId"], "failed")
+    page = log_in("viewer", "/jobs?tag=late&status=failed").page
+    rows = page.locator(".job-row")
+    expect(rows).to_have_count(1)
+    gate.touch()
+    run.api().wait_status(older["jobId"], "failed")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1)).to_contain_text("older")
+    run.api().create({"command": "exit 3", "name": "under the pointer", "tags": ["late"]})
+    rows.first.hover()
+    expect(page.get_by_role("button", name="1 new")).to_be_visible()
+
+
+def test_a_list_that_could_not_be_read_comes_by_itself(run: Running, log_in: LogIn) -> None:
+    run.api().create({"command": "true", "name": "heals", "tags": ["heals"]})
+    tab = log_in("viewer", "/workers")
+    tab.excuse("ERR_FAILED")
+    page = tab.page
+    page.route("**/api/jobs?*", lambda route: route.abort())
+    page.goto(f"{run.url}/jobs?tag=heals")
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer.")
+    page.unroute("**/api/jobs?*")
+    expect(page.locator(".job-row")).to_have_count(1)
+    expect(page.get_by_role("alert")).to_have_count(0)

@@ -9,8 +9,19 @@ import { whoAmI } from './session.js';
 /** How the link is; `at`: since when, `next`: when it is tried again (ms). */
 export const link = signal(/** @type {Link} */ ({ state: 'off', at: 0, next: 0 }));
 
-/** Raised each time that the link is there again after it was lost: whoever shows things reads them anew. */
-export const backs = signal(0);
+/** What is read anew each time that the link is there again after it was lost. @type {Set<() => Promise<boolean>>} */
+const reads = new Set();
+
+/**
+ * Read anew whenever the link is back; what is returned ends it.
+ * @param {() => Promise<boolean>} read whether it succeeded: only then is it said that nothing was missed
+ */
+export function whenBack(read) {
+  reads.add(read);
+  return () => {
+    reads.delete(read);
+  };
+}
 
 const FIRST_MS = 1000;
 const LONGEST_MS = 15000;
@@ -99,9 +110,15 @@ function opened() {
   const wasLost = link.value.state === 'lost';
   tries = 0;
   for (const { item } of watched.values()) say('watch', item);
-  link.value = { state: wasLost ? 'back' : 'live', at: Date.now(), next: 0 };
-  if (!wasLost) return;
-  backs.value += 1;
+  link.value = { state: 'live', at: Date.now(), next: 0 };
+  if (wasLost) void caughtUp(link.value);
+}
+
+/** Read all that is shown anew, and say so once nothing of it is old any more. @param {Link} since */
+async function caughtUp(since) {
+  const done = await Promise.all([...reads].map((read) => read()));
+  if (link.value !== since || !done.every(Boolean)) return;
+  link.value = { ...since, state: 'back' };
   setTimeout(() => {
     if (link.value.state === 'back') link.value = { ...link.value, state: 'live' };
   }, BACK_MS);

@@ -1,7 +1,8 @@
 // The workers, by id: read once, then kept by what the server tells of changes.
 import { computed, signal } from '../vendor/signals.js';
 import { asApiError, call } from './api.js';
-import { backs, watch } from './live.js';
+import { tryUntilRead } from './again.js';
+import { watch, whenBack } from './live.js';
 
 /** @typedef {import('../types/api.js').WorkerView} Worker */
 
@@ -39,7 +40,7 @@ export function learn(some) {
 /** Those that were told of while all were read: newer than what was read. @type {Map<string, Worker>} */
 let newer = new Map();
 
-/** Read all of them. */
+/** Read all of them; whether that succeeded. */
 export async function readWorkers() {
   newer = new Map();
   try {
@@ -47,22 +48,22 @@ export async function readWorkers() {
     const answer = await call('GET', '/api/workers/list');
     known.value = new Map(answer.workers.map((worker) => [worker.workerId, newer.get(worker.workerId) ?? worker]));
     workersError.value = null;
+    return true;
   } catch (fault) {
     workersError.value = asApiError(fault);
+    return false;
   }
 }
 
 /** Keep them current until what is returned is called. */
 export function keepWorkers() {
-  let first = true;
   const end = watch({ what: 'workers' }, learn);
-  const stop = backs.subscribe(() => {
-    if (!first) void readWorkers();
-    first = false;
-  });
+  const stop = whenBack(readWorkers);
+  const healed = tryUntilRead(workersError, readWorkers);
   void readWorkers();
   return () => {
     end();
     stop();
+    healed();
   };
 }

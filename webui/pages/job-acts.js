@@ -11,7 +11,7 @@ import { asCli, hasEnded, titleOf, waits } from '../words/job.js';
 
 /** @typedef {import('../types/api.js').JobView} JobView */
 
-/** @param {{ job: JobView, learn: (job: JobView) => void, read: () => Promise<void> }} props */
+/** @param {{ job: JobView, learn: (job: JobView) => void, read: () => Promise<boolean> }} props */
 export function Acts({ job, learn, read }) {
   const asks = useSignal('');
   const busy = useSignal(false);
@@ -47,7 +47,7 @@ export function Acts({ job, learn, read }) {
   </div>`;
 }
 
-/** @param {{ job: JobView, read: () => Promise<void>, onClose: () => void }} props */
+/** @param {{ job: JobView, read: () => Promise<boolean>, onClose: () => void }} props */
 function Cancel({ job, read, onClose }) {
   const cancel = async () => {
     /** @type {import('../types/api.js').CancelView} */

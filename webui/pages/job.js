@@ -2,8 +2,9 @@
 import { html } from '../html.js';
 import { useEffect, useMemo, useRef } from '../vendor/hooks.js';
 import { useSignal } from '../vendor/signals.js';
+import { tryUntilRead } from '../data/again.js';
 import { asApiError, call } from '../data/api.js';
-import { backs, watch } from '../data/live.js';
+import { watch, whenBack } from '../data/live.js';
 import { workerName } from '../data/workers.js';
 import { place, refine } from '../router.js';
 import { S } from '../strings.js';
@@ -29,24 +30,24 @@ function useJob(id) {
       const view = await call('GET', `/api/jobs/status?jobId=${encodeURIComponent(id)}`);
       if (told.current === before) job.value = /** @type {JobView} */ (view);
       error.value = null;
+      return true;
     } catch (fault) {
       error.value = asApiError(fault);
+      return false;
     }
   };
   useEffect(() => {
-    let first = true;
     const end = watch({ what: 'job', jobId: id }, ([view]) => {
       told.current += 1;
       job.value = view;
     });
-    const stop = backs.subscribe(() => {
-      if (!first) void read();
-      first = false;
-    });
+    const stop = whenBack(read);
+    const healed = tryUntilRead(error, read);
     void read();
     return () => {
       end();
       stop();
+      healed();
     };
   }, [id]);
   return { job, error, read };
@@ -91,7 +92,7 @@ function useFavicon(status) {
   }, [status]);
 }
 
-/** @param {{ job: JobView, learn: (job: JobView) => void, read: () => Promise<void> }} props */
+/** @param {{ job: JobView, learn: (job: JobView) => void, read: () => Promise<boolean> }} props */
 function Shown({ job, learn, read }) {
   const { query } = place.value;
   const wanted = Number(query.get('attempt')) || null;

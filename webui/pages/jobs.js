@@ -63,7 +63,7 @@ export function JobsPage() {
     </header>
     <${Filters} query=${query} />
     <${Trouble} error=${list.error.value} again=${() => list.read()} />
-    ${rows === null ? html`<${Loading} />` : rows.length ? html`<${Rows} list=${list} rows=${rows} />` : html`<${Empty} filtered=${key !== ''} list=${list} />`}
+    ${rows === null ? (list.error.value ? null : html`<${Loading} />`) : rows.length ? html`<${Rows} list=${list} rows=${rows} />` : html`<${Empty} filtered=${key !== ''} list=${list} />`}
   </div>`;
 }
 
@@ -72,6 +72,9 @@ async function show(list) {
   await list.read();
   document.querySelector('main')?.scrollTo(0, 0);
 }
+
+/** Whether a pointer rests on a row; where fingers are used, none does. */
+const isUnderPointer = () => matchMedia('(hover: hover)').matches && document.querySelector('.job-list:hover') !== null;
 
 /**
  * New rows come in by themselves only at the top of the list, and while pointer, focus and selection are elsewhere.
@@ -87,7 +90,8 @@ function useIdle(list) {
       const main = document.querySelector('main');
       const quiet = Date.now() - last.current > IDLE_MS && getSelection()?.isCollapsed !== false;
       const onRow = document.activeElement?.classList.contains('job-row') ?? false;
-      if (list.held.value && quiet && !onRow && !document.hidden && (main?.scrollTop ?? 1) < 8) void list.read();
+      const isAway = quiet && !onRow && !isUnderPointer();
+      if (list.held.value && (isAway || !list.rows.value?.length) && !document.hidden && (main?.scrollTop ?? 1) < 8) void list.read();
     }, 500);
     return () => clearInterval(timer);
   }, [list]);

@@ -99,6 +99,14 @@ export function secondsOf(text) {
   return found && unit ? Number(found[1]) * unit : null;
 }
 
+/** What `from` and `to` of a list may be: a moment, or so long before `from`; null for neither. @param {string | null} text @param {number} from */
+export function momentOf(text, from) {
+  const found = /^-(\d+)([smhdw])$/.exec(text ?? '');
+  if (found) return from - Number(found[1]) * { s: SEC, m: MIN, h: HOUR, d: DAY, w: 7 * DAY }[/** @type {'s'} */ (found[2])];
+  const at = Date.parse(text ?? '');
+  return Number.isNaN(at) ? null : at;
+}
+
 /** `512`, `512 MB`, `4 GiB` → MB of 2^20 bytes; null for what is no size. @param {string} text */
 export function mbOf(text) {
   const found = /^\s*(\d+(?:\.\d+)?)\s*(?:([mgt])i?b?)?\s*$/i.exec(text);
