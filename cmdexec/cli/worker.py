@@ -15,7 +15,7 @@ from cmdexec.worker.warden.kernel import hide_memory
 
 CODES: tuple[tuple[str, str], ...] = (
     ("0", "it was told to end, or MAX_JOBS or IDLE_TIMEOUT_SEC was reached"),
-    ("1", "it cannot start, or could not go on: standard error says why"),
+    ("1", "it cannot start, or could not go on, or its server was away for IDLE_TIMEOUT_SEC: standard error says why"),
     ("2", "the command was written wrongly"),
     ("3", "the server refused to be joined with this token"),
     ("4", "the server wants this worker no more: it was revoked, or is not the one that WORKER_ID says"),

@@ -122,7 +122,8 @@ WORKER: tuple[Setting, ...] = (
         _HERE, minimum=1, maximum=1_000_000_000, flag="--max-jobs",
     ),
     Setting(
-        "IDLE_TIMEOUT_SEC", Kind.DURATION, None, "The worker ends by itself when idle for so long; never when unset.",
+        "IDLE_TIMEOUT_SEC", Kind.DURATION, None,
+        "The worker ends by itself when idle for so long, as a failure if its server was away; never when unset.",
         _HERE, unit="s", minimum=0.1, maximum=30 * DAY, flag="--idle-timeout",
     ),
     Setting(
@@ -211,8 +212,15 @@ WORKER: tuple[Setting, ...] = (
     ),
     Setting(
         "HAND_BACK_SEC", Kind.DURATION, 10.0,
-        "How long a worker told twice to end waits until the server knows all; its spool keeps the rest.",
+        "How long a worker told twice to end waits until the server knows all, and any worker that ends until the "
+        "server has heard that it takes no more jobs; its spool keeps the rest.",
         _HERE, unit="s", minimum=0, maximum=3600,
+    ),
+    Setting(
+        "DELIVER_SEC", Kind.DURATION, 600.0,
+        "How long a worker that ends by itself, or was told to once, waits for a server that is away and does not know "
+        "all yet; its spool keeps the rest.",
+        _HERE, unit="s", minimum=0, maximum=30 * DAY,
     ),
     Setting(
         "FOLDER_WAIT_SEC", Kind.DURATION, 20.0,
@@ -324,6 +332,7 @@ class WorkerSettings:
     lease_margin_sec: float
     lease_look_sec: float
     hand_back_sec: float
+    deliver_sec: float
     folder_wait_sec: float
     folder_look_ms: float
     spool_max_bytes: int

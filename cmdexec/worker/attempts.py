@@ -39,7 +39,9 @@ class Attempts:
 
     draining      no more is taken, for good
     drained       no more is taken, until the server says so
+    excused       the server has heard on this connection that no more is taken, for good
     busy_at       when the worker last got or got rid of an attempt (elapsed seconds)
+    turned_at     when the server last came within reach, or was lost
     output_limit  bytes of output that the server keeps of a job; None before it said so
     """
 
@@ -48,9 +50,9 @@ class Attempts:
         known_max: int, runtime: Runtime,
     ) -> None:  # fmt: skip
         self.table: dict[str, HeldAttempt] = {}
-        self.draining = self.drained = False
+        self.draining = self.drained = self.excused = False
         self.output_limit: int | None = None
-        self.busy_at = runtime.clock.elapsed()
+        self.busy_at = self.turned_at = runtime.clock.elapsed()
         self._spool, self._slots, self._sender, self._runner, self._turns = spool, slots, sender, runner, turns
         self._clock = runtime.clock
         self._known: dict[str, None] = {}
@@ -140,8 +142,12 @@ class Attempts:
         elif told.tell == "resend":
             self._turns.rewind(held, told.stdout, told.stderr)
 
-    def beaten(self) -> None:
-        """A heartbeat was answered: what the server does not want has been stopped by that."""
+    def beaten(self, *, draining: bool) -> None:
+        """A heartbeat was answered, which said whether no more is taken: what the server does not want has been stopped
+        by that."""
+        if draining and not self.excused:
+            self.excused = True
+            self._turns.moved.set()
         for held in self.table.values():
             if held.muted and held.record.ending is None:
                 held.muted = False
@@ -200,13 +206,18 @@ class Attempts:
         """The server is there and knows what is held: say everything again that it may not have heard."""
         self._turns.voice = voice
         self._spool.away = False
+        self.turned_at = self._clock.elapsed()
+        self._turns.moved.set()
         for held in list(self.table.values()):
             self._turns.say_again(held)
 
     def disconnected(self) -> None:
         """Nothing can be said; what was not answered was not said."""
+        if self._turns.voice is not None:
+            self.turned_at = self._clock.elapsed()
         self._turns.silence()
         self._spool.away = True
+        self.excused = False
         for held in self.table.values():
             held.said = held.muted = False
             self._turns.rewind(held)

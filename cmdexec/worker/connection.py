@@ -28,6 +28,7 @@ class Connection:
     """The worker's connection to its server.
 
     online    the server knows us now
+    why       how the last connection ended, or why there was none
     where     where the server is now, None where nothing says so; blocking, asked before each connection but the first
     """
 
@@ -48,6 +49,7 @@ class Connection:
         self._polls = False
         self._why_polling = ""
         self._said: str | None = None
+        self.why: CmdexecError | None = None
 
     @property
     def online(self) -> bool:
@@ -64,6 +66,7 @@ class Connection:
         async with session(connect_timeout_sec=self._settings.connect_timeout_sec) as http:
             while not self._closing.is_set():
                 tried = await self._once(http)
+                self.why = tried.why
                 if tried.why.code == _FINAL and not self._closing.is_set():
                     raise _unwanted(tried.why)
                 lived = tried.served and tried.lived_sec >= self._settings.reconnect_max_sec

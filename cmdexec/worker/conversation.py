@@ -77,6 +77,7 @@ class Conversation:
         self._asked: dict[int, tuple[str, Sequence[_About], float]] = {}
         self._beat_now = asyncio.Event()
         self._registered: messages.Registered | None = None
+        self._parted: int | None = None
         self._most = settings.max_frame_bytes
         self._heard_at = self._clock.elapsed()
 
@@ -124,12 +125,15 @@ class Conversation:
             jobs=named if fits else None, seq=next(self._lists), spool_bytes=self._attempts.spool_bytes,
             draining=self._attempts.draining, stats=stats(len(self._slots.running), self._attempts.trouble),
         )  # fmt: skip
-        self._ask("heartbeat", [beat], ())
+        number = self._ask("heartbeat", [beat], ())
+        if beat.draining and self._parted is None:
+            self._parted = number
 
-    def _ask(self, op: str, items: Sequence[Any], about: Sequence[_About]) -> None:
+    def _ask(self, op: str, items: Sequence[Any], about: Sequence[_About]) -> int:
         number = next(self._numbers)
         self._asked[number] = op, about, self._clock.elapsed()
         self._line.put(ask(op, items, number))
+        return number
 
     async def room(self, size: int) -> None:
         await self._line.room(size)
@@ -215,7 +219,7 @@ class Conversation:
         if op == "register":
             self._registration(items, asked_at)
         elif op == "heartbeat":
-            self._beat_answered(items, asked_at)
+            self._beat_answered(items, asked_at, parted=self._parted is not None and number >= self._parted)
         else:
             if op == "start":
                 self._slots.answered(self._clock.elapsed() - asked_at)
@@ -244,7 +248,7 @@ class Conversation:
         self.registered.set()
         self._beat_now.set()
 
-    def _beat_answered(self, items: msgspec.Raw, asked_at: float) -> None:
+    def _beat_answered(self, items: msgspec.Raw, asked_at: float, *, parted: bool) -> None:
         beat = self._only(items, _BEAT)
         if beat is None:
             return
@@ -260,7 +264,7 @@ class Conversation:
             self._log.info("connected", by=self._way, **about)
             self._sender.connected(self, self._most)
             self._attempts.connected(self)
-        self._attempts.beaten()
+        self._attempts.beaten(draining=parted)
 
     def _only(self, items: msgspec.Raw, decoder: Any) -> Any:
         """The one item of an answer; None, and noted, when it is a failure."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from cmdexec.errors import CmdexecError
+from cmdexec.errors import CmdexecError, Unavailable
 from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.build import Worker
@@ -40,11 +40,13 @@ class Wishes:
 async def until_over(
     worker: Worker, wishes: Wishes, fault: list[CmdexecError], settings: WorkerSettings, runtime: Runtime
 ) -> None:
-    """Do as is wished, until nothing runs and the server knows all, or a `fault` ends it."""
+    """Do as is wished, until nothing runs and the server knows all, or a `fault` ends it: one from elsewhere, or that
+    the server could not be reached for as long as the worker may be idle."""
     attempts, moved = worker.attempts, worker.turns.moved
     steps = (("ending", attempts.drain), ("handing back what runs", attempts.hand_back),
              ("killing what runs", attempts.kill))  # fmt: skip
-    done, gone_at = 0, None
+    last = _LastWords(worker, settings, runtime)
+    done = 0
     while not fault:
         if wishes.count > done:
             done = min(wishes.count, len(steps))
@@ -53,18 +55,16 @@ async def until_over(
             step()
         left = _idle_left(worker, settings, runtime)
         if left is not None and left <= 0:
+            if not worker.connection.online:
+                fault.append(_unreachable(worker, settings))
+                return
             runtime.log.info("ending, idle for long enough")
             attempts.drain()
         if attempts.draining and not attempts.runs:
-            if not (attempts.table and worker.connection.online):
+            left = last.left(told=done)
+            if left is not None and left <= 0:
+                last.tell()
                 return
-            if done > 1:
-                gone_at = runtime.clock.elapsed() if gone_at is None else gone_at
-                patience = settings.hand_back_sec if done < len(steps) else 0.0
-                left = gone_at + patience - runtime.clock.elapsed()
-                if left <= 0:
-                    runtime.log.warning("ending; the server does not know all yet", jobs=len(attempts.table))
-                    return
         try:
             async with asyncio.timeout(left):
                 await moved.wait()
@@ -73,9 +73,70 @@ async def until_over(
         moved.clear()
 
 
+class _LastWords:
+    """What a worker waits for when nothing runs any more: that the server has heard all that there is to say, and that
+    it will be given no more."""
+
+    def __init__(self, worker: Worker, settings: WorkerSettings, runtime: Runtime) -> None:
+        self._attempts, self._connection = worker.attempts, worker.connection
+        self._settings, self._clock, self._log = settings, runtime.clock, runtime.log
+        self._waits_for = ""
+        self._since = 0.0
+
+    def left(self, told: int) -> float | None:
+        """Seconds that it may still take, of a worker that was `told` so often to end; 0: it is over, None: any."""
+        waits_for, patience = self._patience(told)
+        if waits_for != self._waits_for:
+            self._waits_for, self._since = waits_for, self._clock.elapsed()
+            if waits_for == "the server":
+                self._log.warning(
+                    "the server is away, and does not know all yet; this worker waits for it, shorter when told again",
+                    jobs=len(self._attempts.table), wait_sec=patience,
+                )  # fmt: skip
+        return patience and self._since + patience - self._clock.elapsed()
+
+    def _patience(self, told: int) -> tuple[str, float | None]:
+        """What it waits for, and for how long at most."""
+        settings, unsaid, online = self._settings, bool(self._attempts.table), self._connection.online
+        if told > 2 or not (unsaid or online) or (not unsaid and self._attempts.excused):
+            return "nothing", 0.0
+        if told > 1 or not unsaid:
+            return "a little", settings.hand_back_sec
+        return ("an answer", None) if online else ("the server", settings.deliver_sec)
+
+    def tell(self) -> None:
+        """What is left unsaid, if anything is."""
+        if self._attempts.table:
+            self._log.warning(
+                "ending; the server does not know all yet: the next worker in this folder tells it",
+                jobs=len(self._attempts.table), folder=str(self._settings.data_dir),
+            )  # fmt: skip
+
+
 def _idle_left(worker: Worker, settings: WorkerSettings, runtime: Runtime) -> float | None:
-    """Seconds after which it has to be seen whether the worker was idle for long enough; None: never."""
+    """Seconds after which it has to be seen whether the worker was idle for long enough, or its server away; None:
+    never. Neither counts for the other."""
     attempts, bound = worker.attempts, settings.idle_timeout_sec
     if bound is None or attempts.draining:
         return None
-    return bound if attempts.table else attempts.busy_at + bound - runtime.clock.elapsed()
+    if attempts.table:
+        return bound
+    if not worker.connection.online:
+        bound = _away_most(bound, settings)
+    return max(attempts.busy_at, attempts.turned_at) + bound - runtime.clock.elapsed()
+
+
+def _away_most(bound: float, settings: WorkerSettings) -> float:
+    """For how long its server may be away: a connection takes its time."""
+    return max(bound, settings.connect_timeout_sec)
+
+
+def _unreachable(worker: Worker, settings: WorkerSettings) -> CmdexecError:
+    """What to say at the end of a worker that nobody could give a job."""
+    why = worker.connection.why
+    seconds = _away_most(settings.idle_timeout_sec or 0.0, settings)
+    reason = why.message if why is not None else "Nothing has answered yet."
+    return Unavailable(
+        "server_away", f"Idle, and without its server for {seconds:g} s, this worker ends. {reason}",
+        mend=why.mend if why is not None else None,
+    )  # fmt: skip
