@@ -10,6 +10,9 @@ from cmdexec.model.parts import memory
 
 _NAMED_MAX = 3
 
+DRAINED = "drained"
+"""As the detail of AWAY: nor would they take jobs if they were there."""
+
 
 class Cause(StrEnum):
     """What a job waits for."""
@@ -37,7 +40,7 @@ class Why(msgspec.Struct, frozen=True):
     needs    what it needs
     workers  those that it is about, by name: that match, drain, declined it, or have it; of NO_MATCH the nearest
     misses   of NO_MATCH: what the nearest lacks
-    detail   of ROOM what is free, of TIME when, of RETRY what became of the run before
+    detail   of ROOM what is free, of TIME when, of RETRY what became of the run before, of AWAY whether they drain too
     seconds  of RETRY how long still, of SILENT for how long
     run, runs  of RETRY which run comes next, of how many
     before   of BUSY and ROOM: how many that need the same go first; None: not known
@@ -157,20 +160,24 @@ _SENTENCES: dict[Cause, Callable[[Why], str]] = {
     Cause.RETRY: _retry,
     Cause.STOPPING: lambda _: "the server is stopping; it goes on when the server is back",
     Cause.NO_WORKER: lambda _: "no worker is connected",
-    Cause.AWAY: lambda why: f"no connected worker matches; {_named(why.workers)}, which {_is(why, 'does', 'do')},"
-    f" {_is(why, 'is', 'are')} not connected",
+    Cause.AWAY: lambda why: (
+        f"no connected worker matches; {_named(why.workers)}, which {_is(why, 'does', 'do')},"
+        f" {_is(why, 'is', 'are')} not connected"
+        f"{_is(why, ' and is draining', ' and are draining') if why.detail == DRAINED else ''}"
+    ),
     Cause.DRAINING: lambda why: f"{_that_match(why)} {_is(why, 'is', 'are')} draining",
     Cause.NO_MATCH: _no_match,
     Cause.DECLINED: lambda why: f"declined by {_named(why.workers)}; no other worker matches",
     Cause.SILENT: lambda why: f"{_that_match(why)} {_is(why, 'has', 'have')} been silent for {_seconds(why.seconds)}",
     Cause.BUSY: lambda why: f"{_that_match(why)} {_is(why, 'is', 'are')} busy{_queue(why)}",
-    Cause.ROOM: lambda why: f"{_that_match(why)} {_is(why, 'has', 'have')} too little free now: {why.detail}"
-    f"{_queue(why)}",
+    Cause.ROOM: lambda why: (
+        f"{_that_match(why)} {_is(why, 'has', 'have')} too little free now: {why.detail}{_queue(why)}"
+    ),
     Cause.SOON: lambda _: "a worker has room for it and is about to get it",
     Cause.ASKS: lambda _: "a worker has room for it and gets it when it asks for jobs again",
-    Cause.NEXT: lambda why: f"room on worker {_named(why.workers)}: {why.detail}"
-    if why.detail
-    else f"next on worker {_named(why.workers)}",
+    Cause.NEXT: lambda why: (
+        f"room on worker {_named(why.workers)}: {why.detail}" if why.detail else f"next on worker {_named(why.workers)}"
+    ),
     Cause.UNKNOWN: lambda why: f"news of worker {_named(why.workers)}, which is silent",
 }
 
@@ -209,7 +216,10 @@ def _mend_busy(why: Why) -> str:
 _MENDS: dict[Cause, Callable[[Why], str]] = {
     Cause.TIME: lambda _: "Cancel it and submit it without `runAt` to run it now.",
     Cause.NO_WORKER: lambda why: f"Start {_add(why).removeprefix('add ')}.",
-    Cause.AWAY: lambda why: f"Start {_named(why.workers)} again, or {_add(why)}.",
+    Cause.AWAY: lambda why: (
+        f"Start {_named(why.workers)} again"
+        f"{_is(why, ' and let it take jobs', ' and let them take jobs') if why.detail == DRAINED else ''}, or {_add(why)}."
+    ),
     Cause.DRAINING: lambda why: f"Let {_named(why.workers)} take jobs again, or {_add(why)}.",
     Cause.NO_MATCH: _mend_no_match,
     Cause.DECLINED: lambda why: f"Change what the owner of {_named(why.workers)} allows, or {_add(why)}.",

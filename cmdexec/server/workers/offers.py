@@ -19,18 +19,20 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A worker, what a job calls it that it declined, and what it has of what jobs may need."""
+    """A worker, what a job calls it that it declined, and what it has of what jobs may need. `drains`: it takes no jobs
+    for now."""
 
     worker_id: str
     known_as: str
     machine: Machine
     called: str
+    drains: bool
 
 
 class Offers:
-    """The workers that may be given jobs: those connected that do not drain, and those that are away for a while, which
-    are neither lost nor revoked. Who is away has to be looked up before they are asked for; who only wants to say what
-    is known takes what was looked up last, and those who left since."""
+    """The workers that run jobs, or may again: those that are connected, and those that are away, for however long,
+    unless they were revoked. Who is away has to be looked up before they are asked for; who only wants to say what is
+    known takes what was looked up last, and those who left since."""
 
     def __init__(self, members: Mapping[str, Member], workers: Workers, clock: Clock) -> None:
         self._members = members
@@ -62,13 +64,15 @@ class Offers:
             await self.look()
 
     def left(self, member: Member, *, for_good: bool) -> None:
-        """It is away now, or gone `for_good`; whether it is lost meanwhile is to be looked up."""
+        """It is away now, or gone `for_good`."""
         self._until = -inf
-        if member.takes and not for_good:
+        if for_good:
+            self._away.pop(member.worker_id, None)
+        elif member.register.executors:
             self._away[member.worker_id] = _offer(member)
 
     def others(self, job: Job, but: str) -> bool:
-        """Whether a worker other than that one might run the job."""
+        """Whether a worker other than that one might run the job, now or when it takes jobs again."""
         needs = needs_of(job.spec)
         return any(
             offer.worker_id != but and offer.known_as not in job.avoid and matches(needs, offer.machine)
@@ -84,16 +88,17 @@ class Offers:
         after = ""
         while page := await self._workers.all(after, _PAGE):
             for row in page:
-                if row.executors and not (row.lost or row.revoked or row.given.draining):
-                    yield Offer(row.worker_id, known_as(row.worker_id, registered(row)), machine_of(row), row.called)
+                if row.executors and not row.revoked:
+                    known, drains = known_as(row.worker_id, registered(row)), row.given.draining
+                    yield Offer(row.worker_id, known, machine_of(row), row.called, drains)
             after = page[-1].worker_id
 
     def _all(self) -> Iterator[Offer]:
         for member in self._members.values():
-            if member.takes:
+            if member.register.executors:
                 yield _offer(member)
         yield from self.away()
 
 
 def _offer(member: Member) -> Offer:
-    return Offer(member.worker_id, member.holder.avoided_as, member.machine, member.called)
+    return Offer(member.worker_id, member.holder.avoided_as, member.machine, member.called, not member.takes)

@@ -10,7 +10,7 @@ from cmdexec.model.job import Job, Status
 from cmdexec.model.matching import Machine, Needs, distance, matches, misses, needs_of
 from cmdexec.model.parts import Part
 from cmdexec.model.sentences import sentence
-from cmdexec.model.waiting import Cause, Why
+from cmdexec.model.waiting import DRAINED, Cause, Why
 from cmdexec.server.workers.desk import Desk
 from cmdexec.server.workers.member import Member
 from cmdexec.store.contract.classes import Classes
@@ -157,7 +157,9 @@ class Waits:
         if not members and not away:
             return Why(Cause.NO_WORKER, needs)
         if away:
-            return Why(Cause.AWAY, needs, tuple(sorted(offer.called for offer in away)))
+            ready = [offer for offer in away if not offer.drains]
+            names = tuple(sorted(offer.called for offer in ready or away))
+            return Why(Cause.AWAY, needs, names, detail="" if ready else DRAINED)
         if matching:
             return Why(Cause.DECLINED, needs, _names(matching))
         return _nearest(needs, [(member.called, member.machine) for member in members])

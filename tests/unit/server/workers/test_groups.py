@@ -133,3 +133,17 @@ async def test_news_that_come_while_it_is_counted_what_is_left_are_not_lost(fres
     await classes.look()
     choices, _ = classes.choices(taker({"gpu": "t4"}), 8)
     assert {one.needs for one in choices if one.jobs != 0} == set(fresh)
+
+
+async def test_a_claim_that_was_begun_before_the_last_news_of_a_class_says_nothing_of_what_came_since() -> None:
+    store = Rows()
+    classes, worker = Classes(store), taker({})
+    store.put(NOTHING, 1)
+    await classes.look()
+    begun = classes.announced
+    classes.news([""])
+    await classes.look()
+    classes.drained([""], worker, begun, all_of_it=True)
+    assert [one.klass for one in classes.choices(worker, 8)[0]] == [""]
+    classes.drained([""], worker, classes.announced, all_of_it=True)
+    assert classes.choices(worker, 8)[0] == []

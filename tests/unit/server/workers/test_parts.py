@@ -121,28 +121,51 @@ async def test_nor_does_one_that_polls(server: Core) -> None:
     assert (await server.job(parted.job_id)).status is Status.QUEUED
 
 
-@pytest.mark.parametrize("why", ["drains", "no executor", "revoked", "lost", "drained"])
-async def test_one_that_takes_no_jobs_is_no_other_that_might_take_it(server: Core, why: str) -> None:
-    large = await ready(server, "large", cpu=4.0, executors=() if why == "no executor" else ("process",))
+async def declined_by_small(server: Core, large: Worker) -> Job:
+    """A job that both match, of which the other one is not given."""
     small = await ready(server, "small")
-    if why == "drains":
-        await large.ask("heartbeat", Heartbeat(jobs=(), draining=True))
-    elif why == "drained":
-        await server.reads.workers.change("large", draining=True)
-        await server.presence.changed("large")
-    elif why == "revoked":
-        assert await server.presence.revoke("large", "ann") is not None
-    elif why == "lost":
-        large.leave()
-        server.clock.go_on(100)
-        assert await server.reads.workers.mark_lost("large", "s-large", 60)
-        await server.presence.said.heard("small")
-    (job,) = await server.submit(1, cpu=0.5)
+    job = await one(server, cpu=0.5)
     await given_out(server)
     assert (got(large), got(small)) == ([], [job.job_id])
     await small.release(job.job_id, 1, "declined", "not here")
-    ended = await server.job(job.job_id)
+    return await server.job(job.job_id)
+
+
+@pytest.mark.parametrize("why", ["no executor", "revoked"])
+async def test_one_that_never_takes_jobs_is_no_other_that_might_take_it(server: Core, why: str) -> None:
+    large = await ready(server, "large", cpu=4.0, executors=() if why == "no executor" else ("process",))
+    if why == "revoked":
+        assert await server.presence.revoke("large", "ann") is not None
+    ended = await declined_by_small(server, large)
     assert (ended.status, ended.reason) == (Status.FAILED, Reason.REJECTED)
+
+
+_AWAY = "no connected worker matches; large, which does, is not connected"
+_DRAINS = "the one worker that has 0.5 cores, large, is draining"
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [("drains", _DRAINS), ("drained", _DRAINS), ("lost", _AWAY), ("drained and lost", f"{_AWAY} and is draining")],
+)
+async def test_what_was_declined_waits_for_one_that_takes_none_now(server: Core, why: str, words: str) -> None:
+    large = await ready(server, "large", cpu=4.0)
+    if why == "drains":
+        await large.ask("heartbeat", Heartbeat(jobs=(), draining=True))
+    if why.startswith("drained"):
+        await server.reads.workers.change("large", draining=True)
+        await server.presence.changed("large")
+    if why.endswith("lost"):
+        large.leave()
+        server.clock.go_on(100)
+        assert await server.reads.workers.mark_lost("large", "s-large", 60)
+    job = await declined_by_small(server, large)
+    assert job.status is Status.QUEUED
+    assert await waits_for(server, job) == words
+    if why == "lost":
+        large = await ready(server, "large", cpu=4.0)
+        await given_out(server)
+        assert got(large) == [job.job_id]
 
 
 async def test_one_that_is_away_for_a_while_is_waited_for(server: Core) -> None:
