@@ -30,6 +30,7 @@ class ServerSettings:
     port: int
     ws_port: int | None
     behind_tls_proxy: bool
+    trusted_proxies: int
     insecure_http: bool
     allowed_hosts: tuple[str, ...]
     jwt_secret: str | None = field(repr=False)

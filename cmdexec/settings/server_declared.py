@@ -29,6 +29,12 @@ SERVER: tuple[Setting, ...] = (
         _HERE, flag="--behind-tls-proxy",
     ),
     Setting(
+        "TRUSTED_PROXIES", Kind.INTEGER, 1,
+        "How many proxies a request goes through where one ends TLS. Each must add whom it was asked by to"
+        " X-Forwarded-For; failed logins are counted by the place that is so named, and by no place where none is.",
+        _HERE, minimum=1, maximum=10,
+    ),
+    Setting(
         "INSECURE_HTTP", Kind.BOOLEAN, False, "Other hosts may connect without TLS: passwords and tokens go in clear.",
         _HERE, flag="--insecure-http",
     ),
@@ -187,9 +193,9 @@ SERVER: tuple[Setting, ...] = (
         _HERE, minimum=1, maximum=1_000_000,
     ),
     Setting(
-        "LIST_SCAN_BYTES", Kind.INTEGER, 32 * MIB,
+        "LIST_SCAN_BYTES", Kind.SIZE, 32 * MIB,
         "How much of what is stored of jobs is read for one page of a list; then it is given as it is.",
-        _HERE, unit="bytes", minimum=1, maximum=GIB,
+        _HERE, unit="bytes", minimum=KIB, maximum=GIB,
     ),
     Setting(
         "LIST_NEWEST_JOBS", Kind.INTEGER, 10_000,

@@ -19,6 +19,7 @@ from cmdexec.server.edge.bearer import Bearer
 from cmdexec.server.edge.bodies import Bodies, Room
 from cmdexec.server.edge.browser import with_cookie, with_proven_cookie
 from cmdexec.server.edge.hosts import Hosts, check_origin
+from cmdexec.server.edge.source import Sources
 from cmdexec.server.edge.static import Site
 from cmdexec.server.perform import Asked, Perform, Presented, refusal
 
@@ -76,7 +77,7 @@ class Rest:
 
     def __init__(
         self, *, perform: Perform, bearer: Bearer, hosts: Hosts, answers: Answers, serve_socket: ServeSocket,
-        bodies: Bodies, site: Site | None,
+        bodies: Bodies, site: Site | None, sources: Sources,
     ) -> None:  # fmt: skip
         self._perform = perform
         self._bearer = bearer
@@ -85,6 +86,7 @@ class Rest:
         self._serve_socket = serve_socket
         self._bodies = bodies
         self._site = site
+        self._sources = sources
         self._paths = _Paths()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -168,7 +170,7 @@ class Rest:
             body = await self._bodies.read(request, operation.max_body, room, known=has_credential)
         return Asked(
             fields, list(request.query.items()), body, request.headers.get(hdrs.CONTENT_TYPE, ""),
-            request.headers, request.remote or "", request.method == "HEAD", partial(disconnected, request),
+            request.headers, self._sources.of(request), request.method == "HEAD", partial(disconnected, request),
         )  # fmt: skip
 
 
