@@ -14,7 +14,9 @@ from cmdexec.server.identity.workers import hash_of
 from cmdexec.store.contract.identity import CredentialRow, JoinTokenRow, JoinTokens
 
 _MEND = "Have a new one made: cmdexec join-token create."
-_REVOKED_MEND = "To have this machine join again: cmdexec worker --rejoin --join TOKEN, with a new token."
+_REVOKED_MEND = (
+    "To have this machine join again: `cmdexec worker --headless --allow-host --rejoin --join TOKEN`, with a new token."
+)
 
 PREFIX = "cj_"
 _LENGTH = len(PREFIX) + 43
