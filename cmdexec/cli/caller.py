@@ -53,9 +53,10 @@ class Caller:
         async def with_client() -> T:
             where = partial(self._find, find)
             async with Client(where, settings=self.settings, runtime=self.runtime, notice=_waiting) as client:
-                if not says_for_whom:
-                    return await work(client)
-                return await _with_words(work, client)
+                try:
+                    return await (_with_words(work, client) if says_for_whom else work(client))
+                except Refused as wrong:
+                    raise await self._with_whom(wrong, client) from wrong
 
         try:
             return asyncio.run(with_client())
@@ -68,6 +69,17 @@ class Caller:
                 raise
             message = f"Your server, which was at {self.access.url}, does not answer."
             raise Unavailable(wrong.code, message, mend=_STARTED_AGAIN) from wrong
+
+    async def _with_whom(self, wrong: Refused, client: "Client") -> Refused:
+        """A refusal of what one may not do, with who one is: logins and tokens are easily mistaken for each other."""
+        if wrong.code != "forbidden" or self.access is None or not client.answers:
+            return wrong
+        try:
+            me = (await client.me()).user
+        except CmdexecError:
+            return wrong
+        who = f"You are {me.email} ({me.role}) at {self.access.url} (`cmdexec whoami`)."
+        return Refused(wrong.code, wrong.message, field=wrong.field, mend=" ".join(filter(None, (wrong.mend, who))))
 
     def _find(self, find: "Callable[[], Access] | None") -> "Access":
         from cmdexec.client import find_access

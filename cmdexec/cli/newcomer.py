@@ -48,7 +48,8 @@ def _situation(settings: ClientSettings) -> tuple[str, list[Step]]:
     if url is not None and settings.token is not None:
         return f"SERVER_URL names the server at {url}.", [_RUN, _JOBS, _HELP]
     if kept is not None and url in (None, kept.url):
-        return f"You are logged in to {kept.url} as {kept.email}.", [_RUN, _JOBS, _WORKERS, _HELP]
+        role = f" ({kept.role})" if kept.role else ""
+        return f"You are logged in to {kept.url} as {kept.email}{role}.", _steps_of(kept.role)
     if url is not None and (running is None or running.url != url):
         log_in = (f"cmdexec login --server {url}", "log in to it")
         return f"SERVER_URL names the server at {url}, for which there is no token.", [log_in, _HELP]
@@ -61,6 +62,13 @@ def _situation(settings: ClientSettings) -> tuple[str, list[Step]]:
         f"Your server was at {running.url} and does not answer: it has lost nothing, start it anew.",
         [(f"cmdexec serve --with-worker{data}", "start it again"), _ONE, _HELP],
     )
+
+
+def _steps_of(role: str) -> list[Step]:
+    """What somebody of that role may do."""
+    if role == "viewer":
+        return [_JOBS, _WORKERS, _HELP]
+    return [_RUN, _JOBS, _JOIN if role == "admin" else _WORKERS, _HELP]
 
 
 def _usual() -> Path:

@@ -104,8 +104,13 @@ async def test_a_worker_is_named_by_name_id_or_the_beginning_of_one(
     assert (f'"workerId":"{found}"' in said.out) if code == 0 else found in said.err
 
 
-async def test_a_refusal_of_the_server_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+async def test_a_refusal_says_as_whom_one_was_refused(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     refused = Refusal(403, "forbidden", "This needs the permission to run jobs.", "Ask an admin.")
-    async with shown(**{"POST /api/jobs/cancel": refused}).up(monkeypatch) as server:
+    told = "cmdexec: This needs the permission to run jobs. Ask an admin."
+    async with shown(**{"POST /api/jobs/cancel": refused, "GET /api/auth/me": ME}).up(monkeypatch) as server:
         assert await server.run("cancel", JOB_ID) == 1
-    assert capsys.readouterr().err == "cmdexec: This needs the permission to run jobs. Ask an admin.\n"
+        who = f" You are ada@example.com (operator) at {server.url} (`cmdexec whoami`)."
+        assert capsys.readouterr().err == f"{told}{who}\n"
+        del server.routes["GET /api/auth/me"]
+        assert await server.run("cancel", JOB_ID) == 1
+    assert capsys.readouterr().err == f"{told}\n"

@@ -62,6 +62,21 @@ async def test_with_a_server_that_runs(leave: Leave) -> None:
     assert "--with-worker" not in said
 
 
+@pytest.mark.parametrize(
+    ("role", "offered", "never"),
+    [("viewer", "cmdexec workers", "cmdexec run --"), ("operator", "cmdexec run", "join-token"),
+     ("admin", "cmdexec join-token create", "--with-worker")],
+)  # fmt: skip
+def test_a_login_is_offered_what_its_role_may_do(role: str, offered: str, never: str, home: Path) -> None:
+    until = "2999-01-01T00:00:00.000Z"
+    login = Login("https://a.example", "t", "ada@example.com", role, until)
+    keep_login(home / ".config" / "cmdexec" / "login.json", login)
+    said = "\n".join(next_steps())
+    assert f"as ada@example.com ({role})" in said
+    assert offered in said
+    assert never not in said
+
+
 def test_with_a_server_that_was_killed(leave: Leave) -> None:
     leave("http://127.0.0.1:9")
     said = "\n".join(next_steps())
