@@ -30,7 +30,8 @@ seconds. With `--json` it is what the API has: one object on one line, and for l
 them. Colour is for terminals, unless NO_COLOR is set or TERM is `dumb`; CLICOLOR_FORCE=1 has it everywhere.
 
 **Names.** A job is named by its id, by the beginning of it if no other begins so (as much as `cmdexec jobs` shows is
-enough), by the end of it if it is a new one, or as `last`: the newest of one's own. A worker is named by its name, its id, or the beginning of one.
+enough), by the end of it if it is a new one, or as `last`: the newest of one's own. A worker is named by its name, its
+id, or the beginning of one.
 
 ## Options of every command that calls a server
 

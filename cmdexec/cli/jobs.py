@@ -87,7 +87,7 @@ def jobs(
         _print(caller, rows, names)
     if on_terminal() and not rows:
         tell("There are no such jobs." if query != JobsQuery() or worker else "There are no jobs yet.")
-    elif on_terminal() and more:
+    elif more:
         tell(f"There are more; `--limit {min(limit * 10, _LIMIT_MOST)}` shows them.")
 
 

@@ -8,6 +8,7 @@ import click
 from cmdexec.cli.caller import Caller, calls_server, json_option
 from cmdexec.cli.exits import OK
 from cmdexec.cli.outcome import NOBODY_READS
+from cmdexec.cli.printed import unwritten
 from cmdexec.cli.told import tell
 from cmdexec.settings.declare import Kind, Setting
 from cmdexec.settings.parse import parse, wanted
@@ -85,12 +86,17 @@ class _Printing:
         self._as_json = as_json
 
     async def piece(self, stream: str, offset: int, data: bytes) -> None:
-        """Returns when it is written. Raises OSError: BrokenPipeError when nobody reads it."""
+        """Returns when it is written. Raises BrokenPipeError when nobody reads it, and click's ClickException."""
         if self._as_json:
             import msgspec
 
             data = msgspec.json.encode({"stream": stream, "offset": offset, "data": data}) + b"\n"
-        await self._printer.write(stream if self._apart else "stdout", data)
+        try:
+            await self._printer.write(stream if self._apart else "stdout", data)
+        except BrokenPipeError:
+            raise
+        except OSError as wrong:
+            raise unwritten(wrong) from wrong
 
 
 async def _followed(

@@ -7,7 +7,7 @@ from importlib import import_module
 import click
 
 from cmdexec.cli.groups import no_such
-from cmdexec.cli.outcome import CANCELLED, OWN_FAILURE
+from cmdexec.cli.outcome import CANCELLED, NOBODY_READS, OWN_FAILURE
 from cmdexec.cli.told import tell, tell_error
 from cmdexec.errors import CmdexecError, Refused
 from cmdexec.version import __version__
@@ -114,6 +114,8 @@ def command_line(arguments: Sequence[str]) -> int:
         return failed
     except (click.Abort, KeyboardInterrupt):
         return CANCELLED
+    except SystemExit:  # which click raises where nobody reads what it prints
+        return NOBODY_READS
     except CmdexecError as wrong:
         tell_error(wrong)
         return failed
@@ -134,7 +136,8 @@ def _takes_output() -> bool:
 
 
 def _sentence(text: str) -> str:
-    """The library's messages for people, some of which end without a full stop."""
+    """The library's messages for people, some of which are lists, or end without a full stop."""
+    text = text.replace("\n\t", " ")
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 

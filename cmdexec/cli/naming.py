@@ -25,7 +25,8 @@ _HOW = f"Write an id, as much of one as `cmdexec jobs` shows, or `{LAST}` for th
 async def find_job(client: "Client", name: str) -> str:
     """The id of the job that `name` means: an id, the beginning or the end of one that no other job has, or `last`.
 
-    Ends are known of the newest jobs alone, since the server looks for them there (`JobsQuery.q`). A whole id is not looked up. Raises Refused("not_found" | "bad_request").
+    Ends are known of the newest jobs alone, since the server looks for them there (`JobsQuery.q`). A whole id is not
+    looked up. Raises Refused("not_found" | "bad_request").
     """
     wanted = name.strip().lower()
     if is_id(wanted):

@@ -38,6 +38,11 @@ def print_json(*values: Any) -> None:
     _write(b"".join(encoder.encode(value) + b"\n" for value in values))
 
 
+def unwritten(wrong: OSError) -> click.ClickException:
+    """What to say of standard output that cannot be written, other than that nobody reads it."""
+    return click.ClickException(f"Standard output cannot be written: {wrong.strerror}.")
+
+
 def _write(data: bytes) -> None:
     try:
         sys.stdout.buffer.write(data)

@@ -9,8 +9,8 @@ from cmdexec.cli.caller import LINES_JSON, Caller, calls_server, json_option
 from cmdexec.cli.exits import FAILED, OK
 from cmdexec.cli.job_options import JobOptions, job_options
 from cmdexec.cli.outcome import NOBODY_READS
-from cmdexec.cli.printed import print_json, print_lines
-from cmdexec.cli.told import tell_error
+from cmdexec.cli.printed import print_json, print_lines, unwritten
+from cmdexec.cli.told import tell, tell_error
 from cmdexec.errors import CmdexecError, Unavailable
 
 if TYPE_CHECKING:
@@ -96,6 +96,10 @@ def _submit_file(caller: Caller, file: str, key: str | None, as_json: bool) -> i
     except BrokenPipeError:
         batches.tell_how_far(sure=True)
         return NOBODY_READS
+    except OSError as wrong:
+        tell(unwritten(wrong).message)
+        batches.tell_how_far(sure=True)
+        return FAILED
     except CmdexecError as wrong:
         tell_error(wrong)
         batches.tell_how_far(sure=not isinstance(wrong, Unavailable))

@@ -238,9 +238,10 @@ def revoke(caller: Caller, name: str, yes: bool, as_json: bool) -> None:
     worker = caller.call(find)
     if not yes:
         from cmdexec.cli.confirmed import confirm
+        from cmdexec.cli.worded import counted
 
         running = sum(job.status == "running" for job in worker.jobs)
-        confirm(f"Shut out worker {worker.name} ({worker.worker_id}), which runs {running} jobs, for good?")
+        confirm(f"Shut out worker {worker.name} ({worker.worker_id}), which runs {counted(running, 'job')}, for good?")
 
     async def shut_out(client: "Client") -> "WorkerView":
         return await client.revoke_worker(worker.worker_id)

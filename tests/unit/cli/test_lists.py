@@ -1,13 +1,16 @@
 """Lists and changes of jobs, workers, join tokens and users: what is asked of the server, and what is printed."""
 
 import asyncio
+import io
 import json
+import sys
 
 import pytest
 
 from cmdexec.cli import printed
 from cmdexec.protocol.accounts import JoinTokenView, UserRowView
 from cmdexec.protocol.listing import JobsPage
+from cmdexec.protocol.requests import RunningView
 from tests.support.answers import USER, Answers, Asked, Refusal, page, row, worker
 from tests.support.scripted import JOB_ID
 from tests.support.waiting import becomes
@@ -77,7 +80,9 @@ async def test_a_long_list_comes_page_by_page(monkeypatch: pytest.MonkeyPatch, c
         assert await server.run("jobs", "-q", "--limit", "1200") == 0
     assert [one.query["limit"] for one in server.asked] == ["1000", "200"]
     assert server.asked[1].query["cursor"] == "next-page"
-    assert capsys.readouterr().out.split() == ids[:1200]
+    said = capsys.readouterr()
+    assert said.out.split() == ids[:1200]
+    assert said.err == "cmdexec: There are more; `--limit 12000` shows them.\n", "a script has to learn of it too"
 
 
 async def test_with_json_each_is_an_object_on_a_line(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
@@ -149,6 +154,21 @@ async def test_a_worker_is_not_shut_out_without_a_yes(monkeypatch: pytest.Monkey
         assert [one.method for one in server.asked] == ["GET"]
         assert await server.run("workers", "revoke", "--yes", "w1") == 0
         assert server.asked[-1].method == "DELETE"
+
+
+async def test_a_no_is_told_and_changes_nothing(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    class Person(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Person("n\n"))
+    job = RunningView(job_id=JOB_ID, attempt=1, status="running")
+    async with Answers({"GET /api/workers/list": {"workers": [worker(jobs=(job,))]}}).up(monkeypatch) as server:
+        assert await server.run("workers", "revoke", "w1") == 1
+        assert [one.method for one in server.asked] == ["GET"]
+    said = capsys.readouterr()
+    assert "which runs 1 job, for good?" in said.out + said.err
+    assert said.err.endswith("cmdexec: Nothing was done.\n")
 
 
 async def test_a_join_token_and_what_to_type_with_it(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:

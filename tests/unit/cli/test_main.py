@@ -53,6 +53,7 @@ def test_every_setting_with_a_flag_is_an_option(side: str, command: str) -> None
         (["run", "--image", "alpine", "--", "true"], 125, "--image: Jobs in containers are not provided yet."),
         (["jobs", "--match", "\udcff"], 2, "Write up to 200 characters of UTF-8 text."),
         (["workers", "--server", "http://a", "drain", "w"], 2, "Write the options behind `drain`"),
+        (["completion"], 2, "Choose from: bash, zsh, fish"),
         (["doctor"], 1, "The command `doctor` is not provided yet. There are: run, attach, "),
         (["worker"], 1, "cmdexec worker --headless"),
         (["worker", "--headless", "--slots", "none"], 1, "SLOTS (from the command line)"),

@@ -1,6 +1,7 @@
 """Standard streams that are closed, or take nothing: told in a sentence, and never a job that runs on unattended."""
 
 import asyncio
+import os
 import shlex
 import subprocess
 import sys
@@ -9,8 +10,9 @@ from typing import Literal
 
 import pytest
 
+from tests.support.answers import Answers
 from tests.support.plays import Plays, end, output, until_cancelled
-from tests.support.scripted import TOKEN
+from tests.support.scripted import JOB_ID, TOKEN
 from tests.support.system import clean_environment
 
 FULL = "cmdexec: Standard output cannot be written: No space left on device.\n"
@@ -30,6 +32,26 @@ def test_a_full_disk_is_told(tmp_path: Path, words: str) -> None:
     done = shell(f"cmdexec {words} >/dev/full", tmp_path)
     assert done.stderr == FULL
     assert done.returncode == (125 if words.startswith("run") else 1)
+
+
+async def test_a_full_disk_is_told_of_a_jobs_output_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Answers({f"GET /api/jobs/{JOB_ID}/output": b"x" * 100}).up(monkeypatch) as server:
+        given = {"SERVER_URL": server.url, "CMDEXEC_TOKEN": TOKEN}
+        done = await asyncio.to_thread(shell, f"cmdexec logs {JOB_ID} >/dev/full", tmp_path, **given)
+    assert (done.returncode, done.stderr) == (1, FULL)
+
+
+@pytest.mark.parametrize("words", ["--help", "run --help", "", "completion bash"])
+def test_that_nobody_reads_is_told_by_the_code(tmp_path: Path, words: str) -> None:
+    """As of SIGPIPE; the other end of the pipe is closed before anything is written."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as nobody:
+        done = subprocess.run(
+            [sys.executable, "-m", "cmdexec", *words.split()], env=clean_environment(HOME=str(tmp_path)),
+            stdin=subprocess.DEVNULL, stdout=nobody, stderr=subprocess.PIPE, timeout=30, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 @pytest.mark.parametrize("words", ["--version", "--help", ""])
