@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Request, expect
+from playwright.sync_api import Request, Route, expect
 
 from tests.browser.conftest import LogIn
 from tests.support.server import Running
@@ -22,13 +22,16 @@ def test_all_that_is_filled_in_is_asked_for_and_copied_for_the_command_line(
     page.get_by_label("Command", exact=True).fill("echo\na b\n$HOME")
     page.get_by_label("CPU cores").fill("0.5")
     page.get_by_label("Memory").fill("64 MB")
-    page.get_by_label("Labels of the worker").fill("no=such\nthing=here")
+    page.get_by_label("Labels of the worker").fill("no = such \nthing=here")
     page.get_by_label("How many times").fill("2")
     page.get_by_label("Only for").fill("timeout, exit:75")
     page.get_by_label("Run it again elsewhere").check()
-    page.get_by_text("Environment · end it after").click()
+    page.get_by_text("Environment and times").click()
     page.get_by_label("Environment").fill("A=1\nB=x=y")
     page.get_by_label("End it after").fill("10 min")
+    page.get_by_label("Time to end itself").fill("3 s")
+    page.get_by_label("Not before").fill("2099-01-31 18:00Z")
+    page.get_by_label("Give up after waiting").fill("2 h")
     page.get_by_text("Name, tags, priority").click()
     page.get_by_label("Name", exact=False).last.fill("whole form")
     page.get_by_label("Tags").fill("ci, nightly")
@@ -41,6 +44,7 @@ def test_all_that_is_filled_in_is_asked_for_and_copied_for_the_command_line(
     assert (job["maxRetries"], job["retryOn"], job["onLost"]) == (2, ["timeout", "exit:75"], "requeue")
     assert (job["name"], job["tags"], job["env"]) == ("whole form", ["ci", "nightly"], {"A": "1", "B": "x=y"})
     assert job["labels"] == {"no": "such", "thing": "here"}
+    assert (job["killGraceSec"], job["runAt"], job["ttlSec"]) == (3, "2099-01-31T18:00:00.000Z", 7200)
     again = by_command_line(page.evaluate(AS_CLI, job), run, tmp_path)
     same = set(job) - {"jobId", "createdAt", "queuedAt", "history", "waitingFor", "waitingMend", "owner", "stdinBytes"}
     assert {name: again[name] for name in same} == {name: job[name] for name in same}
@@ -82,6 +86,10 @@ def test_faults_stand_at_their_fields_and_take_the_focus(log_in: LogIn) -> None:
     expect(page.get_by_label("Memory")).to_be_focused()
     expect(page.get_by_label("Memory")).to_have_attribute("aria-invalid", "true")
     page.get_by_label("Memory").fill("")
+    page.get_by_label("How many times").fill("1-2")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_label("How many times")).to_be_focused()
+    page.get_by_label("How many times").fill("1")
     tab.excuse("422")
     page.get_by_text("Name, tags, priority").click()
     page.get_by_label("Priority").fill("1000")
@@ -102,16 +110,58 @@ def test_a_draft_outlives_a_reload_until_it_is_sent(run: Running, log_in: LogIn)
 
 
 def test_an_older_job_can_be_changed_and_sent_again(run: Running, log_in: LogIn) -> None:
-    asked = {"command": ["echo", "it's"], "env": {"A": "b"}, "name": "older", "tags": ["t"], "maxRetries": 1}
-    old = run.api().create(asked)
+    """With all that it asked for but its input, and over a reload of the page."""
+    asked = {
+        "command": ["echo", "it's"], "env": {"A": "b"}, "name": "older", "tags": ["t"], "maxRetries": 1,
+        "backoff": {"firstSec": 7, "maxSec": 9}, "killGraceSec": 3, "ttlSec": 4000, "maxLost": 7, "onLost": "requeue",
+        "runAt": "2099-01-01T03:00:00.000Z",
+    }  # fmt: skip
+    old = run.api().create(asked | {"stdin": "aGVsbG8="})
     page = log_in("operator", f"/jobs/{old['jobId']}").page
     page.get_by_role("button", name="Edit and rerun").click()
-    expect(page.get_by_label("Command", exact=True)).to_have_value("echo\nit's")
-    page.get_by_label("Command", exact=True).fill("echo\nit is")
+    command = page.get_by_label("Command", exact=True)
+    expect(command).to_have_value("echo\nit's")
+    expect(page.get_by_text("got 5 bytes of input")).to_be_visible()
+    command.fill("echo\nit is")
+    page.reload()
+    expect(command).to_have_value("echo\nit is")
     page.get_by_role("button", name="Run").click()
     page.wait_for_url(lambda url: "/jobs/" in url and old["jobId"] not in url and "/new" not in url)
     new = run.api().job(page.url.rpartition("/")[2])
     assert {name: new[name] for name in asked} == asked | {"command": ["echo", "it is"]}
+    page.goto(f"{run.url}/jobs/new")
+    expect(command).to_have_value("")
+    for job in (old, new):
+        run.api().cancel(job["jobId"])
+
+
+def test_an_answer_that_is_lost_makes_no_second_job(run: Running, log_in: LogIn) -> None:
+    """Neither of a form, also when the page is loaded anew, nor of a job that is run again."""
+    tab = log_in("operator", "/jobs/new")
+    tab.excuse("ERR_FAILED")
+    page = tab.page
+    made: list[str] = []
+
+    def lose(route: Route) -> None:
+        made.append(route.fetch().json()["jobId"])
+        route.abort()
+
+    page.route("**/api/jobs/create", lose, times=1)
+    page.get_by_label("Command", exact=True).fill("echo answered")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_text("The server does not answer.")).to_be_visible()
+    page.reload()
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_url(f"{run.url}/jobs/{made[0]}")
+    run.api().wait_status(made[0], "completed")
+    page.route("**/rerun", lose, times=1)
+    page.get_by_role("button", name="Rerun", exact=True).click()
+    expect(page.get_by_text("The server does not answer.")).to_be_visible()
+    page.get_by_role("button", name="Rerun", exact=True).click()
+    page.wait_for_url(f"{run.url}/jobs/{made[1]}")
+    run.api().wait_status(made[1], "completed")
+    page.get_by_role("button", name="Rerun", exact=True).click()
+    page.wait_for_url(lambda url: not url.endswith((made[0], made[1])))
 
 
 def test_a_second_press_while_the_first_is_under_way_makes_no_second_job(run: Running, log_in: LogIn) -> None:

@@ -1,35 +1,52 @@
 // The new job as it is typed: kept until it is sent, so that nothing typed is lost; then made into what the API takes.
 import { S } from '../strings.js';
-import { mbOf, secondsOf } from '../words/time.js';
+import { lineOf } from '../words/job.js';
+import { exactly, mbOf, secondsOf, timeOf } from '../words/time.js';
 
 /** @typedef {import('../types/api.js').JobView} JobView */
 
 export const EMPTY = {
   kind: 'shell', command: '', name: '', tags: '', cpu: '', ram: '', requires: '', env: '', timeout: '', retries: '0',
-  retryOn: '', onLost: 'hold', priority: '',
+  retryOn: '', backoffFirst: '', backoffMax: '', onLost: 'hold', maxLost: '', priority: '', killGrace: '', runAt: '', ttl: '',
+  stdinBytes: '',
 };
 
 /** @typedef {typeof EMPTY} Draft */
 
-const KEY = 'new job';
+/** Each job that is changed to be run again has a draft of its own. @param {string | null} from its id */
+const keyOf = (from) => (from ? `new job from ${from}` : 'new job');
 
-/** @returns {Draft} what was typed before in this tab */
-export function kept() {
+/** What was typed before in this tab; null: nothing. @param {string | null} from @returns {Draft | null} */
+export function kept(from) {
   try {
-    return { ...EMPTY, ...JSON.parse(sessionStorage.getItem(KEY) ?? '{}') };
+    const text = sessionStorage.getItem(keyOf(from));
+    return text === null ? null : { ...EMPTY, ...JSON.parse(text) };
   } catch {
-    return { ...EMPTY };
+    return null;
   }
 }
 
-/** @param {Draft | null} draft null: it was sent */
-export function keep(draft) {
+/** @param {string | null} from @param {Draft | null} draft null: it was sent */
+export function keep(from, draft) {
   try {
-    if (draft) sessionStorage.setItem(KEY, JSON.stringify(draft));
-    else sessionStorage.removeItem(KEY);
+    if (draft) sessionStorage.setItem(keyOf(from), JSON.stringify(draft));
+    else sessionStorage.removeItem(keyOf(from));
   } catch {
     // Storage may be shut off or full; then a reload loses the draft, and nothing else.
   }
+}
+
+/** @param {number | null} sec */
+const secondsTyped = (sec) => (sec === null ? '' : `${sec} s`);
+
+/** Whether arguments can be written one a line, and read again the same. @param {string[]} command */
+const fitLines = (command) => command.at(-1) !== '' && !command.some((one) => /[\r\n]/.test(one));
+
+/** @param {JobView} job @returns {Pick<Draft, 'kind' | 'command'>} */
+function commandOf({ command }) {
+  if (typeof command === 'string') return { kind: 'shell', command };
+  if (fitLines(command)) return { kind: 'arguments', command: command.join('\n') };
+  return { kind: 'shell', command: lineOf(command) };
 }
 
 /** @param {Record<string, string>} pairs */
@@ -38,19 +55,25 @@ const lines = (pairs) => Object.entries(pairs).map(([name, value]) => `${name}=$
 /** What another job was asked to do, to be changed and sent again. @param {JobView} job @returns {Draft} */
 export function draftOf(job) {
   return {
-    kind: typeof job.command === 'string' ? 'shell' : 'arguments',
-    command: typeof job.command === 'string' ? job.command : job.command.join('\n'),
+    ...commandOf(job),
     name: job.name ?? '',
     tags: job.tags.join(', '),
     cpu: job.cpu === null ? '' : String(job.cpu),
     ram: job.ramMb === null ? '' : `${job.ramMb} MB`,
     requires: lines(job.labels),
     env: lines(job.env),
-    timeout: job.timeoutSec === null ? '' : `${job.timeoutSec} s`,
+    timeout: secondsTyped(job.timeoutSec),
     retries: String(job.maxRetries),
     retryOn: job.retryOn.join(', '),
+    backoffFirst: job.maxRetries ? secondsTyped(job.backoff.firstSec) : '',
+    backoffMax: job.maxRetries ? secondsTyped(job.backoff.maxSec) : '',
     onLost: job.onLost,
+    maxLost: job.onLost === 'requeue' ? String(job.maxLost) : '',
     priority: job.priority ? String(job.priority) : '',
+    killGrace: secondsTyped(job.killGraceSec),
+    runAt: job.runAt && Date.parse(job.runAt) > Date.now() ? exactly(Date.parse(job.runAt)) : '',
+    ttl: secondsTyped(job.ttlSec),
+    stdinBytes: job.stdinBytes ? String(job.stdinBytes) : '',
   };
 }
 
@@ -63,15 +86,21 @@ export class Fault extends Error {
   }
 }
 
-/** `name=value` lines → an object. @param {string} text @param {string} field @param {RegExp} between */
-export function pairsOf(text, field, between = /\r?\n/) {
+/**
+ * `name=value` lines → an object.
+ * @param {string} text
+ * @param {string} field
+ * @param {{ trimmed?: boolean }} [how] whether blanks round a value count for nothing
+ */
+export function pairsOf(text, field, { trimmed = false } = {}) {
   /** @type {Record<string, string>} */
   const pairs = {};
-  for (const line of text.split(between)) {
+  for (const line of text.split(/\r?\n/)) {
     if (!line.trim()) continue;
     const at = line.indexOf('=');
     if (at < 1) throw new Fault(field, S.notAPair(line.trim()));
-    pairs[line.slice(0, at).trim()] = line.slice(at + 1);
+    const value = line.slice(at + 1);
+    pairs[line.slice(0, at).trim()] = trimmed ? value.trim() : value;
   }
   return pairs;
 }
@@ -79,11 +108,46 @@ export function pairsOf(text, field, between = /\r?\n/) {
 /** @param {string} text */
 const listed = (text) => text.split(',').map((one) => one.trim()).filter(Boolean);
 
+/** Raises Fault. @param {string} text @param {string} field */
+export function numberOf(text, field) {
+  const plain = text.trim().replace('−', '-');
+  if (!/^[-+]?\d+(?:\.\d+)?$/.test(plain)) throw new Fault(field, S.notANumber);
+  return Number(plain);
+}
+
 /** @param {string} text @param {string} field */
-function numberOf(text, field) {
-  const value = Number(text.trim().replace('−', '-'));
-  if (!Number.isFinite(value)) throw new Fault(field, S.notANumber);
+function durationOf(text, field) {
+  const value = secondsOf(text);
+  if (value === null) throw new Fault(field, S.notADuration);
   return value;
+}
+
+/** @param {Draft} draft @param {any} job what ends it, and when it may begin */
+function addTimes(draft, job) {
+  if (draft.timeout.trim()) job.timeoutSec = durationOf(draft.timeout, 'timeoutSec');
+  if (draft.killGrace.trim()) job.killGraceSec = durationOf(draft.killGrace, 'killGraceSec');
+  if (draft.ttl.trim()) job.ttlSec = durationOf(draft.ttl, 'ttlSec');
+  if (!draft.runAt.trim()) return;
+  const at = timeOf(draft.runAt);
+  if (at === null) throw new Fault('runAt', S.notATime);
+  job.runAt = new Date(at).toISOString();
+}
+
+/** @param {Draft} draft @param {any} job how often it is run again, when, and for what */
+function addRetries(draft, job) {
+  const retries = numberOf(draft.retries.trim() || '0', 'maxRetries');
+  if (retries) job.maxRetries = retries;
+  if (draft.retryOn.trim()) job.retryOn = listed(draft.retryOn);
+  const first = draft.backoffFirst.trim();
+  const most = draft.backoffMax.trim();
+  if (first || most) {
+    job.backoff = {};
+    if (first) job.backoff.firstSec = durationOf(first, 'backoff.firstSec');
+    if (most) job.backoff.maxSec = durationOf(most, 'backoff.maxSec');
+  }
+  if (draft.onLost === 'hold') return;
+  job.onLost = draft.onLost;
+  if (draft.maxLost.trim()) job.maxLost = numberOf(draft.maxLost, 'maxLost');
 }
 
 /** What the API takes; raises Fault. @param {Draft} draft @returns {import('../types/api.js').NewJob} */
@@ -100,16 +164,10 @@ export function jobOf(draft) {
     job.ramMb = mbOf(draft.ram);
     if (job.ramMb === null) throw new Fault('ramMb', S.notASize);
   }
-  if (draft.requires.trim()) job.requires = pairsOf(draft.requires, 'requires');
+  if (draft.requires.trim()) job.requires = pairsOf(draft.requires, 'requires', { trimmed: true });
   if (draft.env.trim()) job.env = pairsOf(draft.env, 'env');
-  if (draft.timeout.trim()) {
-    job.timeoutSec = secondsOf(draft.timeout);
-    if (job.timeoutSec === null) throw new Fault('timeoutSec', S.notADuration);
-  }
-  const retries = numberOf(draft.retries || '0', 'maxRetries');
-  if (retries) job.maxRetries = retries;
-  if (draft.retryOn.trim()) job.retryOn = listed(draft.retryOn);
-  if (draft.onLost !== 'hold') job.onLost = draft.onLost;
   if (draft.priority.trim()) job.priority = numberOf(draft.priority, 'priority');
+  addTimes(draft, job);
+  addRetries(draft, job);
   return job;
 }

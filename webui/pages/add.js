@@ -3,7 +3,7 @@ import { html } from '../html.js';
 import { useEffect } from '../vendor/hooks.js';
 import { useSignal } from '../vendor/signals.js';
 import { asApiError, call } from '../data/api.js';
-import { Fault, pairsOf } from '../data/draft.js';
+import { Fault, numberOf, pairsOf } from '../data/draft.js';
 import { mayNot } from '../data/session.js';
 import { workers } from '../data/workers.js';
 import { S } from '../strings.js';
@@ -55,7 +55,7 @@ function Make({ made, onMade }) {
     error.value = null;
     faults.value = {};
     try {
-      const body = { uses: Number(uses.value), expiresSec: Number(lifetime.value), labels: pairsOf(labels.value, 'labels') };
+      const body = { uses: numberOf(uses.value, 'uses'), expiresSec: Number(lifetime.value), labels: pairsOf(labels.value, 'labels', { trimmed: true }) };
       onMade(await call('POST', '/api/join-tokens', body));
     } catch (fault) {
       const field = fault instanceof Fault ? fault.field : asApiError(fault).field.split('.', 1)[0];
@@ -70,7 +70,7 @@ function Make({ made, onMade }) {
     <fieldset>
       <legend>2 · ${S.joinToken}</legend>
       <div class="fields">
-        <${Field} label=${S.uses} type="number" value=${uses.value} error=${faults.value.uses}
+        <${Field} label=${S.uses} number=${true} value=${uses.value} error=${faults.value.uses}
           onInput=${(/** @type {string} */ value) => (uses.value = value)} />
         <${Field} label=${S.goodFor} value=${lifetime.value} options=${S.lifetimes} error=${faults.value.expiresSec}
           onInput=${(/** @type {string} */ value) => (lifetime.value = value)} />

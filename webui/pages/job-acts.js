@@ -1,7 +1,8 @@
 // What can be done with a job. What cannot be done now says why; what may do harm asks first.
 import { html } from '../html.js';
 import { useSignal } from '../vendor/signals.js';
-import { asApiError, call, freshKey } from '../data/api.js';
+import { asApiError, call } from '../data/api.js';
+import { askOnce } from '../data/once.js';
 import { mayNot } from '../data/session.js';
 import { go } from '../router.js';
 import { S } from '../strings.js';
@@ -20,9 +21,9 @@ export function Acts({ job, learn, read }) {
   const rerun = async () => {
     busy.value = true;
     try {
-      const headers = { 'Idempotency-Key': freshKey() };
-      const next = await call('POST', `/api/jobs/${encodeURIComponent(job.jobId)}/rerun`, {}, { headers });
-      go(`/jobs/${/** @type {JobView} */ (next).jobId}`);
+      /** @type {JobView} */
+      const next = await askOnce(`rerun ${job.jobId}`, `/api/jobs/${encodeURIComponent(job.jobId)}/rerun`, {});
+      go(`/jobs/${next.jobId}`);
     } catch (fault) {
       toast(asApiError(fault).text);
     } finally {
@@ -55,7 +56,7 @@ function Cancel({ job, read, onClose }) {
     if (told.outcome === 'too_late') toast(S.tooLate);
     await read();
   };
-  const text = waits(job) ? S.cancelWaits : job.status === 'unknown' ? S.cancelUnknown : S.cancelRuns(job.killGraceSec);
+  const text = waits(job) ? (job.attempts.length ? S.cancelWaitsAgain : S.cancelWaits) : job.status === 'unknown' ? S.cancelUnknown : S.cancelRuns(job.killGraceSec);
   return html`<${Dialog} title=${S.cancelTitle(titleOf(job))} safe=${S.keep} act=${S.doCancel} danger=${true} onAct=${cancel}
     onClose=${onClose}><p>${text}</p><//>`;
 }

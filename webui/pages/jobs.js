@@ -3,7 +3,8 @@ import { html } from '../html.js';
 import { useEffect, useMemo, useRef } from '../vendor/hooks.js';
 import { useSignal } from '../vendor/signals.js';
 import { JobList } from '../data/joblist.js';
-import { asApiError, call, freshKey } from '../data/api.js';
+import { asApiError } from '../data/api.js';
+import { askOnce } from '../data/once.js';
 import { mayNot, me } from '../data/session.js';
 import { workerName, workers } from '../data/workers.js';
 import { go, place, refine } from '../router.js';
@@ -105,7 +106,11 @@ function Filters({ query }) {
     refine({
       status: statuses.includes(status) ? statuses.filter((one) => one !== status) : [...statuses, status],
     });
-  const others = ['reason', 'tag', 'worker', 'to'].flatMap((name) => query.getAll(name).map((value) => ({ name, value })));
+  const isOffered = (/** @type {string} */ name, /** @type {string} */ value) =>
+    (name === 'status' && STATUSES.includes(value)) || (name === 'from' && value in S.ranges);
+  const others = ['status', 'reason', 'tag', 'worker', 'from', 'to']
+    .flatMap((name) => query.getAll(name).map((value) => ({ name, value })))
+    .filter(({ name, value }) => !isOffered(name, value));
   return html`<div class="filters">
     <${Search} value=${query.get('q') ?? ''} />
     <${Field} label=${S.submitted} value=${query.get('from') ?? ''} options=${S.ranges}
@@ -130,7 +135,7 @@ function Search({ value }) {
   const text = useSignal(value);
   const timer = useRef(/** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined));
   useEffect(() => {
-    text.value = value;
+    if (text.peek().trim() !== value.trim()) text.value = value;
   }, [value]);
   useEffect(() => () => clearTimeout(timer.current), []);
   const put = (/** @type {string} */ next) => {
@@ -213,19 +218,24 @@ function Empty({ filtered, list }) {
   const refused = mayNot('run jobs');
   const run = async () => {
     try {
-      const headers = { 'Idempotency-Key': freshKey() };
-      const job = await call('POST', '/api/jobs/create', { command: S.firstCommand }, { headers });
-      go(`/jobs/${/** @type {any} */ (job).jobId}`);
+      /** @type {import('../types/api.js').JobView} */
+      const job = await askOnce('first job', '/api/jobs/create', { command: S.firstCommand });
+      go(`/jobs/${job.jobId}`);
     } catch (fault) {
       error.value = asApiError(fault);
     }
   };
-  const none = workers.value !== null && !workers.value.some((one) => one.state === 'online');
+  const joined = workers.value?.filter((one) => one.state !== 'revoked');
+  const none = joined !== undefined && !joined.some((one) => one.state === 'online');
+  const why = !joined?.length ? S.noWorkerYet : joined.some((one) => one.state === 'draining') ? S.allDrain : S.allAway;
   return html`<div class="empty">
     <h2>${S.noJobs}</h2>
     <p class="quiet">${S.noJobsText}</p>
     ${none
-      ? html`<p>${S.noWorkerYet}</p><a class="button" href="/workers/add">${S.addWorker}</a>`
+      ? html`<p>${why}</p>
+          ${joined?.length
+            ? html`<a class="button" href="/workers">${S.openWorkers}</a>`
+            : html`<a class="button" href="/workers/add">${S.addWorker}</a>`}`
       : html`<pre>${S.firstCommand}</pre>
           <${Button} refused=${refused ? S.onlyFor(refused) : ''} onClick=${run}>${S.runIt}<//>`}
     <${Trouble} error=${error.value} again=${() => list.read()} />

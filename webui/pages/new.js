@@ -2,43 +2,48 @@
 import { html } from '../html.js';
 import { useEffect, useRef } from '../vendor/hooks.js';
 import { useSignal } from '../vendor/signals.js';
-import { asApiError, call, freshKey } from '../data/api.js';
+import { asApiError, call } from '../data/api.js';
 import { EMPTY, Fault, draftOf, jobOf, keep, kept } from '../data/draft.js';
+import { askOnce } from '../data/once.js';
 import { mayNot } from '../data/session.js';
 import { go, place } from '../router.js';
 import { S } from '../strings.js';
 import { Button, Trouble } from '../parts/basics.js';
 import { Field, Segments } from '../parts/field.js';
+import { size } from '../words/time.js';
 
 /** @typedef {import('../data/draft.js').Draft} Draft */
 
 const KNOWN = new Set([
   'command', 'name', 'tags', 'cpu', 'ramMb', 'requires', 'env', 'timeoutSec', 'maxRetries', 'retryOn', 'onLost', 'priority',
+  'killGraceSec', 'runAt', 'ttlSec', 'backoff.firstSec', 'backoff.maxSec', 'maxLost',
 ]);
 
 /** The part of a field's path that has a place in the form. @param {string} field */
-const placeOf = (field) => field.split(/[.[]/, 1)[0];
+const placeOf = (field) => (KNOWN.has(field) ? field : field.split(/[.[]/, 1)[0]);
 
 export function NewJobPage() {
-  const draft = useSignal(/** @type {Draft} */ (kept()));
+  const from = place.value.query.get('from');
+  const draft = useSignal(/** @type {Draft} */ (kept(from) ?? { ...EMPTY }));
   const faults = useSignal(/** @type {Record<string, string>} */ ({}));
   const error = useSignal(/** @type {import('../data/api.js').ApiError | null} */ (null));
   const busy = useSignal(false);
-  const key = useRef('');
   const form = useRef(/** @type {HTMLFormElement | null} */ (null));
-  const from = place.value.query.get('from');
   useEffect(() => {
     document.title = `${S.newJob} · ${S.product}`;
-    if (!from) return;
+    const typed = kept(from);
+    draft.value = typed ?? { ...EMPTY };
+    if (!from || typed) return;
     call('GET', `/api/jobs/status?jobId=${encodeURIComponent(from)}`).then(
-      (job) => (draft.value = draftOf(/** @type {any} */ (job))),
+      (job) => {
+        if (!kept(from)) draft.value = draftOf(/** @type {any} */ (job));
+      },
       (fault) => (error.value = asApiError(fault)),
     );
   }, [from]);
   const put = (/** @type {string} */ name) => (/** @type {string} */ value) => {
     draft.value = { ...draft.value, [name]: value };
-    key.current = '';
-    keep(draft.value);
+    keep(from, draft.value);
   };
   const forbidden = mayNot('run jobs');
   const refused = forbidden ? S.onlyFor(forbidden) : '';
@@ -57,10 +62,10 @@ export function NewJobPage() {
     error.value = null;
     faults.value = {};
     try {
-      key.current ||= freshKey();
-      const job = await call('POST', '/api/jobs/create', jobOf(draft.value), { headers: { 'Idempotency-Key': key.current } });
-      keep(null);
-      go(`/jobs/${/** @type {any} */ (job).jobId}`);
+      /** @type {import('../types/api.js').JobView} */
+      const job = await askOnce(`new job ${from ?? ''}`, '/api/jobs/create', jobOf(draft.value));
+      keep(from, null);
+      go(`/jobs/${job.jobId}`);
     } catch (caught) {
       busy.value = false;
       if (caught instanceof Fault) {
@@ -86,6 +91,9 @@ export function NewJobPage() {
   return html`<div class="page">
     <header class="title-bar"><h1>${S.newJob}</h1></header>
     <form class="form" ref=${form} onSubmit=${submit} onKeyDown=${onKey} novalidate>
+      ${draft.value.stdinBytes
+        ? html`<div class="note doubt"><p>${S.stdinLeft(size(Number(draft.value.stdinBytes)))}</p></div>`
+        : null}
       <${What} draft=${draft.value} put=${put} faults=${faults.value} />
       <${Needs} draft=${draft.value} put=${put} faults=${faults.value} />
       <${Ends} draft=${draft.value} put=${put} faults=${faults.value} />
@@ -95,7 +103,7 @@ export function NewJobPage() {
         <${Button} type="submit" kind="primary" busy=${busy.value} refused=${refused}>${S.doRun}<kbd>${S.runKey}</kbd><//>
         <${Button} kind="bare" onClick=${() => {
           draft.value = { ...EMPTY };
-          keep(null);
+          keep(from, null);
         }}>${S.clearAll}<//>
         ${refused ? html`<p class="quiet">${refused}</p>` : null}
       </div>
@@ -137,26 +145,40 @@ function Ends({ draft, put, faults }) {
   return html`<fieldset>
     <legend>${S.ifFails}</legend>
     <div class="fields">
-      <${Field} label=${S.howOften} name="retries" type="number" value=${draft.retries} onInput=${put('retries')} error=${faults.maxRetries} />
+      <${Field} label=${S.howOften} name="retries" number=${true} value=${draft.retries} onInput=${put('retries')} error=${faults.maxRetries} />
       <${Field} label=${S.retryOn} name="retryOn" optional=${true} value=${draft.retryOn} onInput=${put('retryOn')} hint=${S.retryOnHint}
         error=${faults.retryOn} />
+      <${Field} label=${S.backoffFirst} name="backoffFirst" optional=${true} value=${draft.backoffFirst} onInput=${put('backoffFirst')}
+        hint=${S.backoffFirstHint} error=${faults['backoff.firstSec']} />
+      <${Field} label=${S.backoffMax} name="backoffMax" optional=${true} value=${draft.backoffMax} onInput=${put('backoffMax')}
+        hint=${S.backoffMaxHint} error=${faults['backoff.maxSec']} />
     </div>
   </fieldset>
   <fieldset>
     <legend>${S.ifLost}</legend>
     ${lost('hold', S.lostHold)} ${lost('requeue', S.lostRequeue)}
+    ${draft.onLost === 'requeue'
+      ? html`<div class="fields"><${Field} label=${S.maxLost} name="maxLost" number=${true} optional=${true} value=${draft.maxLost}
+          onInput=${put('maxLost')} hint=${S.maxLostHint} error=${faults.maxLost} /></div>`
+      : null}
   </fieldset>`;
 }
 
 /** @param {Part} props */
 function More({ draft, put, faults }) {
-  return html`<details open=${draft.env !== '' || draft.timeout !== ''}>
-      <summary>${S.env} · ${S.timeLimit.toLowerCase()}</summary>
+  return html`<details open=${[draft.env, draft.timeout, draft.killGrace, draft.runAt, draft.ttl].some(Boolean)}>
+      <summary>${S.envAndTimes}</summary>
       <div class="fields">
         <${Field} label=${S.env} name="env" optional=${true} value=${draft.env} onInput=${put('env')} lines=${3} mono=${true} hint=${S.envHint}
           error=${faults.env} />
         <${Field} label=${S.timeLimit} name="timeout" optional=${true} value=${draft.timeout} onInput=${put('timeout')} hint=${S.timeHint}
           error=${faults.timeoutSec} />
+        <${Field} label=${S.killGrace} name="killGrace" optional=${true} value=${draft.killGrace} onInput=${put('killGrace')}
+          hint=${S.killGraceHint} error=${faults.killGraceSec} />
+        <${Field} label=${S.runAt} name="runAt" optional=${true} value=${draft.runAt} onInput=${put('runAt')} hint=${S.runAtHint}
+          error=${faults.runAt} />
+        <${Field} label=${S.ttl} name="ttl" optional=${true} value=${draft.ttl} onInput=${put('ttl')} hint=${S.ttlHint}
+          error=${faults.ttlSec} />
       </div>
     </details>
     <details open=${draft.name !== '' || draft.tags !== '' || draft.priority !== ''}>
@@ -164,7 +186,7 @@ function More({ draft, put, faults }) {
       <div class="fields">
         <${Field} label=${S.name} name="name" optional=${true} value=${draft.name} onInput=${put('name')} hint=${S.nameHint} error=${faults.name} />
         <${Field} label=${S.tags} name="tags" optional=${true} value=${draft.tags} onInput=${put('tags')} hint=${S.tagsHint} error=${faults.tags} />
-        <${Field} label=${S.priority} name="priority" type="number" optional=${true} value=${draft.priority} onInput=${put('priority')}
+        <${Field} label=${S.priority} name="priority" number=${true} optional=${true} value=${draft.priority} onInput=${put('priority')}
           hint=${S.priorityHint} error=${faults.priority} />
       </div>
     </details>`;

@@ -6,7 +6,8 @@ import { S } from '../strings.js';
 /**
  * @param {{ label: string, value: string, onInput: (value: string) => void, hint?: string, error?: string, lines?: number,
  *   type?: string, mono?: boolean, optional?: boolean, autofocus?: boolean, autocomplete?: string, after?: any,
- *   options?: Record<string, string>, name?: string, placeholder?: string }} props
+ *   options?: Record<string, string>, name?: string, placeholder?: string, number?: boolean }} props `number`: phones
+ *   offer digits; what is typed is kept as it is, where a field of the type `number` gives '' for what it cannot read
  */
 export function Field(props) {
   const { label, value, onInput, hint = '', error = '', lines = 0, type = 'text', mono = false, after } = props;
@@ -46,7 +47,7 @@ function control(props, shared, { value, lines, type }) {
     return html`<textarea ...${shared} rows=${lines} value=${value} spellcheck=${false}
       autocapitalize="off" placeholder=${props.placeholder ?? null}></textarea>`;
   }
-  return html`<input ...${shared} type=${type} value=${value} spellcheck=${false} autocapitalize="off"
+  return html`<input ...${shared} type=${type} inputmode=${props.number ? 'decimal' : null} value=${value} spellcheck=${false} autocapitalize="off"
     autocomplete=${props.autocomplete ?? 'off'} placeholder=${props.placeholder ?? null} />`;
 }
 

@@ -121,6 +121,7 @@ export function asCli(job) {
   if (job.name) words.push('--name', quoted(job.name));
   for (const [name, value] of Object.entries(job.env)) words.push('--env', quoted(`${name}=${value}`));
   if (job.timeoutSec !== null) words.push('--timeout', `${job.timeoutSec}s`);
+  if (job.killGraceSec !== null) words.push('--kill-grace', `${job.killGraceSec}s`);
   if (job.cpu !== null) words.push('--cpu', String(job.cpu));
   if (job.ramMb !== null) words.push('--ram', `${job.ramMb}MiB`);
   for (const [name, value] of Object.entries(job.labels)) words.push('--requires', quoted(`${name}=${value}`));
@@ -129,6 +130,8 @@ export function asCli(job) {
   if (job.maxRetries) words.push('--retries', String(job.maxRetries));
   if (job.retryOn.length) words.push('--retry-on', quoted(job.retryOn.join(',')));
   if (job.onLost !== 'hold') words.push('--on-lost', job.onLost);
+  if (job.runAt && Date.parse(job.runAt) > Date.now()) words.push('--run-at', job.runAt);
+  if (job.ttlSec !== null) words.push('--ttl', `${job.ttlSec}s`);
   words.push('--');
   words.push(...(typeof job.command === 'string' ? [quoted(job.command)] : job.command.map(quoted)));
   return words.join(' ');

@@ -26,7 +26,7 @@ const DAY = 24 * HOUR;
 const two = (n) => String(n).padStart(2, '0');
 
 /**
- * `now`, `12 s ago`, `3 min ago`, `14:02` today, `Mon 14:02` within a week, `3 Nov 14:02`.
+ * `now`, `12 s ago`, `3 min ago`, `14:02` today, `Mon 14:02` within a week, `3 Nov 14:02`, `3 Nov 2031 14:02`.
  * @param {number} at
  * @param {number} from
  */
@@ -39,7 +39,8 @@ export function since(at, from) {
   const clock = `${two(date.getHours())}:${two(date.getMinutes())}`;
   if (date.toDateString() === new Date(from).toDateString()) return clock;
   if (Math.abs(age) < 6 * DAY) return `${date.toLocaleDateString('en', { weekday: 'short' })} ${clock}`;
-  return `${date.getDate()} ${date.toLocaleDateString('en', { month: 'short' })} ${clock}`;
+  const year = date.getFullYear() === new Date(from).getFullYear() ? '' : ` ${date.getFullYear()}`;
+  return `${date.getDate()} ${date.toLocaleDateString('en', { month: 'short' })}${year} ${clock}`;
 }
 
 /** With seconds and zone. @param {number} at */
@@ -97,6 +98,15 @@ export function secondsOf(text) {
   const found = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(text);
   const unit = found && UNITS[found[2].toLowerCase()];
   return found && unit ? Number(found[1]) * unit : null;
+}
+
+const TYPED = /^(\d{4}-\d\d-\d\d)[ T]+(\d\d:\d\d(?::\d\d(?:\.\d+)?)?) *(Z|[-+]\d\d:?\d\d)?$/i;
+
+/** `2027-01-31 18:00`, in this browser's time zone or with one, as `exactly` writes it → ms; null for what is no time. @param {string} text */
+export function timeOf(text) {
+  const found = TYPED.exec(text.trim().replace('−', '-'));
+  const at = found ? Date.parse(`${found[1]}T${found[2]}${found[3]?.toUpperCase() ?? ''}`) : NaN;
+  return Number.isNaN(at) ? null : at;
 }
 
 /** What `from` and `to` of a list may be: a moment, or so long before `from`; null for neither. @param {string | null} text @param {number} from */
