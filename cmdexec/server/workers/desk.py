@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -14,9 +14,10 @@ from cmdexec.protocol.codec import ask
 from cmdexec.protocol.messages import Failure, Lease, OutputAck, Register, Registered
 from cmdexec.runtime import Runtime
 from cmdexec.server import jobs as work
-from cmdexec.server.jobs import Ask, Holder, Jobs
+from cmdexec.server.jobs import Holder, Jobs
 from cmdexec.server.output import Appender, Measured, Measures
 from cmdexec.server.workers.courier import Courier
+from cmdexec.server.workers.holdings import Holdings
 from cmdexec.server.workers.intake import Budget, Gone, Intake, acknowledged, joined_pieces
 from cmdexec.server.workers.mailbox import Mailbox
 from cmdexec.server.workers.member import Member
@@ -38,11 +39,10 @@ PROTOCOLS = frozenset({"cmdexec.v1"})
 Make = Callable[[Holder, str, Register, Outbox, float], Member]
 """Makes a member: of a holder, its instance, what it registered, where it is told things, and when."""
 
-_PAGE = 1000
-
 
 class Desk:
-    """`members`: the connected workers, by id; `offers`: those that might run a job that one declines."""
+    """`members`: the connected workers, by id; `offers`: those that might run a job that one declines; `holdings`: what
+    the store says that they hold."""
 
     def __init__(
         self,
@@ -65,6 +65,7 @@ class Desk:
         self._runtime = runtime
         self._settings = settings
         self.budget = Budget(settings.output_queue_bytes)
+        self.holdings = Holdings(reads.jobs, jobs)
         self._renewals = Renewals(reads.workers)
         self.offers = Offers(self.members, reads.workers, runtime.clock)
         self._courier = Courier(
@@ -193,8 +194,8 @@ class Desk:
             return
         self._doubtful.discard(worker_id)
         try:
-            held = [job async for job in self.held(worker_id)]
-            await self._bury(held, member.holder.session)
+            held = [job async for job in self.holdings.of(worker_id)]
+            await self.holdings.bury(held, member.holder.session)
         except BaseException:
             self._doubtful.add(worker_id)
             raise
@@ -206,8 +207,12 @@ class Desk:
         list settles it."""
         with contextlib.suppress(Unavailable):
             row = await self.row(member.worker_id)
-            if row is not None and row.session != member.holder.session:
-                await self._bury([job async for job in self.held(member.worker_id)], row.session)
+            if row is None or (row.session == member.holder.session and not row.revoked):
+                return
+            if row.revoked:
+                await self.holdings.end(member.worker_id)
+            else:
+                await self.holdings.bury([job async for job in self.holdings.of(member.worker_id)], row.session)
 
     async def row(self, worker_id: str) -> WorkerRow | None:
         """The worker as the store has it; None if it never registered."""
@@ -292,11 +297,10 @@ class Desk:
         async with self._joining.taking(worker_id):
             row = await (self.row(worker_id) if revoke is None else revoke())
             member = self.members.get(worker_id)
-            if row is None or member is None:
+            if row is not None and row.revoked:
+                self.shut_out(row)
                 return
-            if row.revoked:
-                self.leave(member, for_good=True)
-                member.outbox.close(Close.FORBIDDEN, revoked(row))
+            if row is None or member is None:
                 return
             if member.shall(row):
                 member.outbox.put(ask("drain", [drain_order(row)]))
@@ -305,6 +309,13 @@ class Desk:
             if found:
                 await self.jobs.turn(work.recall([job.job_id for job in found]))
         self.capacity.set()
+
+    def shut_out(self, row: WorkerRow) -> None:
+        """Its row says that it was revoked: it is given nothing more."""
+        member = self.members.get(row.worker_id)
+        if member is not None:
+            self.leave(member, for_good=True)
+            member.outbox.close(Close.FORBIDDEN, revoked(row))
 
     def takes_no_more(self, member: Member) -> None:
         """It says so: what it was given, and not told of yet, goes back to the queue."""
@@ -337,23 +348,9 @@ class Desk:
             raise Refused("forbidden", revoked(before), mend="Let it join again, with a new join token.")
         row = worker_row(holder, message, self.wall(), await self._reads.credentials.of(worker_id))
         before = await self._reads.workers.register(row)
-        held = [job async for job in self.held(worker_id)]
-        await self._bury(held, holder.session)
+        held = [job async for job in self.holdings.of(worker_id)]
+        await self.holdings.bury(held, holder.session)
         return holder, held, row if before is None else msgspec.structs.replace(row, given=before.given)
-
-    async def held(self, worker_id: str) -> AsyncIterator[Job]:
-        """The jobs that are assigned to a worker, run on it or are unknown, as the store has them."""
-        after = ""
-        while page := await self._reads.jobs.held_by(worker_id, after, _PAGE):
-            for job in page:
-                yield job
-            after = page[-1].job_id
-
-    async def _bury(self, jobs: Sequence[Job], session: str) -> None:
-        """What other spools than that of `session` held is dead."""
-        asks = [buried(job) for job in jobs if job.session != session]
-        if asks:
-            await self.jobs.turn(asks)
 
     def _replace(self, older: Member, newer: Member) -> None:
         """The process whose own connection is newer is not told to end."""
@@ -391,8 +388,3 @@ class Desk:
         except Exception as fault:
             self._runtime.log.error("work for a worker's socket failed", exc=fault)
             outbox.close(Close.INTERNAL, "The message could not be handled; the cause is in the log.")
-
-
-def buried(job: Job) -> Ask:
-    """Its worker has a new spool: what the old one held is dead."""
-    return work.dead(Holder(job.worker_id or "", job.session or ""), job.job_id, job.attempt, "its spool was lost")

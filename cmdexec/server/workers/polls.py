@@ -128,7 +128,7 @@ class Polls:
             mine = [job for job in found if (job.job_id, job.attempt) in before.jobs]
         elif member.fresh:
             name = member.claim_id(claim)
-            mine = [job async for job in self._desk.held(member.worker_id) if job.claim_id == name]
+            mine = [job async for job in self._desk.holdings.of(member.worker_id) if job.claim_id == name]
             member.fresh = False
         else:
             return None

@@ -9,7 +9,7 @@ from cmdexec.notify.contract import Notify, Revoked, TellWorker
 from cmdexec.protocol.codec import ask
 from cmdexec.protocol.messages import CancelOrder, Drain, Stats, StopOrder
 from cmdexec.runtime import Runtime
-from cmdexec.server.jobs import Jobs, lease_over
+from cmdexec.server.jobs import Jobs
 from cmdexec.server.output import Appender, Measures
 from cmdexec.server.workers.classes import Classes
 from cmdexec.server.workers.desk import Desk
@@ -18,7 +18,6 @@ from cmdexec.server.workers.outbox import Outbox
 from cmdexec.server.workers.polls import Polls
 from cmdexec.server.workers.rows import never_registered
 from cmdexec.server.workers.said import Said
-from cmdexec.server.workers.turn import ASKS_AT_ONCE
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.reads import Reads
 from cmdexec.store.contract.workers import WorkerRow
@@ -60,7 +59,6 @@ class Presence:
         self.classes = Classes(reads.classes)
         self._workers = reads.workers
         self._credentials = reads.credentials
-        self._jobs = jobs
         self._notify = notify
         notify.listen(TellWorker, self._tell)
         notify.listen(Revoked, self._revoked)
@@ -105,16 +103,15 @@ class Presence:
             if joined is not None and (await self._workers.get([worker_id])) == [None]:
                 await self._workers.register(never_registered(joined))
             row = await self._workers.revoke(worker_id, by)
+            if row is not None:
+                self.desk.shut_out(row)
             await self._credentials.revoke_of(worker_id)
             return row
 
         await self.desk.changed(worker_id, revoke)
         if row is not None:
             self._notify.publish(Revoked(worker_id=worker_id))
-            held = [job async for job in self.desk.held(worker_id)]
-            asks = [one for job in held for one in lease_over((job.job_id,), job.session or "")]
-            for start in range(0, len(asks), ASKS_AT_ONCE):
-                await self._jobs.turn(asks[start : start + ASKS_AT_ONCE])
+            await self.desk.holdings.end(worker_id)
         return row
 
     def _tell(self, hint: TellWorker) -> None:

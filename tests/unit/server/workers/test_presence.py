@@ -195,6 +195,44 @@ async def test_a_revoked_worker_is_cut_off_and_does_not_come_back(server: Core) 
         await server.connect(instance="i2")
 
 
+@pytest.mark.parametrize("moment", ["before its commit", "when its row is written"])
+async def test_a_job_that_is_on_its_way_to_a_worker_when_that_is_revoked_goes_to_another(
+    server: Core, moment: str
+) -> None:
+    worker = await server.connect(slots=2)
+    await worker.beat()
+    (job,) = await server.submit(1)
+    claim, revoke_of = server.store.jobs_write.claim, server.reads.credentials.revoke_of
+
+    async def late(wanted: Any) -> Any:
+        server.store.jobs_write.claim = claim  # type: ignore[method-assign]
+        await server.presence.revoke("w1", "ann")
+        return await claim(wanted)
+
+    async def meanwhile(worker_id: str) -> Any:
+        await server.dispatch.give_out()
+        return await revoke_of(worker_id)
+
+    if moment == "before its commit":
+        server.store.jobs_write.claim = late  # type: ignore[method-assign]
+        await server.dispatch.give_out()
+    else:
+        server.reads.credentials.revoke_of = meanwhile  # type: ignore[method-assign]
+        await server.presence.revoke("w1", "ann")
+        assert worker.assigned() == []
+    assert worker.sent.ended == (Close.FORBIDDEN, "This worker was revoked by ann.")
+
+    def free() -> bool:
+        hint = server.jobs.recall(job.job_id)
+        return hint is None or hint.status is Status.QUEUED
+
+    await eventually(free, "nobody has it")
+    other = await server.connect("w2", "s2", slots=2)
+    await other.beat()
+    await server.dispatch.give_out()
+    assert [job_id for job_id, _ in other.assigned()] == [job.job_id]
+
+
 async def test_a_heartbeat_renews_the_lease_and_says_how_long_it_is(server: Core) -> None:
     worker = await server.connect()
     server.clock.go_on(59)
