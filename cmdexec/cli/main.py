@@ -72,7 +72,13 @@ class Commands(click.Group):
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
         command = getattr(import_module(module), name)
-        return command if isinstance(command, click.Command) else None
+        if not isinstance(command, click.Command):
+            return None
+        if ctx.resilient_parsing:  # a shell asks how this goes on
+            from cmdexec.cli.completing import completing
+
+            completing(command)
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

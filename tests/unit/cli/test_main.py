@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from cmdexec.cli import main as entry
@@ -30,7 +31,7 @@ def test_help_names_every_command(capsys: Captured) -> None:
 
 @pytest.mark.parametrize(("side", "command"), [("server", "serve"), ("worker", "worker"), ("client", "run")])
 def test_every_setting_with_a_flag_is_an_option(side: str, command: str) -> None:
-    known = cmdexec.get_command(None, command)  # type: ignore[arg-type]
+    known = cmdexec.get_command(click.Context(cmdexec), command)
     assert known is not None
     options = {name for parameter in known.params for name in parameter.opts}
     assert {flag.option.partition("/")[0] for flag in flags(side)} <= options  # type: ignore[arg-type]
