@@ -42,19 +42,19 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """The credentials of a request; `bad`: one was shown that cannot be good. `cookie`: a browser's, which counts for
-    what our own pages ask (`edge.rest`)."""
+    """The credentials of a request; `bad`: one was shown that cannot be good. `cookies`: a browser's, which count for
+    what our own pages ask (`edge.browser`): more than one where another page of this host has put some beside ours."""
 
     claims: Claims | None = None
     worker_token: str | None = field(default=None, repr=False)
     bad: CmdexecError | None = None
-    cookie: str | None = field(default=None, repr=False)
+    cookies: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def is_something(self) -> bool:
         """Whether any were shown, good or bad."""
-        shown = (self.claims, self.worker_token, self.bad, self.cookie)
-        return any(one is not None for one in shown)
+        shown = (self.claims, self.worker_token, self.bad)
+        return any(one is not None for one in shown) or bool(self.cookies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ class Perform:
             return await self._sessions.identity(shown.claims.jti, shown.claims.user_id)
         if shown.worker_token is not None:
             return await self._workers.identity(shown.worker_token)
-        if shown.cookie is not None:
-            return await self._sessions.of_cookie(shown.cookie)
+        if shown.cookies:
+            return await self._sessions.of_cookies(shown.cookies)
         return NOBODY
 
     async def perform(self, name: str, shown: Presented, read: Read) -> Reply:
@@ -123,7 +123,7 @@ class Perform:
         try:
             return await self.identify(shown)
         except Refused:
-            if shown.cookie is None or operation.permission is not Permission.ANYONE:
+            if not shown.cookies or operation.permission is not Permission.ANYONE:
                 raise
             return NOBODY
 

@@ -82,6 +82,31 @@ def test_logging_out_ends_the_token_and_the_cookie_of_that_login_and_no_other(se
     assert says(server, page(server, others))[0] == 200
 
 
+def own_cookie(server: Running) -> str:
+    """Of a new login."""
+    return log_in(server, page(server))[1]["set-cookie"].partition(";")[0]
+
+
+def test_logging_in_over_a_login_ends_that(server: Running) -> None:
+    old, other = own_cookie(server), own_cookie(server)
+    status, answered, _ = log_in(server, page(server, old))
+    assert status == 200
+    assert says(server, page(server, old))[0] == 401
+    assert says(server, page(server, answered["set-cookie"].partition(";")[0]))[0] == 200
+    assert says(server, page(server, other))[0] == 200
+
+
+def test_logging_out_by_token_clears_no_cookie_of_another_login(server: Running) -> None:
+    cookie = own_cookie(server)
+    for same in (False, True):
+        _, answered, body = log_in(server, page(server))
+        mine = answered["set-cookie"].partition(";")[0]
+        headers = {"Authorization": f"Bearer {body['token']}", "Cookie": mine if same else cookie}
+        status, answered, _ = Api(server.url).call("POST", "/api/auth/logout", None, headers)
+        assert (status, "set-cookie" in answered) == (200, same)
+    assert says(server, page(server, cookie))[0] == 200
+
+
 def test_who_is_not_logged_in_any_more_can_log_in_again_with_the_old_cookie_still_there(server: Running) -> None:
     """A page cannot delete it: no script can read it."""
     old = f"cmdexec-{server.process.port}={server.cookies['over']}"
@@ -92,16 +117,24 @@ def test_who_is_not_logged_in_any_more_can_log_in_again_with_the_old_cookie_stil
     assert log_in(server, bare)[0] == 200
 
 
-def test_of_several_cookies_none_is_chosen_and_one_can_still_log_in(server: Running) -> None:
-    """Another program on this host may have set one beside ours."""
+def test_of_several_cookies_the_one_that_is_good_counts(server: Running) -> None:
+    """Another program on this host may have set some beside ours, of either name; a page can see none of them."""
     ours = cookie_of(server)
-    both = f"{ours.partition('=')[0]}={'A' * 43}; {ours}"
-    for headers in (page(server, both), page(server, both) | {"X-Csrf": "1"}):
-        status, told = says(server, headers)
+    name, _, value = ours.partition("=")
+    planted = f"{name}={'A' * 43}"
+    for both in (f"{planted}; {ours}", f"__Host-cmdexec={'A' * 43}; {ours}", f"{ours}; {ours}", f"{name}=odd; {ours}"):
+        without = {key: told for key, told in page(server, both).items() if key not in ("X-Csrf", "Origin")}
+        for headers in (page(server, both), without):
+            assert says(server, headers)[0] == 200, both
+    bad = "; ".join(f"{name}={letter * 43}" for letter in "ABC")
+    assert says(server, page(server, f"{bad}; {ours}"))[0] == 200
+    for many in (f"{bad}; {name}={'D' * 43}; {ours}", f"{ours}; {own_cookie(server)}"):
+        status, told = says(server, page(server, many))
         assert status == 401
-        assert "came 2 times" in told["error"]["message"]
+        assert "only one can be yours" in told["error"]["message"]
         assert "Delete this site's cookies" in told["error"]["mend"]
-    assert log_in(server, page(server, both))[0] == 200
+    assert log_in(server, page(server, f"{bad}; {planted}"))[0] == 200
+    assert value == server.cookies["admin"]
     two_headers = (
         f"GET /api/auth/me HTTP/1.1\r\nHost: localhost:{server.process.port}\r\nConnection: close\r\n"
         f"Cookie: a=1\r\nCookie: {ours}\r\n\r\n"

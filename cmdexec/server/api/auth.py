@@ -4,7 +4,7 @@ from cmdexec.clock import rfc3339
 from cmdexec.protocol.accounts import Empty, MeView
 from cmdexec.protocol.requests import LoggedIn, Login, UserView
 from cmdexec.server.api.handler import Call, Handlers, Reply
-from cmdexec.server.identity.cookies import cleared, wanted
+from cmdexec.server.identity.cookies import Cookie, sent, wanted
 from cmdexec.server.identity.logins import Logins
 from cmdexec.version import __version__
 
@@ -23,6 +23,8 @@ class AuthApi:
         asked: Login = call.request
         cookie = wanted(call.headers, only_tls=self._only_tls)
         login = await self._logins.log_in(asked.email, asked.password, call.source, cookie=cookie is not None)
+        if cookie is not None:
+            await self._logins.log_out_cookies(self._cookies(call)[1])
         user = UserView(user_id=login.user.user_id, email=login.user.email, role=login.user.role)
         view = LoggedIn(token=login.token, expires_at=rfc3339(login.expires_at) or "", user=user)
         if cookie is None or login.cookie is None:
@@ -30,8 +32,14 @@ class AuthApi:
         return Reply(view, headers={"Set-Cookie": cookie.set(login.cookie, login.lasts_sec)})
 
     async def logout(self, call: Call) -> Reply:
+        cookie, values = self._cookies(call)
+        ends = cookie is not None and await self._logins.is_of(call.who, values)
         await self._logins.log_out(call.who)
-        return Reply(Empty(), headers=cleared(call.headers))
+        return Reply(Empty(), headers={"Set-Cookie": cookie.clear()} if cookie is not None and ends else {})
+
+    def _cookies(self, call: Call) -> tuple[Cookie | None, tuple[str, ...]]:
+        """Ours that the request came with, whether or not they count."""
+        return sent(call.headers.get("Cookie", ""), call.headers, over_tls=self._only_tls) or (None, ())
 
     async def me(self, call: Call) -> Reply:
         who = call.who

@@ -17,7 +17,7 @@ from cmdexec.server.api.handler import Reply
 from cmdexec.server.edge.answer import Answers, whole
 from cmdexec.server.edge.bearer import Bearer
 from cmdexec.server.edge.bodies import Bodies, Room
-from cmdexec.server.edge.browser import with_cookie, with_proven_cookie
+from cmdexec.server.edge.browser import Cookies
 from cmdexec.server.edge.hosts import Hosts, check_origin
 from cmdexec.server.edge.source import Sources
 from cmdexec.server.edge.static import Site
@@ -77,7 +77,7 @@ class Rest:
 
     def __init__(
         self, *, perform: Perform, bearer: Bearer, hosts: Hosts, answers: Answers, serve_socket: ServeSocket,
-        bodies: Bodies, site: Site | None, sources: Sources,
+        bodies: Bodies, site: Site | None, sources: Sources, over_tls: bool,
     ) -> None:  # fmt: skip
         self._perform = perform
         self._bearer = bearer
@@ -87,6 +87,7 @@ class Rest:
         self._bodies = bodies
         self._site = site
         self._sources = sources
+        self._cookies = Cookies(over_tls=over_tls)
         self._paths = _Paths()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -128,7 +129,7 @@ class Rest:
             await self._perform.identify(shown)
             return whole(_not_allowed({"GET"}))
         check_origin(request)
-        shown = with_proven_cookie(request, shown, effect=True, csrf=False)
+        shown = self._cookies.proven(request, shown, effect=True, csrf=False)
         return await self._serve_socket(request, shown)
 
     async def _reply(self, request: web.BaseRequest) -> Reply:
@@ -138,12 +139,12 @@ class Rest:
         shown = await self._bearer.presented(request)
         name = place.operations.get("GET" if request.method == "HEAD" else request.method)
         if name is None:
-            return await self._wrong_method(place, with_proven_cookie(request, shown, effect=False, csrf=False))
+            return await self._wrong_method(place, self._cookies.proven(request, shown, effect=False, csrf=False))
         operation = BY_NAME[name]
         if operation.effect:
             check_origin(request)
-        shown = with_cookie(request, shown, operation)
-        has_credential = shown.is_something and not (shown.cookie and operation.permission is Permission.ANYONE)
+        shown = self._cookies.added(request, shown, operation)
+        has_credential = shown.is_something and not (shown.cookies and operation.permission is Permission.ANYONE)
         with self._bodies.room() as room:
             read = partial(self._read, request, operation, place.fields, room, has_credential=has_credential)
             return await self._perform.perform(name, shown, read)

@@ -61,24 +61,19 @@ def wanted(headers: Mapping[str, str], *, only_tls: bool) -> Cookie | None:
     return Cookie(host, secure=secure)
 
 
-def cleared(headers: Mapping[str, str]) -> dict[str, str]:
-    """The header that ends the cookie which these were sent with; none where there is none."""
-    found = sent(headers.get("Cookie", ""), headers.get("Host", ""))
-    return {"Set-Cookie": found[0].clear()} if found is not None else {}
+def sent(line: str, headers: Mapping[str, str], *, over_tls: bool) -> tuple[Cookie, tuple[str, ...]] | None:
+    """The cookie of ours in a `Cookie` header, and its values; None if there is none. There are several values where
+    another page of this host has put one beside ours.
 
-
-def sent(line: str, host: str) -> tuple[Cookie, str] | None:
-    """The cookie of ours in a `Cookie` header, and its value; None if there is none. Raises Refused(`unauthorized`)
-    where there are several: another page of this host may have put one beside ours."""
-    for cookie in (Cookie(host, secure=True), Cookie(host, secure=False)):
-        values = [value for name, value in _pairs(line) if name == cookie.name]
-        if len(values) > 1:
-            raise Refused(
-                "unauthorized", f"The cookie `{cookie.name}` came {len(values)} times, and only one can be yours.",
-                mend="Delete this site's cookies in the browser, and log in again.",
-            )  # fmt: skip
+    It could also have put one of the other name there, so the one that goes with how the browser came is looked for
+    first: as its `Origin` says, or where it says none, over TLS or not as everybody does.
+    """
+    origin, host = headers.get("Origin"), headers.get("Host", "")
+    secure = origin.lower().startswith(_OVER_TLS) if origin is not None else over_tls
+    for cookie in (Cookie(host, secure=secure), Cookie(host, secure=not secure)):
+        values = dict.fromkeys(value for name, value in _pairs(line) if name == cookie.name)
         if values:
-            return cookie, values[0]
+            return cookie, tuple(values)
     return None
 
 

@@ -1,6 +1,7 @@
 """Logging in: a password becomes a session, and the session a token."""
 
 import base64
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -8,6 +9,7 @@ from msgspec.structs import replace
 from cmdexec.errors import Refused
 from cmdexec.notify.contract import Notify, Revoked
 from cmdexec.runtime import Runtime
+from cmdexec.server.identity.cookies import could_be_ours
 from cmdexec.server.identity.keys import KeyRing
 from cmdexec.server.identity.passwords import Passwords
 from cmdexec.server.identity.sessions import hash_of_cookie
@@ -15,6 +17,9 @@ from cmdexec.server.identity.throttle import Throttle, source_key
 from cmdexec.server.identity.tokens import issue
 from cmdexec.server.identity.who import Identity
 from cmdexec.store.contract.identity import SessionRow, Sessions, UserRow, Users
+
+_COOKIES = 4
+"""Looked at, of those that one request has."""
 
 PLACE_TIMES = 4
 """Several people may share an address."""
@@ -74,6 +79,21 @@ class Logins:
         if who.jti is not None:
             await self._sessions.revoke(who.jti)
             self._notify.publish(Revoked(jti=who.jti))
+
+    async def log_out_cookies(self, values: Iterable[str]) -> None:
+        """End the sessions of these cookies, which the browser is about to forget. Raises Unavailable(`store_away`)."""
+        for jti in await self._of_cookies(values):
+            await self._sessions.revoke(jti)
+            self._notify.publish(Revoked(jti=jti))
+
+    async def is_of(self, who: Identity, values: Iterable[str]) -> bool:
+        """Whether one of these cookies is of the session that `who` speaks by. Raises Unavailable(`store_away`)."""
+        return who.jti is not None and who.jti in await self._of_cookies(values)
+
+    async def _of_cookies(self, values: Iterable[str]) -> list[str]:
+        ours = [value for value in values if could_be_ours(value)][:_COOKIES]
+        rows = [await self._sessions.by_cookie(hash_of_cookie(value)) for value in ours]
+        return [row.jti for row in rows if row is not None]
 
     async def open(self, user: UserRow, *, cookie: bool = False) -> Login:
         """A session and its token for `user`, without asking for a password; with `cookie` a browser's cookie too."""

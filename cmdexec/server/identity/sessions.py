@@ -3,7 +3,8 @@ not over, and its user has not been changed in a way that ends all logins."""
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -17,6 +18,9 @@ from cmdexec.server.identity.who import Identity
 from cmdexec.store.contract.identity import SessionRow, Sessions, Users
 
 _KEPT = 10_000
+_COOKIES = 4
+"""Looked at, of those that one request has."""
+
 _LOOK_LEAST_SEC = 0.5
 """How often those that are watched are looked at where nothing is kept."""
 
@@ -69,6 +73,25 @@ class LiveSessions:
         if known is None:
             raise _over()
         return known.identity
+
+    async def of_cookies(self, values: Sequence[str]) -> Identity:
+        """The user of the one among these that is good: others of this host can put some beside it, and neither a page
+        nor its reader can see which. Raises as `identity`, also where more than one is good."""
+        if len(values) == 1:
+            return await self.of_cookie(values[0])
+        if len(values) <= _COOKIES:
+            good: list[Identity] = []
+            for value in values:
+                with suppress(Refused):
+                    good.append(await self.of_cookie(value))
+            if not good:
+                raise _over()
+            if len(good) == 1:
+                return good[0]
+        raise Refused(
+            "unauthorized", f"This site's cookie came {len(values)} times, and only one can be yours.",
+            mend="Delete this site's cookies in the browser, and log in again.",
+        )  # fmt: skip
 
     def watch(self, who: Identity, over: Callable[[], None]) -> Callable[[], None]:
         """Call `over` once when the login of `who` has ended: at once where that is announced, else within `cache_sec`.
