@@ -1,7 +1,7 @@
 // Starts the pages.
 import { html } from './html.js';
 import { render } from './vendor/preact.js';
-import { whoAmI } from './data/session.js';
+import { heedOtherTabs, whoAmI } from './data/session.js';
 import { startKeys } from './keys.js';
 import { startRouter } from './router.js';
 import { App } from './shell.js';
@@ -10,6 +10,7 @@ import { startClock } from './words/time.js';
 startClock();
 startRouter();
 startKeys();
+heedOtherTabs();
 void whoAmI();
 const app = document.getElementById('app');
 if (app) render(html`<${App} />`, app);

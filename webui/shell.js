@@ -39,6 +39,10 @@ export function App() {
       go(here === '/' ? '/login' : `/login?next=${encodeURIComponent(here)}`, { replace: true });
     }
   }, [user, page]);
+  const isOver = loggedOut.value;
+  useEffect(() => {
+    if (user && !isOver) tryNow();
+  }, [isOver]);
   useEffect(() => {
     if (!user) {
       stopLive();
@@ -129,6 +133,6 @@ function SessionOver() {
   };
   return html`<dialog ref=${open} aria-label=${S.logIn} onCancel=${(/** @type {Event} */ event) => event.preventDefault()}>
     <h2>${S.sessionOver}</h2>
-    <${LoginForm} email=${me.value?.user.email} onDone=${tryNow} />
+    <${LoginForm} email=${me.value?.user.email} onDone=${() => {}} />
   </dialog>`;
 }

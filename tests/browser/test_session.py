@@ -1,6 +1,7 @@
 """Logging in and out, and addresses that have no page."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from playwright.sync_api import expect
 
@@ -61,6 +62,35 @@ def test_a_login_that_ended_asks_again_over_the_page_and_keeps_what_was_typed(ru
     expect(page.get_by_label("Command", exact=True)).to_have_value("echo kept")
     page.get_by_role("button", name="Run").click()
     expect(page.get_by_role("heading", name="echo kept")).to_be_visible()
+
+
+def test_a_login_that_ends_elsewhere_takes_no_page_away_and_another_tab_brings_it_back(
+    run: Running, log_in: LogIn, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    job = run.api().create({"command": f"echo begun; until [ -e {gate} ]; do sleep 0.02; done; echo done"})
+    tab = log_in("operator", f"/jobs/{job['jobId']}")
+    tab.excuse("401")
+    tab.excuse("ERR_INCOMPLETE_CHUNKED_ENCODING")
+    following = tab.page
+    expect(following.locator(".log-row").filter(has_text="begun")).to_be_visible()
+    typing, leaving = following.context.new_page(), following.context.new_page()
+    typing.goto(f"{run.url}/jobs/new")
+    typing.get_by_label("Command", exact=True).fill("echo kept")
+    leaving.goto(f"{run.url}/workers")
+    leaving.get_by_role("button", name="Log out").click()
+    for page in (following, typing):
+        expect(page.get_by_role("dialog").get_by_text("You were logged out.")).to_be_visible()
+    gate.touch()
+    run.api().wait_status(job["jobId"], "completed")
+    leaving.get_by_label("E-mail").fill(PEOPLE["operator"])
+    leaving.get_by_label("Password").fill(run.process.password)
+    leaving.keyboard.press("Enter")
+    for page in (following, typing):
+        expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(typing.get_by_label("Command", exact=True)).to_have_value("echo kept")
+    expect(following.locator(".log-row").filter(has_text="done")).to_be_visible()
+    expect(following.locator(".sentence")).to_contain_text("Completed")
 
 
 def test_an_address_without_a_page_says_so(run: Running, log_in: LogIn) -> None:

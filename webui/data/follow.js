@@ -1,6 +1,6 @@
 // A job's output as it comes: server-sent events, read by `fetch` so that a reader who lost the connection goes on at the
 // exact byte (`Last-Event-ID`, which the browser's own EventSource would not let us begin with).
-import { ApiError, request } from './api.js';
+import { ApiError, loggedOut, request } from './api.js';
 
 /** @typedef {{ event: string, id: string, data: any }} Told */
 
@@ -56,6 +56,22 @@ function pause(ms, until) {
   });
 }
 
+/** Until somebody is logged in again. @param {AbortSignal} until */
+function logIn(until) {
+  return new Promise((resolve) => {
+    let stop = () => {};
+    stop = loggedOut.subscribe((isOut) => {
+      if (isOut) return;
+      resolve(undefined);
+      queueMicrotask(() => stop());
+    });
+    until.addEventListener('abort', () => {
+      stop();
+      resolve(undefined);
+    });
+  });
+}
+
 /**
  * Follow until the job's end, through whatever happens to the server meanwhile.
  * @param {{ jobId: string, attempt: number | null, from: string, until: AbortSignal,
@@ -82,6 +98,11 @@ export async function follow({ jobId, attempt, from, until, tell, cut }) {
       if (attempt !== null) return;
     } catch (fault) {
       if (until.aborted) return;
+      if (fault instanceof ApiError && fault.status === 401) {
+        cut(true);
+        await logIn(until);
+        continue;
+      }
       if (fault instanceof ApiError && fault.status >= 400 && fault.status < 500 && fault.status !== 429) throw fault;
     }
     if (until.aborted) return;

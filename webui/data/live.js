@@ -1,6 +1,7 @@
 // The socket on which the server tells what changes. It is opened while somebody watches something, opened again when it
 // is lost, and then all is watched anew: the server first says how things stand, so nothing is missed.
 import { signal } from '../vendor/signals.js';
+import { loggedOut } from './api.js';
 import { whoAmI } from './session.js';
 
 /** @typedef {{ what: 'job' | 'jobs' | 'workers', jobId?: string }} Item */
@@ -35,6 +36,8 @@ let socket = null;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
 let tries = 0;
+/** Whether there was a time in which nothing was heard. */
+let missed = false;
 let numbered = 0;
 
 /** @param {Item} item */
@@ -107,7 +110,8 @@ function open() {
 }
 
 function opened() {
-  const wasLost = link.value.state === 'lost';
+  const wasLost = missed;
+  missed = false;
   tries = 0;
   for (const { item } of watched.values()) say('watch', item);
   link.value = { state: 'live', at: Date.now(), next: 0 };
@@ -134,12 +138,16 @@ function heard(frame) {
   }
 }
 
+/** Nobody is logged in: trying again is of no use before somebody is. */
+function restIfOver() {
+  if (loggedOut.value) stopLive();
+}
+
 /** @param {number} code */
 function lost(code) {
   socket = null;
-  if (code === UNAUTHORIZED) {
-    void whoAmI();
-  }
+  missed = true;
+  if (code === UNAUTHORIZED) void whoAmI().then(restIfOver);
   tries += 1;
   const wait = Math.min(LONGEST_MS, FIRST_MS * 2 ** (tries - 1)) * (0.5 + Math.random() / 2);
   const since = link.value.state === 'lost' ? link.value.at : Date.now();

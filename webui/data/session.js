@@ -24,11 +24,28 @@ function mayBe() {
 /** @param {boolean} isIn */
 function note(isIn) {
   try {
-    if (isIn) localStorage.setItem(KEY, 'yes');
+    if (isIn) localStorage.setItem(KEY, String(Date.now()));
     else localStorage.removeItem(KEY);
   } catch {
     // Storage may be shut off; then the server is asked each time.
   }
+}
+
+/** Whoever was logged in is so no more: the page stays, also what is typed in it, until somebody logs in again. */
+function over() {
+  note(false);
+  trouble.value = null;
+  if (me.value) loggedOut.value = true;
+  else me.value = null;
+}
+
+/** Begin to hear of logins and of their ends in other tabs of this browser. */
+export function heedOtherTabs() {
+  addEventListener('storage', ({ key, newValue }) => {
+    if (key !== KEY) return;
+    if (newValue) void whoAmI();
+    else if (me.value) loggedOut.value = true;
+  });
 }
 
 /** Ask who is logged in. */
@@ -43,13 +60,8 @@ export async function whoAmI() {
     trouble.value = null;
   } catch (fault) {
     const error = asApiError(fault);
-    if (error.status === 401) {
-      note(false);
-      me.value = null;
-      trouble.value = null;
-    } else {
-      trouble.value = error;
-    }
+    if (error.status === 401) over();
+    else trouble.value = error;
   }
 }
 
@@ -66,6 +78,7 @@ export async function logOut() {
   sessionStorage.clear();
   note(false);
   me.value = null;
+  loggedOut.value = false;
 }
 
 /** Why this user may not do that, or '' who may. @param {'run jobs' | 'manage workers' | 'manage users'} permission */
