@@ -139,10 +139,10 @@ class Connection:
 
 def _unwanted(wrong: CmdexecError) -> CmdexecError:
     """What to say at the end of a worker that its server forbids."""
-    again = "With a new token, `cmdexec worker --rejoin --join TOKEN` has this machine join anew."
-    return CmdexecError(
-        _FINAL, wrong.message, field=wrong.field, mend=again if wrong.mend is None else f"{wrong.mend} {again}"
-    )
+    again = "With a new token, `cmdexec worker --headless --allow-host --rejoin --join TOKEN` has it join anew."
+    said = wrong.mend or ""
+    mend = said if "--rejoin" in said else f"{said} {again}".lstrip()
+    return CmdexecError(_FINAL, wrong.message, field=wrong.field, mend=mend)
 
 
 def _neither(socket: Tried, polled: Tried) -> Tried:

@@ -71,10 +71,11 @@ def test_a_machine_joins_works_goes_on_by_itself_and_ends_when_it_is_revoked(tmp
             assert again.wait(10) == REVOKED
             said = again.log.read_text().splitlines()[-1]
             assert "cmdexec: This worker was revoked by admin@localhost. With a new token, " in said
-            assert "cmdexec worker --rejoin --join TOKEN" in said
+            assert "cmdexec worker --headless --allow-host --rejoin --join TOKEN" in said
         once_more = machine(server)
         once_more.spawn()
         assert once_more.wait(10) == REVOKED, "nor does it come back"
+        assert once_more.log.read_text().splitlines()[-1].count("--rejoin") == 1, "what to do is said once"
         anew = machine(server, "--rejoin", JOIN_TOKEN=token(api)["token"])
         with ends(anew):
             anew.spawn()
