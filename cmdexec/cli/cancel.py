@@ -7,7 +7,7 @@ import click
 from cmdexec.cli.caller import LINES_JSON, ONE_JSON, Caller, calls_server, json_option
 from cmdexec.cli.exits import FAILED, OK
 from cmdexec.cli.printed import on_terminal, print_json, print_lines
-from cmdexec.cli.told import tell
+from cmdexec.cli.told import tell, tell_error
 from cmdexec.cli.worded import counted
 
 if TYPE_CHECKING:
@@ -46,8 +46,15 @@ def cancel(caller: Caller, names: tuple[str, ...], wait: bool, as_json: bool) ->
 
     async def cancelled(client: "Client") -> "list[CancelView]":
         from cmdexec.cli.naming import find_jobs
+        from cmdexec.protocol.requests import CancelView
 
-        ids = await find_jobs(client, names)
+        found = await find_jobs(client, names)
+        ids = [one for one, wrong in found.items() if wrong is None]
+        missing = {one: wrong for one, wrong in found.items() if wrong is not None}
+        for wrong in missing.values():
+            if not ids:
+                raise wrong
+            tell_error(wrong)
         told: list[CancelView] = []
         for begin in range(0, len(ids), _AT_ONCE):
             told += await client.cancel(*ids[begin : begin + _AT_ONCE])
@@ -56,7 +63,9 @@ def cancel(caller: Caller, names: tuple[str, ...], wait: bool, as_json: bool) ->
             if ending and on_terminal():
                 tell(f"Waiting for the end of {counted(len(ending), 'job')}. Ctrl-C leaves, and they end all the same.")
             ended.update({job.job_id: job.status for job in await client.wait_all(ending)})
-        return told
+        views = {one: CancelView(job_id=one, outcome="not_found", status=None) for one in missing}
+        views |= {one.job_id: one for one in told}
+        return [views[one] for one in found if one in views]
 
     told = caller.call(cancelled)
     if as_json:

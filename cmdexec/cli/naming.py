@@ -55,9 +55,17 @@ async def find_job(client: "Client", name: str) -> str:
     return found[0]
 
 
-async def find_jobs(client: "Client", names: Sequence[str]) -> list[str]:
-    """The same for several; each job once, in the order named."""
-    return list(dict.fromkeys([await find_job(client, name) for name in names]))
+async def find_jobs(client: "Client", names: Sequence[str]) -> dict[str, Refused | None]:
+    """The same for several; each job once, in the order named. What names none stands there too, with why."""
+    found: dict[str, Refused | None] = {}
+    for name in names:
+        try:
+            found[await find_job(client, name)] = None
+        except Refused as wrong:
+            if wrong.code != "not_found":
+                raise
+            found[name] = wrong
+    return found
 
 
 async def _last(client: "Client") -> str:

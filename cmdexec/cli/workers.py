@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cmdexec.cli.caller import LINES_JSON, ONE_JSON, Caller, calls_server, json_option
-from cmdexec.cli.colour import DIM, in_colour
+from cmdexec.cli.colour import DIM, RED, in_colour
 from cmdexec.cli.columns import Cell, Column, tabbed, table
 from cmdexec.cli.facts import Fact, fact_lines
 from cmdexec.cli.groups import LIST, Listed
 from cmdexec.cli.printed import on_terminal, print_json, print_lines, width
 from cmdexec.cli.told import tell
+from cmdexec.errors import Refused
 
 if TYPE_CHECKING:
     from cmdexec.client import Client
@@ -59,9 +60,32 @@ def list_workers(caller: Caller, all_of_them: bool, as_json: bool) -> None:
     if not on_terminal():
         print_lines(tabbed([_cells(one, now, apart=True) for one in found]))
     elif found:
-        print_lines(table(_COLUMNS, [_cells(one, now) for one in found], width(), colour=in_colour(sys.stdout)))
+        print_lines(_table(found, now))
     else:
         tell("There are no workers. `cmdexec join-token create` says how another machine becomes one.")
+
+
+def _table(found: "list[WorkerView]", now: "Millis") -> list[str]:
+    """Workers with a name that another has too are told apart by their ids; what troubles one is shown."""
+    from cmdexec.cli.naming import short
+
+    columns: tuple[Column, ...] = _COLUMNS
+    names = [one.name for one in found]
+    rows = [_cells(one, now) for one in found]
+    if len(set(names)) < len(names):
+        ids = [one.worker_id for one in found]
+        columns = (Column("ID"), *columns[:-1])
+        rows = [[Cell(short(one.worker_id, ids), style=DIM), *row[:-1]] for one, row in zip(found, rows, strict=True)]
+    troubles = [Cell(_trouble(one), style=RED) for one in found]
+    if any(one.shown for one in troubles):
+        columns = (*columns, Column("TROUBLE", least=8))
+        rows = [[*row, one] for row, one in zip(rows, troubles, strict=True)]
+    return table(columns, rows, width(), colour=in_colour(sys.stdout))
+
+
+def _trouble(worker: "WorkerView") -> str:
+    """What keeps its machine from working well, as it said last: a full disk for example."""
+    return str((worker.load or {}).get("trouble") or "")
 
 
 def _cells(worker: "WorkerView", now: "Millis", *, apart: bool = False) -> list[Cell]:
@@ -113,6 +137,8 @@ def _facts(worker: "WorkerView", now: "Millis") -> Iterator[Fact]:
     yield "Worker", worker.name, None
     yield "Id", worker.worker_id, None
     yield "State", worker.state, STYLES.get(worker.state)
+    if trouble := _trouble(worker):
+        yield "Trouble", trouble, RED
     yield "Seen", "never" if seen is None else f"{local(worker.last_seen_at)}, {ago(seen, now)}", None
     yield "Registered", local(worker.registered_at), None
     yield "Platform", f"{worker.platform}, cmdexec {worker.version}", None
@@ -194,6 +220,12 @@ def rename(caller: Caller, name: str, new_name: str, as_json: bool) -> None:
     """
     _changed(caller, name, as_json, "has that name from now on.", name=new_name)
 
+    async def of_that_name(client: "Client") -> "list[str]":
+        return [one.worker_id for one in await client.workers() if one.name == new_name and one.state != "revoked"]
+
+    if on_terminal() and len(alike := caller.call(of_that_name)) > 1:
+        tell(f"Warning: {len(alike)} workers have that name now: {', '.join(alike)}. Name them by their ids.")
+
 
 @workers.command()
 @click.argument("name", metavar="WORKER")
@@ -230,20 +262,28 @@ def revoke(caller: Caller, name: str, yes: bool, as_json: bool) -> None:
     Example: `cmdexec workers revoke w1`
     """
 
-    async def find(client: "Client") -> "WorkerView":
+    async def find(client: "Client") -> "tuple[str, str]":
         from cmdexec.cli.naming import find_worker
+        from cmdexec.cli.worded import counted
+        from cmdexec.ids import is_id
 
-        return await find_worker(client, name)
+        try:
+            worker = await find_worker(client, name)
+        except Refused as wrong:
+            if wrong.code != "not_found" or not is_id(name):
+                raise
+            return name, f"{name}, which never came,"  # but may have joined, which the server knows
+        running = sum(job.status == "running" for job in worker.jobs)
+        said = f"{worker.name} ({worker.worker_id}), which runs {counted(running, 'job')},"
+        return worker.worker_id, said
 
-    worker = caller.call(find)
+    worker_id, said = caller.call(find)
     if not yes:
         from cmdexec.cli.confirmed import confirm
-        from cmdexec.cli.worded import counted
 
-        running = sum(job.status == "running" for job in worker.jobs)
-        confirm(f"Shut out worker {worker.name} ({worker.worker_id}), which runs {counted(running, 'job')}, for good?")
+        confirm(f"Shut out worker {said} for good?")
 
     async def shut_out(client: "Client") -> "WorkerView":
-        return await client.revoke_worker(worker.worker_id)
+        return await client.revoke_worker(worker_id)
 
     _print(caller.call(shut_out), as_json, "is shut out for good.")

@@ -156,6 +156,35 @@ async def test_a_worker_is_not_shut_out_without_a_yes(monkeypatch: pytest.Monkey
         assert server.asked[-1].method == "DELETE"
 
 
+@pytest.mark.usefixtures("terminal")
+async def test_workers_of_one_name_are_told_apart_and_trouble_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    full = {"trouble": "its disk is full"}
+    found = [worker("box", "01936f0e-4f2a-7001-9c3f-000000000001"), worker("box", "01936f0f-0000-7001-9c3f-0000000001")]
+    routes = {"GET /api/workers/list": {"workers": found}, f"PATCH /api/workers/{found[0].worker_id}": found[0]}
+    async with Answers(routes).up(monkeypatch) as server:
+        assert await server.run("workers") == 0
+        heading, first, second = capsys.readouterr().out.splitlines()
+        assert (heading.split()[0], first.split()[:2]) == ("ID", ["01936f0e-4f2a-7001", "box"])
+        assert second.split()[:2] == ["01936f0f-0000-7001", "box"]
+        assert await server.run("workers", "rename", found[0].worker_id, "box") == 0
+        assert "Warning: 2 workers have that name now: " in capsys.readouterr().err
+        server.routes["GET /api/workers/list"] = {"workers": [worker("w1", load=full)]}
+        assert await server.run("workers") == 0
+        assert capsys.readouterr().out.splitlines()[1].endswith("its disk is full")
+        assert await server.run("workers", "show", "w1") == 0
+    assert "Trouble    its disk is full\n" in capsys.readouterr().out
+
+
+async def test_a_worker_that_joined_and_never_came_can_be_shut_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    routes = {"GET /api/workers/list": {"workers": []}, f"DELETE /api/workers/{JOB_ID}": worker(state="revoked")}
+    async with Answers(routes).up(monkeypatch) as server:
+        assert await server.run("workers", "revoke", "--yes", JOB_ID) == 0
+        assert await server.run("workers", "revoke", "--yes", "w1") == 1
+    assert [one.method for one in server.asked] == ["GET", "DELETE", "GET"]
+
+
 async def test_a_no_is_told_and_changes_nothing(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     class Person(io.StringIO):
         def isatty(self) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from cmdexec.protocol.requests import AttemptView, CancelledView, CancelView, JobsView, OutputView, StreamView
-from tests.support.answers import Answers, Refusal
+from tests.support.answers import Answers, Refusal, page
 from tests.support.plays import Plays, end, output
 from tests.support.scripted import JOB_ID, TOKEN, job
 
@@ -124,6 +124,21 @@ async def test_of_each_job_it_is_said_what_happened(monkeypatch: pytest.MonkeyPa
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert [one["outcome"] for one in lines] == ["asked", "not_found"]
         assert await server.run("cancel") == 2
+
+
+async def test_a_name_that_is_no_jobs_keeps_the_others_from_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    routes = {"POST /api/jobs/cancel": told((JOB_ID, "asked")), "GET /api/jobs": page()}
+    async with Answers(routes).up(monkeypatch) as server:
+        assert await server.run("cancel", "ffffff", JOB_ID) == 1
+        assert server.asked[-1].body == {"jobId": [JOB_ID]}
+        said = capsys.readouterr()
+        assert said.out == f"ffffff\tnot_found\n{JOB_ID}\tasked\n"
+        assert "No job's id begins with ffffff" in said.err
+        count = len(server.asked)
+        assert await server.run("cancel", "ffffff") == 1
+        assert [one.method for one in server.asked[count:]] == ["GET"]
 
 
 async def test_waiting_for_a_cancel_ends_with_the_job(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
