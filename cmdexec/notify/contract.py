@@ -17,9 +17,19 @@ class Hint(msgspec.Struct, frozen=True, tag=True):
 
 
 class JobsWaiting(Hint, frozen=True):
-    """There may be something to claim in these classes; empty: in any."""
+    """There may be something to claim in these classes; empty: in any. `list_id`: of a list of new jobs, which may have
+    been told of as coming."""
 
     klasses: tuple[str, ...] = ()
+    list_id: str = ""
+
+
+class JobsComing(Hint, frozen=True):
+    """New jobs of these classes are about to be stored, or refused: a claim that is asked for from now on comes after
+    that. What is read may not show them yet. `list_id` is told again when they are stored."""
+
+    klasses: tuple[str, ...]
+    list_id: str
 
 
 class JobsChanged(Hint, frozen=True):

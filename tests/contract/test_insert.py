@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from cmdexec.model.job import Status
+from cmdexec.model.job import Job, Status
 from cmdexec.store.contract.jobs_write import Inserted, Present
 from tests.contract.engines import Place, Store
-from tests.contract.making import NOW, inserted, job, jobs
+from tests.contract.making import NOW, inserted, job, jobs, wanted
 
 
 async def test_inserted_jobs_are_read_as_they_were_given(store: Store) -> None:
@@ -38,6 +38,34 @@ async def test_jobs_are_found_by_their_submit_keys(store: Store) -> None:
     assert await store.reads.jobs.by_submit_keys(["key-2", "no such key", "key-0"]) == [job(2), job(0)]
     await store.jobs_write.forget_submit_keys(NOW + 1, 10)
     assert await store.reads.jobs.by_submit_keys(["key-0"]) == []
+
+
+async def test_a_claim_that_is_made_when_an_insert_has_its_place_sees_the_jobs(store: Store) -> None:
+    (new,) = jobs(1)
+    claims: list[asyncio.Task[list[Job]]] = []
+    async with asyncio.TaskGroup() as tasks:
+
+        def claim() -> None:
+            claims.append(tasks.create_task(store.jobs_write.claim(wanted("early"))))
+
+        assert await store.jobs_write.insert([new], claim) == Inserted((new,))
+    assert [[one.job_id for one in await claim] for claim in claims] == [[new.job_id]]
+    (found,) = await store.reads.jobs.get([new.job_id])
+    assert found is not None
+    assert found.status is Status.ASSIGNED
+
+
+async def test_a_claim_after_an_insert_that_is_refused_takes_nothing(store: Store) -> None:
+    await inserted(store, job(0, status=Status.CANCELLED))
+    claims: list[asyncio.Task[list[Job]]] = []
+    async with asyncio.TaskGroup() as tasks:
+
+        def claim() -> None:
+            claims.append(tasks.create_task(store.jobs_write.claim(wanted("early"))))
+
+        outcome = await store.jobs_write.insert([job(1), job(0)], claim)
+    assert isinstance(outcome, Present)
+    assert [await claim for claim in claims] == [[]]
 
 
 async def test_a_refused_batch_does_not_hurt_what_is_stored_beside_it(store: Store) -> None:

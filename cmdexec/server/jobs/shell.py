@@ -10,7 +10,7 @@ from cmdexec.model.decision import Change, NoChange, Refusal, Tell
 from cmdexec.model.events import FromWorker, Start
 from cmdexec.model.job import Job, Status
 from cmdexec.model.transitions import decide
-from cmdexec.notify.contract import JobsChanged, JobsWaiting, Notify, OutputGrew, TellWorker
+from cmdexec.notify.contract import JobsChanged, JobsComing, JobsWaiting, Notify, OutputGrew, TellWorker
 from cmdexec.runtime import Runtime
 from cmdexec.server.jobs.ask import CROWDED, Ask, Judged, Outcome
 from cmdexec.server.jobs.measure import StoredOutput
@@ -57,15 +57,21 @@ class Shell:
             pending = await round_.write(sure)
         return outcomes
 
-    def changed(self, jobs: Sequence[Job]) -> None:
-        """Say that these were written."""
+    def coming(self, jobs: Sequence[Job]) -> None:
+        """Say that these are about to be stored."""
+        waiting = {job.klass for job in jobs if job.status is Status.QUEUED}
+        if waiting:
+            self.notify.publish(JobsComing(tuple(waiting), jobs[0].job_id))
+
+    def changed(self, jobs: Sequence[Job], list_id: str = "") -> None:
+        """Say that these were written; `list_id`: it was said that they were coming."""
         if not jobs:
             return
         newest = {job.job_id: job for job in jobs}
         self.notify.publish(JobsChanged(tuple(newest), tuple(newest.values())))
         waiting = {job.klass for job in jobs if job.status is Status.QUEUED}
         if waiting:
-            self.notify.publish(JobsWaiting(tuple(waiting)))
+            self.notify.publish(JobsWaiting(tuple(waiting), list_id))
 
 
 class _Step:

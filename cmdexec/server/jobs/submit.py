@@ -39,7 +39,7 @@ class Submitter:
                 return _same(before, jobs, body_hash)
             raise
         try:
-            written = await self._shell.writes.insert(jobs)
+            written = await self._shell.writes.insert(jobs, lambda: self._shell.coming(jobs))
         except BaseException:
             self._room.added(owner, len(jobs))
             raise
@@ -48,7 +48,7 @@ class Submitter:
             return _same(written.jobs, jobs, body_hash)
         self._room.added(owner, len(jobs))
         self._shell.memory.born(written.jobs[-1:])
-        self._shell.changed(written.jobs)
+        self._shell.changed(written.jobs, jobs[0].job_id)
         return list(written.jobs)
 
     def _born(

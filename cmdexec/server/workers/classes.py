@@ -8,6 +8,7 @@ not be asked at all.
 from collections.abc import Iterable, Sequence
 
 from cmdexec.model.matching import NOTHING, Needs
+from cmdexec.model.parts import Capacity, Part
 from cmdexec.server.workers.groups import Groups, Waiting
 from cmdexec.server.workers.member import Member
 from cmdexec.store.contract import classes as contract
@@ -20,7 +21,7 @@ _FIRST = -(1 << 62)
 
 
 class Classes:
-    """`announced`: how often news of waiting jobs came, counted from 1."""
+    """`announced`: how often news of waiting jobs came, counted from 1. `reads`: how often the store was asked."""
 
     def __init__(self, reads: contract.Classes) -> None:
         self._reads = reads
@@ -30,6 +31,7 @@ class Classes:
         self._named: set[str] = set()
         self._page = ""
         self._unread: int | None = None
+        self.reads = 0
         self._learn("", NOTHING, _FIRST)
 
     def news(self, klasses: Iterable[str]) -> None:
@@ -41,6 +43,10 @@ class Classes:
             if waiting is not None:
                 waiting.dry.clear()
                 waiting.jobs, waiting.told = None, self.announced
+
+    def need_no_reading(self, klasses: Iterable[str]) -> bool:
+        """Whether jobs of these can be claimed without a look at the store before."""
+        return self._unread == 0 and len(self._known) == 1 and all(klass in self._known for klass in klasses)
 
     def check(self) -> None:
         """Nothing was said for a while: look at everything again, a page each time."""
@@ -85,8 +91,17 @@ class Classes:
         asked = tuple(klasses)
         for start in range(0, len(asked), _PAGE):
             part = asked[start : start + _PAGE]
+            self.reads += 1
             for klass, row in zip(part, await self._reads.get(part), strict=True):
                 self._stands(klass, row)
+
+    def first(self, member: Member) -> Waiting | None:
+        """The best class that has jobs for the worker, whether or not they could start there now."""
+        capacity = member.machine.capacity
+        for one in self._groups.of(member.machine.labels):
+            if one.jobs and member not in one.dry and (one.part is None or _holds(capacity, one.part)):
+                return one
+        return None
 
     def choices(self, member: Member, most: int) -> tuple[list[Waiting], bool]:
         """Up to `most` classes to claim from: those whose jobs could start there now, the best first; and whether the
@@ -98,11 +113,11 @@ class Classes:
             part = one.part
             if one.jobs == 0 or member in one.dry:
                 continue
-            if part is None or (capacity.holds and part.within(capacity) and member.has_free(part)):
+            if part is None or (_holds(capacity, part) and member.has_free(part)):
                 chosen.append(one)
                 if len(chosen) == most:
                     break
-            elif first is None and not chosen and capacity.holds and part.within(capacity):
+            elif first is None and not chosen and _holds(capacity, part):
                 first = one
         if first is not None and member.may_wait:
             return [first, *chosen], True
@@ -113,6 +128,7 @@ class Classes:
         return [waiting for klass in klasses if (waiting := self._known.get(klass)) is not None]
 
     async def _look_at_page(self, after: str) -> None:
+        self.reads += 1
         rows = await self._reads.all(after, _PAGE)
         last = rows[-1].klass if len(rows) == _PAGE else None
         if self._unread is not None:
@@ -154,3 +170,8 @@ class Classes:
         waiting = self._known.pop(klass, None)
         if waiting is not None:
             self._groups.remove(waiting)
+
+
+def _holds(capacity: Capacity, part: Part) -> bool:
+    """Whether a worker of that capacity holds jobs to such a part."""
+    return capacity.holds and part.within(capacity)

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Sequence
 
 from cmdexec.errors import CmdexecError
-from cmdexec.notify.contract import JobsWaiting, Notify
+from cmdexec.notify.contract import JobsComing, JobsWaiting, Notify
 from cmdexec.runtime import Runtime
 from cmdexec.server.jobs import Jobs
 from cmdexec.server.workers.desk import Desk
@@ -26,6 +26,9 @@ first can have a share in it."""
 
 _AT_ONCE = 64
 """Claims that are under way side by side: they share a commit."""
+
+_CAME_MAX = 1000
+"""Lists of new jobs that are remembered as coming. One that is refused is never told of again."""
 
 _CLAIM_WEIGHT = 2 * 1024 * 1024
 """The most that is claimed at once, in characters of command and environment."""
@@ -53,18 +56,24 @@ class Dispatch:
         self._silent_sec = settings.lease_sec / 2
         self._recalls = Recalls(reads.jobs, jobs, settings)
         self._classes = presence.classes
+        self._came: dict[str, int] = {}
+        notify.listen(JobsComing, self._coming)
         notify.listen(JobsWaiting, self._waiting)
 
     async def run(self) -> None:
         """Give out jobs until cancelled."""
         looked = self._desk.now()
         soon = False
+        with contextlib.suppress(CmdexecError):  # the next look will tell
+            await self._desk.offers.look_if_wanted()
         while True:
             await self._woken(self._recall_sec if soon else self._check_sec)
             look = self._desk.now() - looked >= self._check_sec
             if look:
                 looked = self._desk.now()
                 self._classes.check()
+                with contextlib.suppress(CmdexecError):
+                    await self._desk.offers.look_if_wanted()
             try:
                 soon = await self.give_out(look_elsewhere=look)
             except CmdexecError as away:
@@ -76,7 +85,11 @@ class Dispatch:
         if self._jobs.draining:
             return False
         members = tuple(self._desk.members.values())
-        await self._recalls.behind(members, self._desk.now())
+        now = self._desk.now()
+        await self._recalls.behind(members, now, self._runtime.clock.now())
+        if any(member.crowded for member in members):
+            await self._classes.look()
+            await self._recalls.overtaken([one for one in members if one.able(now, self._silent_sec)], self._classes)
         failed = await self._claims()
         if not (look_elsewhere or any(member.waiting for member in members)):
             return failed
@@ -145,6 +158,7 @@ class Dispatch:
         member, classes = share.member, self._classes
         claiming = member.claiming or share.claiming(member.next_claim() or self._runtime.ids.new())
         member.claiming = claiming
+        announced = classes.announced
         try:
             jobs = await self._jobs.claim(
                 member.holder, claim_id=claiming.claim_id, klasses=claiming.klasses, limit=claiming.limit,
@@ -157,9 +171,7 @@ class Dispatch:
         self._desk.assign(member, jobs)
         classes.claimed(claiming.klasses)
         if len(jobs) < claiming.limit and sum(job.spec.weight for job in jobs) < _CLAIM_WEIGHT:
-            for waiting in classes.named(claiming.klasses):
-                if waiting.part is None or member.has_free(waiting.part) or not jobs:
-                    waiting.dry.add(member)
+            classes.drained(claiming.klasses, member, announced, all_of_it=not jobs)
         return True
 
     def _able(self) -> list[Member]:
@@ -177,6 +189,21 @@ class Dispatch:
                 await self._desk.capacity.wait()
         self._desk.capacity.clear()
 
+    def _coming(self, hint: JobsComing) -> None:
+        """A claim that is made now shares the commit of what is to be claimed. That is for one worker alone: what
+        several are to have is counted before, and it cannot be counted yet."""
+        if len(self._desk.members) == 1 and self._classes.need_no_reading(hint.klasses):
+            if len(self._came) >= _CAME_MAX:
+                self._came.clear()
+            self._came[hint.list_id] = self._classes.reads
+            self._news(hint.klasses)
+
     def _waiting(self, hint: JobsWaiting) -> None:
-        self._classes.news(hint.klasses)
+        """Of what was claimed from when it came, this is no news: unless the store was asked since, which may not have
+        had it yet."""
+        if not hint.list_id or self._came.pop(hint.list_id, None) != self._classes.reads:
+            self._news(hint.klasses)
+
+    def _news(self, klasses: Sequence[str]) -> None:
+        self._classes.news(klasses)
         self._desk.capacity.set()

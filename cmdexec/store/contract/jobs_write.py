@@ -1,6 +1,6 @@
 """Writing jobs. Protected: only `cmdexec.server.jobs` may import this, and only the wiring hands it over."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -90,8 +90,12 @@ class Wanted(msgspec.Struct, frozen=True):
 class JobWrites(Protocol):
     """The only way to change a job."""
 
-    async def insert(self, jobs: Sequence[Job]) -> Inserted | Present:
-        """Add new jobs, all or none (one transaction). A submit key is unique for as long as it is kept."""
+    async def insert(self, jobs: Sequence[Job], standing: Callable[[], None] | None = None) -> Inserted | Present:
+        """Add new jobs, all or none (one transaction). A submit key is unique for as long as it is kept.
+
+        An engine that carries out calls in their order calls `standing` when the insert has its place: a claim that is
+        made from then on sees the jobs, and is answered only if they are stored, and after that.
+        """
         ...
 
     async def claim(self, wanted: Wanted) -> list[Job]:

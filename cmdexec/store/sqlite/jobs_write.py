@@ -26,7 +26,7 @@ class SqliteJobWrites:
         self._writer = writer
         self._has_room = has_room
 
-    async def insert(self, jobs: Sequence[Job]) -> Inserted | Present:
+    async def insert(self, jobs: Sequence[Job], standing: Callable[[], None] | None = None) -> Inserted | Present:
         docs = [encode(job) for job in jobs]
         rows = [
             (job.job_id, job.owner, job.submit_key, job.created_at, *state(job, doc), *place(job))
@@ -42,7 +42,7 @@ class SqliteJobWrites:
                 raise self._writer.disk_full()
             return present
 
-        return await self._writer.run(write, sum(map(len, docs)))
+        return await self._writer.run(write, sum(map(len, docs)), standing)
 
     async def claim(self, wanted: Wanted) -> list[Job]:
         return await self._writer.run(lambda transaction: _claim(transaction, wanted))

@@ -41,6 +41,12 @@ class Bounds:
     full_retry_sec: float = 2.0
 
 
+_KEPT_TURNS = 4
+_KEPT_SEC = 0.002
+"""How many turns of the event loop, and how long, a call that brings on another is kept back, so that both share a
+commit."""
+
+
 @dataclass(slots=True)
 class _Waiting:
     call: Call
@@ -71,19 +77,28 @@ class Writer:
         self._tried_full_at = float("-inf")
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._held: _Waiting | None = None
+        self._kept: _Waiting | None = None
+        self._turns_left = 0
+        self._kept_at = 0.0
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def run(self, call: Callable[[Transaction], T], size: int = 0) -> T:
+    async def run(
+        self, call: Callable[[Transaction], T], size: int = 0, standing: Callable[[], None] | None = None
+    ) -> T:
         """Run `call` in the next group, and return its result once that is on stable storage.
 
-        `size`: bytes it carries. Raises what `call` raised, or Unavailable: `overloaded` when too much waits,
+        `size`: bytes it carries. `standing`: called when it has its place before all that are made from then on; it
+        brings on another call, soon, for which this one waits a moment while there is nothing else to write. Raises
+        what `call` raised, or Unavailable: `overloaded` when too much waits,
         `store_away` or `disk_full` when the group could not be written.
         """
         if self._closed:
             raise Unavailable("store_away", "The store is closed.")
         waiting = _Waiting(call, size)
         if isinstance(self._runtime.threads, Inline):
+            if standing is not None:
+                standing()
             self._commit([waiting])
             self._look_after_the_log()
             if waiting.fault is not None:
@@ -95,7 +110,11 @@ class Writer:
         waiting.answer = self._started().create_future()
         self._items += 1
         self._bytes += size
-        self._queue.put(waiting)
+        if standing is None:
+            self._put(waiting)
+        else:
+            self._keep_back(waiting)
+            standing()
         answer: T = await waiting.answer
         return answer
 
@@ -107,7 +126,7 @@ class Writer:
         if self._thread is None:
             self._end()
             return
-        self._queue.put(None)
+        self._put(None)
         await self._runtime.threads.run(self._thread.join)
 
     def disk_full(self) -> Unavailable:
@@ -125,6 +144,31 @@ class Writer:
         return self._loop
 
     # ---- on the event loop
+
+    def _put(self, waiting: _Waiting | None) -> None:
+        """Behind all that came before. Both are there when the thread is woken: it needs the interpreter for that."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            self._queue.put(kept)
+        self._queue.put(waiting)
+
+    def _keep_back(self, waiting: _Waiting) -> None:
+        """For a moment, if the thread has nothing to do meanwhile."""
+        if self._items > 1 or self._loop is None:
+            return self._put(waiting)
+        self._kept, self._turns_left, self._kept_at = waiting, _KEPT_TURNS, self._runtime.clock.elapsed()
+        self._loop.call_soon(self._turn, waiting)
+        return None
+
+    def _turn(self, waiting: _Waiting) -> None:
+        if self._kept is not waiting or self._loop is None:
+            return
+        self._turns_left -= 1
+        if self._turns_left and self._runtime.clock.elapsed() - self._kept_at < _KEPT_SEC:
+            self._loop.call_soon(self._turn, waiting)
+        else:
+            self._kept = None
+            self._queue.put(waiting)
 
     def _answer(self, group: list[_Waiting]) -> None:
         for waiting in group:

@@ -105,6 +105,49 @@ async def test_a_fault_in_one_call_undoes_that_call_alone(make: Make, path: Path
     assert tally(path) == [("a", "noted", 1), ("c", "noted", 1), ("e", "noted", 1)]
 
 
+def grouped(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many calls each commit has."""
+    sizes: list[int] = []
+    commit = writer._commit
+
+    def counted(group: list[Any]) -> None:
+        sizes.append(len(group))
+        commit(group)
+
+    monkeypatch.setattr(writer, "_commit", counted)
+    return sizes
+
+
+async def test_a_call_shares_its_commit_with_the_one_that_it_brings_on(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = make()
+    sizes = grouped(writer, monkeypatch)
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(
+            writer.run(note("b"), standing=lambda: tasks.create_task(writer.run(lambda at: at.db.rows("SELECT 1"))))
+        )
+    assert (await first, sizes) == ("b", [2])
+
+
+async def test_a_call_that_brings_on_nothing_waits_for_nobody(make: Make, path: Path) -> None:
+    stood: list[list[str]] = []
+    writer = make()
+    async with asyncio.timeout(5):
+        for text in "ab":
+            assert await writer.run(note(text), standing=lambda: stood.append(stored(path))) == text
+    assert stood == [[], ["a"]], "it is told before it is stored, and of one that stands after the others"
+
+
+async def test_a_call_that_is_kept_back_is_written_when_the_writer_is_closed(make: Make, path: Path) -> None:
+    writer = make()
+    async with asyncio.TaskGroup() as tasks:
+        run = tasks.create_task(
+            writer.run(note("a"), standing=lambda: tasks.create_task(writer.close()))
+        )
+    assert (await run, stored(path)) == ("a", ["a"])
+
+
 async def test_a_refusal_is_told_to_its_caller_and_the_group_is_not_run_again(make: Make, path: Path) -> None:
     writer = make()
     runs: list[str] = []

@@ -24,7 +24,7 @@ async def test_jobs_are_stored_in_the_order_sent_and_announced(server: Core) -> 
     assert [job.spec for job in jobs] == SPECS
     assert [await server.job(job.job_id) for job in jobs] == jobs
     assert {job.status for job in jobs} == {Status.QUEUED}
-    assert hints == [JobsWaiting(("",))]
+    assert hints == [JobsWaiting(("",), jobs[0].job_id)]
 
 
 async def test_the_same_key_gives_the_same_jobs_and_makes_no_more(server: Core) -> None:
@@ -134,7 +134,7 @@ async def test_jobs_that_may_have_been_stored_count(tmp_path: Path) -> None:
     async with core(tmp_path, max_queued_per_user=4) as server:
         insert = server.store.jobs_write.insert
 
-        async def lost(jobs: Any) -> Any:
+        async def lost(jobs: Any, _standing: Any) -> Any:
             await insert(jobs)
             raise Unavailable("store_away", "The answer was lost.")
 
