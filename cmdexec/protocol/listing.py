@@ -20,7 +20,7 @@ class JobsQuery(Request, frozen=True):
     """Which jobs; all that is named has to hold. `status`, `reason` and `tag` may be given several times: any of them.
 
     q           the beginning of a name, an id or a tag; any part of those of the newest jobs
-    tag         as it was given, its case too
+    tag         whatever its case
     worker      the id of the worker that has the job, or had it last
     owner       `me`: submitted by whoever asks
     from, to    submitted in [from, to): RFC 3339, or `-7d`, `-12h`, `-30m` before now

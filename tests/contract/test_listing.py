@@ -63,9 +63,9 @@ FILTERS: dict[str, tuple[dict[str, Any], Callable[[Job], bool]]] = {
         lambda one: one.status in (Status.COMPLETED, Status.FAILED),
     ),
     "a reason": ({"reasons": frozenset({Reason.OOM})}, lambda one: one.reason is Reason.OOM),
-    "a tag": ({"tags": frozenset({"gpu"})}, lambda one: "gpu" in one.spec.tags),
+    "a tag": ({"tags": frozenset({"Gpu"})}, lambda one: not {"gpu", "GPU"}.isdisjoint(one.spec.tags)),
     "either tag": (
-        {"tags": frozenset({"gpu", "night"})}, lambda one: not {"gpu", "night"}.isdisjoint(one.spec.tags),
+        {"tags": frozenset({"gpu", "NIGHT"})}, lambda one: not {"gpu", "GPU", "night"}.isdisjoint(one.spec.tags),
     ),
     "an owner": ({"owner": "ada"}, lambda one: one.owner == "ada"),
     "a worker": ({"worker": "w1"}, lambda one: one.worker_id == "w1"),
@@ -138,6 +138,39 @@ async def test_since_and_until_are_to_the_millisecond(store: Store) -> None:
     assert await listed(store, until=0) == []
 
 
+@pytest.mark.parametrize("counted", [20_000, 3])
+@pytest.mark.parametrize("more", [
+    {}, {"tags": frozenset({"gpu", "night"})}, {"statuses": frozenset({Status.QUEUED})},
+    {"statuses": frozenset({Status.COMPLETED, Status.FAILED})}, {"worker": "w1"}, {"begins": "build"},
+], ids=str)  # fmt: skip
+async def test_jobs_of_some_time_are_found_though_the_clock_was_once_ahead_or_behind(
+    store: Store, more: dict[str, Any], counted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cmdexec.store.sqlite import listing
+
+    monkeypatch.setattr(listing, "_COUNTED_MAX", counted)
+    clock = HandClock()
+    start = clock.now()
+    ahead, now, behind = HandClock(), HandClock(), HandClock()
+    ahead.go_on(24 * 3600)
+    now.go_on(12 * 3600)
+    parts = [made(30, ahead, 1), made(30, now, 2), made(30, behind, 3), made(30, now, 4)]
+    each = enumerate(one for part in parts for one in part)
+    jobs = [msgspec.structs.replace(one, submit_key=f"k{number}") for number, one in each]
+    await inserted(store, *jobs)
+    every = {one.job_id for one in await listed(store, **more)}
+    assert every
+    bounds = [None, *(start + hour * HOUR for hour in (0, 1, 12, 13, 24, 25))]
+    for since, until, newest_first, scan in product(bounds, bounds, (True, False), (9, 1000)):
+        found = await listed(store, scan=scan, newest_first=newest_first, since=since, until=until, **more)
+        expected = {
+            one.job_id for one in jobs if one.job_id in every
+            and (since is None or one.created_at >= since) and (until is None or one.created_at < until)
+        }  # fmt: skip
+        assert len(found) == len(expected), (since, until, newest_first, scan)
+        assert {one.job_id for one in found} == expected
+
+
 async def test_jobs_that_come_or_change_between_two_pages_move_no_other(store: Store) -> None:
     jobs = made(20, HandClock())
     await inserted(store, *jobs)
@@ -161,7 +194,9 @@ async def test_a_page_that_looked_at_as_many_as_it_may_is_short_and_has_a_next_o
     assert (len(tagged.jobs), tagged.next) == (1, None), "a tag is looked up, not looked for"
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "٣", "9" * 19, "9" * 30])
+@pytest.mark.parametrize("cursor", [
+    "", "x", "-1", "1-", "1.5", "17", "٣-1", f"1-{2**63}", "1-2-3", "9" * 30 + "-1",
+])  # fmt: skip
 async def test_a_cursor_that_is_none_is_refused(store: Store, cursor: str) -> None:
     with pytest.raises(BadCursor):
         await store.reads.lists.page(PageWanted(Filter(), 10, 10, 10, after=cursor))

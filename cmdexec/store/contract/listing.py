@@ -11,7 +11,7 @@ from cmdexec.model.job import Job, Reason, Status
 class Filter(msgspec.Struct, frozen=True):
     """Which jobs; all that is set has to hold.
 
-    statuses, reasons, tags   any of them; empty: whatever it is
+    statuses, reasons, tags   any of them, tags without regard to case; empty: whatever it is
     worker       the id of the worker that holds the job, or held it last
     owner        the id of the user who submitted the job
     begins       a name, an id or a tag begins so, without regard to case; of the newest jobs (`newest` of the page
@@ -30,7 +30,8 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 class PageWanted(msgspec.Struct, frozen=True):
-    """A page of the jobs that `which` says, in the order in which they were stored, or the newest first.
+    """A page of the jobs that `which` says, in the order in which they were stored, or the newest first. Of some time
+    they may come in the order of their moments instead, which is the same but where the clock was set back.
 
     after    `next` of the page before
     limit    jobs of the page

@@ -1,13 +1,14 @@
 """Lists of jobs, by whichever index narrows them most; what no index knows is looked up row by row, up to a bound."""
 
 import heapq
+import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from operator import itemgetter
 
 import msgspec
 
-from cmdexec.model.job import Job, Reason, Spec, Status
+from cmdexec.model.job import ENDED, Job, Reason, Spec, Status
 from cmdexec.store.contract.listing import BadCursor, Filter, Page, PageWanted, brief
 from cmdexec.store.sqlite.connection import Connection, Row
 from cmdexec.store.sqlite.queries import load
@@ -17,15 +18,23 @@ from cmdexec.store.sqlite.rows import decode
 _SQL = load("listing")
 
 _NAME, _TAG = 0, 1
-_SEQ_MAX = 2**63 - 1
+_MAX = 2**63 - 1
 _LAST_CHARACTER = "\U0010ffff"
-_SLACK_MS = 10_000
-"""An id is made a little after the moment that stands in its job, and clocks are set: what lies so near to a bound is
-looked at."""
+_COUNTED_MAX = 20_000
+"""Jobs of some time, among which the first and last number are looked for. Numbers do not rise with time: clocks are
+set."""
+
+_LIVE = frozenset(Status) - ENDED
+"""Of these there are few: what is in them is looked through whenever it was submitted."""
 
 _OF_IDS = frozenset("0123456789abcdef-")
 
+_CURSOR = re.compile(r"([0-9]{1,19})-([0-9]{1,19})", re.ASCII)
+
 Words = list[tuple[str, int, str]]
+
+Position = tuple[int, int]
+"""When a job was submitted, and its number."""
 
 
 class _CalledSpec(msgspec.Struct, frozen=True):
@@ -80,31 +89,38 @@ class SqliteJobLists:
         return await self._readers.run(read)
 
 
-def _position(cursor: str | None) -> int | None:
+def _position(cursor: str | None) -> Position | None:
     if cursor is None:
         return None
-    if not (cursor.isascii() and cursor.isdigit()) or len(cursor) > len(str(_SEQ_MAX)) or int(cursor) > _SEQ_MAX:
-        raise BadCursor("no number of a job")
-    return int(cursor)
+    found = _CURSOR.fullmatch(cursor)
+    if found is None or max(int(found[1]), int(found[2])) > _MAX:
+        raise BadCursor("no moment and number of a job")
+    return int(found[1]), int(found[2])
 
 
-def _page(db: Connection, wanted: PageWanted, after: int | None) -> Page:
+def _cursor(row: Row) -> str:
+    seq, _, created_at, _ = row
+    return f"{created_at}-{seq}"
+
+
+def _page(db: Connection, wanted: PageWanted, after: Position | None) -> Page:
     found: list[Job] = []
-    looked = last = read = 0
+    looked = read = 0
+    last: str | None = None
     fits = _Fits(wanted.which)
     with closing(_candidates(db, wanted, after, fits)) as rows:
         for row in rows:
             full = len(found) == wanted.limit
             if looked == wanted.scan or read > wanted.scan_bytes:
-                return Page(tuple(found), str(last))
+                return Page(tuple(found), last)
             looked += 1
             read += len(row[3])
             if fits(row):
                 if full:
-                    return Page(tuple(found), str(last))
+                    return Page(tuple(found), last)
                 found.append(brief(decode(row[3])))
             if not full:
-                last = row[0]
+                last = _cursor(row)
     return Page(tuple(found), None)
 
 
@@ -114,6 +130,7 @@ class _Fits:
 
     def __init__(self, which: Filter) -> None:
         self._which = which
+        self._tags = frozenset(tag.casefold() for tag in which.tags)
         self._text: str | None = None
         self._floor = 0
         self._peeks = bool(which.reasons or which.tags or which.worker or which.owner)
@@ -140,7 +157,7 @@ class _Fits:
             return False
         if which.worker is not None and job.worker_id != which.worker:
             return False
-        if which.tags and which.tags.isdisjoint(job.spec.tags):
+        if which.tags and self._tags.isdisjoint(tag.casefold() for tag in job.spec.tags):
             return False
         if text is None:
             return True
@@ -148,10 +165,11 @@ class _Fits:
         return any(one.startswith(text) or (seq > self._floor and text in one) for one in called)
 
 
-def _candidates(db: Connection, wanted: PageWanted, after: int | None, fits: _Fits) -> Generator[Row, None, None]:
+def _candidates(db: Connection, wanted: PageWanted, after: Position | None, fits: _Fits) -> Generator[Row, None, None]:
     """Rows in the order of the page, by what narrows them most; `fits` has the last word."""
     which = wanted.which
-    low, high = _between(db, wanted, after)
+    low, high = _between(wanted, after)
+    timed = which.since is not None or which.until is not None
     way = "newest_first" if wanted.newest_first else "oldest_first"
     if which.begins is not None:
         text = which.begins.casefold()
@@ -164,13 +182,20 @@ def _candidates(db: Connection, wanted: PageWanted, after: int | None, fits: _Fi
         fits.looks_for(text, floor)
     if which.tags:
         sql = _SQL[f"{way}_tagged"]
+        low, high = _within(db, which, low, high)
         tagged = [db.each(sql, (low, high, tag)) for tag in sorted({tag.casefold() for tag in which.tags})]
         yield from _rows(db, _each_once(_merged(tagged, wanted)))
         return
     statuses = which.statuses or (frozenset({Status.FAILED}) if which.reasons else frozenset())
-    if statuses:
+    if statuses and (statuses <= _LIVE or not timed):
         sql = _SQL[f"{way}_of_status"]
         yield from _merged([db.each(sql, (low, high, status)) for status in sorted(statuses)], wanted)
+        return
+    if timed:
+        start, end = which.since or 0, _MAX if which.until is None else which.until - 1
+        edge = after or ((end, _MAX) if wanted.newest_first else (start, 0))
+        start, end = (start, min(end, edge[0])) if wanted.newest_first else (max(start, edge[0]), end)
+        yield from _merged([db.each(_SQL[f"{way}_within"], (start, end, *edge))], wanted)
         return
     yield from _merged([db.each(_SQL[way], (low, high))], wanted)
 
@@ -199,24 +224,22 @@ def _rows(db: Connection, numbers: Iterator[int]) -> Iterator[Row]:
         yield from db.rows(_SQL["by_seq"], (seq,))
 
 
-def _between(db: Connection, wanted: PageWanted, after: int | None) -> tuple[int, int]:
+def _between(wanted: PageWanted, after: Position | None) -> tuple[int, int]:
     """The numbers between which the jobs of the page are, neither of them one of theirs."""
-    which = wanted.which
-    low, high = 0, _SEQ_MAX
-    if which.since is not None:
-        low = _born(db, which.since - _SLACK_MS, _SEQ_MAX) - 1
-    if which.until is not None:
-        high = _born(db, which.until + _SLACK_MS, _SEQ_MAX)
-    if after is not None:
-        low, high = (low, min(high, after)) if wanted.newest_first else (max(low, after), high)
-    return low, high
+    if after is None:
+        return 0, _MAX
+    return (0, after[1]) if wanted.newest_first else (after[1], _MAX)
 
 
-def _born(db: Connection, moment: int, otherwise: int) -> int:
-    """The number of the first job that was made then or later, as its id says (RFC 9562, 5.7)."""
-    digits = f"{min(max(moment, 0), (1 << 48) - 1):012x}"
-    row = db.row(_SQL["born"], (f"{digits[:8]}-{digits[8:]}",))
-    return otherwise if row is None else row[0]
+def _within(db: Connection, which: Filter, low: int, high: int) -> tuple[int, int]:
+    """The same, nearer to each other where few jobs are of the time that is wanted."""
+    if which.since is None and which.until is None:
+        return low, high
+    moments = (which.since or 0, _MAX if which.until is None else which.until, _COUNTED_MAX + 1)
+    ((first, last, count),) = db.rows(_SQL["within"], moments)
+    if count > _COUNTED_MAX:
+        return low, high
+    return (max(low, first - 1), min(high, last + 1)) if count else (low, low)
 
 
 def _floor(db: Connection, newest: int) -> int:

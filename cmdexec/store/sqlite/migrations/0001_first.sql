@@ -34,6 +34,7 @@ CREATE INDEX jobs_expiring ON jobs (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX jobs_unknown ON jobs (unknown_at) WHERE status = 'unknown';
 -- For lists alone: they say `seq > 0`, and no other query is led astray to it.
 CREATE INDEX jobs_by_status ON jobs (status) WHERE seq > 0;
+CREATE INDEX jobs_by_moment ON jobs (created_at) WHERE seq > 0;
 
 -- What people call a job: its name (kind 0) and its tags (kind 1), folded. Written with the job, never changed.
 CREATE TABLE words (

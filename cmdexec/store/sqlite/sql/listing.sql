@@ -1,8 +1,19 @@
 -- last: the number of the newest job
 SELECT max(seq) FROM jobs;
 
--- born: the first job whose id is that or a later one
-SELECT seq FROM jobs WHERE job_id >= ? ORDER BY job_id LIMIT 1;
+-- within: the first and last number of the jobs of some time, and how many there are, or more than that
+SELECT min(seq), max(seq), count(*)
+FROM (SELECT seq FROM jobs WHERE seq > 0 AND created_at >= ?1 AND created_at < ?2 LIMIT ?3);
+
+-- newest_first_within: jobs of some time that are before one, as (moment, number)
+SELECT seq, status, created_at, doc FROM jobs
+WHERE seq > 0 AND created_at >= ?1 AND created_at <= ?2 AND (created_at, seq) < (?3, ?4)
+ORDER BY created_at DESC, seq DESC;
+
+-- oldest_first_within: jobs of some time that are after one, as (moment, number)
+SELECT seq, status, created_at, doc FROM jobs
+WHERE seq > 0 AND created_at >= ?1 AND created_at <= ?2 AND (created_at, seq) > (?3, ?4)
+ORDER BY created_at, seq;
 
 -- newest_first: jobs between two numbers
 SELECT seq, status, created_at, doc FROM jobs WHERE seq > ?1 AND seq < ?2 ORDER BY seq DESC;
