@@ -117,7 +117,7 @@ export const S = {
   noJobText: 'It may have been removed, or the address is not whole.',
   facts: 'This job',
   fact: {
-    command: 'Command', worker: 'Worker', needs: 'Needs', labels: 'On workers with', lost: 'If its worker is lost',
+    command: 'Command', name: 'Name', worker: 'Worker', needs: 'Needs', labels: 'On workers with', lost: 'If its worker is lost',
     retries: 'If it fails', timeout: 'Time limit', priority: 'Priority', env: 'Environment', stdin: 'Input',
     tags: 'Tags', owner: 'Submitted by', times: 'Submitted', used: 'Used', rerunOf: 'Rerun of', id: 'Id', runAt: 'Not before', ttl: 'Waits at most',
   },
@@ -221,6 +221,8 @@ export const S = {
   memoryLoad: 'Memory',
   ofTotal: (/** @type {string} */ used, /** @type {string} */ all) => `${used} of ${all}`,
   runningHere: 'Running here',
+  ranHere: 'What it ran',
+  workerTrouble: (/** @type {string} */ why) => `In trouble: ${why}.`,
   andMore: (/** @type {number} */ n) => `and ${n} more`,
   drain: 'Drain',
   resume: 'Resume',
@@ -256,6 +258,8 @@ export const S = {
   labels: 'Labels',
   makeIt: 'Make it',
   paste: 'Paste this on the machine that shall run jobs',
+  onlyHere: (/** @type {string} */ host) =>
+    `${host} leads every machine to itself, so this line works on this machine only. For another one, start the server so that others reach it (cmdexec serve --host 0.0.0.0, with TLS or --insecure-http), open these pages there by the server’s own name or address, and make the line anew.`,
   pasteHint: 'It needs cmdexec there: Python 3.11 or newer, and the package installed. Jobs run as the user who pastes it.',
   tokenOnce: 'The token is shown this once. Lost it? Make another, and revoke this one.',
   revokeToken: 'Revoke this token',

@@ -139,3 +139,35 @@ def test_a_list_that_could_not_be_read_comes_by_itself(run: Running, log_in: Log
     page.unroute("**/api/jobs?*")
     expect(page.locator(".job-row")).to_have_count(1)
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_an_address_with_filters_that_no_button_has_shows_them_and_lets_go_of_them(run: Running, log_in: LogIn) -> None:
+    run.api().create({"command": "true", "name": "in time", "tags": ["chips"]})
+    tab = log_in("viewer", "/jobs?tag=chips&from=-5h&status=bogus")
+    tab.excuse("422")
+    page = tab.page
+    expect(page.get_by_role("alert")).to_contain_text("`status` must be one of")
+    page.get_by_label("Do not filter by status bogus").click()
+    expect(page.locator(".job-row")).to_have_count(1)
+    page.get_by_label("Do not filter by from -5h").click()
+    expect(page).to_have_url(f"{run.url}/jobs?tag=chips")
+    search = page.get_by_label("Name, id or tag")
+    search.press_sequentially("in ")
+    expect(page).to_have_url(f"{run.url}/jobs?tag=chips&q=in")
+    search.press_sequentially("time")
+    expect(page).to_have_url(f"{run.url}/jobs?tag=chips&q=in+time")
+    expect(page.locator(".job-row")).to_have_count(1)
+
+
+def test_a_name_can_neither_turn_its_row_round_nor_hide(run: Running, log_in: LogIn) -> None:
+    job = run.api().create(
+        {"command": "true", "name": "gpj.\u202eexe\u200b", "tags": ["turns"], "runAt": "2099-01-01T03:00:00Z"}
+    )
+    page = log_in("operator", "/jobs?tag=turns").page
+    row = page.locator(".job-row")
+    expect(row).to_contain_text("gpj.⟨U+202E⟩exe⟨U+200B⟩")
+    row.click()
+    expect(page.get_by_role("heading", name="gpj.⟨U+202E⟩exe⟨U+200B⟩")).to_be_visible()
+    assert page.title() == "scheduled · gpj.⟨U+202E⟩exe⟨U+200B⟩ · cmdexec"
+    expect(page.locator(".facts")).to_contain_text("1 Jan 2099 03:00")
+    run.api().cancel(job["jobId"])

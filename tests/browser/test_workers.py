@@ -17,6 +17,7 @@ def test_the_line_that_the_page_shows_makes_a_worker(run: Running, log_in: LogIn
     page.get_by_role("button", name="Make it").click()
     program, *arguments = shlex.split(page.locator("[data-line]").inner_text())
     assert program == "cmdexec"
+    expect(page.get_by_text("127.0.0.1 leads every machine to itself")).to_be_visible()
     expect(page.get_by_text("Waiting for it to call")).to_be_visible()
     process = Process(
         [*arguments, "--data-dir", str(tmp_path / "desk")],
@@ -72,3 +73,16 @@ def test_a_viewer_sees_every_act_and_why_it_is_refused(run: Running, log_in: Log
     expect(page.get_by_text("Viewers only look.").first).to_be_visible()
     assert page.url == f"{run.url}/jobs/new"
     run.api().cancel(job["jobId"])
+
+
+def test_a_page_waits_for_nobody_once_its_token_is_revoked(log_in: LogIn) -> None:
+    page = log_in("admin", "/workers/add").page
+    page.get_by_label("How many workers").fill("1-2")
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_text("This is no number.")).to_be_visible()
+    page.get_by_label("How many workers").fill("2")
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_text("Waiting for it to call")).to_be_visible()
+    page.get_by_role("button", name="Revoke this token").click()
+    expect(page.get_by_text("The token is revoked")).to_be_visible()
+    expect(page.get_by_text("Waiting for it to call")).to_have_count(0)

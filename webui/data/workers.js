@@ -3,6 +3,7 @@ import { computed, signal } from '../vendor/signals.js';
 import { asApiError, call } from './api.js';
 import { tryUntilRead } from './again.js';
 import { watch, whenBack } from './live.js';
+import { visible, visibleLines } from '../words/foreign.js';
 
 /** @typedef {import('../types/api.js').WorkerView} Worker */
 
@@ -24,8 +25,13 @@ export const workers = computed(() => {
 
 /** What people call a worker. @param {string | null} id */
 export function workerName(id) {
-  return id === null ? '' : (known.value?.get(id)?.name ?? id);
+  return id === null ? '' : visible(known.value?.get(id)?.name ?? id);
 }
+
+const ID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+
+/** A sentence of the server with the names of workers for their ids. @param {string} text */
+export const named = (text) => visibleLines(text).replace(ID, workerName);
 
 /** Take what was learned of a worker. @param {Worker[]} some */
 export function learn(some) {

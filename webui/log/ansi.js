@@ -101,7 +101,7 @@ class Look {
 }
 
 /** What stands for a character that must not act: a picture of a control, or the number of a mark of direction. */
-const shown = (/** @type {string} */ char) => {
+export const shown = (/** @type {string} */ char) => {
   const code = char.charCodeAt(0);
   if (code < 0x20) return String.fromCharCode(0x2400 + code);
   if (code === 0x7f) return '\u2421';

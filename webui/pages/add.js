@@ -10,10 +10,14 @@ import { S } from '../strings.js';
 import { Button, Copy, Trouble } from '../parts/basics.js';
 import { Field, Segments } from '../parts/field.js';
 import { StatusIcon } from '../parts/icons.js';
+import { visible } from '../words/foreign.js';
 
 /** @typedef {import('../types/api.js').JoinTokenView} JoinToken */
 
 const LOOK_MS = 2000;
+
+/** Whether these pages came by an address that leads every machine to itself. */
+const isThisMachine = /^(?:localhost|.*\.localhost|127\..*|\[::1\])$/.test(location.hostname);
 
 export function AddWorkerPage() {
   const platform = useSignal('linux');
@@ -102,8 +106,9 @@ function Paste({ token }) {
   return html`<fieldset>
     <legend>3 · ${S.paste}</legend>
     <div class="paste"><pre class="command" data-line>${line}</pre><${Copy} text=${line} kind="" /></div>
+    ${isThisMachine ? html`<div class="note doubt"><p>${S.onlyHere(location.hostname)}</p></div>` : null}
     <p class="hint">${S.pasteHint}</p>
-    <${Joiners} key=${token.joinTokenId} token=${token} />
+    <${Joiners} key=${token.joinTokenId} token=${token} waits=${!revoked.value} />
     <${Trouble} error=${error.value} />
     <p class="hint">${S.tokenOnce}
       ${revoked.value
@@ -112,8 +117,8 @@ function Paste({ token }) {
   </fieldset>`;
 }
 
-/** Who has joined with it: asked for now and then, and shown with what the worker said of itself. @param {{ token: JoinToken }} props */
-function Joiners({ token }) {
+/** Who has joined with it: asked for now and then, and shown with what the worker said of itself. @param {{ token: JoinToken, waits: boolean }} props */
+function Joiners({ token, waits }) {
   const joined = useSignal(/** @type {string[]} */ ([]));
   useEffect(() => {
     const look = async () => {
@@ -134,8 +139,8 @@ function Joiners({ token }) {
   return html`<ul class="joiners" role="status">
     ${here.map(
       (one) => html`<li key=${one.workerId}><${StatusIcon} status=${one.state} />
-        ${S.joined(one.name, one.cpu ? S.cores(one.cpu) : '')} <a class="button small" href="/workers">${S.openWorkers}</a></li>`,
+        ${S.joined(visible(one.name), one.cpu ? S.cores(one.cpu) : '')} <a class="button small" href="/workers">${S.openWorkers}</a></li>`,
     )}
-    ${here.length < token.uses ? html`<li class="quiet"><${StatusIcon} status="queued" />${S.waitingForIt}</li>` : null}
+    ${waits && here.length < token.uses ? html`<li class="quiet"><${StatusIcon} status="queued" />${S.waitingForIt}</li>` : null}
   </ul>`;
 }

@@ -1,12 +1,16 @@
 // What a job was asked to do, and what happened to it.
 import { html } from '../html.js';
-import { workerName } from '../data/workers.js';
+import { named, workerName } from '../data/workers.js';
 import { S } from '../strings.js';
 import { Copy, Time } from '../parts/basics.js';
+import { visible, visibleLines } from '../words/foreign.js';
 import { lineOf } from '../words/job.js';
 import { duration, memory, size } from '../words/time.js';
 
 /** @typedef {import('../types/api.js').JobView} JobView */
+
+/** A longer name may be cut in the title. */
+const CUT = 24;
 
 /** @param {JobView} job */
 function needs(job) {
@@ -18,13 +22,14 @@ function needs(job) {
 
 /** @param {Record<string, string>} pairs */
 const pairs = (pairs) =>
-  Object.entries(pairs).map(([name, value]) => html`<code class="pair" key=${name}>${name}=${value}</code>`);
+  Object.entries(pairs).map(([name, value]) => html`<code class="pair" key=${name}>${visible(name)}=${visibleLines(value)}</code>`);
 
 /** @param {JobView} job @returns {[string, any][]} what is known, in order; '' is left out */
 function known(job) {
   const f = S.fact;
   const env = Object.keys(job.env).length;
   return [
+    [f.name, job.name && job.name.length > CUT ? visible(job.name) : ''],
     [f.worker, workerName(job.workerId)],
     [f.needs, needs(job)],
     [f.labels, Object.keys(job.labels).length ? pairs(job.labels) : ''],
@@ -36,8 +41,8 @@ function known(job) {
     [f.ttl, job.ttlSec === null ? '' : duration(job.ttlSec * 1000)],
     [f.stdin, job.stdinBytes ? size(job.stdinBytes) : ''],
     [f.env, env ? pairs(job.env) : ''],
-    [f.tags, job.tags.length ? job.tags.map((tag) => html`<a class="tag" href=${`/jobs?tag=${encodeURIComponent(tag)}`}>${tag}</a> `) : ''],
-    [f.used, job.usage ? `${duration(job.usage.cpuSec * 1000)} CPU, ${size(job.usage.peakRssMb * 1e6)} at most` : ''],
+    [f.tags, job.tags.length ? job.tags.map((tag) => html`<a class="tag" href=${`/jobs?tag=${encodeURIComponent(tag)}`}>${visible(tag)}</a> `) : ''],
+    [f.used, job.usage ? `${duration(job.usage.cpuSec * 1000)} CPU, ${memory(job.usage.peakRssMb)} at most` : ''],
     [f.rerunOf, job.rerunOf ? html`<a href=${`/jobs/${job.rerunOf}`}><code>${job.rerunOf.slice(0, 13)}…</code></a>` : ''],
     [f.times, html`<${Time} at=${job.createdAt} />`],
   ];
@@ -51,7 +56,7 @@ export function Facts({ job }) {
     <div class="inside">
       <dl>
         <dt>${S.fact.command} <${Copy} text=${line} /></dt>
-        <dd><pre class="command">${line}</pre></dd>
+        <dd><pre class="command">${visibleLines(line)}</pre></dd>
         ${known(job)
           .filter(([, value]) => value !== '' && value !== null)
           .map(([name, value]) => html`<dt key=${`${name}-t`}>${name}</dt><dd key=${`${name}-d`}>${value}</dd>`)}
@@ -60,7 +65,7 @@ export function Facts({ job }) {
         <summary>${S.history}</summary>
         <ol class="history">
           ${job.history.map(
-            (one, at) => html`<li key=${at}><${Time} at=${one.at} /> <span>${one.event}${one.note ? `: ${one.note}` : ''}</span></li>`,
+            (one, at) => html`<li key=${at}><${Time} at=${one.at} /> <span>${one.event}${one.note ? `: ${named(one.note)}` : ''}</span></li>`,
           )}
         </ol>
       </details>

@@ -5,7 +5,7 @@ import { useSignal } from '../vendor/signals.js';
 import { tryUntilRead } from '../data/again.js';
 import { asApiError, call } from '../data/api.js';
 import { watch, whenBack } from '../data/live.js';
-import { workerName } from '../data/workers.js';
+import { named, workerName } from '../data/workers.js';
 import { place, refine } from '../router.js';
 import { S } from '../strings.js';
 import { Copy, StatusWord, Trouble } from '../parts/basics.js';
@@ -110,7 +110,7 @@ function Shown({ job, learn, read }) {
       <p class="crumbs"><a href="/jobs">${S.jobs}</a> / <code>${job.jobId}</code>
         <${Copy} text=${job.jobId} label=${S.copyId} /></p>
       <div class="row-of">
-        <h1 class="cut"><${StatusIcon} status=${job.status} large=${true} />${titleOf(job)}</h1>
+        <h1 class="cut" title=${titleOf(job)}><${StatusIcon} status=${job.status} large=${true} />${titleOf(job)}</h1>
         <span class="room"></span>
         <${Acts} job=${job} learn=${learn} read=${read} />
       </div>
@@ -151,7 +151,7 @@ function useSource(job, attempt, stream, learn) {
 
 /** What else has to be known: what would end the waiting, or that it may run twice. @param {{ job: JobView }} props */
 function Note({ job }) {
-  if (waits(job) && job.waitingMend) return html`<div class="note"><p>${job.waitingMend}</p></div>`;
+  if (waits(job) && job.waitingMend) return html`<div class="note"><p>${named(job.waitingMend)}</p></div>`;
   if (job.status === 'cancelled' && job.confirmed === false) {
     return html`<div class="note doubt"><p>${S.cancelUnknown}</p></div>`;
   }

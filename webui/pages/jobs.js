@@ -14,6 +14,7 @@ import { Field } from '../parts/field.js';
 import { Icon, StatusIcon } from '../parts/icons.js';
 import { Live } from '../parts/live.js';
 import { STATUSES, hasEnded, lineOf, ranFor, reasonOf, titleOf, waits, whenOf, briefWhyOf } from '../words/job.js';
+import { visible, visibleLines } from '../words/foreign.js';
 import { duration, now } from '../words/time.js';
 
 const FILTERS = ['status', 'reason', 'tag', 'worker', 'q', 'from', 'to'];
@@ -124,7 +125,7 @@ function Filters({ query }) {
         ({ name, value }) => html`<button type="button" class="chip" aria-pressed="true" key=${`${name} ${value}`}
           aria-label=${S.without(name, value)}
           onClick=${() => refine({ [name]: query.getAll(name).filter((one) => one !== value) })}>
-          ${name}: ${name === 'worker' ? workerName(value) : value}<${Icon} sign="close" /></button>`,
+          ${name}: ${name === 'worker' ? workerName(value) : visible(value)}<${Icon} sign="close" /></button>`,
       )}
     </div>
   </div>`;
@@ -178,16 +179,16 @@ function Row({ row, list }) {
   const job = row.value;
   const ran = ranFor(job, job.status === 'running' ? now.value : Date.now());
   const why = briefWhyOf(job);
-  const line = lineOf(job.command);
+  const line = visibleLines(lineOf(job.command));
   const title = titleOf(job);
   const reason = list.matches(job) ? reasonOf(job) : S.nowIs(job.status);
   return html`<li>
     <a class=${`job-row ${list.matches(job) ? '' : 'dim'}`} href=${`/jobs/${job.jobId}`} data-job=${job.jobId}>
       <span class="cell status"><${StatusIcon} status=${job.status} />
         <span class="cut">${job.status}${reason ? html`<span class="quiet"> · ${reason}</span>` : null}</span></span>
-      <span class="cell name cut"><span class="title">${title}</span>${title === line
+      <span class="cell name cut" title=${title}><span class="title">${title}</span>${title === line
         ? null
-        : html` <code class="faint">${line}</code>`}${job.tags.map((tag) => html` <span class="tag" key=${tag}>${tag}</span>`)}</span>
+        : html` <code class="faint">${line}</code>`}${job.tags.map((tag) => html` <span class="tag" key=${tag}>${visible(tag)}</span>`)}</span>
       <span class="cell why cut quiet" title=${why}>${why}</span>
       <span class="cell worker cut quiet">${workerName(job.workerId) || S.none}</span>
       <span class="cell ran right">${ran === null || (waits(job) && !hasEnded(job)) ? S.none : duration(ran)}</span>

@@ -12,6 +12,7 @@ import { Dialog } from '../parts/dialog.js';
 import { Field } from '../parts/field.js';
 import { Icon } from '../parts/icons.js';
 import { Live } from '../parts/live.js';
+import { visible } from '../words/foreign.js';
 import { memory, now, since, size } from '../words/time.js';
 
 /** @typedef {import('../types/api.js').WorkerView} Worker */
@@ -61,15 +62,17 @@ function Card({ worker }) {
   const why = whyOf(worker);
   const running = worker.jobs.filter((job) => job.status === 'running').length;
   const labels = Object.entries(worker.labels);
+  const trouble = hasLoad(worker) ? String(worker.load?.trouble ?? '') : '';
   return html`<li class="card worker" data-worker=${worker.workerId}>
     <header>
-      <${StatusWord} status=${worker.state} word=${html`<strong class="cut">${worker.name}</strong>`} />
+      <${StatusWord} status=${worker.state} word=${html`<strong class="cut" title=${visible(worker.name)}>${visible(worker.name)}</strong>`} />
       <span class="room"></span>
       <span class="quiet">${S.workerStates[worker.state]}</span>
     </header>
     <div class="inside">
       ${why ? html`<p class=${`note ${worker.state === 'lost' ? 'doubt' : ''}`}>${why}</p>` : null}
-      ${['online', 'draining'].includes(worker.state)
+      ${trouble ? html`<p class="note doubt">${S.workerTrouble(visible(trouble))}</p>` : null}
+      ${isHere(worker)
         ? html`<${Meter} label=${S.slots(running, worker.slots)} share=${worker.slots ? running / worker.slots : 0} />`
         : null}
       <${Load} worker=${worker} />
@@ -77,7 +80,7 @@ function Card({ worker }) {
         .filter(Boolean)
         .join(' · ')}</p>
       ${labels.length
-        ? html`<p class="row-of">${labels.map(([name, value]) => html`<span class="tag" key=${name}>${name}=${value}</span>`)}</p>`
+        ? html`<p class="row-of">${labels.map(([name, value]) => html`<span class="tag" key=${name}>${visible(name)}=${visible(value)}</span>`)}</p>`
         : null}
       ${worker.jobs.length ? html`<${Running} worker=${worker} />` : null}
     </div>
@@ -85,8 +88,11 @@ function Card({ worker }) {
   </li>`;
 }
 
+/** @param {Worker} worker */
+const isHere = (worker) => ['online', 'draining'].includes(worker.state);
+
 /** Whether what was heard of its load is current. @param {Worker} worker */
-const hasLoad = (worker) => worker.load !== null && ['online', 'draining'].includes(worker.state);
+const hasLoad = (worker) => worker.load !== null && isHere(worker);
 
 /** @param {{ worker: Worker }} props */
 function Load({ worker }) {
@@ -114,7 +120,7 @@ function Meter({ label, share }) {
 function Running({ worker }) {
   const jobs = worker.jobs.slice(0, LISTED);
   return html`<div>
-    <h3>${S.runningHere}</h3>
+    <h3>${isHere(worker) ? S.runningHere : S.ranHere}</h3>
     <ul class="running-here">
       ${jobs.map((job) => html`<li key=${job.jobId}>
         <a href=${`/jobs/${job.jobId}`}><${StatusWord} status=${job.status} word=${html`<code>${job.jobId.slice(0, 13)}…</code>`} /></a>
@@ -157,7 +163,7 @@ function Acts({ worker }) {
     <${Button} kind="small" refused=${refused} onClick=${() => (asks.value = 'revoke')}>${S.revoke}<//>
     ${asks.value === 'rename' ? html`<${Rename} worker=${worker} onClose=${close} />` : null}
     ${asks.value === 'revoke'
-      ? html`<${Dialog} title=${S.revokeTitle(worker.name)} safe=${S.keepIt} act=${S.doRevoke} danger=${true} onClose=${close}
+      ? html`<${Dialog} title=${S.revokeTitle(visible(worker.name))} safe=${S.keepIt} act=${S.doRevoke} danger=${true} onClose=${close}
           onAct=${() => change(worker, 'DELETE')}><p>${S.revokeText(worker.jobs.length)}</p><//>`
       : null}
   </footer>`;
@@ -166,7 +172,7 @@ function Acts({ worker }) {
 /** @param {{ worker: Worker, onClose: () => void }} props */
 function Rename({ worker, onClose }) {
   const name = useSignal(worker.name);
-  return html`<${Dialog} title=${S.renameTitle(worker.name)} safe=${S.keepIt} act=${S.doRename} onClose=${onClose}
+  return html`<${Dialog} title=${S.renameTitle(visible(worker.name))} safe=${S.keepIt} act=${S.doRename} onClose=${onClose}
     onAct=${() => change(worker, 'PATCH', { name: name.value.trim() })}>
     <${Field} label=${S.name} value=${name.value} onInput=${(/** @type {string} */ value) => (name.value = value)} />
   <//>`;

@@ -1,5 +1,7 @@
 // What is said of a job: its title, its status with the reason, and one sentence why it waits, runs or ended.
+import { named } from '../data/workers.js';
 import { S } from '../strings.js';
+import { visible } from './foreign.js';
 import { duration, exactly, since } from './time.js';
 
 /** @typedef {import('../types/api.js').JobRow} JobRow */
@@ -30,9 +32,9 @@ export function quoted(word) {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** @param {JobRow | JobView} job */
+/** One line, fit to be seen among others. @param {JobRow | JobView} job */
 export function titleOf(job) {
-  return job.name ?? lineOf(job.command).split('\n', 1)[0];
+  return visible(job.name ?? lineOf(job.command).split('\n', 1)[0]);
 }
 
 /** The reason after the status word. @param {JobRow | JobView} job */
@@ -61,8 +63,8 @@ const REASONS = /** @type {Record<string, (job: JobRow | JobView) => string>} */
 
 /** Why it waits, or how it ended, in one sentence; '' where the status says it all. @param {JobRow | JobView} job */
 export function whyOf(job) {
-  if (waits(job)) return (job.waitingFor ?? '').replace(MOMENT, (moment) => exactly(Date.parse(moment)));
-  if (job.message) return job.message;
+  if (waits(job)) return named(job.waitingFor ?? '').replace(MOMENT, (moment) => exactly(Date.parse(moment)));
+  if (job.message) return named(job.message);
   if (job.status === 'failed') return REASONS[job.reason ?? '']?.(job) ?? job.reason ?? '';
   if (job.status === 'unknown') return 'Its worker is silent. It may still be running there.';
   if (job.status === 'cancelled' && job.confirmed === false) return 'The worker has not confirmed that nothing runs.';
@@ -110,7 +112,7 @@ export function sentenceOf(job, worker, now) {
     const asked = job.cancelRequested ? 'Being cancelled' : 'Running';
     return `${asked}${on} for ${duration(ran ?? 0)}${run}`;
   }
-  if (job.status === 'unknown') return sentence(worker ? why.replace('Its worker', worker) : why);
+  if (job.status === 'unknown') return sentence(worker ? why.replace('Its worker', () => worker) : why);
   if (job.status === 'completed') return `Completed${took}${on}${run}${ended}`;
   return `${capital(job.status)}${why ? `: ${why}` : ''}${/[.!?]$/.test(why) ? ' Ended' : ''}${took}${on}${run}${ended}`;
 }

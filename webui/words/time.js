@@ -68,23 +68,21 @@ export function duration(ms) {
   return `${Math.floor(at / DAY)} d ${two(Math.floor((at % DAY) / HOUR))} h`;
 }
 
-/** 1 MB is 1,000,000 bytes, as in the API. @param {number} bytes */
+/** 1 MB is 2^20 bytes, as jobs ask for memory and as the server's sentences have it. @param {number} bytes */
 export function size(bytes) {
-  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+  const units = ['bytes', 'KB', 'MB', 'GB', 'TB'];
   let value = bytes;
   let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
     unit += 1;
   }
-  const number = unit === 0 || value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(1);
+  const number = Number(value.toFixed(value >= 100 ? 0 : 1)).toLocaleString('en');
   return `${number} ${unit === 0 && bytes === 1 ? 'byte' : units[unit]}`;
 }
 
 /** Memory as jobs ask for it, in MB of 2^20 bytes. @param {number} mb */
-export function memory(mb) {
-  return mb >= 1024 ? `${Number((mb / 1024).toFixed(1))} GiB` : `${mb} MiB`;
-}
+export const memory = (mb) => size(mb * 2 ** 20);
 
 /** @param {number} n */
 export function count(n) {
