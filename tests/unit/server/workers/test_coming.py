@@ -59,7 +59,8 @@ async def test_one_commit_stores_a_job_and_gives_it_to_the_worker_that_is_free(
                 await worker.start((job.job_id, 1))
                 await worker.done(job.job_id, 1)
     assert ["insert", "claim"] in commits
-    assert [name for commit in commits for name in commit].count("claim") <= 5, "it is not claimed again when it is told of as stored"
+    claims = [name for commit in commits for name in commit].count("claim")
+    assert claims <= 5, "it is not claimed again when it is told of as stored"
 
 
 async def test_people_are_told_in_the_order_of_what_happened(server: Core) -> None:
