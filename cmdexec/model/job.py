@@ -229,6 +229,13 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         """Whether its output and its end are final."""
         return self.status in ENDED
 
+    @property
+    def begin_by(self) -> int | None:
+        """When it is too old to begin; None: never, or it began once. `ttl_sec` counts from when it may run."""
+        if self.spec.ttl_sec is None or self.attempts:
+            return None
+        return max(self.created_at, self.spec.run_at or 0) + round(self.spec.ttl_sec * 1000)
+
     def attempt_named(self, number: int) -> Attempt | None:
         """The run of that number, if it ever began."""
         for attempt in reversed(self.attempts):

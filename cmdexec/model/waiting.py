@@ -218,7 +218,8 @@ _MENDS: dict[Cause, Callable[[Why], str]] = {
     Cause.NO_WORKER: lambda why: f"Start {_add(why).removeprefix('add ')}.",
     Cause.AWAY: lambda why: (
         f"Start {_named(why.workers)} again"
-        f"{_is(why, ' and let it take jobs', ' and let them take jobs') if why.detail == DRAINED else ''}, or {_add(why)}."
+        f"{_is(why, ' and let it take jobs', ' and let them take jobs') if why.detail == DRAINED else ''}"
+        f", or {_add(why)}."
     ),
     Cause.DRAINING: lambda why: f"Let {_named(why.workers)} take jobs again, or {_add(why)}.",
     Cause.NO_MATCH: _mend_no_match,

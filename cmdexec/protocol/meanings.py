@@ -61,7 +61,7 @@ ANYWHERE: Mapping[str, str] = MappingProxyType({
     "onLost": "What becomes of it when its worker is lost: `hold` or `requeue`.",
     "maxLost": "With `requeue`: how often it may be run again after its worker was lost.",
     "runAt": "Not before this moment, RFC 3339.",
-    "ttlSec": "Seconds after which a job that has not begun is given up.",
+    "ttlSec": "Seconds after which a job that has not begun is given up, from its submission or its `runAt`.",
     "status": "`scheduled`, `queued`, `assigned`, `running`, `unknown` (its worker is silent), or ended as"
               " `completed`, `failed`, `cancelled`.",
     "reason": "Why it failed: `exit`, `signal`, `timeout`, `oom`, `start`, `worker`, `lost`, …",
@@ -115,7 +115,8 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
     listing.JobsQuery: {
         "status": "Where they stand; give it several times for several.",
         "reason": "Why they failed; give it several times for several.",
-        "tag": "A tag; give it several times for any of several.", "worker": "Who has them, or had them last.",
+        "tag": "A tag, whatever its case; give it several times for any of several.",
+        "worker": "Who has them, or had them last.",
         "owner": "`me`: those that whoever asks has submitted. They are looked for among all, so pages may be short.",
         "q": "The beginning of a name, an id or a tag, or of the newest jobs any part of those.",
         "from": "Submitted then or later: RFC 3339, or so long ago: `-7d`, `-12h`, `-30m`.",

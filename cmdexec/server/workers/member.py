@@ -44,17 +44,21 @@ class Given:
     batch       in which batch of this connection it was sent; 0: not on this connection
     needs       what its job needs
     part        what of that it asks for of the machine, None: nothing
+    rank        where its job stands among all
+    begin_by    when that is too old to begin (wall clock), None: never
     """
 
-    __slots__ = ("attempt", "batch", "given_at", "needs", "part", "started_at")
+    __slots__ = ("attempt", "batch", "begin_by", "given_at", "needs", "part", "rank", "started_at")
 
-    def __init__(self, attempt: int, given_at: float, started_at: float | None, needs: Needs) -> None:
-        self.attempt = attempt
+    def __init__(self, job: Job, given_at: float, started_at: float | None) -> None:
+        self.attempt = job.attempt
         self.given_at = given_at
         self.started_at = started_at
         self.batch = 0
-        self.needs = needs
-        self.part = needs.part
+        self.needs = needs_of(job.spec)
+        self.part = self.needs.part
+        self.rank = job.rank
+        self.begin_by = None if job.spec.ttl_sec is None else job.begin_by
 
 
 class Claiming(msgspec.Struct, frozen=True):
@@ -277,7 +281,7 @@ class Member:
         for job in jobs:
             self.take(job.job_id, job.attempt)
             started = None if job.status is Status.ASSIGNED else now
-            given = self._given[job.job_id] = Given(job.attempt, now, started, needs_of(job.spec))
+            given = self._given[job.job_id] = Given(job, now, started)
             self._running += started is not None
             self._parts += given.part is not None
         self._crowded = None

@@ -7,9 +7,13 @@ from cmdexec.model.job import Job
 from cmdexec.model.matching import NOTHING, Needs, matches, needs_of
 from cmdexec.server import jobs
 from cmdexec.server.jobs import Jobs
-from cmdexec.server.workers.member import Member
+from cmdexec.server.workers.classes import Classes
+from cmdexec.server.workers.member import Given, Member
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.reads import JobReads
+
+_LOOKED_AT = 100
+"""Jobs that are looked at together, for those that somebody else may have."""
 
 
 class Recalls:
@@ -62,15 +66,34 @@ class Recalls:
                 if place < fit:
                     stalled[job_id] = member
         if old:
-            for job_id in await self._take_back(await self._reads.get(old[:need]), hungry):
+            for job_id in await self._take_back(await self._that_go(old, need, hungry)):
                 if job_id in stalled:
                     stalled[job_id].paused_until = now + self._pause_sec
         return soon or len(old) > need
 
-    async def behind(self, members: Iterable[Member], now: float) -> None:
+    async def behind(self, members: Iterable[Member], now: float, wall: int) -> None:
         """Take back what was given ahead to members whose jobs turned out to be long: in the queue it is overtaken by
-        what is more urgent, expires, and is seen to wait."""
+        what is more urgent, expires, and is seen to wait. What waits for its part until it is too old to begin has
+        expired."""
         old = [job_id for member in members for job_id in member.behind(now)]
+        late = [
+            job_id
+            for member in members
+            for job_id, given in _crowded(member)
+            if given.begin_by is not None and given.begin_by <= wall
+        ]
+        if old or late:
+            await self._jobs.turn([*jobs.recall([*old, *late]), *jobs.expired(late)])
+
+    async def overtaken(self, members: Iterable[Member], classes: Classes) -> None:
+        """Take back what waits for its part with these, where one that goes before it waits for more than is free too:
+        only one can wait with a worker, and that is the first."""
+        old: list[str] = []
+        for member in members:
+            waiting = _crowded(member)
+            first = classes.first(member) if waiting else None
+            if first is not None and first.part is not None and not member.has_free(first.part):
+                old += [job_id for job_id, given in waiting if given.rank > first.rank]
         if old:
             await self._jobs.turn(jobs.recall(old))
 
@@ -89,7 +112,7 @@ class Recalls:
         moves: list[tuple[str, Member]] = []
         nowhere: set[Needs] = set()
         soon = False
-        for job_id, given in [one for member in waiting for one in member.given() if one[0] in member.crowded]:
+        for job_id, given in [one for member in waiting for one in _crowded(member)]:
             if now - given.given_at < self._after_sec:
                 soon = True
                 continue
@@ -105,25 +128,42 @@ class Recalls:
 
     async def move(self, job_id: str, target: Member) -> Job | None:
         """Take it back for `target`, if it has not begun and was not declined there; the job, if that was done."""
-        (job,) = await self._reads.get([job_id])
-        return job if await self._take_back([job], [target]) else None
+        found = await self._that_go([job_id], 1, [target])
+        return found[0] if await self._take_back(found) else None
 
     async def elsewhere(self, members: Iterable[Member], hungry: Sequence[Member], wall: int) -> None:
         """Take back what waits with workers that are not connected here: they may be gone, or another server's."""
         need = sum(member.open_slots for member in hungry)
         here = {member.worker_id for member in members}
         before = wall - int(self._after_sec * 1000)
-        found = await self._reads.assigned_elsewhere(hungry[0].worker_id, before, need + len(here))
-        old = [job for job in found if job.worker_id not in here]
-        await self._take_back(old[:need], hungry)
+        found = await self._reads.assigned_elsewhere(hungry[0].worker_id, before, need + len(here) + _LOOKED_AT)
+        old = [job for job in found if job.worker_id not in here and any(_could(member, job) for member in hungry)]
+        await self._take_back(old[:need])
 
-    async def _take_back(self, found: Sequence[Job | None], hungry: Sequence[Member]) -> list[str]:
-        """Recall those that one of `hungry` could take; returns which could be recalled."""
-        wanted = [job.job_id for job in found if job is not None and any(_could(member, job) for member in hungry)]
+    async def _that_go(self, job_ids: Sequence[str], most: int, hungry: Sequence[Member]) -> list[Job]:
+        """The first `most` of these that one of `hungry` could take."""
+        go: list[Job] = []
+        each = max(most, _LOOKED_AT)
+        for start in range(0, len(job_ids), each):
+            found = await self._reads.get(job_ids[start : start + each])
+            go += [job for job in found if job is not None and any(_could(member, job) for member in hungry)]
+            if len(go) >= most:
+                break
+        return go[:most]
+
+    async def _take_back(self, found: Sequence[Job]) -> list[str]:
+        """Recall them; returns which could be recalled."""
+        wanted = [job.job_id for job in found]
         if not wanted:
             return []
         outcomes = await self._jobs.turn(jobs.recall(wanted))
         return [job_id for job_id, outcome in zip(wanted, outcomes, strict=True) if outcome.refusal is None]
+
+
+def _crowded(member: Member) -> list[tuple[str, Given]]:
+    """What waits with it until its part is free."""
+    crowded = member.crowded
+    return [one for one in member.given() if one[0] in crowded] if crowded else []
 
 
 def _could(member: Member, job: Job) -> bool:

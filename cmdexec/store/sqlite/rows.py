@@ -25,10 +25,7 @@ def place(job: Job) -> tuple[Value, ...]:
 
 def expires_at(job: Job) -> int | None:
     """When a job that waits and has never begun is too old to begin; None if never."""
-    ttl_sec = job.spec.ttl_sec
-    if ttl_sec is None or job.attempts or job.status not in WAITING:
-        return None
-    return job.created_at + round(ttl_sec * 1000)
+    return job.begin_by if job.spec.ttl_sec is not None and job.status in WAITING else None
 
 
 def avoids(avoid: str | None, known_as: str) -> bool:
