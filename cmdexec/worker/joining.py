@@ -4,8 +4,11 @@ The worker makes its credential by itself, and keeps it before it tells the serv
 costs nothing: the same hash, told again, is answered the same; and nobody but this machine ever had the credential.
 """
 
+import asyncio
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -22,6 +25,11 @@ from cmdexec.worker.polling_calls import Calls, Lost
 _ANSWER = msgspec.json.Decoder(accounts.Joined)
 
 
+def tell_aside(spool: Path, runtime: Runtime) -> None:
+    """Say where the spool of the worker before is now."""
+    runtime.log.warning("what the worker before it had not delivered yet is put aside", folder=spool)
+
+
 class Joining:
     """One worker's joining of the server at `url`, in the data folder `folder`, which is ours."""
 
@@ -30,25 +38,51 @@ class Joining:
         self._settings, self._runtime = settings, runtime
         self._said = ""
 
-    async def join(self, token: str) -> Joined:
-        """Join, however long the server is away. Raises CmdexecError if it refuses, and then nothing is left of it."""
-        call, runtime = self._runtime.threads.run, self._runtime
-        credential = await call(partial(pending_credential, self._folder, runtime.secret_bytes(RANDOM_BYTES)))
+    async def join(self, token: str, told: Callable[[], Coroutine[Any, Any, None]]) -> Joined | None:
+        """Join, however long the server is away. None: `told` returned before it answered. Raises CmdexecError if it
+        refuses, and then nothing is left of it."""
+        call, runtime, folder = self._runtime.threads.run, self._runtime, self._folder
+        secret = runtime.secret_bytes(RANDOM_BYTES)
+        credential = await call(partial(pending_credential, folder, self._url, secret))
         body = encode(
             accounts.Join(token=token, credential_hash=hash_of(credential), name=self._settings.worker_name)
         )  # fmt: skip
         try:
-            answer = await self._asked(body)
+            answer = await self._asked_unless(told, body)
         except CmdexecError:
-            await call(partial(give_up, self._folder))
+            await call(partial(give_up, folder))
             raise
+        if answer is None:
+            return None
         joined = Joined(self._url, answer.worker_id)
-        if (aside := await call(partial(keep, self._folder, joined))) is not None:
-            runtime.log.warning("what the worker before it had not delivered yet is put aside", folder=aside)
+        if (aside := await call(partial(keep, folder, joined))) is not None:
+            tell_aside(aside, runtime)
         labels = ", ".join(f"{key}={value}" for key, value in answer.labels.items())
         given = {"labels": labels} if labels else {}
         runtime.log.info("joined", server=self._url, worker=joined.worker_id, **given)
         return joined
+
+    async def _asked_unless(
+        self, told: Callable[[], Coroutine[Any, Any, None]], body: bytes
+    ) -> accounts.Joined | None:  # fmt: skip
+        """The answer; None when `told` returns before it. Whoever ends it has to wait while the folder is written."""
+        answers: list[accounts.Joined] = []
+        faults: list[CmdexecError] = []
+
+        async def ask() -> None:
+            try:
+                answers.append(await self._asked(body))
+            except CmdexecError as wrong:
+                faults.append(wrong)
+
+        async with asyncio.TaskGroup() as tasks:
+            both = [tasks.create_task(ask()), tasks.create_task(told())]
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            for task in both:
+                task.cancel()
+        if faults:
+            raise faults[0]
+        return answers[0] if answers else None
 
     async def _asked(self, body: bytes) -> accounts.Joined:
         settings, runtime, failures = self._settings, self._runtime, 0

@@ -6,7 +6,7 @@ from pathlib import Path
 from cmdexec.errors import CmdexecError
 from cmdexec.settings.declare import Fault, Given
 from cmdexec.worker.identity import CREDENTIAL_FILE, nothing_to_show, read_credential
-from cmdexec.worker.joined import another_server, joined_in
+from cmdexec.worker.joined import another_server, has_credential, joined_in
 
 
 def needs(values: Given, *, rejoin: bool = False) -> Iterator[Fault]:
@@ -72,7 +72,7 @@ def _credential(named: Path | None, folder: Path, no_other: bool) -> Iterator[Fa
     try:
         if named is not None or file.exists():
             read_credential(file)
-        elif no_other:
+        elif no_other and not has_credential(folder):
             raise nothing_to_show(file)
     except OSError:
         return  # of a folder that cannot be looked into more is told when it is taken

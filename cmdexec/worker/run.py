@@ -8,7 +8,6 @@ import asyncio
 import signal
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from cmdexec.errors import CmdexecError
 from cmdexec.link.memory_posix import give_back_large_blocks
@@ -79,38 +78,40 @@ def _checked(settings: WorkerSettings, *, rejoin: bool) -> str:
 async def _joined(
     url: str, wishes: Wishes, stop: asyncio.Event | None, settings: WorkerSettings, runtime: Runtime, *, rejoin: bool
 ) -> bool:
-    """Join, if that is still to be done. False: it was told to end before it could. Raises CmdexecError."""
-    token = settings.join_token
+    """Join, if that is still to be done; finish it, if that was cut short. False: it was told to end before it could.
+    Raises CmdexecError."""
+    token, call = settings.join_token, runtime.threads.run
+    from cmdexec.worker.joined import finish, has_credential, same_server
+
+    finished = await call(partial(finish, settings.data_dir))
+    if finished is not None:
+        from cmdexec.worker.joining import tell_aside
+
+        joined, aside = finished
+        runtime.log.info("joined, as it had begun to", server=joined.server, worker=joined.worker_id)
+        if aside is not None:
+            tell_aside(aside, runtime)
+        rejoin = rejoin and not same_server(url, joined.server)
     if token is None:
         return True
-    from cmdexec.worker.joined import has_credential
     from cmdexec.worker.joining import Joining
 
     known = settings.worker_credential_file is not None
-    if not rejoin and (known or await runtime.threads.run(partial(has_credential, settings.data_dir))):
+    if not rejoin and (known or await call(partial(has_credential, settings.data_dir))):
         runtime.log.info("it has a credential, so the join token is not used; --rejoin would have it join anew")
         return True
-    faults: list[CmdexecError] = []
 
-    async def join() -> None:
-        try:
-            await Joining(url, settings.data_dir, settings=settings, runtime=runtime).join(token)
-        except CmdexecError as wrong:
-            faults.append(wrong)
+    async def told() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            stopping = [tasks.create_task(wishes.when(stop))] if stop is not None else []
+            await wishes.came.wait()
+            for task in stopping:
+                task.cancel()
 
-    async with asyncio.TaskGroup() as tasks:
-        joining = tasks.create_task(join())
-        others: list[asyncio.Task[Any]] = [tasks.create_task(wishes.came.wait())]
-        if stop is not None:
-            others.append(tasks.create_task(wishes.when(stop)))
-        await asyncio.wait([joining, others[0]], return_when=asyncio.FIRST_COMPLETED)
-        for task in (joining, *others):
-            task.cancel()
-    if faults:
-        raise faults[0]
-    if joining.cancelled():
+    if await Joining(url, settings.data_dir, settings=settings, runtime=runtime).join(token, told) is None:
         runtime.log.info("ending; it has not joined yet")
-    return not joining.cancelled()
+        return False
+    return True
 
 
 async def _run(

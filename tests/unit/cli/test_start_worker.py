@@ -1,5 +1,6 @@
 """A worker that cannot start: each mistake told in one sentence, with what to do; nothing that it keeps is touched."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -220,6 +221,24 @@ def test_a_token_that_is_cut_off_is_not_sent_anywhere(start: Starting, tmp_path:
     assert line == (
         "cmdexec: JOIN_TOKEN (from the command line): 11 bytes is too short. Give the whole token, as `cmdexec "
         "join-token create` printed it, or name a file in JOIN_TOKEN_FILE."
+    )
+
+
+@pytest.mark.parametrize("written", ["http://h:99999", "http://[::1", "", "ftp://x", "127.0.0.1:3000"])
+@pytest.mark.parametrize("named", [False, True])
+def test_a_server_joined_that_is_no_address(start: Starting, tmp_path: Path, written: str, named: bool) -> None:
+    """As somebody wrote it there, since the server has moved."""
+    folder = used(tmp_path / "w")
+    (folder / "joined.json").write_text(json.dumps({"server": written, "workerId": "x"}))
+    command = worker(folder)
+    if not named:
+        at = command.index("--server")
+        del command[at : at + 2]
+    code, (line,) = start(*command)
+    assert code == 1
+    assert line.startswith(
+        f"cmdexec: DATA_DIR (from the command line): {folder}/joined.json does not say which server this worker has "
+        f"joined: '{written}' is not the address of a server. "
     )
 
 

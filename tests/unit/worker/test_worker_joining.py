@@ -134,7 +134,7 @@ async def test_told_to_end_it_does_not_wait_for_a_server_that_is_away(server: Wo
     worker = RunningWorker(server, tmp_path, **NO_SECRET)
     await server.until(lambda: server.joins, "it tries")
     assert await worker.end() == 0
-    assert (tmp_path / "worker" / "credential.joining").exists(), "a server may know of it"
+    assert (tmp_path / "worker" / "joining.json").exists(), "a server may know of it"
 
 
 async def test_another_server_than_the_one_joined_is_no_accident(server: WorkerServer, tmp_path: Path) -> None:
@@ -187,5 +187,5 @@ async def test_a_server_that_wants_it_no_more_ends_it_at_once(server: WorkerServ
     with pytest.raises(CmdexecError, match=r"revoked by ada@example\.com") as raised:
         await asyncio.wait_for(worker.task, 10)
     assert raised.value.code == "forbidden"
-    assert "cmdexec worker --rejoin --join TOKEN" in (raised.value.mend or "")
+    assert "cmdexec worker --headless --allow-host --rejoin --join TOKEN" in (raised.value.mend or "")
     assert server.connections == 3, "one try, and one question why"
