@@ -250,9 +250,9 @@ class Turns:
         chosen = [] if self._slots.closed else self._slots.to_run(most)
         in_time = self._lease.in_time() if chosen else False
         for held in chosen:
-            self.spawned += 1
             self.apply(held, model.Go(in_time=in_time))
-        if most is not None and len(chosen) >= most:
+            self.spawned += held.record.state is State.RUNNING
+        if (left := self._left) is not None and left <= 0:
             self.full()
         if self._slots.granted and self._patience is None:
             self._patience = self._loop.call_later(self._slots.patience_sec, self._impatient)

@@ -12,6 +12,7 @@ import pytest
 
 from cmdexec.model import pace
 from cmdexec.protocol.messages import Assignment, Beat, CancelOrder, StopOrder
+from cmdexec.worker.lease import Lease
 from tests.support.waiting import until
 from tests.support.worker import job_id
 from tests.support.worker_server import RunningWorker, WorkerServer, serving, told
@@ -250,6 +251,19 @@ async def test_it_ends_by_itself_after_so_many_jobs_or_when_idle(tmp_path: Path)
         assert len(server.of("released")) == 2
         idle = RunningWorker(server, tmp_path / "idle", idle_timeout_sec=0.1)
         assert await asyncio.wait_for(idle.task, 10) == 0
+
+
+async def test_a_job_that_was_too_late_to_begin_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its worker was stopped for longer than its lease: what it may begin it begins not."""
+    async with serving(tmp_path, max_jobs=1, slots=1) as (server, worker):
+        with monkeypatch.context() as stopped:
+            stopped.setattr(Lease, "in_time", lambda _lease: False)
+            await given(server, job(1, "echo x", on_lost="requeue"))
+            await server.until(lambda: server.of("released"), "it is given back")
+        await server.assign(job(2, "echo x", on_lost="requeue"))
+        assert (await server.results(1))[0].job_id == job_id(2)
+        assert await asyncio.wait_for(worker.task, 10) == 0
+        assert [(one.job_id, one.why) for one in server.of("released")] == [(job_id(1), "neverSpawned")]
 
 
 async def test_a_heartbeat_says_how_the_machine_is(tmp_path: Path) -> None:
