@@ -11,8 +11,10 @@ What stands here is imported when it is first asked for, so that `import cmdexec
 
 __all__ = [
     "Client", "CmdexecError", "Connection", "Ended", "Job", "JobCancelled", "JobFailed", "JobView", "JobsQuery",
-    "NewAttempt", "NewJob", "Piece", "Result", "connect", "connect_async", "new_job",
+    "NewAttempt", "NewJob", "Piece", "Result", "Start", "__version__", "connect", "connect_async", "new_job",
 ]  # fmt: skip
+
+_ELSEWHERE = {"CmdexecError": "cmdexec.errors", "__version__": "cmdexec.version"}
 
 
 def __getattr__(name: str) -> object:
@@ -20,7 +22,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module("cmdexec.errors" if name == "CmdexecError" else "cmdexec.client"), name)
+    return getattr(import_module(_ELSEWHERE.get(name, "cmdexec.client")), name)
 
 
 def __dir__() -> list[str]:

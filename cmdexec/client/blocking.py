@@ -1,21 +1,19 @@
 """The client for programs without an event loop of their own, in the manner of `concurrent.futures`.
 
-One background thread runs an event loop with one `Client`; all calls go there, from however many threads. What is
-asked is a task of one group, so that closing ends them all, and whoever waits for one is told.
+All calls go to one background thread, from however many threads.
 """
 
-import asyncio
-import atexit
-import threading
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, cast
 
-from cmdexec.client.access import find_access
+from cmdexec.client.background import FORKED, Background
 from cmdexec.client.calls import Client
 from cmdexec.client.future import Job
+from cmdexec.client.opening import client_settings
 from cmdexec.client.patience import Notice
 from cmdexec.client.results import JobFailed, Result, collect
 from cmdexec.client.template import Command, Item, filled
@@ -23,34 +21,30 @@ from cmdexec.client.wanted import Fields, new_job
 from cmdexec.errors import CmdexecError
 from cmdexec.protocol.listing import JobRow, JobsQuery
 from cmdexec.protocol.requests import JobView, NewJob
-from cmdexec.runtime import system_runtime
 from cmdexec.settings.client import ClientSettings
-from cmdexec.settings.load import load
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_COLLECTED_AT_ONCE = 16
 _END = object()
-_CLOSED = "This connection to the server is closed."
 
 
 class Connection:
-    """A server, and everything that can be asked of it. Use it in `with`, or `close` it; threads may share it.
+    """A server, and everything that can be asked of it. Use it in `with`, or `close` it; threads may share it, and
+    processes that are forked may not.
 
-    Closing ends no job: those that are under way go on, and their futures raise.
+    Closing ends no job: those that are under way go on, and their futures raise. One that is forgotten is closed.
     """
 
     def __init__(self, settings: ClientSettings, notice: Notice | None = None) -> None:
-        self._settings = settings
-        self._notice = notice
-        self._lock = threading.Lock()
-        self._closed = False
-        self._ready: Future[None] = Future()
-        self._thread = threading.Thread(target=self._work, name="cmdexec-client", daemon=True)
-        self._thread.start()
-        self._ready.result()
-        atexit.register(self.close)
+        self._background = Background(settings, notice)
+        self._jobs: set[Job] = set()  # that have not ended: nothing else keeps them, so both may be forgotten together
+        weakref.finalize(self, self._background.stop).atexit = False
+
+    @property
+    def client(self) -> Client:
+        """The client that makes the calls, in a thread of its own: see `call`."""
+        return self._background.client
 
     def __enter__(self) -> Self:
         return self
@@ -60,13 +54,12 @@ class Connection:
 
     def close(self) -> None:
         """End what is asked and the thread; twice is fine. Jobs go on."""
-        with self._lock:
-            closed, self._closed = self._closed, True
-        if not closed:
-            atexit.unregister(self.close)
-            self._loop.call_soon_threadsafe(self._closing.set)
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        self._background.close()
+
+    def check(self) -> None:
+        """Raises RuntimeError in a process that was forked from the one that connected."""
+        if self._background.forked:
+            raise RuntimeError(FORKED)
 
     # Jobs
 
@@ -93,16 +86,22 @@ class Connection:
             raise
 
     def submit(self, command: Command, *, key: str | None = None, **fields: Unpack[Fields]) -> Job:
-        """Submit one command; its job is on the server's disk when this returns. `key` as of `Client.submit`."""
-        return self._job(self.call(Client.submit, new_job(command, **fields), key=key))
+        """Submit one command; its job is on the server's disk when this returns. `key` as of `Client.submit`.
 
-    def submit_all(self, jobs: Iterable[NewJob]) -> list[Job]:
-        """Submit any number of jobs, in lists of up to 1,000, each all or none."""
-        return [self._job(view) for view in self.call(Client.submit_many, list(jobs))]
+        An exception while that is waited for, as of Ctrl-C, cancels the job that may come of it yet.
+        """
+        return self._submit([new_job(command, **fields)], key, one=True)[0]
+
+    def submit_all(self, jobs: Iterable[NewJob], *, key: str | None = None) -> list[Job]:
+        """Submit any number of jobs, in lists of up to 1,000, each all or none. `key` as of `Client.submit_many`.
+
+        An exception while that is waited for, as of Ctrl-C, cancels them.
+        """
+        return self._submit(list(jobs), key)
 
     def map(
         self, template: Command, items: Iterable[Item], *, check: bool = True, timeout: float | None = None,
-        **fields: Unpack[Fields],
+        key: str | None = None, **fields: Unpack[Fields],
     ) -> Iterator[Result]:  # fmt: skip
         """Run one command for each item, all at once, and give what they come to in the order of the items.
 
@@ -112,12 +111,13 @@ class Connection:
         `{}` is where the item stands, `{name}` where that of a mapping does; in a line for the shell text is quoted,
         and ValueError raised where it cannot be (`template.filled`), before anything is submitted. All jobs are
         submitted before this returns. A job that failed raises JobFailed when its turn comes, unless not `check`; those
-        behind it go on. `timeout`: seconds for all of them together.
+        behind it go on. `timeout`: seconds from now for all of them together. `key` as of `submit_all`.
         """
         if isinstance(items, str | bytes | Mapping):
             raise TypeError(f"items is a single {type(items).__name__}. Give a list of items.")
-        jobs = self.submit_all([new_job(filled(template, item), **fields) for item in items])
-        return self._results(jobs, check, timeout)
+        end = None if timeout is None else self.client.runtime.clock.elapsed() + timeout
+        jobs = self.submit_all([new_job(filled(template, item), **fields) for item in items], key=key)
+        return self._results(jobs, check, end)
 
     def job(self, job_id: str) -> Job:
         """Any job that there is, by its id. Raises Refused("not_found")."""
@@ -133,7 +133,7 @@ class Connection:
         self, method: Callable[Concatenate[Client, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Any call of the client, by its method: `c.call(Client.workers)`, `c.call(Client.rerun, job_id)`."""
-        return self._post(method(self.client, *args, **kwargs)).result()
+        return self._background.ask(method(self.client, *args, **kwargs))
 
     def each(self, pieces: AsyncIterator[T]) -> Iterator[T]:
         """What an iterator of `client` gives, one after the other. Leaving it early ends what it does."""
@@ -141,28 +141,35 @@ class Connection:
         generator = cast("AsyncGenerator[T, None]", pieces)
         try:
             while True:
-                asked = self._post(_next(generator))
+                asked = self._background.post(_next(generator))
                 found = asked.result()
                 if found is _END:
                     return
                 yield cast("T", found)
         finally:
             with suppress(RuntimeError):  # the connection was closed, and has ended it
-                self._post(self._ended(generator, asked)).result()
+                self._background.ask(self._background.end(generator, asked))
+
+    def _submit(self, jobs: list[NewJob], key: str | None, *, one: bool = False) -> list[Job]:
+        client, patience = self.client, self.client.patience()
+
+        async def submitted() -> list[JobView]:
+            if one:
+                return [await client.submit(jobs[0], key=key, patience=patience)]
+            return await client.submit_many(jobs, key=key, patience=patience)
+
+        return self._background.submit(submitted(), patience, lambda views: [self._job(view) for view in views])
 
     def _job(self, view: JobView) -> Job:
         job = Job(self, view)
-        self._post(self._to_its_end(job), job)
+        known = weakref.ref(job)
+        ended = self._background.post(_to_its_end(self._background, known, job.id), inside=True)
+        self._jobs.add(job)
+        ended.add_done_callback(partial(_tell, known, weakref.ref(self)))
         return job
 
-    async def _to_its_end(self, job: Job) -> Result:
-        job.view = await self.client.wait(job.id)
-        async with self._collecting:
-            return await collect(self.client, job.view)
-
-    def _results(self, jobs: Sequence[Job], check: bool, timeout: float | None) -> Iterator[Result]:
+    def _results(self, jobs: Sequence[Job], check: bool, end: float | None) -> Iterator[Result]:
         clock = self.client.runtime.clock
-        end = None if timeout is None else clock.elapsed() + timeout
         for job in jobs:
             try:
                 yield job.result(None if end is None else max(0.0, end - clock.elapsed()))
@@ -171,78 +178,27 @@ class Connection:
                     raise
                 yield failed.result
 
-    # The thread
 
-    def _work(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as wrong:
-            if self._ready.done():
-                raise
-            self._ready.set_exception(wrong)
+async def _to_its_end(background: Background, known: weakref.ref[Job], job_id: str) -> Result:
+    view = await background.client.wait(job_id)
+    if (job := known()) is not None:
+        job.view = view
+    del job
+    async with background.collecting:
+        return await collect(background.client, view)
 
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._closing = asyncio.Event()
-        self._collecting = asyncio.Semaphore(_COLLECTED_AT_ONCE)
-        self._tasks: dict[Future[Any], asyncio.Task[None]] = {}
-        runtime = system_runtime("client", threads=1)
-        try:
-            find = partial(find_access, self._settings)
-            async with (
-                Client(find, settings=self._settings, runtime=runtime, notice=self._notice) as self.client,
-                asyncio.TaskGroup() as self._group,
-            ):
-                self._ready.set_result(None)
-                await self._closing.wait()
-                for task in tuple(self._tasks.values()):
-                    task.cancel()
-        finally:
-            runtime.threads.close()
 
-    def _post(self, work: Coroutine[Any, Any, T], future: Future[T] | None = None) -> Future[T]:
-        """Begin `work` in the thread; the future, a new one if none is given, is told how it ends.
-
-        Raises RuntimeError when the connection is closed, or when the thread itself would wait for itself.
-        """
-        if threading.current_thread() is self._thread and future is None:
-            work.close()
-            raise RuntimeError("A callback of a job must not wait for the server: let another thread ask.")
-        future = future or Future()
-        with self._lock:
-            if self._closed:
-                work.close()
-                raise RuntimeError(_CLOSED)
-            self._loop.call_soon_threadsafe(self._begin, work, future)
-        return future
-
-    def _begin(self, work: Coroutine[Any, Any, Any], future: Future[Any]) -> None:
-        if self._closing.is_set():
-            work.close()
-            future.set_exception(RuntimeError(_CLOSED))
-        else:
-            self._tasks[future] = self._group.create_task(self._settle(work, future))
-
-    async def _settle(self, work: Coroutine[Any, Any, T], future: Future[T]) -> None:
-        try:
-            result = await work
-        except asyncio.CancelledError:
-            future.set_exception(RuntimeError(_CLOSED))
-            raise
-        except BaseException as wrong:
-            future.set_exception(wrong)
-        else:
-            future.set_result(result)
-        finally:
-            self._tasks.pop(future, None)
-
-    async def _ended(self, pieces: AsyncGenerator[Any, None], asked: Future[Any] | None) -> None:
-        """End an iterator, also one that somebody was interrupted in waiting for."""
-        task = None if asked is None else self._tasks.get(asked)
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
-        await pieces.aclose()
+def _tell(known: weakref.ref[Job], connection: weakref.ref[Connection], ended: Future[Result]) -> None:
+    """Hand on to the job what came of it."""
+    job, by = known(), connection()
+    if job is None or by is None:
+        return
+    wrong = ended.exception()
+    if wrong is None:
+        job.set_result(ended.result())
+    else:
+        job.set_exception(wrong)
+    by._jobs.discard(job)
 
 
 async def _next(pieces: AsyncGenerator[T, None]) -> object:
@@ -261,8 +217,6 @@ def connect(
     notice     told once each time that the server is away or busy for longer than `tell_after_sec`
     settings   of the client, by field; they count before the environment
 
-    Nothing is sent before the first call. Raises SettingsError.
+    Nothing is sent before the first call. Raises TypeError for what is no setting, and SettingsError.
     """
-    named = {"server_url": url, "token": token}
-    flags = settings | {name: value for name, value in named.items() if value is not None}
-    return Connection(load(ClientSettings, flags=flags).settings, notice)
+    return Connection(client_settings(url, token, settings), notice)

@@ -86,10 +86,10 @@ class Caller:
 
     async def _call(
         self, operation: str, request: Any, kind: type[T], *, headers: Mapping[str, str] | None = None,
-        anonymous: bool = False, patient: bool = True,
+        anonymous: bool = False, patient: bool = True, patience: Patience | None = None,
     ) -> T:  # fmt: skip
         """One call, made again while that may help."""
-        patience, exchange = self.patience(), self._opened()
+        patience, exchange = patience or self.patience(), self._opened()
         timeout = aiohttp.ClientTimeout(
             total=self.settings.request_timeout_sec, sock_connect=self.settings.connect_timeout_sec
         )

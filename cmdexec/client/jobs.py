@@ -7,6 +7,7 @@ import msgspec
 
 from cmdexec.client.caller import Caller
 from cmdexec.client.follow import Start
+from cmdexec.client.patience import Patience
 from cmdexec.client.wanted import batches
 from cmdexec.errors import CmdexecError, Unavailable
 from cmdexec.protocol import listing, requests
@@ -22,27 +23,38 @@ _IDS_PER_CALL = requests.STATUS_MAX
 class JobCalls(Caller):
     """Submit, look, cancel, run again, and read what was written."""
 
-    async def submit(self, job: NewJob, *, key: str | None = None) -> JobView:
+    async def submit(self, job: NewJob, *, key: str | None = None, patience: Patience | None = None) -> JobView:
         """Submit one job; it is on the server's disk when this returns.
 
         `key` makes the call safe to repeat for 72 hours by whoever makes it; without one, repeats that this call itself
-        makes are safe.
+        makes are safe. `patience`: one by which somebody else may end the tries.
         """
-        return await self._call("jobs.create", job, JobView, headers=self._key(key))
+        return await self._call("jobs.create", job, JobView, headers=self._key(key), patience=patience)
 
-    async def submit_all(self, jobs: Sequence[NewJob], *, key: str | None = None) -> tuple[JobView, ...]:
+    async def submit_all(
+        self, jobs: Sequence[NewJob], *, key: str | None = None, patience: Patience | None = None
+    ) -> tuple[JobView, ...]:
         """Submit up to 1,000 jobs, all or none; they come back in the order given."""
-        answer = await self._call("jobs.create", list(jobs), requests.JobsView, headers=self._key(key))
+        answer = await self._call(
+            "jobs.create", list(jobs), requests.JobsView, headers=self._key(key), patience=patience
+        )  # fmt: skip
         return answer.jobs
 
-    async def submit_many(self, jobs: Iterable[NewJob]) -> list[JobView]:
+    async def submit_many(
+        self, jobs: Iterable[NewJob], *, key: str | None = None, patience: Patience | None = None
+    ) -> list[JobView]:
         """Submit any number of jobs, in lists that a server takes, each all or none; they come back in the order given.
 
-        When it raises, the lists before the one that failed have been submitted.
+        When it raises, the lists before the one that failed have been submitted. `key` as of `submit`, for the same
+        jobs: the lists have `key-1`, `key-2` and so on. No list begins after `patience` was ended.
         """
         found: list[JobView] = []
-        for batch in batches(jobs):
-            found += await self.submit_all(batch)
+        patience = patience or self.patience()
+        for number, batch in enumerate(batches(jobs), 1):
+            if patience.ended:
+                break
+            found += await self.submit_all(batch, key=key and f"{key}-{number}", patience=patience)
+            patience.answered()
         return found
 
     async def status(self, job_id: str, *, patient: bool = True) -> JobView:

@@ -20,7 +20,7 @@ _UNNAMED_SEC = 1.0
 class Patience:
     """The waits between the tries of one call: full jitter, never shorter than the server asks for, and an end.
 
-    A server that asks for more than the patience that is left is not waited for at all.
+    A server that asks for more than the patience that is left is not waited for at all. `ended`: see `end`.
     """
 
     def __init__(self, settings: ClientSettings, runtime: Runtime, notice: Notice | None = None) -> None:
@@ -30,6 +30,11 @@ class Patience:
         self._failures = 0
         self._since: float | None = None
         self._told = False
+        self.ended = False
+
+    def end(self) -> None:
+        """Nobody wants it any more: what is tried now is the last try."""
+        self.ended = True
 
     def answered(self) -> None:
         """The server did what was asked: what comes now is a new trouble."""
@@ -43,7 +48,7 @@ class Patience:
         if self._since is None:
             self._since = now
         passed = now - self._since
-        if wrong.code in _HOPELESS or passed >= self._settings.patience_sec:
+        if self.ended or wrong.code in _HOPELESS or passed >= self._settings.patience_sec:
             raise wrong
         first, longest = self._settings.retry_first_sec, self._settings.retry_max_sec
         wait = reconnect_wait(self._failures, self._runtime.rng.random(), first, longest)
@@ -57,3 +62,5 @@ class Patience:
             self._told = True
             self._notice(wrong)
         await self._runtime.clock.sleep(min(wait, self._settings.patience_sec - passed))
+        if self.ended:
+            raise wrong

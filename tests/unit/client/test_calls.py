@@ -62,6 +62,21 @@ async def test_a_server_that_asks_for_more_than_the_patience_that_is_left_is_not
     assert (told.value.code, len(script.requests)) == ("too_many", 1)
 
 
+async def test_no_try_and_no_list_begins_after_the_patience_was_ended() -> None:
+    async def ended(request: web.Request) -> web.StreamResponse:
+        patience.end()
+        return await (json({"jobs": [job()]}) if len(script.requests) == 1 else break_off)(request)
+
+    script = Script(ended)
+    async with Scripted(script) as client:
+        patience = client.patience()
+        assert len(await client.submit_many([NewJob(command="a")] * 1001, patience=patience)) == 1
+        patience = client.patience()
+        with pytest.raises(Unavailable):
+            await client.submit(NewJob(command="a"), patience=patience)
+    assert len(script.requests) == 2
+
+
 async def test_patience_has_an_end() -> None:
     script = Script(error(503, "store_away"))
     async with Scripted(script, patience_sec="300ms") as client:

@@ -11,6 +11,7 @@ from cmdexec.client import Ended, Followed, NewAttempt, Piece, follow
 from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.protocol.requests import FollowAttempt, FollowEnd, FollowOutput
 from tests.support.scripted import JOB_ID, Answer, Script, Scripted, break_off, error, job, json
+from tests.support.waiting import becomes
 
 
 def output(stream: str, offset: int, data: bytes, event_id: str = "") -> bytes:
@@ -163,9 +164,10 @@ async def test_a_silent_job_is_followed_over_any_number_of_connections() -> None
     async def silent(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        for _ in range(10):
+        clock, began = asyncio.get_running_loop().time, asyncio.get_running_loop().time()
+        for number in range(1, 11):
             await response.write(b": alive\n\n")
-            await asyncio.sleep(0.02)
+            await becomes(lambda number=number: clock() > began + number * 0.02, "the stream stands so long")
         return await break_off(request)
 
     script = Script(*[silent] * 4, events(output("stdout", 0, b"0"), END))
