@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
 from cmdexec.errors import CmdexecError, Refused, Unavailable
+from cmdexec.link.pool import Pool
 from cmdexec.protocol.codec import Frame, ask, decode_frames, encode, pack_output, unpack_output
 from cmdexec.protocol.messages import Failure, OutputHeader
 from cmdexec.runtime import Runtime
@@ -118,9 +119,14 @@ class Handler(Protocol):
 
 
 class Socket:
-    """One socket. `put`, `put_output` and `close` never block; after the end they do nothing."""
+    """One socket. `put`, `put_output` and `close` never block; after the end they do nothing. `pool`: what waits here is
+    bounded together with what waits at others."""
 
-    def __init__(self, ws: "WebSocketResponse | ClientWebSocketResponse", limits: Limits, runtime: Runtime) -> None:
+    def __init__(
+        self, ws: "WebSocketResponse | ClientWebSocketResponse", limits: Limits, runtime: Runtime,
+        pool: Pool | None = None,
+    ) -> None:  # fmt: skip
+        self._pool = pool
         self._ws = ws
         self._limits = limits
         self._clock = runtime.clock
@@ -204,8 +210,7 @@ class Socket:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-            self._waiting.clear()
-            self._bytes = self._items = 0
+            self._drop()
             self._note(Close.ABNORMAL, "")
             if raw is not None:
                 with contextlib.suppress(OSError):
@@ -254,14 +259,18 @@ class Socket:
         self._waiting.append((data, binary))
         self._items += items
         self._bytes += len(data)
+        if self._pool is not None:
+            self._pool.take(self, len(data))
+            if self._end is not None:
+                return None
         if self._items > 1 and (len(self._waiting) > limits.queue_items or self._bytes > limits.queue_bytes):
-            return self._cut()
+            return self.cut()
         if len(self._waiting) * 2 <= limits.queue_items and self._bytes * 2 <= limits.queue_bytes:
             self._crowded = None
         elif self._crowded is None:
             self._crowded = now
         elif now - self._crowded > limits.send_timeout_sec:
-            return self._cut()
+            return self.cut()
         if limits.flush_sec:
             leaked = (now - self._moment) * _BUSY_ITEMS / limits.flush_sec
             self._level = min(max(0.0, self._level - leaked) + items, 3.0 * _BUSY_ITEMS)
@@ -273,10 +282,15 @@ class Socket:
             self._timer = self._loop.call_later(wait, self._wake.set)
         return None
 
-    def _cut(self) -> None:
-        """Too slow: what waits is dropped, so that its memory is free at once."""
+    def _drop(self) -> None:
+        if self._pool is not None:
+            self._pool.give_back(self, self._bytes)
         self._waiting.clear()
         self._bytes = self._items = 0
+
+    def cut(self) -> None:
+        """Too slow: what waits is dropped, so that its memory is free at once."""
+        self._drop()
         self.close(Close.TOO_SLOW, "Too slow: more was waiting to be sent than may wait.")
 
     async def _write(self) -> None:
@@ -299,15 +313,19 @@ class Socket:
 
     async def _flush(self) -> None:
         while self._waiting and not self._gone:
-            payload, binary = self._take()
+            payload, binary, taken = self._take()
             kind = WSMsgType.BINARY if binary else WSMsgType.TEXT
-            async with asyncio.timeout(self._limits.send_timeout_sec):
-                await self._ws.send_frame(payload, kind)
+            try:
+                async with asyncio.timeout(self._limits.send_timeout_sec):
+                    await self._ws.send_frame(payload, kind)
+            finally:
+                if self._pool is not None:
+                    self._pool.give_back(self, taken)
             self._flushed = self._clock.elapsed()
             self._room.set()
 
-    def _take(self) -> tuple[bytes, bool]:
-        """The next message: a binary one, or as many frames as fit."""
+    def _take(self) -> tuple[bytes, bool, int]:
+        """The next message, a binary one or as many frames as fit, and how much less waits now."""
         data, binary = self._waiting.popleft()
         taken = len(data)
         if not binary:
@@ -321,7 +339,7 @@ class Socket:
         self._bytes -= taken
         if not self._waiting:
             self._items = 0
-        return data, binary
+        return data, binary, taken
 
     def _hang_up(self) -> None:
         raw: sockets.socket | None = self._ws.get_extra_info("socket")

@@ -107,7 +107,8 @@ async def _parts(
     sockets = Sockets(
         identify=perform.identify, watch_login=people.sessions.watch, presence=presence, live=calls.live,
         limits=Limits.of(settings), runtime=runtime, first_frame_sec=settings.upgrade_timeout_sec,
-        each_person=settings.sockets_per_user,
+        each_person=settings.sockets_per_user, person_queue_bytes=settings.person_queue_bytes,
+        people_queue_bytes=settings.people_queue_bytes,
     )  # fmt: skip
     stopping, pages = asyncio.Event(), await site(runtime.threads, runtime.log)
     services: tuple[Service, ...] = (

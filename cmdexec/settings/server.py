@@ -70,6 +70,8 @@ class ServerSettings:
     list_scan_bytes: int
     list_newest_jobs: int
     sockets_per_user: int
+    person_queue_bytes: int
+    people_queue_bytes: int
     live_check_sec: float
     live_rows_sec: float
     live_workers_sec: float

@@ -207,6 +207,16 @@ SERVER: tuple[Setting, ...] = (
         _HERE, minimum=1, maximum=1_000_000,
     ),
     Setting(
+        "PERSON_QUEUE_BYTES", Kind.SIZE, MIB,
+        "How much may wait to be sent at one socket of a person; whoever reads too slowly for that is cut off.",
+        _HERE, unit="bytes", minimum=64 * KIB, maximum=GIB,
+    ),
+    Setting(
+        "PEOPLE_QUEUE_BYTES", Kind.SIZE, 64 * MIB,
+        "How much may wait to be sent at all sockets of people together; beyond, the slowest is cut off.",
+        _HERE, unit="bytes", minimum=MIB, maximum=16 * GIB,
+    ),
+    Setting(
         "LIVE_CHECK_SEC", Kind.DURATION, 5.0, "How often what is watched is looked at when nothing is announced.",
         _HERE, unit="s", minimum=0.05, maximum=600,
     ),

@@ -51,3 +51,18 @@ def test_who_watches_much_and_reads_nothing_is_cut_off_and_costs_little(server: 
         until(gone, "all of them are cut off", 15)
     assert peak < WATCHERS * 4 * MIB, f"{peak / MIB:.0f} MiB"
     assert api.create({"command": "x"})["status"] == "queued"
+
+
+def test_slow_watchers_together_hold_no_more_than_people_may(tmp_path: Path) -> None:
+    """Cut off at once, and not when their time to read is over: what waits for all of them has one bound."""
+    with running(tmp_path / "small", SOCKET_SEND_TIMEOUT_SEC="60s", PEOPLE_QUEUE_BYTES="1MiB") as server, ExitStack() as stack:
+        api = server.api()
+        ids = api.create_many([{"command": "x", "env": ENV}] * JOBS)
+        watch = json.dumps({"op": "watch", "items": [{"what": "job", "jobId": job_id} for job_id in ids]})
+        watchers = [stack.enter_context(connect(server, SO_RCVBUF=4096)) for _ in range(WATCHERS)]
+        for one in watchers:
+            upgrade(server, one, "viewer")
+            one.sendall(frame(watch.encode()))
+        ports = {one.getsockname()[1] for one in watchers}
+        until(lambda: len(ports & connected(server)) < WATCHERS, "some are cut off", 15)
+        assert api.create({"command": "x"})["status"] == "queued"

@@ -4,11 +4,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from aiohttp import web
 
 from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.link.listen import giving_way, known
+from cmdexec.link.pool import Pool
 from cmdexec.link.socket import Close, Limits, Socket
 from cmdexec.protocol.codec import ask
 from cmdexec.protocol.messages import Failure
@@ -16,7 +18,7 @@ from cmdexec.protocol.operations import Permission
 from cmdexec.runtime import Runtime
 from cmdexec.server.edge.answer import whole
 from cmdexec.server.edge.says import Deaf, PersonSays, WorkerSays
-from cmdexec.server.identity import Identity
+from cmdexec.server.identity import NOBODY, Identity
 from cmdexec.server.live import Live, Watcher
 from cmdexec.server.perform import Presented, refusal
 from cmdexec.server.workers import Presence
@@ -27,6 +29,8 @@ _SENTENCES: dict[int, bytes] = {
     Close.TOO_LARGE: b"This message is larger than a message may be.",
     Close.BAD_FRAME: b"This is no frame that can be understood.",
 }
+
+_SEND = "Send a credential: a worker's as `x-worker-token`, a user's as `Authorization: Bearer …`."
 
 WatchLogin = Callable[[Identity, Callable[[], None]], Callable[[], None]]
 """Calls back once when a login has ended; what it returns ends that."""
@@ -46,6 +50,7 @@ class Sockets:
     def __init__(
         self, *, identify: Callable[[Presented], Awaitable[Identity]], watch_login: WatchLogin, presence: Presence,
         live: Live, limits: Limits, runtime: Runtime, first_frame_sec: float, each_person: int,
+        person_queue_bytes: int, people_queue_bytes: int,
     ) -> None:  # fmt: skip
         self._identify = identify
         self._watch_login = watch_login
@@ -54,6 +59,8 @@ class Sockets:
         self._each_person = each_person
         self._people: Counter[str] = Counter()
         self._limits = limits
+        self._of_people = replace(limits, queue_bytes=min(limits.queue_bytes, person_queue_bytes))
+        self._pool = Pool(people_queue_bytes)
         self._runtime = runtime
         self._first_frame_sec = first_frame_sec
         self._open: set[Socket] = set()
@@ -61,11 +68,12 @@ class Sockets:
 
     async def serve(self, request: web.BaseRequest, shown: Presented) -> web.StreamResponse:
         """One request for `/ws`; returns when its socket has ended. Bad credentials get an answer and no socket;
-        without any the socket opens, so that one can be told what to send."""
+        without any the socket opens, so that one can be told what to send, and for a login that has ended as well if
+        a browser shows it: of an answer that is no socket no page hears anything."""
         try:
             if self._closing:
                 raise Unavailable("draining", "This server is stopping.", retry_after=2.0)
-            who = await self._identify(shown)
+            who, otherwise = await self._whose(shown)
             if who.kind == "user" and self._people[who.id or ""] >= self._each_person:
                 raise Unavailable(
                     "too_many", f"You have {self._each_person:,} sockets open, and more may not be.", retry_after=5.0,
@@ -75,12 +83,15 @@ class Sockets:
         except CmdexecError as wrong:
             return whole(refusal(wrong))
         await upgrade.prepare(request)
-        socket = Socket(upgrade, self._limits, self._runtime)
+        if who.may(Permission.WORK):
+            socket = Socket(upgrade, self._limits, self._runtime)
+        else:
+            socket = Socket(upgrade, self._of_people, self._runtime, self._pool)
         self._open.add(socket)
         try:
             if who.id is None:
                 with giving_way(request):
-                    await self._turn_away(socket)
+                    await self._turn_away(socket, otherwise)
             elif who.may(Permission.WORK):
                 known(request)
                 await self._work(socket, who.id)
@@ -90,6 +101,15 @@ class Sockets:
         finally:
             self._open.discard(socket)
         return upgrade
+
+    async def _whose(self, shown: Presented) -> tuple[Identity, CmdexecError]:
+        """Whose socket it will be, and what is said if that is nobody."""
+        try:
+            return await self._identify(shown), CmdexecError("unauthorized", _SEND)
+        except CmdexecError as wrong:
+            if wrong.code != "unauthorized" or shown.bad is not None or not shown.cookies:
+                raise
+            return NOBODY, wrong
 
     def _upgrade(self, request: web.BaseRequest) -> _Upgrade:
         lines = request.headers.getall("Sec-WebSocket-Protocol", ())
@@ -136,10 +156,7 @@ class Sockets:
             self._runtime.log.error("what is watched could not be told", exc=fault)
             socket.close(Close.INTERNAL, "What you watch could not be told; the cause is in the log.")
 
-    async def _turn_away(self, socket: Socket) -> None:
-        wrong = CmdexecError(
-            "unauthorized", "Send a credential: a worker's as `x-worker-token`, a user's as `Authorization: Bearer …`."
-        )
+    async def _turn_away(self, socket: Socket, wrong: CmdexecError) -> None:
         socket.put(ask("error", [Failure(wrong.code, wrong.message, mend=wrong.mend)]))
         socket.close(Close.UNAUTHENTICATED, wrong.message)
         await socket.run(Deaf())

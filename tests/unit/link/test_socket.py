@@ -11,6 +11,7 @@ from aiohttp import ClientSession, ClientWSTimeout, web
 
 from cmdexec.errors import Refused, Unavailable
 from cmdexec.link.listen import Bounds, Entrance, listen
+from cmdexec.link.pool import Pool
 from cmdexec.link.socket import Close, Ended, Limits, Socket
 from cmdexec.protocol.codec import Frame, ask, encode
 from cmdexec.protocol.messages import OutputHeader
@@ -76,7 +77,7 @@ class Pair:
 
 @asynccontextmanager
 async def pair(
-    limits: Limits = LIMITS, *, refuse: Exception | None = None, read_there: bool = True
+    limits: Limits = LIMITS, *, refuse: Exception | None = None, read_there: bool = True, pool: Pool | None = None
 ) -> AsyncIterator[Pair]:
     """Two ends: `here` is the client's, `there` the server's. Without `read_there` the server reads nothing."""
     runtime = system_runtime("test", 1)
@@ -107,7 +108,7 @@ async def pair(
         ws = await http.ws_connect(
             door.url, max_msg_size=limits.max_message, timeout=ClientWSTimeout(ws_close=2.0), heartbeat=None
         )
-        here = Socket(ws, limits, runtime)
+        here = Socket(ws, limits, runtime, pool)
         run = asyncio.create_task(here.run(_Both(heard_here)))
 
         async def other() -> Ended:
