@@ -1,5 +1,6 @@
 """A worker takes queued jobs."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from cmdexec.model.events import Claim
@@ -24,5 +25,6 @@ async def claim(
     now = shell.runtime.clock.now()
     jobs = await shell.writes.claim(Wanted(event, tuple(klasses), limit, now, most, parts, free, ahead))
     shell.memory.remember(jobs)
-    shell.changed(jobs)
+    # People are told when the jobs are on their way to the worker: it has to do with them, and they look on.
+    asyncio.get_running_loop().call_soon(shell.changed, jobs)
     return jobs

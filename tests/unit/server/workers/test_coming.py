@@ -74,6 +74,18 @@ async def test_people_are_told_in_the_order_of_what_happened(server: Core) -> No
     assert heard == ["coming", "queued", "assigned"]
 
 
+async def test_the_worker_is_told_of_its_job_before_people_are(server: Core) -> None:
+    told: list[bool] = []
+    worker = await idle(server)
+    server.notify.listen(
+        JobsChanged, lambda hint: told.extend(bool(worker.assigned()) for job in hint.jobs if job.status == "assigned")
+    )
+    async with given_out(server):
+        await server.submit()
+        await becomes(lambda: told, "people are told")
+    assert told == [True]
+
+
 async def test_what_is_not_stored_is_given_to_nobody(server: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = await idle(server)
     async with given_out(server):
