@@ -30,6 +30,9 @@ _AT_ONCE = 64
 _CAME_MAX = 1000
 """Lists of new jobs that are remembered as coming. One that is refused is never told of again."""
 
+_LOOKED_AT = 50
+"""Workers for which it is looked what they may have before all others have their turn."""
+
 _CLAIM_WEIGHT = 2 * 1024 * 1024
 """The most that is claimed at once, in characters of command and environment."""
 
@@ -128,13 +131,17 @@ class Dispatch:
             await classes.look()
             announced, now = classes.announced, self._desk.now()
             wanting: list[Want] = []
-            for member in self._desk.members.values():
+            looked = 0
+            for member in tuple(self._desk.members.values()):
                 if member.dry_since == announced or not member.able(now, self._silent_sec):
                     continue
                 room = member.room(now, self._most)
                 if not (room or member.claiming) or member.worker_id in failed:
                     continue
                 choices, ahead = classes.choices(member, KLASSES_MAX)
+                looked += 1
+                if looked % _LOOKED_AT == 0:
+                    await self._desk.let_others()
                 if choices or member.claiming:
                     wanting.append(Want(member, room, choices, ahead))
                 else:

@@ -1,6 +1,7 @@
 """A worker that names very many attempts is taken in small steps, and told all that fits, without harm to others."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -133,3 +134,24 @@ async def test_an_answer_that_cannot_fit_closes_the_socket_and_says_so(server: C
     await worker.link.frames([("start", 1, held(1000))])
     await eventually(lambda: sent.ended, "it was not closed")
     assert sent.ended == (Close.TOO_LARGE, "The answer to this frame is larger than a message may be.")
+
+
+async def test_while_it_is_looked_what_hundreds_of_workers_may_have_others_have_their_turn(server: Core) -> None:
+    for number in range(200):
+        worker = await server.connect(f"w{number}", f"s{number}", f"i{number}")
+        await worker.beat()
+    looks, pauses = [0], [0]
+    choices = server.presence.classes.choices
+
+    def counted(*what: Any) -> Any:
+        looks[0] += 1
+        return choices(*what)
+
+    async def others() -> None:
+        pauses.append(looks[0])
+
+    server.presence.classes.choices = counted  # type: ignore[method-assign]
+    server.presence.desk.let_others = others  # type: ignore[method-assign]
+    await server.dispatch.give_out()
+    assert looks[0] >= 200
+    assert max(after - before for before, after in itertools.pairwise([*pauses, looks[0]])) <= 50
