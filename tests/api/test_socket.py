@@ -30,6 +30,18 @@ async def test_who_shows_no_credential_is_told_what_to_send_and_closed(server: R
         assert await speaker.ended() == (4401, failure["message"])
 
 
+@pytest.mark.parametrize("login", ["over", "odd"])
+async def test_a_page_whose_login_has_ended_is_told_so_and_closed(server: Running, login: str) -> None:
+    """Of an upgrade that is refused a page hears nothing but that there is no socket, as if the server were away."""
+    cookie = f"cmdexec-{server.process.port}={server.cookies.get(login, 'odd')}"
+    async with speaking(server.url, {"Cookie": cookie, "Origin": server.url}) as speaker:
+        (failure,) = await speaker.told("error")
+        assert failure["code"] == "unauthorized"
+        assert await speaker.ended() == (4401, failure["message"])
+    headers = server.headers("bad") | {"Cookie": cookie, "Origin": server.url}
+    assert Api(server.url).call("GET", "/ws", None, UPGRADE | headers)[0] == 401
+
+
 async def test_what_people_say_is_refused_from_a_worker_by_its_name(server: Running) -> None:
     async with speaking(server.url, server.headers("worker")) as speaker:
         await speaker.say({"op": "watch", "id": 1, "items": [{"what": "jobs"}]})
