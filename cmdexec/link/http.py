@@ -13,15 +13,20 @@ from collections.abc import Mapping
 from contextlib import suppress
 from enum import Enum
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
 
 from cmdexec.errors import CODES, CmdexecError, Conflict, Refused, Unavailable
+from cmdexec.link.reads import read_less
 from cmdexec.link.socket import Limits
 from cmdexec.protocol.requests import ErrorBody, ErrorView
 from cmdexec.version import PROTOCOL, __version__
+
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
 
 _MAX_LINE = 16 * 1024
 _MAX_ERROR = 64 * 1024
@@ -45,6 +50,17 @@ async def _refuse_redirect(
     )
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Makes connections that read less at once."""
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: "list[Trace]", timeout: aiohttp.ClientTimeout
+    ) -> "Connection":
+        connection = await super().connect(req, traces, timeout)
+        read_less(connection.transport)
+        return connection
+
+
 def session(
     *,
     connect_timeout_sec: float,
@@ -64,7 +80,7 @@ def session(
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse_redirect)
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections),
+        connector=_Connector(limit=connections),
         timeout=aiohttp.ClientTimeout(
             total=total_sec, connect=None, sock_connect=connect_timeout_sec, sock_read=stall_sec
         ),

@@ -14,6 +14,7 @@ from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import LineTooLong
 
 from cmdexec.link.ports import cannot_open, open_port
+from cmdexec.link.reads import read_less
 from cmdexec.settings.server import ServerSettings
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -108,6 +109,7 @@ class _Connection(web.RequestHandler):
             transport.write(server.full)
             transport.close()
             return
+        read_less(transport)
         super().connection_made(transport)
         self._wire = self.transport
         if isinstance(server, _Server):
