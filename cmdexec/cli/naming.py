@@ -1,4 +1,4 @@
-"""How people name jobs and workers: whole, by the beginning of an id, or as `last`."""
+"""How people name jobs and workers: by id or a part of one, by name, or as `last`."""
 
 import re
 from collections.abc import Sequence
@@ -19,11 +19,15 @@ SHORT = 18
 _AMONG = 100
 _SHOWN = 5
 _PART = re.compile(r"[0-9a-f-]{6,36}")
-_HOW = f"Write an id, as much of one as `cmdexec jobs` shows, or `{LAST}` for the newest of yours."
+_HOW = f"Write an id, as much of one as `cmdexec jobs` shows, its whole name, or `{LAST}` for the newest of yours."
+_BEGINS = 200
+_NAMED_AMONG = 1000
+"""Jobs whose name, a tag or an id begins so may be newer than one that has that very name."""
 
 
 async def find_job(client: "Client", name: str) -> str:
-    """The id of the job that `name` means: an id, the beginning or the end of one that no other job has, or `last`.
+    """The id of the job that `name` means: an id, the beginning or the end of one that no other job has, `last`,
+    or else the name, exactly as it was given, of which it is the newest job.
 
     Ends are known of the newest jobs alone, since the server looks for them there (`JobsQuery.q`). A whole id is not
     looked up. Raises Refused("not_found" | "bad_request").
@@ -36,14 +40,18 @@ async def find_job(client: "Client", name: str) -> str:
     from cmdexec.protocol.listing import JobsQuery
 
     if _PART.fullmatch(wanted) is None:
-        raise Refused("bad_request", f"{_quoted(name)} names no job.", mend=_HOW)
+        if (named := await _named(client, name)) is None:
+            raise Refused("not_found", f"{_quoted(name)} names no job.", mend=_HOW)
+        return named
     page = await client.jobs_page(JobsQuery(q=wanted, limit=_AMONG))
     ids = [row.job_id for row in page.jobs]
     begun, ends = [[one for one in ids if fits(one, wanted)] for fits in (str.startswith, str.endswith)]
     found = begun or ends
     if not found:
+        if (named := await _named(client, name)) is not None:
+            return named
         raise Refused(
-            "not_found", f"No job's id begins with {wanted}, and none of a new job ends so.",
+            "not_found", f"No job's id begins with {wanted}, none of a new job ends so, and none is named so.",
             mend="`cmdexec jobs` lists those there are.",
         )  # fmt: skip
     if len(found) > 1:
@@ -53,6 +61,30 @@ async def find_job(client: "Client", name: str) -> str:
             mend="Write more of the one that is meant.",
         )  # fmt: skip
     return found[0]
+
+
+async def _named(client: "Client", name: str) -> str | None:
+    """The newest job of that very name, of whomever, that may be seen."""
+    from msgspec import structs
+
+    from cmdexec.protocol.listing import JobsQuery
+
+    try:
+        begins = name.encode()[:_BEGINS].decode(errors="ignore")
+    except UnicodeEncodeError:
+        return None  # bytes that are no text: no name holds any
+    looked = 0
+    query = JobsQuery(q=begins, limit=_AMONG)
+    while begins and looked < _NAMED_AMONG:
+        page = await client.jobs_page(query)
+        for row in page.jobs:
+            if row.name == name:
+                return row.job_id
+        if page.next is None:
+            break
+        looked += _AMONG
+        query = structs.replace(query, cursor=page.next)
+    return None
 
 
 async def find_jobs(client: "Client", names: Sequence[str]) -> dict[str, Refused | None]:

@@ -36,10 +36,10 @@ async def test_the_beginning_of_an_id_is_enough_if_it_is_the_only_one(
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("0193", "`0193` names no job. Write an id, as much of one as `cmdexec jobs` shows, or `last`"),
+        ("0193", "`0193` names no job. Write an id, as much of one as `cmdexec jobs` shows, its whole name, or `last`"),
         ("build", "`build` names no job."),
         ("", "An empty text names no job."),
-        ("ffffff", "No job's id begins with ffffff, and none of a new job ends so. `cmdexec jobs`"),
+        ("ffffff", "No job's id begins with ffffff, none of a new job ends so, and none is named so. `cmdexec jobs`"),
         ("\udcff\x1b[31m", "names no job."),
     ],
 )
@@ -52,6 +52,27 @@ async def test_a_name_of_no_job_is_told(
     told = capsys.readouterr().err
     assert said in told
     assert "\x1b" not in told
+
+
+async def test_a_job_is_named_by_its_very_name_and_the_newest_is_meant(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """Also where it looks like a part of an id, and however many newer ones have names that begin so."""
+    async with shown().up(monkeypatch) as server:
+        for name in ("nightly", "Ab", "deadbeef", "n" * 150 + "ä" * 50):
+            newer = page(row(OTHER, name=f"{name}-2"), row(OTHER, name=None, tags=(name,)), more="c")
+            server.routes["GET /api/jobs"] = [newer, page(row(JOB_ID, name=name), row(OTHER, name=name))]
+            if name == "deadbeef":
+                server.routes["GET /api/jobs"].insert(0, page())
+            del server.asked[:]
+            assert await server.run("show", "--json", name) == 0
+            assert server.asked[-1].query == {"jobId": JOB_ID}
+            assert name.startswith(server.asked[0].query["q"])
+            server.routes["GET /api/jobs"] = page(row(OTHER, name=f"{name}-2"))
+            assert await server.run("show", "--json", name) == 1
+    told = capsys.readouterr().err
+    assert "`nightly` names no job." in told
+    assert "none is named so" in told
 
 
 async def test_the_end_of_an_id_is_enough_too(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
