@@ -85,7 +85,7 @@ class WorkerIdentities:
 
     async def ensure_credential(self, path: Path) -> None:
         """See that the file `path` (0600) holds a good credential of a worker, for the one on this machine; a file with
-        a good one is left as it is. Raises OSError, Unavailable(`store_away`)."""
+        a good one, of a worker that is not revoked, is left as it is. Raises OSError, Unavailable(`store_away`)."""
 
         def read() -> str:
             return path.read_text("ascii").strip() if path.exists() else ""
@@ -94,7 +94,9 @@ class WorkerIdentities:
         if kept.startswith(PREFIX):
             row = await self._credentials.get(hash_of(kept))
             if row is not None and not row.revoked:
-                return
+                (of,) = await self._workers.get([row.worker_id])
+                if of is None or not of.revoked:
+                    return
         made = PREFIX + base64.urlsafe_b64encode(self._runtime.secret_bytes(32)).decode().rstrip("=")
         now = self._runtime.clock.now()
         await self._credentials.insert(CredentialRow(hash_of(made), self._runtime.ids.new(), now))

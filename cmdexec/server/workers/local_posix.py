@@ -23,6 +23,9 @@ LOCK_FILE = "worker.lock"
 _HURRY = signal.SIGINT
 """What asks a worker that is ending to end sooner. A second SIGTERM would be lost if the first was not taken yet."""
 
+_REVOKED = 4
+"""What a worker ends with when its server wants it no more (`cmdexec worker --help`)."""
+
 _LOOK_SEC = 0.1
 _LONGEST = 64
 """The most that the wait before another start is multiplied by."""
@@ -33,13 +36,14 @@ class _Child:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self._ended = False
+        self.code: int | None = None
 
     def alive(self) -> bool:
-        """Whether it has not ended yet."""
-        if not self._ended:
-            self._ended = os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
-        return not self._ended
+        """Whether it has not ended yet; if it has, `code` says with what, negative for a signal."""
+        if self.code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.code = os.waitstatus_to_exitcode(status) if pid == self.pid else None
+        return self.code is None
 
 
 class LocalWorker:
@@ -49,7 +53,8 @@ class LocalWorker:
     folder             the worker's data folder
     own_server         the file in which each server of this folder writes where it is: so one that is taken up finds
                        its new server
-    ensure_credential  sees that the file named holds a good credential
+    ensure_credential  sees that the file named holds a good credential; asked once, so that one that is revoked while
+                       this server runs is not made up for
     """
 
     def __init__(
@@ -72,11 +77,12 @@ class LocalWorker:
         self._retry_sec = settings.local_worker_retry_sec
         self._stop_sec = settings.local_worker_stop_sec
         self._child: _Child | None = None
+        self._ensured = False
         self._stopping = asyncio.Event()
         self._ending = False
 
     async def run(self) -> None:
-        """Keep one worker until cancelled, or until `drain` or `close`."""
+        """Keep one worker until cancelled, until `drain` or `close`, or until it is revoked."""
         failures = 0
         while not self._stopping.is_set():
             began = self._clock.elapsed()
@@ -88,6 +94,12 @@ class LocalWorker:
                 of = fault.filename or self._command[0]
                 self._log.error("the server's own worker cannot be started", why=fault.strerror, of=of)
             if self._stopping.is_set():
+                return
+            if self._child is not None and self._child.code == _REVOKED:
+                self._log.warning(
+                    "the server's own worker was revoked, so it is not started again; start the server anew to have "
+                    "another one, with an id of its own"
+                )
                 return
             lived = self._clock.elapsed() - began
             failures = 0 if lived > _LONGEST * self._retry_sec else failures + 1
@@ -119,12 +131,12 @@ class LocalWorker:
         if holder is not None:
             said = "a worker of an earlier server is still there and goes on, with the settings that it had"
             self._log.info(said, pid=holder)
-            await self._ensure_credential(self._folder / CREDENTIAL_FILE)  # the store may be another one now
+            await self._ensure()  # the store may be another one now
             while await self._threads.run(self._holder) is not None and not self._stopping.is_set():
                 await self._pause(_LOOK_SEC)
             return
         await self._threads.run(lambda: self._folder.mkdir(mode=0o700, parents=True, exist_ok=True))
-        await self._ensure_credential(self._folder / CREDENTIAL_FILE)
+        await self._ensure()
         if self._stopping.is_set():
             return
         self._child = await self._threads.run(self._start)
@@ -132,6 +144,12 @@ class LocalWorker:
             self._tell(signal.SIGTERM)
         while self._child.alive() and not self._stopping.is_set():
             await self._pause(_LOOK_SEC)
+
+    async def _ensure(self) -> None:
+        file = self._folder / CREDENTIAL_FILE
+        if not (self._ensured and await self._threads.run(file.exists)):
+            await self._ensure_credential(file)
+            self._ensured = True
 
     def _start(self) -> "_Child":
         """In a session of its own, so that Ctrl-C in the server's terminal is the server's alone."""

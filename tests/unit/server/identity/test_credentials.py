@@ -73,7 +73,11 @@ async def test_the_local_workers_credential_is_made_once_and_anew_when_it_is_no_
     path.write_text(f"wc_{'A' * 43}\n")
     await who.ensure_credential(path)
     assert path.read_text() not in (first, f"wc_{'A' * 43}\n")
-    await who.identity(path.read_text().strip())
+    identity = await who.identity(path.read_text().strip())
+    await around.store.reads.workers.register(WorkerRow(identity.id, "w", "s", "i", "0", "p", "t", 1))
+    await around.store.reads.workers.revoke(identity.id)
+    await who.ensure_credential(path)
+    assert (await who.identity(path.read_text().strip())).id != identity.id, "one that was revoked is made up for"
 
 
 async def test_only_hashes_of_credentials_are_stored(around: Around) -> None:

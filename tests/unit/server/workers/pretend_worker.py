@@ -2,7 +2,7 @@
 
     python pretend_worker.py TERMS --data-dir FOLDER --server URL --own-server FILE
 
-TERMS: how many TERMs it takes to end it. What happened to it is written to FOLDER/said, a line each.
+TERMS: how many TERMs it takes to end it; USR1 ends it as one that was revoked. What happened to it is written to FOLDER/said, a line each.
 """
 
 import fcntl
@@ -33,6 +33,7 @@ def main(terms: int, folder: Path, url: str) -> None:
 
     signal.signal(signal.SIGTERM, told)
     signal.signal(signal.SIGINT, told)
+    signal.signal(signal.SIGUSR1, lambda *_: sys.exit(4))
     say(f"started {os.getpid()} {url} {(folder / 'credential').exists()}")
     while True:
         signal.pause()

@@ -26,6 +26,7 @@ class Place:
         self.server = server
         self.folder = server / "worker"
         self.runtime = system_runtime("test", 2)
+        self.ensured = 0
 
     def local(self, terms: int = 1, command: tuple[str, ...] | None = None) -> LocalWorker:
         return LocalWorker(
@@ -36,6 +37,7 @@ class Place:
 
     async def _ensure(self, path: Path) -> None:
         path.write_text("wc_secret")
+        self.ensured += 1
 
     def said(self) -> list[str]:
         path = self.folder / "said"
@@ -88,6 +90,22 @@ async def test_it_is_started_again_when_it_dies(place: Place) -> None:
         os.kill(place.pids()[0], signal.SIGKILL)
         await place.wait(lambda: len(place.pids()) == 2, "it was not started again")
         await local.drain(10)
+
+
+async def test_one_that_was_revoked_is_not_started_again(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor, when it died meanwhile, with another credential."""
+    local = place.local()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(local.run())
+        await place.wait(place.pids, "it did not start")
+        os.kill(place.pids()[0], signal.SIGKILL)
+        await place.wait(lambda: len(place.pids()) == 2, "it was not started again")
+        os.kill(place.pids()[1], signal.SIGUSR1)
+        await running
+    assert place.ensured == 1
+    assert len(place.pids()) == 2
+    assert "own worker was revoked, so it is not started again; start the server anew" in caplog.text
+    await local.drain(10)
 
 
 async def test_a_command_that_does_not_exist_is_tried_again_and_hurts_nobody(place: Place) -> None:
