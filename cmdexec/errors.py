@@ -2,7 +2,7 @@
 
     CmdexecError              code, message, field, mend
     ├── Refused               the caller's fault: the request cannot be met as it is (4xx)
-    ├── Conflict              the state does not allow it; `expected` says what would (409)
+    ├── Conflict              the state does not allow it; `expected` says what it is (409)
     └── Unavailable           not now: try again after `retry_after` seconds (429, 503, 507)
 
 `CODES` is the one list of codes, each with the HTTP status it becomes. A message is one or two sentences for a person;
@@ -97,7 +97,8 @@ class Refused(CmdexecError):
 
 
 class Conflict(CmdexecError):
-    """The state does not allow it. `expected` says what the state is or would have to be, for programs."""
+    """The state does not allow it. `expected` says, for programs, how things stand here, which is what the request has
+    to go by; beside it may be a field of the request that would have to be so."""
 
     def __init__(
         self, code: str, message: str, *, expected: dict[str, Any] | None = None, field: str | None = None,

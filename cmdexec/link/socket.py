@@ -119,8 +119,8 @@ class Handler(Protocol):
 
 
 class Socket:
-    """One socket. `put`, `put_output` and `close` never block; after the end they do nothing. `pool`: what waits here is
-    bounded together with what waits at others."""
+    """One socket. `put`, `put_output` and `close` never block; after the end they do nothing. `pool`: what waits here
+    is bounded together with what waits at others."""
 
     def __init__(
         self, ws: "WebSocketResponse | ClientWebSocketResponse", limits: Limits, runtime: Runtime,

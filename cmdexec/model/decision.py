@@ -46,7 +46,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 class Refusal(msgspec.Struct, frozen=True, gc=False):
     """Not as the job stands. `code` is one of `errors.CODES`.
 
-    expected   what the state is or would have to be, for programs
+    expected   how things stand, for programs; beside it a field of the request that would have to be so
     tell       what the worker that asked has to do about the attempt, where that is known
     also       a change to be written all the same: what was refused stays in the history
     """

@@ -287,7 +287,9 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
     requests.ErrorView: {"error": "What is wrong."},
     requests.ErrorBody: {
         "message": "What is wrong, for people.", "field": "Which field, as the caller wrote it.",
-        "mend": "What to do.", "expected": "What the state is or would have to be, for programs.",
+        "mend": "What to do.",
+        "expected": "How things stand here, for programs: the `status`, the `attempt`, the bytes that are stored."
+                    " Beside it a field of the request that would have to be so: `acceptDuplicate`.",
     },
 })  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Rerun makes a new job of an older one; requeue runs a job again whose fate is not known, if whoever asks says so."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,22 @@ def test_a_job_whose_fate_is_known_is_not_requeued(server: Running) -> None:
         api.ask("POST", f"/api/jobs/{job_id}/requeue", {"acceptDuplicate": True})
     assert (wrong.value.status, wrong.value.error["code"]) == (409, "conflict")
     assert wrong.value.error["expected"] == {"status": "queued"}
-    assert "rerun" in wrong.value.error["mend"]
+    assert wrong.value.error["mend"].startswith("It waits to be run as it is")
+    api.cancel(job_id)
+    with pytest.raises(ApiError) as wrong:
+        api.ask("POST", f"/api/jobs/{job_id}/requeue", {"acceptDuplicate": True})
+    assert wrong.value.error["expected"] == {"status": "cancelled"}
+    assert "rerun makes a new job" in wrong.value.error["mend"]
+
+
+def test_a_key_of_one_rerun_is_not_that_of_another_jobs(server: Running) -> None:
+    api = server.api()
+    one, other = (api.create(SPEC)["jobId"] for _ in range(2))
+    headers = {"Idempotency-Key": "rerun-twice", "Authorization": f"Bearer {api.token}"}
+    assert api.call("POST", f"/api/jobs/{one}/rerun", None, headers)[0] == 200
+    status, _, body = api.call("POST", f"/api/jobs/{other}/rerun", None, headers)
+    error = json.loads(body)["error"]
+    assert (status, error["message"]) == (422, "This Idempotency-Key was used before, for another job.")
 
 
 @pytest.fixture

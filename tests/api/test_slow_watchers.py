@@ -55,7 +55,8 @@ def test_who_watches_much_and_reads_nothing_is_cut_off_and_costs_little(server: 
 
 def test_slow_watchers_together_hold_no_more_than_people_may(tmp_path: Path) -> None:
     """Cut off at once, and not when their time to read is over: what waits for all of them has one bound."""
-    with running(tmp_path / "small", SOCKET_SEND_TIMEOUT_SEC="60s", PEOPLE_QUEUE_BYTES="1MiB") as server, ExitStack() as stack:
+    settings = {"SOCKET_SEND_TIMEOUT_SEC": "60s", "PEOPLE_QUEUE_BYTES": "1MiB"}
+    with running(tmp_path / "small", **settings) as server, ExitStack() as stack:
         api = server.api()
         ids = api.create_many([{"command": "x", "env": ENV}] * JOBS)
         watch = json.dumps({"op": "watch", "items": [{"what": "job", "jobId": job_id} for job_id in ids]})

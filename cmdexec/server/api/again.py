@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 
 from cmdexec.errors import Conflict, Refused, Unavailable
-from cmdexec.model.job import Job
+from cmdexec.model.decision import Refusal
+from cmdexec.model.job import WAITING, Job, Status
 from cmdexec.protocol.listing import RequeueJob, RerunJob
 from cmdexec.server.api.handler import Call, Handlers, Reply
 from cmdexec.server.api.jobs import key_of, owner_of
@@ -29,10 +30,18 @@ class AgainApi:
         (old,) = await self._reads.get([asked.job_id])
         if old is None:
             raise _not_found(asked.job_id)
-        (job,) = await self._jobs.submit(
-            owner_of(call), [old.spec], key=key_of(call), body=f"rerun {old.job_id}".encode(), by=call.who.email,
-            rerun_of=old.job_id,
-        )  # fmt: skip
+        try:
+            (job,) = await self._jobs.submit(
+                owner_of(call), [old.spec], key=key_of(call), body=f"rerun {old.job_id}".encode(), by=call.who.email,
+                rerun_of=old.job_id,
+            )  # fmt: skip
+        except Refused as wrong:
+            if wrong.code != "key_reused":
+                raise
+            raise Refused(
+                wrong.code, "This Idempotency-Key was used before, for another job.", field=wrong.field,
+                mend="Use a new key for the rerun of each job, and the same one only to send that again.",
+            ) from None
         return Reply(await self._view(job))
 
     async def requeue(self, call: Call) -> Reply:
@@ -45,11 +54,18 @@ class AgainApi:
             raise _not_found(asked.job_id)
         refusal = outcome.refusal
         if refusal is not None:
-            mend = "Send `acceptDuplicate: true` if that does no harm." if "acceptDuplicate" in refusal.expected else (
-                "Only a job whose fate is `unknown` can be requeued; rerun makes a new job of any."
-            )  # fmt: skip
-            raise Conflict(refusal.code, refusal.message, expected=refusal.expected, mend=mend)
+            raise Conflict(
+                refusal.code, refusal.message, expected=refusal.expected, mend=_mend(refusal, outcome.job.status)
+            )
         return Reply(await self._view(outcome.job))
+
+
+def _mend(refusal: Refusal, status: Status) -> str:
+    if "acceptDuplicate" in refusal.expected:
+        return "Send `acceptDuplicate: true` if that does no harm."
+    if status in WAITING:
+        return "It waits to be run as it is: nothing has to be done. To have it run twice, rerun it."
+    return "Only a job whose fate is `unknown` can be requeued; rerun makes a new job of any."
 
 
 def _not_found(job_id: str) -> Refused:
