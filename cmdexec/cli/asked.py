@@ -59,7 +59,7 @@ def asked_job(
         cpu=_number(_CPU, options.cpu),
         ram_mb=None if ram_bytes is None else -int(-ram_bytes // _MB),
         stdin=stdin,
-        requires=dict(_label(one) for one in options.requires),
+        requires=_labels(options.requires),
         priority=int(_number(_PRIORITY, options.priority) or 0),
         max_retries=_retries(options),
         retry_on=_reasons(options.retry_on),
@@ -97,6 +97,16 @@ def _label(text: str) -> tuple[str, str]:
     if not name or not value:
         raise click.BadParameter(f"{text!r} is no label with a value. Write KEY=VALUE.", param_hint="--requires")
     return name, value
+
+
+def _labels(texts: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in map(_label, texts):
+        if found.setdefault(name, value) != value:
+            raise click.BadParameter(
+                f"{name} cannot be both {found[name]} and {value}. Write one of them.", param_hint="--requires"
+            )
+    return found
 
 
 def _tag(text: str) -> str:

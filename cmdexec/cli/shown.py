@@ -20,6 +20,7 @@ class Shown:
         self._client = client
         self._printer = Printer()
         self.job_id: str | None = None
+        self._pieces = 0
 
     async def to_its_end(self, job_id: str, start: Start | None = None) -> JobView:
         """Write its output to standard output and standard error, and return the job as it ended.
@@ -31,6 +32,7 @@ class Shown:
             async for event in events:
                 match event:
                     case Piece():
+                        self._pieces += 1
                         await self._printer.write(event.stream, event.data)
                     case NewAttempt() if event.run > 1:
                         tell(_runs_again(event))
@@ -39,14 +41,18 @@ class Shown:
         raise AssertionError("following ends with the job's end")
 
     async def say_what_for(self) -> None:
-        """Say why nothing comes of the job, whenever there is a reason and it is another one."""
+        """Say why nothing comes of the job, whenever there is a reason and it is another one. What writes is not asked
+        after."""
         told, wait = None, self._client.settings.tell_after_sec
         while True:
+            known = self._pieces
             await self._client.runtime.clock.sleep(wait)
             if self.job_id is None:
                 told = self._say_that_nothing_is_answered(told)
                 continue
             wait = _LOOK_AGAIN * self._client.settings.tell_after_sec
+            if self._pieces > known:
+                continue
             with suppress(CmdexecError):  # whatever is wrong is told by what follows the job
                 job = await self._client.status(self.job_id, patient=False)
                 if job.waiting_for is not None and job.waiting_for != told:

@@ -98,6 +98,7 @@ def test_a_time_without_a_zone_is_of_this_machine_and_a_time_of_day_is_the_next_
         ({"cpu": "0"}, "--cpu", "too small"),
         ({"ram": "512"}, "--ram", "too small"),
         ({"env": ["=x"]}, "--env", "names no variable"),
+        ({"requires": ["a=1", "b=1", "a=2"]}, "--requires", "a cannot be both 1 and 2. Write one of them."),
         ({"env": ["MISSING"]}, "--env", "MISSING is not set here"),
         ({"requires": ["gpu"]}, "--requires", "KEY=VALUE"),
         ({"requires": ["gpu="]}, "--requires", "KEY=VALUE"),

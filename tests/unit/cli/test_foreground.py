@@ -7,8 +7,9 @@ import signal
 from pathlib import Path
 
 from tests.support.cli import command
-from tests.support.plays import Plays, attempt, end, never, output, until_cancelled
+from tests.support.plays import Part, Plays, attempt, end, never, output, until_cancelled
 from tests.support.scripted import JOB_ID, TOKEN
+from tests.support.waiting import becomes
 
 
 async def test_bytes_and_code_are_the_jobs(tmp_path: Path) -> None:
@@ -68,6 +69,24 @@ async def test_what_a_job_waits_for_is_said_once(tmp_path: Path) -> None:
     result = await Plays(when_looked_at).ran(tmp_path, TELL_AFTER_SEC="50ms")
     assert result.code == 0
     assert result.stderr == "cmdexec: Waiting: no worker is connected.\ncmdexec: Waiting: next on worker w.\n"
+
+
+async def test_a_job_that_writes_is_not_asked_after(tmp_path: Path) -> None:
+    clock, began = asyncio.get_running_loop().time, 0.0
+
+    def piece(offset: int) -> Part:
+        async def written(_: Plays) -> bytes:
+            nonlocal began
+            began = began if offset else clock()
+            await becomes(lambda: clock() > began + offset * 0.02, "its turn")
+            return output("stdout", offset, b".")
+
+        return written
+
+    play = Plays(*map(piece, range(120)), end("completed", exit_code=0))
+    result = await play.ran(tmp_path, TELL_AFTER_SEC="200ms")
+    assert (result.code, result.stdout) == (0, b"." * 120)
+    assert play.looks <= 1
 
 
 async def test_ctrl_c_asks_the_job_to_end(tmp_path: Path) -> None:
