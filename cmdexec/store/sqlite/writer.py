@@ -51,6 +51,7 @@ commit."""
 class _Waiting:
     call: Call
     size: int
+    brings: bool = False
     answer: "asyncio.Future[Any] | None" = None
     result: Any = None
     fault: BaseException | None = None
@@ -95,7 +96,7 @@ class Writer:
         """
         if self._closed:
             raise Unavailable("store_away", "The store is closed.")
-        waiting = _Waiting(call, size)
+        waiting = _Waiting(call, size, standing is not None)
         if isinstance(self._runtime.threads, Inline):
             if standing is not None:
                 standing()
@@ -171,7 +172,8 @@ class Writer:
             self._queue.put(waiting)
 
     def _answer(self, group: list[_Waiting]) -> None:
-        for waiting in group:
+        """What was brought on before what brought it on: it has further to go."""
+        for waiting in sorted(group, key=_brings):
             self._items -= 1
             self._bytes -= waiting.size
             if waiting.answer is None or waiting.answer.done():
@@ -321,6 +323,10 @@ def damaged() -> Unavailable:
     """A part of the file has gone bad: what to tell the caller."""
     mend = "Stop the server and put a backup of its store in place."
     return Unavailable("store_away", "A part of the store's file is damaged.", mend=mend)
+
+
+def _brings(waiting: _Waiting) -> bool:
+    return waiting.brings
 
 
 def _apart(transaction: Transaction, call: Call) -> Any:

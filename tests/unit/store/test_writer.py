@@ -121,13 +121,17 @@ def grouped(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 async def test_a_call_shares_its_commit_with_the_one_that_it_brings_on(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Which is answered first: it has further to go."""
     writer = make()
     sizes = grouped(writer, monkeypatch)
+    answered: list[str] = []
     async with asyncio.TaskGroup() as tasks:
-        first = tasks.create_task(
-            writer.run(note("b"), standing=lambda: tasks.create_task(writer.run(lambda at: at.db.rows("SELECT 1"))))
-        )
-    assert (await first, sizes) == ("b", [2])
+
+        async def run(text: str, standing: Callable[[], None] | None = None) -> None:
+            answered.append(await writer.run(note(text), standing=standing))
+
+        tasks.create_task(run("a", lambda: tasks.create_task(run("b")) and None))
+    assert (answered, sizes) == (["b", "a"], [2])
 
 
 async def test_a_call_that_brings_on_nothing_waits_for_nobody(make: Make, path: Path) -> None:
