@@ -300,6 +300,7 @@ def _body(route: Route, operation: Operation, schemas: dict[str, Schema]) -> dic
         required = [name for name in whole.get("required", ()) if name in within]
         schema = {**whole, "properties": within, "required": required}
         sample = {name: value for name, value in sample.items() if name in within} if sample else None
+        sample = sample or None
         fields = tuple(field for field in fields if field.encode_name in within)
     if operation.many:
         least, most = operation.many_range

@@ -3,6 +3,8 @@
 from typing import Any
 
 _JOB = "01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f"
+_USER = "01936f0e-0000-7001-9c3f-0a1b2c3d4e5f"
+_MADE = "01936f0e-1111-7001-9c3f-0a1b2c3d4e5f"
 _ATTEMPT = {"jobId": _JOB, "attempt": 1}
 _STORED: dict[str, Any] = {"bytes": 18, "digest": None, "whole": None, "lost": []}
 _NOTHING: dict[str, Any] = {"bytes": 0, "digest": None, "whole": None, "lost": []}
@@ -31,6 +33,16 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "jobs.status": {"jobId": [_JOB]},
     "jobs.cancel": {"jobId": _JOB},
     "jobs.output": {"jobId": _JOB, "stream": "stdout"},
+    "jobs.rerun": {"jobId": _JOB},
+    "jobs.requeue": {"jobId": _JOB, "acceptDuplicate": True},
+    "workers.get": {"workerId": "desk-1"},
+    "workers.change": {"workerId": "desk-1", "draining": True},
+    "workers.revoke": {"workerId": "desk-1"},
+    "workers.join": {"token": f"cj_{'A' * 43}", "credentialHash": "0f" * 32, "name": "desk"},
+    "join_tokens.create": {"name": "the lab", "uses": 10, "expiresSec": 86400, "labels": {"room": "lab"}},
+    "join_tokens.revoke": {"joinTokenId": _MADE},
+    "users.create": {"email": "ben@example.org", "role": "operator"},
+    "users.change": {"userId": _USER, "role": "viewer"},
     "workers.register": {"workerId": "desk-1", "name": "desk", "slots": 1},
     "workers.heartbeat": {"jobs": [_ATTEMPT]},
     "attempts.claim": {"wait": 30, "max": 1},
@@ -43,7 +55,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
 ANSWERS: dict[str, dict[str, Any]] = {
     "auth.login": {
         "token": "eyJhbGciOiJIUzI1NiIs…", "expiresAt": "2025-02-01T12:00:00.000Z",
-        "user": {"userId": "01936f0e-0000-7001-9c3f-0a1b2c3d4e5f", "email": "admin@localhost", "role": "admin"},
+        "user": {"userId": _USER, "email": "admin@localhost", "role": "admin"},
     },
     "health": {"status": "healthy", "uptime": 3600.0},
     "live": {"status": "healthy", "uptime": 3600.0},
