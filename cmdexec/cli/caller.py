@@ -52,7 +52,7 @@ class Caller:
 
         async def with_client() -> T:
             where = partial(self._find, find)
-            async with Client(where, settings=self.settings, runtime=self.runtime, notice=_waiting) as client:
+            async with Client(where, settings=self.settings, runtime=self.runtime, notice=self._waiting) as client:
                 try:
                     return await (_with_words(work, client) if says_for_whom else work(client))
                 except Refused as wrong:
@@ -67,8 +67,7 @@ class Caller:
         except Unavailable as wrong:
             if wrong.code != "server_away" or self.access is None or self.access.source != "runtime.json":
                 raise
-            message = f"Your server, which was at {self.access.url}, does not answer."
-            raise Unavailable(wrong.code, message, mend=_STARTED_AGAIN) from wrong
+            raise Unavailable(wrong.code, _gone(self.access), mend=_STARTED_AGAIN) from wrong
 
     async def _with_whom(self, wrong: Refused, client: "Client") -> Refused:
         """A refusal of what one may not do, with who one is: logins and tokens are easily mistaken for each other."""
@@ -80,6 +79,12 @@ class Caller:
             return wrong
         who = f"You are {me.email} ({me.role}) at {self.access.url} (`cmdexec whoami`)."
         return Refused(wrong.code, wrong.message, field=wrong.field, mend=" ".join(filter(None, (wrong.mend, who))))
+
+    def _waiting(self, wrong: CmdexecError) -> None:
+        if wrong.code == "server_away" and self.access is not None and self.access.source == "runtime.json":
+            tell(f"{_gone(self.access)} {_STARTED_AGAIN} Until then this waits for it.")
+        else:
+            tell(f"{wrong.message} Trying again.")
 
     def _find(self, find: "Callable[[], Access] | None") -> "Access":
         from cmdexec.client import find_access
@@ -110,8 +115,8 @@ async def _with_words(work: "Callable[[Client], Awaitable[T]]", client: "Client"
         raise several.exceptions[0] from None
 
 
-def _waiting(wrong: CmdexecError) -> None:
-    tell(f"{wrong.message} Trying again.")
+def _gone(access: "Access") -> str:
+    return f"Your server, which was at {access.url}, does not answer."
 
 
 def _renewed(access: "Access") -> str:

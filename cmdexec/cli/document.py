@@ -20,8 +20,9 @@ variable of the environment too; [settings.md](settings.md) says where else.
 
 **Which server.** `--server` or SERVER_URL, with CMDEXEC_TOKEN; what of these is missing comes from `cmdexec login`,
 else from the server of this user that runs on this machine. A data folder named with `--data-dir` counts before the
-login. `cmdexec whoami` says which it is. A server that is away or busy is waited for (PATIENCE_SEC), and one line says
-so.
+login. `cmdexec whoami` says which it is. A server that is busy is waited for (PATIENCE_SEC), and one line says so;
+one that is away too, if it is known to have been there: by a login, because it was killed and not stopped, or because
+it has answered to the same command. One that was stopped is known no more, and that is said at once.
 
 **What is printed.** What was asked for goes to standard output; what cmdexec itself has to say goes to standard error,
 each line marked with `cmdexec:`. On a terminal lists are columns that fit its width (COLUMNS). Anywhere else each row

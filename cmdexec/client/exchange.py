@@ -10,7 +10,7 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
-from cmdexec.client.access import Access
+from cmdexec.client.access import RUNTIME_FILE, Access
 from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.link.http import away, connect, failure
 from cmdexec.link.socket import Limits
@@ -20,13 +20,14 @@ from cmdexec.runtime import Threads
 
 _ROUTE_OF = {route.operation: route for route in ROUTES}
 _LARGE = 256 * 1024
+_KNOWN = frozenset({"login", RUNTIME_FILE})
 _OF_A_PROXY = frozenset({502, 504})
 
 
 class Exchange:
     """`find` is asked at first and after each failure, since a server that was started anew may have another port and
-    another token. `met`: the server has answered once. `asked`: whom the newest request waits for, None when it is
-    answered. `answers`: how many have begun to come."""
+    another token. `met`: the server has answered once: now, or as a login or `runtime.json` shows, earlier. `asked`:
+    whom the newest request waits for, None when it is answered. `answers`: how many have begun to come."""
 
     def __init__(self, session: aiohttp.ClientSession, find: Callable[[], Access], threads: Threads) -> None:
         self._session = session
@@ -56,6 +57,7 @@ class Exchange:
             sent |= _bearer(access)
         if body is not None:
             sent["Content-Type"] = "application/json"
+        self.met = self.met or access.source in _KNOWN
         self.asked = access.url
         try:
             async with self._session.request(

@@ -37,7 +37,7 @@ CLIENT: tuple[Setting, ...] = (
     ),
     Setting(
         "PATIENCE_SEC", Kind.DURATION, 600.0,
-        "How long a server that has answered before is waited for when it is away or busy.",
+        "How long a server that is known to have been there is waited for when it is away or busy.",
         _HERE, unit="s", minimum=0, maximum=30 * DAY,
     ),
     Setting(

@@ -181,11 +181,17 @@ def test_what_is_followed_goes_on_after_the_server_was_killed(place: Place) -> N
     with command(place.folder / "f", "logs", "-f", job, DATA_DIR=str(place.server.data)) as following:
         following.shows(b"line 50\n")
         place.server.kill9()
-        told = place("jobs", code=1).stderr
+        told = place("jobs", code=1, PATIENCE_SEC="100ms").stderr
         assert f"Your server, which was at {place.server.url}, does not answer. Start it again" in told
         alone = place().stdout.decode()
         assert f"cmdexec serve --with-worker --data-dir {place.server.data}" in alone
-        place.server.start()
+        given = {"DATA_DIR": str(place.server.data), "TELL_AFTER_SEC": "100ms"}
+        with command(place.folder / "m", "submit", "true", **given) as meanwhile:
+            meanwhile.says("Until then this waits for it.")
+            place.server.start()
+            submitted = meanwhile.ended()
+        assert submitted.code == 0, "a script that submits while the server is started anew loses nothing"
+        place.api.wait_status(submitted.stdout.decode().strip(), "completed")
         ended = following.ended(60)
     assert ended.stdout == b"".join(b"line %d\n" % number for number in range(200)), ended.stderr
     assert ended.code == 0

@@ -156,6 +156,7 @@ async def test_a_server_of_ones_own_that_is_gone_is_named_as_that(
     left.write_text(json.dumps({"url": "http://127.0.0.1:9", "token": TOKEN}))
     monkeypatch.delenv("SERVER_URL", raising=False)
     monkeypatch.delenv("CMDEXEC_TOKEN", raising=False)
+    monkeypatch.setenv("PATIENCE_SEC", "0")
     assert await Answers({JOBS: page()}).run("jobs", "--data-dir", str(left.parent)) == 1
     assert capsys.readouterr().err == (
         "cmdexec: Your server, which was at http://127.0.0.1:9, does not answer. Start it again as before, with "
