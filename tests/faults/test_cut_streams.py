@@ -1,6 +1,6 @@
 """`run` and `attach`, each cut at random bytes again and again, show the job's output as the job itself wrote it down.
 
-`CMDEXEC_CUTS=200 python -m pytest tests/faults/test_cut_streams.py` cuts more often; 2000 take about two minutes.
+`CMDEXEC_CUTS=200 python -m pytest tests/faults/test_cut_streams.py` cuts more often.
 """
 
 import os
