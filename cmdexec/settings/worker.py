@@ -173,6 +173,12 @@ WORKER: tuple[Setting, ...] = (
         _HERE, unit="s", minimum=0.01, maximum=3600,
     ),
     Setting(
+        "REFUSED_MAX_SEC", Kind.DURATION, 300.0,
+        "The longest wait before a server that refuses this worker is asked again, such as one that does not know its "
+        "credential; the waits grow to that from RECONNECT_MAX_SEC on.",
+        _HERE, unit="s", minimum=0.01, maximum=DAY,
+    ),
+    Setting(
         "SOCKET_RETRY_SEC", Kind.DURATION, 60.0,
         "How often a worker that polls over HTTP, since its WebSocket is blocked, tries whether that opens again.",
         _HERE, unit="s", minimum=0.1, maximum=DAY,
@@ -323,6 +329,7 @@ class WorkerSettings:
     warden_look_ms: float
     reconnect_min_sec: float
     reconnect_max_sec: float
+    refused_max_sec: float
     socket_retry_sec: float
     poll_wait_sec: float
     call_timeout_sec: float

@@ -20,6 +20,8 @@ _FINAL = "forbidden"
 """The server knows this worker, and wants it no more: it is revoked, or is not the one that it says it is."""
 
 _REFUSED = frozenset({"unauthorized", "protocol_mismatch", "bad_settings", "bad_host"})
+_DOUBLINGS = 20
+"""So often the wait after a refusal is doubled at most: it has reached its bound long before."""
 _DOUBTS = 2
 """So many sockets in a row that may have been blocked are enough to try HTTP."""
 
@@ -45,7 +47,7 @@ class Connection:
         )  # fmt: skip
         self._lease, self._holds = lease, holds
         self._settings, self._runtime = settings, runtime
-        self._failures = self._doubts = 0
+        self._failures = self._doubts = self._refusals = 0
         self._polls = False
         self._why_polling = ""
         self._said: str | None = None
@@ -108,8 +110,10 @@ class Connection:
     async def _pause(self, hint: float | None, wrong: CmdexecError) -> None:
         settings, rng = self._settings, self._runtime.rng
         refused = wrong.code in _REFUSED
+        self._refusals = self._refusals + 1 if refused else 0
         if refused:
-            wait = settings.reconnect_max_sec * (0.5 + rng.random() / 2)
+            longest = settings.reconnect_max_sec * 2 ** min(self._refusals - 1, _DOUBLINGS)
+            wait = min(longest, settings.refused_max_sec) * (0.5 + rng.random() / 2)
         else:
             bound = self._lease.lease_sec / 4 if self._lease.lease_sec is not None and self._holds() else None
             wait = reconnect_wait(
@@ -126,13 +130,16 @@ class Connection:
             pass
 
     def _tell(self, wrong: CmdexecError, wait: float, *, refused: bool) -> None:
-        """Each new reason once; the same again only for those who look closely."""
-        if self._said == wrong.message and self._failures:
+        """Each new reason once; the same again only for those who look closely, unless it is a refusal: those are few,
+        and somebody has to do something about them."""
+        if self._said == wrong.message and self._failures and not refused:
             self._runtime.log.debug("still not connected", error=str(wrong), wait_sec=round(wait, 3))
             return
         self._said = wrong.message
         if refused:
-            self._runtime.log.error("the server refuses this worker; it goes on trying", error=str(wrong))
+            self._runtime.log.error(
+                "the server refuses this worker; it goes on trying", error=str(wrong), wait_sec=round(wait, 3)
+            )
         else:
             self._runtime.log.warning("not connected; it goes on trying", error=str(wrong), wait_sec=round(wait, 3))
 

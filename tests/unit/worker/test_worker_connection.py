@@ -11,7 +11,7 @@ import pytest
 from cmdexec.errors import CmdexecError
 from cmdexec.link.socket import Close
 from cmdexec.protocol.messages import Assignment, Failure
-from tests.support.waiting import until
+from tests.support.waiting import becomes, until
 from tests.support.worker import job_id
 from tests.support.worker_server import SECRET, RunningWorker, serving, told
 
@@ -201,7 +201,7 @@ async def test_what_is_refused_for_good_is_forgotten(tmp_path: Path) -> None:
 
 
 async def test_a_result_waits_for_a_server_that_is_away_also_in_the_next_process(tmp_path: Path) -> None:
-    async with serving(tmp_path) as (server, worker):
+    async with serving(tmp_path, deliver_sec=0.0) as (server, worker):
         await server.until(lambda: server.of("heartbeat"), "it is connected")
         ended = tmp_path / "ended"
         await server.assign(job(1, f"sleep 0.3; echo late; seq 5000; touch {ended}"))
@@ -254,9 +254,28 @@ async def test_a_server_that_refuses_it_is_not_hammered(tmp_path: Path, caplog: 
         await server.until(lambda: server.connections >= 3, "it goes on trying")
         assert loop.time() - start > 2 * 0.2 * 0.9, "at least half of the longest wait lies between two tries"
         said = [record for record in caplog.records if "refuses this worker" in record.message]
-        assert len(said) == 1
+        assert said
         server.refuse = None
         await server.until(lambda: server.of("heartbeat"), "it connects as soon as it may")
+
+
+async def test_each_refusal_is_told_and_the_pauses_between_them_grow(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(tmp_path, reconnect_max_sec=0.05, refused_max_sec=0.2) as (server, _):
+        server.refuse = 401
+
+        def told() -> list[dict[str, Any]]:
+            return [vars(one)["about"] for one in caplog.records if "refuses this worker" in one.getMessage()]
+
+        await becomes(lambda: len(told()) >= 5, "it is refused five times")
+        assert all("has to be of this server" in about["error"] for about in told()), "and what to do about it"
+        waits = [about["wait_sec"] for about in told()]
+        assert waits[0] <= 0.05 < waits[2], waits
+        assert min(waits[2:]) >= 0.1
+        assert max(waits) <= 0.2
+        server.refuse = None
+        await server.until(lambda: server.of("heartbeat"), "it connects when it may")
 
 
 async def test_while_it_holds_jobs_it_is_back_within_a_quarter_of_the_lease(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
     python pretend_worker.py TERMS --data-dir FOLDER --server URL --own-server FILE
 
-TERMS: how many TERMs it takes to end it; USR1 ends it as one that was revoked. What happened to it is written to FOLDER/said, a line each.
+TERMS: how many TERMs it takes to end it; USR1 ends it as one that was revoked. What happened to it is written to
+FOLDER/said, a line each.
 """
 
 import fcntl
