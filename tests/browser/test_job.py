@@ -105,6 +105,7 @@ def test_a_large_output_opens_at_its_end(run: Running, log_in: LogIn) -> None:
     job = run.api().create({"command": "seq -f %0100g 60000; echo few >&2"})
     run.api().wait_status(job["jobId"], "completed", within=40)
     page = log_in("viewer", f"/jobs/{job['jobId']}").page
+    expect(page.locator(LINES).filter(has_text="060000")).to_be_visible()
     sizes: list[int] = []
 
     def note(answer: Response) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from tests.browser.conftest import LogIn
 from tests.support.server import Running
@@ -128,17 +128,50 @@ def test_a_job_that_fits_the_filter_only_later_comes_in_though_a_newer_one_is_th
     expect(page.get_by_role("button", name="1 new")).to_be_visible()
 
 
-def test_a_list_that_could_not_be_read_comes_by_itself(run: Running, log_in: LogIn) -> None:
-    run.api().create({"command": "true", "name": "heals", "tags": ["heals"]})
+NOTE_PROMISES = """
+() => {
+  globalThis.promised = [];
+  const look = () => {
+    const said = document.body.textContent;
+    if (said.includes('Nothing was missed')) promised.push(said);
+  };
+  new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true });
+}
+"""
+
+
+def test_what_could_not_be_read_comes_by_itself_and_before_that_nothing_is_promised(
+    run: Running, log_in: LogIn
+) -> None:
+    """Neither a list that is opened while the server is away, nor one that loses its connection."""
+    job = run.api().create({"command": "true", "name": "heals", "tags": ["heals"], "requires": {"no": "such"}})
     tab = log_in("viewer", "/workers")
     tab.excuse("ERR_FAILED")
     page = tab.page
+    links: list[WebSocketRoute] = []
+
+    def pass_on(link: WebSocketRoute) -> None:
+        link.connect_to_server()
+        links.append(link)
+
+    page.route_web_socket("**/ws", pass_on)
     page.route("**/api/jobs?*", lambda route: route.abort())
     page.goto(f"{run.url}/jobs?tag=heals")
     expect(page.get_by_role("alert")).to_contain_text("The server does not answer.")
     page.unroute("**/api/jobs?*")
-    expect(page.locator(".job-row")).to_have_count(1)
+    row = page.locator(".job-row")
+    expect(row).to_contain_text("queued")
     expect(page.get_by_role("alert")).to_have_count(0)
+    page.evaluate(NOTE_PROMISES)
+    page.route("**/api/jobs?*", lambda route: route.abort())
+    links[-1].close()
+    expect(page.get_by_text("Connection lost")).to_be_visible()
+    run.api().cancel(job["jobId"])
+    expect(page.get_by_text("The server does not answer.")).to_be_visible()
+    page.unroute("**/api/jobs?*")
+    expect(row).to_contain_text("cancelled")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert page.evaluate("promised") == []
 
 
 def test_an_address_with_filters_that_no_button_has_shows_them_and_lets_go_of_them(run: Running, log_in: LogIn) -> None:

@@ -142,16 +142,17 @@ function Ends({ draft, put, faults }) {
   const lost = (/** @type {string} */ value, /** @type {string} */ text) => html`<label class="tick">
     <input type="radio" name="onLost" value=${value} checked=${draft.onLost === value} onChange=${() => put('onLost')(value)} />${text}
   </label>`;
+  const again = !['', '0'].includes(draft.retries.trim()) || draft.backoffFirst !== '' || draft.backoffMax !== '';
   return html`<fieldset>
     <legend>${S.ifFails}</legend>
     <div class="fields">
       <${Field} label=${S.howOften} name="retries" number=${true} value=${draft.retries} onInput=${put('retries')} error=${faults.maxRetries} />
       <${Field} label=${S.retryOn} name="retryOn" optional=${true} value=${draft.retryOn} onInput=${put('retryOn')} hint=${S.retryOnHint}
         error=${faults.retryOn} />
-      <${Field} label=${S.backoffFirst} name="backoffFirst" optional=${true} value=${draft.backoffFirst} onInput=${put('backoffFirst')}
-        hint=${S.backoffFirstHint} error=${faults['backoff.firstSec']} />
-      <${Field} label=${S.backoffMax} name="backoffMax" optional=${true} value=${draft.backoffMax} onInput=${put('backoffMax')}
-        hint=${S.backoffMaxHint} error=${faults['backoff.maxSec']} />
+      ${again ? html`<${Field} label=${S.backoffFirst} name="backoffFirst" optional=${true} value=${draft.backoffFirst} onInput=${put('backoffFirst')}
+          hint=${S.backoffFirstHint} error=${faults['backoff.firstSec']} />
+        <${Field} label=${S.backoffMax} name="backoffMax" optional=${true} value=${draft.backoffMax} onInput=${put('backoffMax')}
+          hint=${S.backoffMaxHint} error=${faults['backoff.maxSec']} />` : null}
     </div>
   </fieldset>
   <fieldset>

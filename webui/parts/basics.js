@@ -2,6 +2,7 @@
 import { html } from '../html.js';
 import { signal } from '../vendor/signals.js';
 import { useState } from '../vendor/hooks.js';
+import { loggedOut } from '../data/api.js';
 import { S } from '../strings.js';
 import { exact, exactly, now, since } from '../words/time.js';
 import { Icon, StatusIcon } from './icons.js';
@@ -103,9 +104,9 @@ export function Copy({ text, children, kind = 'small bare', label = S.copy }) {
   <//>`;
 }
 
-/** What went wrong, where it did. @param {{ error: import('../data/api.js').ApiError | null, again?: () => void }} props */
+/** What went wrong, where it did; that nobody is logged in is asked over the whole page. @param {{ error: import('../data/api.js').ApiError | null, again?: () => void }} props */
 export function Trouble({ error, again }) {
-  if (!error) return null;
+  if (!error || (error.code === 'unauthorized' && loggedOut.value)) return null;
   return html`<div class="note bad" role="alert">
     <p>${error.text}</p>
     ${again ? html`<${Button} kind="small" onClick=${again}>${S.tryNow}<//>` : null}
