@@ -23,9 +23,9 @@ _TAIL = Setting("--tail", Kind.SIZE, None, "", frozenset(), unit="bytes", minimu
 def attach(job: str, tail: str | None, from_end: bool, caller: Caller) -> int:
     """Show a job's output from its first byte on, and end with its exit code.
 
-    JOB is an id, as much of one as `cmdexec jobs` shows, the whole name of a job, or `last` for the newest of yours. It
-    may have been started anywhere, and may have ended long ago. Of a job that was run several times it is the newest
-    run. Ctrl-C leaves, and the job goes on; `cmdexec cancel` ends it.
+    JOB is an id, as much of one as `cmdexec jobs` shows, its name, or `last` for the newest of yours. It may have been
+    started anywhere, and may have ended long ago. Of a job that was run several times it is the newest run.
+    Ctrl-C leaves, and the job goes on; `cmdexec cancel` ends it.
 
     Example: `cmdexec attach last`
     """

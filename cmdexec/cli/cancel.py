@@ -34,8 +34,8 @@ _SAID = {
 def cancel(caller: Caller, names: tuple[str, ...], wait: bool, as_json: bool) -> int:
     """End jobs, and say of each what happened.
 
-    JOB is an id, as much of one as `cmdexec jobs` shows, or `last` for the newest of yours. A job that runs is asked to
-    end and gets its time for that; --wait waits for it. It ends with 1 if one of them is not there.
+    JOB is an id, as much of one as `cmdexec jobs` shows, its name, or `last` for the newest of yours. A job that runs
+    is asked to end and gets its time for that; --wait waits for it. It ends with 1 if one of them is not there.
 
     Not on a terminal each job is a line with a tab between its id and `cancelled`, `asked`, `too_late` or `not_found`.
 
@@ -86,7 +86,7 @@ def cancel(caller: Caller, names: tuple[str, ...], wait: bool, as_json: bool) ->
 def rerun(caller: Caller, name: str, as_json: bool) -> None:
     """Submit anew what a job was asked to do, and print the id of the new job.
 
-    JOB is an id, as much of one as `cmdexec jobs` shows, or `last` for the newest of yours.
+    JOB is an id, as much of one as `cmdexec jobs` shows, its name, or `last` for the newest of yours.
 
     Example: `cmdexec rerun last`
     """
@@ -107,7 +107,7 @@ def rerun(caller: Caller, name: str, as_json: bool) -> None:
 def requeue(caller: Caller, name: str, accept_duplicate: bool, as_json: bool) -> None:
     """Run a job again whose worker is not heard of any more (`unknown`), though it may then run twice.
 
-    JOB is an id, as much of one as `cmdexec jobs` shows, or `last` for the newest of yours.
+    JOB is an id, as much of one as `cmdexec jobs` shows, its name, or `last` for the newest of yours.
 
     Example: `cmdexec requeue last --accept-duplicate`
     """

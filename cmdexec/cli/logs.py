@@ -42,8 +42,8 @@ def logs(
 ) -> int:  # fmt: skip
     """Print what a job wrote, byte for byte.
 
-    JOB is an id, as much of one as `cmdexec jobs` shows, or `last` for the newest of yours. It ends with 0 however the
-    job ended; `cmdexec attach` ends with the job's code.
+    JOB is an id, as much of one as `cmdexec jobs` shows, its name, or `last` for the newest of yours. It ends with 0
+    however the job ended; `cmdexec attach` ends with the job's code.
 
     Example: `cmdexec logs -f last`
     """
