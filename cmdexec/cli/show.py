@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def show(caller: Caller, name: str, as_json: bool) -> None:
     """Show all about a job: why it waits or how it ended, its attempts, its output, what happened.
 
-    JOB is an id, as much of one as `cmdexec jobs` shows, or `last` for the newest of yours.
+    JOB is an id, as much of one as `cmdexec jobs` shows, its name, or `last` for the newest of yours.
 
     Example: `cmdexec show last`
     """
@@ -76,11 +76,12 @@ def _facts(job: "JobView", now: "Millis", names: dict[str, str]) -> Iterator[Fac
 def _reasons(job: "JobView") -> Iterator[Fact]:
     """Why it waits, or why it ended so."""
     from cmdexec.cli.outcome import as_sentence, outcome
+    from cmdexec.cli.worded import said_here
 
     if job.waiting_for:
-        yield "Waits for", job.waiting_for, None
+        yield "Waiting", said_here(job.waiting_for), None
         if job.waiting_mend:
-            yield "", job.waiting_mend, None
+            yield "", said_here(job.waiting_mend), None
     if job.status in ("completed", "failed", "cancelled"):
         said = list(outcome(job).says)
         known = job.reason in ("exit", "signal")  # the status has it already
@@ -125,7 +126,7 @@ def _output(job: "JobView") -> Iterator[Fact]:
     ]
     yield "Output", "; ".join(said), None
     if job.usage:
-        yield "Used", f"{job.usage.cpu_sec:.2f} s of CPU, {job.usage.peak_rss_mb:.0f} MB of memory at most", None
+        yield "Used", f"{job.usage.cpu_sec:.2f} s of CPU, {size(int(job.usage.peak_rss_mb * 2**20))} of memory at most", None
     proof = job.attempts[-1].proof
     if proof is not None:
         left = counted(proof.left, "process", "processes") + (f": {', '.join(proof.survivors)}" * bool(proof.survivors))

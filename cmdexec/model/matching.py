@@ -108,7 +108,8 @@ def misses(needs: Needs, machine: Machine) -> tuple[Miss, ...]:
     return tuple(found)
 
 
-def distance(found: tuple[Miss, ...]) -> tuple[int, int, float]:
-    """How far from a match: fewest things first, then the lightest kind, then the one that has the most of it."""
+def distance(found: tuple[Miss, ...]) -> tuple[bool, int, int, float]:
+    """How far from a match: one that can hold jobs to their parts first, then fewest things, then the lightest kind,
+    then the one that has the most of it."""
     most = sum(float(one.has) for one in found if isinstance(one.has, float | int))
-    return len(found), sum(one.what for one in found), -most
+    return any(one.what is Lacks.HOLDS for one in found), len(found), sum(one.what for one in found), -most

@@ -4,12 +4,13 @@ A worker is the judge of its own machine. This is what saves giving it what it c
 """
 
 from dataclasses import dataclass
-from math import inf
+from math import ceil, floor, inf
 
 _SLACK = 1e-6
 """Ten tenths of a core are one."""
 
 _GB = 1024
+_WHOLE_FROM = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,16 @@ class Part:
     def __str__(self) -> str:
         """`1 core and 512 MB of memory`"""
         words = [f"{self.cpu:g} core{'' if self.cpu == 1 else 's'}"] if self.cpu else []
-        return " and ".join([*words, *([f"{memory(self.ram_mb)} of memory"] if self.ram_mb else [])])
+        return " and ".join([*words, *([f"{memory(self.ram_mb, asked=True)} of memory"] if self.ram_mb else [])])
 
 
-def memory(ram_mb: float) -> str:
-    """`512 MB`, `64 GB`"""
-    whole = int(ram_mb)
-    return f"{whole // _GB} GB" if whole >= _GB and whole % _GB == 0 else f"{whole} MB"
+def memory(ram_mb: float, *, asked: bool = False) -> str:
+    """`512 MB`, `23.5 GB`, `640 GB`, as all sizes are shown; never more than there is, nor less than is `asked`."""
+    round_ = ceil if asked else floor
+    if ram_mb < _GB:
+        return f"{round_(ram_mb)} MB"
+    size, unit = (ram_mb / _GB, "GB") if ram_mb < _GB * _GB else (ram_mb / _GB / _GB, "TB")
+    return f"{round_(size) if size >= _WHOLE_FROM else round_(size * 10) / 10:g} {unit}"
 
 
 class Free:
@@ -63,7 +67,7 @@ class Free:
         if not Part(part.cpu, 0).within(self):
             words.append(f"{Part(part.cpu, 0)}, of which {max(0.0, round(self.cpu, 3)):g} are free")
         if part.ram_mb > self.ram_mb:
-            words.append(f"{Part(0, part.ram_mb)}, of which {max(0, int(self.ram_mb))} MB are free")
+            words.append(f"{Part(0, part.ram_mb)}, of which {memory(max(0.0, self.ram_mb))} are free")
         return f"it asks for {' and '.join(words)}"
 
 

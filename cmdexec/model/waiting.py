@@ -13,6 +13,9 @@ _NAMED_MAX = 3
 DRAINED = "drained"
 """As the detail of AWAY: nor would they take jobs if they were there."""
 
+UNREADY = "unready"
+"""As the detail of STALLED: they have not said yet what they hold."""
+
 
 class Cause(StrEnum):
     """What a job waits for."""
@@ -28,6 +31,7 @@ class Cause(StrEnum):
     SILENT = "silent"
     BUSY = "busy"
     ROOM = "room"
+    STALLED = "stalled"
     SOON = "soon"
     ASKS = "asks"
     NEXT = "next"
@@ -40,11 +44,14 @@ class Why(msgspec.Struct, frozen=True):
     needs    what it needs
     workers  those that it is about, by name: that match, drain, declined it, or have it; of NO_MATCH the nearest
     misses   of NO_MATCH: what the nearest lacks
-    detail   of ROOM what is free, of TIME when, of RETRY what became of the run before, of AWAY whether they drain too
+    detail   of ROOM what is free, of TIME when, of RETRY what became of the run before, of AWAY whether they drain too,
+             of STALLED whether they are only new
     seconds  of RETRY how long still, of SILENT for how long
     run, runs  of RETRY which run comes next, of how many
     before   of BUSY and ROOM: how many that need the same go first; None: not known
     more     `before` counts no further
+    some     of NO_MATCH: another one has what the nearest lacks, but lacks something else; of others: there are more
+             that match, which drain, declined it, or are full
     """
 
     cause: Cause
@@ -57,6 +64,7 @@ class Why(msgspec.Struct, frozen=True):
     runs: int = 0
     before: int | None = None
     more: bool = False
+    some: bool = False
 
     @property
     def sentence(self) -> str:
@@ -75,6 +83,16 @@ def wanted(needs: Needs) -> str:
     if needs.part is not None:
         words.append(str(needs.part))
     return _joined(words)
+
+
+def lacking(needs: Needs, missing: Sequence[Miss]) -> Needs:
+    """What is said to be nowhere when that is missing of the nearest: what it lacks, and of sizes with what labels."""
+    if any(miss.what is Lacks.HOLDS for miss in missing):
+        return needs
+    sizes = {miss.what: miss.wanted for miss in missing if miss.what in _SIZES}
+    labels = tuple((miss.key, str(miss.wanted)) for miss in missing if miss.what in _LABELS)
+    all_of_it = needs.requires if len(sizes) == len(missing) else labels
+    return Needs(all_of_it, float(sizes.get(Lacks.CPU, 0)), int(sizes.get(Lacks.RAM, 0)))
 
 
 def _joined(words: Sequence[str]) -> str:
@@ -96,7 +114,7 @@ def _seconds(seconds: float) -> str:
 
 def _asked(miss: Miss) -> str:
     if miss.what is Lacks.RAM:
-        return f"{memory(float(miss.wanted))} of memory"
+        return f"{memory(float(miss.wanted), asked=True)} of memory"
     if miss.what is Lacks.CPU:
         return _cores(float(miss.wanted))
     if miss.what is Lacks.HOLDS:
@@ -119,12 +137,17 @@ def _cores(count: float) -> str:
 
 
 _SIZES = frozenset({Lacks.CPU, Lacks.RAM})
+_LABELS = frozenset({Lacks.OTHER_VALUE, Lacks.NO_LABEL})
+_OWN = frozenset({"os", "arch", "hostname"})
+"""Labels that say what a machine is: it does not become another one by being called so."""
 
 
 def _no_match(why: Why) -> str:
     """`no worker has gpu=a100; the nearest, build-07, has gpu=t4`"""
-    lacks = _joined([_asked(miss) for miss in why.misses])
     has = _instead(why.misses[0]) if len(why.misses) == 1 else _joined([_most(miss) for miss in why.misses])
+    if why.some:
+        return f"no worker has {wanted(why.needs)}; the nearest, {_named(why.workers)}, has {has}"
+    lacks = _joined([_asked(miss) for miss in why.misses])
     sizes = all(miss.what in _SIZES for miss in why.misses)
     labels = Needs(why.needs.requires)
     among = f"no worker with {wanted(labels)}" if sizes and labels.requires else "no worker"
@@ -134,6 +157,9 @@ def _no_match(why: Why) -> str:
 def _that_match(why: Why) -> str:
     """`the one worker that has gpu=a100, build-07,`, `3 workers that have gpu=a100`, `all 3 workers`"""
     what, count = wanted(why.needs), len(why.workers)
+    if why.some:
+        who = "the one worker" if count == 1 else f"all {count} workers"
+        return f"{who} that may have it{f', {why.workers[0]},' if count == 1 else ''}"
     if count == 1:
         return f"the one worker that has {what}, {why.workers[0]}," if what else f"the one worker, {why.workers[0]},"
     return f"all {count} workers that have {what}" if what else f"all {count} workers"
@@ -141,7 +167,7 @@ def _that_match(why: Why) -> str:
 
 def _queue(why: Why) -> str:
     if not why.before:
-        return "" if why.before is None else "; it is next"
+        return "" if why.before is None else "; it is the first of its kind"
     count = f"more than {why.before}" if why.more else f"{why.before}"
     return f"; {count} {'job like it goes' if why.before == 1 and not why.more else 'jobs like it go'} first"
 
@@ -173,6 +199,10 @@ _SENTENCES: dict[Cause, Callable[[Why], str]] = {
     Cause.ROOM: lambda why: (
         f"{_that_match(why)} {_is(why, 'has', 'have')} too little free now: {why.detail}{_queue(why)}"
     ),
+    Cause.STALLED: lambda why: (
+        f"{_that_match(why)} {_is(why, 'has', 'have')} room for it, and"
+        f" {'not said yet what runs there' if why.detail == UNREADY else 'not begun what came before'}"
+    ),
     Cause.SOON: lambda _: "a worker has room for it and is about to get it",
     Cause.ASKS: lambda _: "a worker has room for it and gets it when it asks for jobs again",
     Cause.NEXT: lambda why: (
@@ -183,22 +213,40 @@ _SENTENCES: dict[Cause, Callable[[Why], str]] = {
 
 
 def _mend_no_match(why: Why) -> str:
-    mends = []
-    sizes = [miss for miss in why.misses if miss.what in _SIZES]
-    labels = [miss for miss in why.misses if miss.what in (Lacks.OTHER_VALUE, Lacks.NO_LABEL)]
-    if sizes:
-        mends.append(f"ask for no more than {_joined([_most(miss) for miss in sizes])}")
-    if labels and not sizes:
-        given = _joined([f"{miss.key}={'…' if miss.wanted == ANY else miss.wanted}" for miss in labels])
-        mends.append(f"give {_named(why.workers)} the label{'s' if len(labels) > 1 else ''} {given}")
-    if any(miss.what is Lacks.HOLDS for miss in why.misses):
-        mends.append("ask for no part of the machine")
-    text = ", or ".join([*mends, f"add a worker that has {wanted(why.needs)}"])
+    """All that the nearest lacks has to be mended for it to match."""
+    steps, asked = [], _asked_anew(why.misses)
+    given = [miss for miss in why.misses if miss.what in _LABELS]
+    if any(miss.key in _OWN for miss in given):
+        return f"Add a worker that has {wanted(why.needs)}."
+    if asked:
+        steps.append(f"cancel it and submit it with {asked}")
+    if given:
+        labels = _joined([f"{miss.key}={'…' if miss.wanted == ANY else miss.wanted}" for miss in given])
+        steps.append(f"give {_named(why.workers)} the label{'s' if len(given) > 1 else ''} {labels}")
+    text = ", or ".join([_joined(steps), f"add a worker that has {wanted(why.needs)}"])
     return f"{text[0].upper()}{text[1:]}."
 
 
+def _asked_anew(missing: Sequence[Miss]) -> str:
+    """What to ask of the machine for the nearest to be enough; "" if that does not matter."""
+    if any(miss.what is Lacks.HOLDS for miss in missing):
+        return "no part of the machine"
+    sizes = [miss for miss in missing if miss.what in _SIZES]
+    return f"no more than {_joined([_most(miss) for miss in sizes])}" if sizes else ""
+
+
 def _most(miss: Miss) -> str:
-    return _cores(float(miss.has or 0)) if miss.what is Lacks.CPU else _instead(miss)
+    """What there is of it, as one of several things."""
+    if miss.what is Lacks.CPU:
+        return _cores(float(miss.has or 0))
+    has = _instead(miss)
+    return (
+        "no limits for single jobs"
+        if miss.what is Lacks.HOLDS
+        else f"{has} of memory"
+        if miss.what is Lacks.RAM
+        else has
+    )
 
 
 def _add(why: Why) -> str:
@@ -208,7 +256,7 @@ def _add(why: Why) -> str:
 
 def _mend_busy(why: Why) -> str:
     if why.before:
-        return f"Give it a higher priority, or {_add(why)}."
+        return f"Cancel it and submit it with a higher priority, or {_add(why)}."
     text = _add(why)
     return f"{text[0].upper()}{text[1:]}, or wait for an end."
 
@@ -223,9 +271,10 @@ _MENDS: dict[Cause, Callable[[Why], str]] = {
     ),
     Cause.DRAINING: lambda why: f"Let {_named(why.workers)} take jobs again, or {_add(why)}.",
     Cause.NO_MATCH: _mend_no_match,
-    Cause.DECLINED: lambda why: f"Change what the owner of {_named(why.workers)} allows, or {_add(why)}.",
+    Cause.DECLINED: lambda why: f"Cancel it and submit it again once {_named(why.workers)} may run it, or {_add(why)}.",
     Cause.SILENT: lambda why: f"Look after {_named(why.workers)}, or {_add(why)}.",
     Cause.BUSY: _mend_busy,
-    Cause.ROOM: lambda why: f"Ask for less of the machine, or {_add(why)}.",
+    Cause.ROOM: lambda why: f"Cancel it and submit it with less of the machine, or {_add(why)}.",
+    Cause.STALLED: lambda why: f"Look after {_named(why.workers)}, or {_add(why)}.",
     Cause.UNKNOWN: lambda why: f"If {_named(why.workers)} does not come back, requeue it: it may run twice then.",
 }

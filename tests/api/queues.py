@@ -106,7 +106,7 @@ async def taken_away(fleet: Fleet) -> None:
     fleet.change("w", labels={"gpu": ""})
     why = "no worker has gpu=a100; the nearest, w, has no label gpu"
     job = waits(fleet, why, "Give w the label gpu=a100, or add a worker that has gpu=a100.", requires=A100)
-    fleet.change("w", labels={"gpu": None})
+    fleet.change("w", labels=A100)
     await started(fleet, sim, job)
 
 
@@ -122,13 +122,11 @@ async def gone_over(fleet: Fleet) -> None:
 
 async def called_otherwise(fleet: Fleet) -> None:
     """the nearest is called as people call it, and a value is another in small letters"""
-    sim = await fleet.worker("w", labels={"os": "linux"})
+    await fleet.worker("w", labels={"os": "linux"})
     fleet.change("w", name="the large one")
     why = "no worker has os=Linux; the nearest, the large one, has os=linux"
-    mend = "Give the large one the label os=Linux, or add a worker that has os=Linux."
-    job = waits(fleet, why, mend, requires={"os": "Linux"})
-    fleet.change("w", labels={"os": "Linux"})
-    await started(fleet, sim, job)
+    job = waits(fleet, why, "Add a worker that has os=Linux.", requires={"os": "Linux"})
+    await started(fleet, await fleet.worker("new", labels={"os": "Linux"}), job)
 
 
 # Nobody is large enough
@@ -139,7 +137,7 @@ async def too_little_memory(fleet: Fleet) -> None:
     await fleet.worker("small", cpu=4, ramMb=8 * GB)
     sim = await fleet.worker("build-07", cpu=4, ramMb=32 * GB)
     why = "no worker has 64 GB of memory; the largest, build-07, has 32 GB"
-    mend = "Ask for no more than 32 GB, or add a worker that has 64 GB of memory."
+    mend = "Cancel it and submit it with no more than 32 GB of memory, or add a worker that has 64 GB of memory."
     job = waits(fleet, why, mend, ramMb=64 * GB)
     fleet.api.cancel(job)
     await started(fleet, sim, fleet.submit(ramMb=32 * GB))
@@ -149,7 +147,8 @@ async def too_few_cores(fleet: Fleet) -> None:
     """too few cores, and a larger worker joins"""
     await fleet.worker("w", cpu=1, ramMb=GB)
     why = "no worker has 8 cores; the largest, w, has 1"
-    job = waits(fleet, why, "Ask for no more than 1 core, or add a worker that has 8 cores.", cpu=8)
+    mend = "Cancel it and submit it with no more than 1 core, or add a worker that has 8 cores."
+    job = waits(fleet, why, mend, cpu=8)
     await started(fleet, await fleet.worker("large", cpu=8, ramMb=GB), job)
 
 
@@ -158,7 +157,10 @@ async def labelled_but_small(fleet: Fleet) -> None:
     await fleet.worker("large", cpu=4, ramMb=64 * GB)
     await fleet.worker("w", cpu=4, ramMb=GB, labels=A100)
     why = "no worker with gpu=a100 has 2 GB of memory; the largest, w, has 1 GB"
-    mend = "Ask for no more than 1 GB, or add a worker that has gpu=a100 and 2 GB of memory."
+    mend = (
+        "Cancel it and submit it with no more than 1 GB of memory, or add a worker that has gpu=a100 and 2 GB of"
+        " memory."
+    )
     job = waits(fleet, why, mend, requires=A100, ramMb=2 * GB)
     await fleet.sims["large"].leave()
     await started(fleet, await fleet.worker("new", cpu=4, ramMb=2 * GB, labels=A100), job)
@@ -166,27 +168,37 @@ async def labelled_but_small(fleet: Fleet) -> None:
 
 async def label_and_memory(fleet: Fleet) -> None:
     """label and memory are missing"""
-    await fleet.worker("w", cpu=4, ramMb=GB, labels={"gpu": "t4"})
-    why = "no worker has gpu=a100 and 2 GB of memory; the nearest, w, has gpu=t4 and 1 GB"
-    mend = "Ask for no more than 1 GB, or add a worker that has gpu=a100 and 2 GB of memory."
+    sim = await fleet.worker("w", cpu=4, ramMb=GB, labels={"gpu": "t4"})
+    why = "no worker has gpu=a100 and 2 GB of memory; the nearest, w, has gpu=t4 and 1 GB of memory"
+    mend = (
+        "Cancel it and submit it with no more than 1 GB of memory and give w the label gpu=a100, or add a worker that"
+        " has gpu=a100 and 2 GB of memory."
+    )
     job = waits(fleet, why, mend, requires=A100, ramMb=2 * GB)
-    await started(fleet, await fleet.worker("new", cpu=4, ramMb=2 * GB, labels=A100), job)
+    fleet.api.cancel(job)
+    job = fleet.submit(requires=A100, ramMb=GB)
+    fleet.change("w", labels=A100)
+    await started(fleet, sim, job)
 
 
 async def cores_and_memory(fleet: Fleet) -> None:
-    """cores and memory are missing, and the worker comes again with more"""
-    await fleet.worker("w", cpu=2, ramMb=GB)
-    why = "no worker has 4 cores and 2 GB of memory; the largest, w, has 2 cores and 1 GB"
-    mend = "Ask for no more than 2 cores and 1 GB, or add a worker that has 4 cores and 2 GB of memory."
-    job = waits(fleet, why, mend, cpu=4, ramMb=2 * GB)
-    await started(fleet, await fleet.worker("w", cpu=4, ramMb=2 * GB), job)
+    """cores and memory are missing, and less is asked for"""
+    sim = await fleet.worker("w", cpu=2, ramMb=GB)
+    why = "no worker has 4 cores and 2 GB of memory; the largest, w, has 2 cores and 1 GB of memory"
+    mend = (
+        "Cancel it and submit it with no more than 2 cores and 1 GB of memory, or add a worker that has 4 cores and"
+        " 2 GB of memory."
+    )
+    fleet.api.cancel(waits(fleet, why, mend, cpu=4, ramMb=2 * GB))
+    await started(fleet, sim, fleet.submit(cpu=2, ramMb=GB))
 
 
 async def no_limits(fleet: Fleet) -> None:
     """nobody holds jobs to their parts"""
     sim = await fleet.worker("w")
     why = "no worker has limits for single jobs; the nearest, w, has none"
-    job = waits(fleet, why, "Ask for no part of the machine, or add a worker that has 1 core.", cpu=1)
+    mend = "Cancel it and submit it with no part of the machine, or add a worker that has 1 core."
+    job = waits(fleet, why, mend, cpu=1)
     fleet.api.cancel(job)
     await started(fleet, sim, fleet.submit())
 

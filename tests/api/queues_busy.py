@@ -10,7 +10,7 @@ Queue = Callable[[Fleet], Awaitable[None]]
 A100 = {"gpu": "a100"}
 ADD = "Add a worker, or wait for an end."
 ADD_A100 = "Add a worker that has gpu=a100, or wait for an end."
-HIGHER = "Give it a higher priority, or add a worker."
+HIGHER = "Cancel it and submit it with a higher priority, or add a worker."
 
 
 # They drain
@@ -67,7 +67,7 @@ async def busy(fleet: Fleet) -> None:
     sim = await fleet.worker("w")
     fleet.submit()
     first = await sim.run()
-    job = waits(fleet, "the one worker, w, is busy; it is next", ADD)
+    job = waits(fleet, "the one worker, w, is busy; it is the first of its kind", ADD)
     await sim.done(first)
     await started(fleet, sim, job)
 
@@ -80,7 +80,9 @@ async def three_busy(fleet: Fleet) -> None:
     for _ in sims[1:]:
         fleet.submit(requires=A100)
     held += [(sim, await sim.run()) for sim in sims[1:]]
-    job = waits(fleet, "all 3 workers that have gpu=a100 are busy; it is next", ADD_A100, requires=A100)
+    job = waits(
+        fleet, "all 3 workers that have gpu=a100 are busy; it is the first of its kind", ADD_A100, requires=A100
+    )
     sim, first = held[2]
     await sim.done(first)
     await started(fleet, sim, job)
@@ -91,7 +93,7 @@ async def another_joins(fleet: Fleet) -> None:
     sim = await fleet.worker("w", labels=A100)
     fleet.submit(requires=A100)
     await sim.run()
-    why = "the one worker that has gpu=a100, w, is busy; it is next"
+    why = "the one worker that has gpu=a100, w, is busy; it is the first of its kind"
     job = waits(fleet, why, ADD_A100, requires=A100)
     await started(fleet, await fleet.worker("new", labels=A100), job)
 
@@ -103,7 +105,7 @@ async def two_busy(fleet: Fleet) -> None:
         fleet.submit()
     first = await sims[0].run()
     await sims[1].run()
-    job = waits(fleet, "all 2 workers are busy; it is next", ADD)
+    job = waits(fleet, "all 2 workers are busy; it is the first of its kind", ADD)
     await sims[0].done(first)
     await started(fleet, sims[0], job)
 
@@ -167,8 +169,13 @@ async def cores_in_use(fleet: Fleet) -> None:
     await sim.run()
     fleet.submit(cpu=2)
     await sim.take()
-    why = "the one worker that has 2 cores, w, has too little free now: 1 of 4 cores are free on w; it is next"
-    job = waits(fleet, why, "Ask for less of the machine, or add a worker that has 2 cores.", cpu=2)
+    why = (
+        "the one worker that has 2 cores, w, has too little free now: 1 of 4 cores are free on w;"
+        " it is the first of its kind"
+    )
+    job = waits(
+        fleet, why, "Cancel it and submit it with less of the machine, or add a worker that has 2 cores.", cpu=2
+    )
     fleet.api.cancel(job)
     await started(fleet, sim, fleet.submit(cpu=1))
 
@@ -181,10 +188,15 @@ async def memory_in_use(fleet: Fleet) -> None:
     fleet.submit(ramMb=512)
     await sim.take()
     why = (
-        "the one worker that has 600 MB of memory, w, has too little free now: 24 of 1024 MB of memory are free on w;"
-        " it is next"
+        "the one worker that has 600 MB of memory, w, has too little free now: 24 MB of 1 GB of memory are free on w;"
+        " it is the first of its kind"
     )
-    job = waits(fleet, why, "Ask for less of the machine, or add a worker that has 600 MB of memory.", ramMb=600)
+    job = waits(
+        fleet,
+        why,
+        "Cancel it and submit it with less of the machine, or add a worker that has 600 MB of memory.",
+        ramMb=600,
+    )
     new = await fleet.worker("new", slots=4, cpu=4, ramMb=1024)
     got = [await new.run()]
     if got[0]["jobId"] != job:
@@ -217,7 +229,7 @@ async def declined(fleet: Fleet) -> None:
     await sim.decline(await sim.take())
     fleet.revoke("away")
     shown = fleet.waits(job_id, "declined by w; no other worker matches")
-    assert shown["waitingMend"] == "Change what the owner of w allows, or add a worker that has gpu=a100."
+    assert shown["waitingMend"] == "Cancel it and submit it again once w may run it, or add a worker that has gpu=a100."
     await started(fleet, await fleet.worker("new", labels=A100), job_id)
 
 
@@ -239,7 +251,7 @@ async def declined_and_busy(fleet: Fleet) -> None:
     sim = await fleet.worker("w", labels=A100)
     job_id = fleet.submit(requires=A100)
     await sim.decline(await sim.take())
-    fleet.waits(job_id, "the one worker that has gpu=a100, other, is busy")
+    fleet.waits(job_id, "the one worker that may have it, other, is busy")
     await other.done(first)
     await started(fleet, other, job_id)
 

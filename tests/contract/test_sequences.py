@@ -117,7 +117,8 @@ class Reference:
         reads = self.store.reads.classes
         assert await reads.get(CLASSES) == rows
         assert await reads.all() == [row for row in rows if row is not None and row.klass]
-        assert await reads.fronts(CLASSES, 2) == [tuple(waiting[:2]) for waiting in ranks.values()]
+        fronts = [[self.jobs[job_id].rank for job_id in front] for front in await reads.fronts(CLASSES, 2)]
+        assert fronts == [waiting[:2] for waiting in ranks.values()]
 
 
 async def test_any_sequence_of_calls_agrees_with_a_dictionary(place: Place) -> None:

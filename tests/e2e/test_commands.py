@@ -70,7 +70,7 @@ def test_a_job_from_its_submission_to_its_second_run(place: Place) -> None:
 def test_a_job_that_waits_says_for_what_and_a_label_mends_it(place: Place) -> None:
     waits = place.words("submit", "--requires", "site=attic", "--", "true")[0]
     until(lambda: "site=attic" in str(place.api.job(waits)["waitingFor"]), "it is known what it waits for")
-    assert "Waits for  no worker has site=attic" in place("show", waits).stdout.decode()
+    assert "Waiting    no worker has site=attic" in place("show", waits).stdout.decode()
     place("workers", "label", "w1", "site=attic")
     place.api.wait_status(waits, "completed")
     given = place("workers", "label", "w1", "rack=7").stderr

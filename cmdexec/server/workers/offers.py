@@ -79,6 +79,11 @@ class Offers:
             for offer in self._all()
         )
 
+    def called(self, worker_id: str) -> str:
+        """What people call it, as far as that is known; else its id."""
+        member, offer = self._members.get(worker_id), self._away.get(worker_id)
+        return member.called if member is not None else worker_id if offer is None else offer.called
+
     def away(self) -> list[Offer]:
         """Those that are not connected."""
         self._wanted |= self._clock.elapsed() >= self._until

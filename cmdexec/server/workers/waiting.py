@@ -5,12 +5,14 @@ Worked out anew a few times a second at most for all jobs that need the same, si
 
 from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
+
 from cmdexec.clock import Clock, rfc3339
 from cmdexec.model.job import Job, Status
 from cmdexec.model.matching import Machine, Needs, distance, matches, misses, needs_of
-from cmdexec.model.parts import Part
+from cmdexec.model.parts import Part, memory
 from cmdexec.model.sentences import sentence
-from cmdexec.model.waiting import DRAINED, Cause, Why
+from cmdexec.model.waiting import DRAINED, UNREADY, Cause, Why, lacking
 from cmdexec.server.workers.desk import Desk
 from cmdexec.server.workers.member import Member
 from cmdexec.store.contract.classes import Classes
@@ -39,7 +41,7 @@ class Waits:
         self._clock = clock
         self._draining = draining
         self._whys: dict[tuple[Needs, tuple[str, ...]], Why] = {}
-        self._fronts: dict[str, tuple[int, ...]] = {}
+        self._fronts: dict[str, dict[str, int]] = {}
         self._until = -1.0
 
     async def look(self, jobs: Iterable[Job]) -> None:
@@ -53,7 +55,8 @@ class Waits:
         asked = klasses[:_CLASSES_MAX]
         if asked:
             fronts = await self._classes.fronts(asked, _COUNTED_MAX + 1)
-            self._fronts.update(zip(asked, fronts, strict=True))
+            for klass, front in zip(asked, fronts, strict=True):
+                self._fronts[klass] = {job_id: place for place, job_id in enumerate(front)}
         await self._ponder(queued)
 
     async def look_back(self, jobs: Iterable[Job]) -> None:
@@ -97,11 +100,11 @@ class Waits:
         front = self._fronts.get(job.klass)
         if front is None or why.cause not in (Cause.BUSY, Cause.ROOM):
             return why
-        before = sum(rank < job.rank for rank in front)
-        return Why(
-            why.cause, why.needs, why.workers, detail=why.detail, before=min(before, _COUNTED_MAX),
-            more=before > _COUNTED_MAX,
-        )  # fmt: skip
+        before = front.get(job.job_id)
+        if before is None and len(front) <= _COUNTED_MAX:
+            return why  # it came after they were looked up
+        more = before is None or before > _COUNTED_MAX
+        return msgspec.structs.replace(why, before=_COUNTED_MAX if more else before, more=more)
 
     def _why(self, needs: Needs, avoid: tuple[str, ...]) -> Why:
         why = self._whys.get((needs, avoid))
@@ -124,8 +127,7 @@ class Waits:
         return Why(Cause.NEXT, workers=(self._called(job.worker_id or ""),), detail=crowded or "")
 
     def _called(self, worker_id: str) -> str:
-        member = self._desk.members.get(worker_id)
-        return worker_id if member is None else member.called
+        return self._desk.offers.called(worker_id)
 
     def _scheduled(self, job: Job) -> Why:
         due = job.due_at
@@ -134,7 +136,7 @@ class Waits:
         last = job.attempts[-1]
         return Why(
             Cause.RETRY, seconds=max(0.0, (due - self._clock.now()) / 1000), run=job.runs + 1,
-            runs=job.spec.max_retries + 1 if job.retries_used else 0,
+            runs=job.spec.max_retries + 1 if job.retries_used == job.runs else 0,
             detail="" if last.end is None else sentence(job, last.end, last.result),
         )  # fmt: skip
 
@@ -146,9 +148,9 @@ class Waits:
         willing = [member for member in matching if member.holder.avoided_as not in avoid]
         taking = [member for member in willing if member.takes]
         if taking:
-            return self._state_of(needs, taking)
+            return self._state_of(needs, taking, len(matching))
         if willing:
-            return Why(Cause.DRAINING, needs, _names(willing))
+            return Why(Cause.DRAINING, needs, _names(willing), some=len(willing) < len(matching))
         away = [
             offer
             for offer in self._desk.offers.away()
@@ -164,20 +166,25 @@ class Waits:
             return Why(Cause.DECLINED, needs, _names(matching))
         return _nearest(needs, [(member.called, member.machine) for member in members])
 
-    def _state_of(self, needs: Needs, members: Sequence[Member]) -> Why:
-        """Of those that might run it."""
+    def _state_of(self, needs: Needs, members: Sequence[Member], matching: int) -> Why:
+        """Of those that might run it, among so many that match."""
         now, patience = self._desk.now(), self._desk.lease.lease_sec / 2
         heard = [member for member in members if member.heard_at >= now - patience]
         if not heard:
             silent = min(now - member.heard_at for member in members)
-            return Why(Cause.SILENT, needs, _names(members), seconds=silent)
+            return Why(Cause.SILENT, needs, _names(members), seconds=silent, some=len(members) < matching)
+        some = len(heard) < matching
         roomy = [member for member in heard if member.free_slots]
         part = needs.part
         if part is not None and roomy and not any(member.has_free(part) for member in roomy):
-            return Why(Cause.ROOM, needs, _names(heard), detail=_freest(part, roomy))
-        if any(member.open_slots for member in roomy):
-            return Why(Cause.SOON, needs)
-        return Why(Cause.ASKS, needs) if roomy else Why(Cause.BUSY, needs, _names(heard))
+            return Why(Cause.ROOM, needs, _names(heard), detail=_freest(part, roomy), some=some)
+        if not roomy:
+            return Why(Cause.BUSY, needs, _names(heard), some=some)
+        able = [member for member in roomy if member.able(now, patience)]
+        if not able:
+            detail = "" if any(member.ready for member in roomy) else UNREADY
+            return Why(Cause.STALLED, needs, _names(roomy), detail=detail, some=len(roomy) < matching)
+        return Why(Cause.SOON if any(member.open_slots for member in able) else Cause.ASKS, needs)
 
 
 def _names(members: Sequence[Member]) -> tuple[str, ...]:
@@ -187,7 +194,8 @@ def _names(members: Sequence[Member]) -> tuple[str, ...]:
 def _nearest(needs: Needs, machines: Sequence[tuple[str, Machine]]) -> Why:
     found = [(misses(needs, machine), called) for called, machine in machines]
     least, nearest = min(found, key=lambda one: (*distance(one[0]), one[1]))
-    return Why(Cause.NO_MATCH, needs, (nearest,), least)
+    lacked = lacking(needs, least)
+    return Why(Cause.NO_MATCH, needs, (nearest,), least, some=any(matches(lacked, machine) for _, machine in machines))
 
 
 def _freest(part: Part, members: Sequence[Member]) -> str:
@@ -197,5 +205,5 @@ def _freest(part: Part, members: Sequence[Member]) -> str:
     if not Part(part.cpu, 0).within(free):
         words.append(f"{max(0.0, round(free.cpu, 3)):g} of {best.capacity.cpu:g} cores")
     if part.ram_mb > free.ram_mb:
-        words.append(f"{max(0, int(free.ram_mb))} of {int(best.capacity.ram_mb)} MB of memory")
+        words.append(f"{memory(max(0.0, free.ram_mb))} of {memory(best.capacity.ram_mb)} of memory")
     return f"{' and '.join(words)} are free on {best.called}"

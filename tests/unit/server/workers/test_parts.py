@@ -86,7 +86,7 @@ async def test_what_no_worker_is_large_enough_for_waits_and_says_for_how_much(se
     assert [await waits_for(server, job) for job in jobs] == [
         "no worker has 3 cores; the largest, large, has 2",
         "no worker has 64 GB of memory; the largest, small, has 512 MB",
-        "no worker has 300 MB of memory; the largest, large, has 256 MB",
+        "no worker has 1 core and 300 MB of memory; the nearest, large, has 256 MB",
     ]
 
 
@@ -141,7 +141,7 @@ async def test_one_that_never_takes_jobs_is_no_other_that_might_take_it(server: 
 
 
 _AWAY = "no connected worker matches; large, which does, is not connected"
-_DRAINS = "the one worker that has 0.5 cores, large, is draining"
+_DRAINS = "the one worker that may have it, large, is draining"
 
 
 @pytest.mark.parametrize(
@@ -347,5 +347,5 @@ async def test_it_is_said_that_all_that_have_so_much_are_busy(server: Core) -> N
     await ready(server, "small", 1)
     job = await one(server, cpu=2.0)
     await given_out(server)
-    why = "the one worker that has 2 cores, w, is busy; it is next"
+    why = "the one worker that has 2 cores, w, is busy; it is the first of its kind"
     assert await waits_for(server, await server.job(job.job_id)) == why
