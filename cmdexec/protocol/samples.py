@@ -15,7 +15,8 @@ _LIMITS: dict[str, Any] = {"timeoutSec": 60.0, "killGraceSec": None, "cpu": None
 
 JOB: dict[str, Any] = _NAMED | _LIMITS | {
     "status": "queued", "reason": None, "exitCode": None, "signal": None, "message": None,
-    "waitingFor": "the one worker, desk, is busy; it is the first of its kind", "attempt": 0, "run": 0, "workerId": None, "createdAt": _TIME,
+    "waitingFor": "the one worker, desk, is busy; it is the first of its kind",
+    "attempt": 0, "run": 0, "workerId": None, "createdAt": _TIME,
     "queuedAt": _TIME, "startedAt": None, "finishedAt": None, "cancelRequested": False, "confirmed": None,
     "labels": {}, "tags": ["demo"], "priority": 0, "maxRetries": 0, "retriesUsed": 0, "retryOn": [],
     "backoff": {"firstSec": 1.0, "maxSec": 300.0}, "onLost": "hold", "maxLost": 3, "lostUsed": 0, "runAt": None,

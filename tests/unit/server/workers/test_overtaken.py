@@ -1,4 +1,4 @@
-"""What waits with a worker is taken back when it is too old to begin, when a better one comes, or for another worker."""
+"""What waits with a worker is taken back when it is too old to begin, for a better one, or for another worker."""
 
 from typing import Any
 
