@@ -181,6 +181,7 @@ export const S = {
   envHint: 'NAME=value, one a line',
   timeLimit: 'End it after',
   timeHint: 'Such as 90 s, 10 min or 2 h; empty is without limit',
+  envMore: (/** @type {string} */ names) => `Set as they were too, as their values have line breaks: ${names}.`,
   envAndTimes: 'Environment and times',
   killGrace: 'Time to end itself',
   killGraceHint: 'What it gets when it is told to end, before it is ended; empty is what its worker is set to',

@@ -112,9 +112,9 @@ def test_a_draft_outlives_a_reload_until_it_is_sent(run: Running, log_in: LogIn)
 def test_an_older_job_can_be_changed_and_sent_again(run: Running, log_in: LogIn) -> None:
     """With all that it asked for but its input, and over a reload of the page."""
     asked = {
-        "command": ["echo", "it's"], "env": {"A": "b"}, "name": "older", "tags": ["t"], "maxRetries": 1,
-        "backoff": {"firstSec": 7, "maxSec": 9}, "killGraceSec": 3, "ttlSec": 4000, "maxLost": 7, "onLost": "requeue",
-        "runAt": "2099-01-01T03:00:00.000Z",
+        "command": ["echo", "it's"], "env": {"A": "b", "LINES": "x\ny=z"}, "name": "older", "tags": ["t"],
+        "maxRetries": 1, "backoff": {"firstSec": 7, "maxSec": 9}, "killGraceSec": 3, "ttlSec": 4000,
+        "maxLost": 7, "onLost": "requeue", "runAt": "2099-01-01T03:00:00.000Z",
     }  # fmt: skip
     old = run.api().create(asked | {"stdin": "aGVsbG8="})
     page = log_in("operator", f"/jobs/{old['jobId']}").page
@@ -122,6 +122,7 @@ def test_an_older_job_can_be_changed_and_sent_again(run: Running, log_in: LogIn)
     command = page.get_by_label("Command", exact=True)
     expect(command).to_have_value("echo\nit's")
     expect(page.get_by_text("got 5 bytes of input")).to_be_visible()
+    expect(page.get_by_text("have line breaks: LINES.")).to_be_visible()
     command.fill("echo\nit is")
     page.reload()
     expect(command).to_have_value("echo\nit is")
@@ -133,6 +134,23 @@ def test_an_older_job_can_be_changed_and_sent_again(run: Running, log_in: LogIn)
     expect(command).to_have_value("")
     for job in (old, new):
         run.api().cancel(job["jobId"])
+
+
+COMMANDS_OF = """
+async ([job, commands]) => {
+  const at = document.querySelector('script[type=module]').src.replace('main.js', '');
+  const { draftOf, jobOf } = await import(`${at}data/draft.js`);
+  return commands.map((command) => jobOf(draftOf({ ...job, command })).command);
+}
+"""
+
+
+def test_arguments_that_lines_cannot_hold_are_the_same_arguments_still(run: Running, log_in: LogIn) -> None:
+    job = run.api().create({"command": "true", "name": "for its fields"})
+    held, beyond = [["a b", "", "c"], "two\nlines"], [["printf", "%s", "it's\ntwo"], ["echo", "last", ""]]
+    told = log_in("operator", "/jobs/new").page.evaluate(COMMANDS_OF, [job, [*held, *beyond]])
+    assert told[:2] == held
+    assert [shlex.split(command) for command in told[2:]] == beyond
 
 
 def test_an_answer_that_is_lost_makes_no_second_job(run: Running, log_in: LogIn) -> None:

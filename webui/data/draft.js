@@ -8,7 +8,7 @@ import { exactly, mbOf, secondsOf, timeOf } from '../words/time.js';
 export const EMPTY = {
   kind: 'shell', command: '', name: '', tags: '', cpu: '', ram: '', requires: '', env: '', timeout: '', retries: '0',
   retryOn: '', backoffFirst: '', backoffMax: '', onLost: 'hold', maxLost: '', priority: '', killGrace: '', runAt: '', ttl: '',
-  stdinBytes: '',
+  stdinBytes: '', envMore: '',
 };
 
 /** @typedef {typeof EMPTY} Draft */
@@ -52,6 +52,23 @@ function commandOf({ command }) {
 /** @param {Record<string, string>} pairs */
 const lines = (pairs) => Object.entries(pairs).map(([name, value]) => `${name}=${value}`).join('\n');
 
+/**
+ * The variables whose values have line breaks, or those that have none.
+ * @param {Record<string, string>} env
+ * @param {boolean} wanted
+ */
+const withBreaks = (env, wanted) =>
+  Object.fromEntries(Object.entries(env).filter(([, value]) => /[\r\n]/.test(value) === wanted));
+
+/** What lines cannot hold goes along as it is; '' for nothing. @param {Record<string, string>} env */
+function beyondLines(env) {
+  const more = withBreaks(env, true);
+  return Object.keys(more).length ? JSON.stringify(more) : '';
+}
+
+/** Their names. @param {Draft} draft */
+export const namesMore = (draft) => Object.keys(JSON.parse(draft.envMore || '{}'));
+
 /** What another job was asked to do, to be changed and sent again. @param {JobView} job @returns {Draft} */
 export function draftOf(job) {
   return {
@@ -61,7 +78,7 @@ export function draftOf(job) {
     cpu: job.cpu === null ? '' : String(job.cpu),
     ram: job.ramMb === null ? '' : `${job.ramMb} MB`,
     requires: lines(job.labels),
-    env: lines(job.env),
+    env: lines(withBreaks(job.env, false)),
     timeout: secondsTyped(job.timeoutSec),
     retries: String(job.maxRetries),
     retryOn: job.retryOn.join(', '),
@@ -73,6 +90,7 @@ export function draftOf(job) {
     killGrace: secondsTyped(job.killGraceSec),
     runAt: job.runAt && Date.parse(job.runAt) > Date.now() ? exactly(Date.parse(job.runAt)) : '',
     ttl: secondsTyped(job.ttlSec),
+    envMore: beyondLines(job.env),
     stdinBytes: job.stdinBytes ? String(job.stdinBytes) : '',
   };
 }
@@ -165,7 +183,7 @@ export function jobOf(draft) {
     if (job.ramMb === null) throw new Fault('ramMb', S.notASize);
   }
   if (draft.requires.trim()) job.requires = pairsOf(draft.requires, 'requires', { trimmed: true });
-  if (draft.env.trim()) job.env = pairsOf(draft.env, 'env');
+  if (draft.env.trim() || draft.envMore) job.env = { ...JSON.parse(draft.envMore || '{}'), ...pairsOf(draft.env, 'env') };
   if (draft.priority.trim()) job.priority = numberOf(draft.priority, 'priority');
   addTimes(draft, job);
   addRetries(draft, job);

@@ -3,13 +3,14 @@ import { html } from '../html.js';
 import { useEffect, useRef } from '../vendor/hooks.js';
 import { useSignal } from '../vendor/signals.js';
 import { asApiError, call } from '../data/api.js';
-import { EMPTY, Fault, draftOf, jobOf, keep, kept } from '../data/draft.js';
+import { EMPTY, Fault, draftOf, jobOf, keep, kept, namesMore } from '../data/draft.js';
 import { askOnce } from '../data/once.js';
 import { mayNot } from '../data/session.js';
 import { go, place } from '../router.js';
 import { S } from '../strings.js';
 import { Button, Trouble } from '../parts/basics.js';
 import { Field, Segments } from '../parts/field.js';
+import { visible } from '../words/foreign.js';
 import { size } from '../words/time.js';
 
 /** @typedef {import('../data/draft.js').Draft} Draft */
@@ -149,10 +150,12 @@ function Ends({ draft, put, faults }) {
       <${Field} label=${S.howOften} name="retries" number=${true} value=${draft.retries} onInput=${put('retries')} error=${faults.maxRetries} />
       <${Field} label=${S.retryOn} name="retryOn" optional=${true} value=${draft.retryOn} onInput=${put('retryOn')} hint=${S.retryOnHint}
         error=${faults.retryOn} />
-      ${again ? html`<${Field} label=${S.backoffFirst} name="backoffFirst" optional=${true} value=${draft.backoffFirst} onInput=${put('backoffFirst')}
-          hint=${S.backoffFirstHint} error=${faults['backoff.firstSec']} />
-        <${Field} label=${S.backoffMax} name="backoffMax" optional=${true} value=${draft.backoffMax} onInput=${put('backoffMax')}
-          hint=${S.backoffMaxHint} error=${faults['backoff.maxSec']} />` : null}
+      ${again
+        ? html`<${Field} label=${S.backoffFirst} name="backoffFirst" optional=${true} value=${draft.backoffFirst}
+              onInput=${put('backoffFirst')} hint=${S.backoffFirstHint} error=${faults['backoff.firstSec']} />
+            <${Field} label=${S.backoffMax} name="backoffMax" optional=${true} value=${draft.backoffMax}
+              onInput=${put('backoffMax')} hint=${S.backoffMaxHint} error=${faults['backoff.maxSec']} />`
+        : null}
     </div>
   </fieldset>
   <fieldset>
@@ -167,11 +170,12 @@ function Ends({ draft, put, faults }) {
 
 /** @param {Part} props */
 function More({ draft, put, faults }) {
-  return html`<details open=${[draft.env, draft.timeout, draft.killGrace, draft.runAt, draft.ttl].some(Boolean)}>
+  return html`<details open=${[draft.env, draft.envMore, draft.timeout, draft.killGrace, draft.runAt, draft.ttl].some(Boolean)}>
       <summary>${S.envAndTimes}</summary>
       <div class="fields">
         <${Field} label=${S.env} name="env" optional=${true} value=${draft.env} onInput=${put('env')} lines=${3} mono=${true} hint=${S.envHint}
           error=${faults.env} />
+        ${draft.envMore ? html`<p class="note">${S.envMore(namesMore(draft).map(visible).join(', '))}</p>` : null}
         <${Field} label=${S.timeLimit} name="timeout" optional=${true} value=${draft.timeout} onInput=${put('timeout')} hint=${S.timeHint}
           error=${faults.timeoutSec} />
         <${Field} label=${S.killGrace} name="killGrace" optional=${true} value=${draft.killGrace} onInput=${put('killGrace')}
