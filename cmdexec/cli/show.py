@@ -126,7 +126,8 @@ def _output(job: "JobView") -> Iterator[Fact]:
     ]
     yield "Output", "; ".join(said), None
     if job.usage:
-        yield "Used", f"{job.usage.cpu_sec:.2f} s of CPU, {size(int(job.usage.peak_rss_mb * 2**20))} of memory at most", None
+        memory = size(int(job.usage.peak_rss_mb * 2**20))
+        yield "Used", f"{job.usage.cpu_sec:.2f} s of CPU, {memory} of memory at most", None
     proof = job.attempts[-1].proof
     if proof is not None:
         left = counted(proof.left, "process", "processes") + (f": {', '.join(proof.survivors)}" * bool(proof.survivors))

@@ -5,6 +5,7 @@ from contextlib import aclosing, suppress
 from cmdexec.cli.outcome import OWN_FAILURE, Outcome, as_sentence, outcome
 from cmdexec.cli.printer import Printer
 from cmdexec.cli.told import tell
+from cmdexec.cli.worded import said_here
 from cmdexec.client import Client, Ended, NewAttempt, Piece, Start, follow
 from cmdexec.errors import CmdexecError
 from cmdexec.protocol.requests import JobView
@@ -86,5 +87,5 @@ def _runs_again(event: NewAttempt) -> str:
 
 def _what_for(waiting_for: str, mend: str | None) -> str:
     """One line; what is waited for goes on in lower case behind the colon."""
-    said = as_sentence(f"waiting: {waiting_for}")
-    return f"{said} {as_sentence(mend)}" if mend else said
+    said = as_sentence(f"waiting: {said_here(waiting_for)}")
+    return f"{said} {as_sentence(said_here(mend))}" if mend else said

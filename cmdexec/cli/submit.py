@@ -11,7 +11,7 @@ from cmdexec.cli.job_options import JobOptions, job_options
 from cmdexec.cli.outcome import NOBODY_READS
 from cmdexec.cli.printed import print_json, print_lines, unwritten
 from cmdexec.cli.told import tell, tell_error
-from cmdexec.errors import CmdexecError, Unavailable
+from cmdexec.errors import CmdexecError, Refused, Unavailable
 
 if TYPE_CHECKING:
     from cmdexec.client import Client
@@ -78,12 +78,24 @@ def submit(
     async def submitted(client: "Client") -> "JobView":
         return await client.submit(job, key=key)
 
-    view = caller.call(submitted)
+    try:
+        view = caller.call(submitted)
+    except CmdexecError as wrong:
+        raise _by_option(wrong) from wrong
     if as_json:
         print_json(view)
     else:
         print_lines([view.job_id])
     return OK
+
+
+def _by_option(wrong: CmdexecError) -> CmdexecError:
+    """The refusal of a key, by the name that it has here."""
+    from cmdexec.cli.worded import said_here
+
+    if wrong.field != "Idempotency-Key":
+        return wrong
+    return Refused(wrong.code, said_here(wrong.message), field="--key", mend=wrong.mend)
 
 
 def _submit_file(caller: Caller, file: str, key: str | None, as_json: bool) -> int:
@@ -101,7 +113,7 @@ def _submit_file(caller: Caller, file: str, key: str | None, as_json: bool) -> i
         batches.tell_how_far(sure=True)
         return FAILED
     except CmdexecError as wrong:
-        tell_error(wrong)
+        tell_error(_by_option(wrong))
         batches.tell_how_far(sure=not isinstance(wrong, Unavailable))
         return FAILED
     except KeyboardInterrupt:

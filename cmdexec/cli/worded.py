@@ -1,11 +1,14 @@
 """Times, durations, sizes and commands as people read them."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from cmdexec.clock import Millis
 
+_MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_OPTIONS = {"`runAt`": "`--run-at`", "This Idempotency-Key": "This --key"}
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60))
 
 
@@ -52,6 +55,14 @@ def local(moment: str | None) -> str:
     if at is None:
         return ""
     return datetime.fromtimestamp(at / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def said_here(text: str) -> str:
+    """A sentence of the server with times as `local` has them, and with our options for the fields of its API."""
+    text = _MOMENT.sub(lambda found: local(found[0]), text)
+    for field, option in _OPTIONS.items():
+        text = text.replace(field, option)
+    return text
 
 
 def size(count: int) -> str:

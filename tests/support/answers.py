@@ -36,6 +36,7 @@ class Refusal(NamedTuple):
     code: str
     message: str = "No."
     mend: str | None = None
+    field: str | None = None
 
 
 Answer = Any
@@ -86,7 +87,7 @@ class Answers:
         if inspect.isawaitable(answer):
             answer = await answer
         if isinstance(answer, Refusal):
-            error = {"code": answer.code, "message": answer.message, "mend": answer.mend}
+            error = {"code": answer.code, "message": answer.message, "mend": answer.mend, "field": answer.field}
             told = {"error": {key: value for key, value in error.items() if value is not None}}
             headers = {"Retry-After": "1"} if answer.status in (429, 503) else {}
             return web.json_response(told, status=answer.status, headers=headers)

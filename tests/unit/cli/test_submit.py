@@ -141,3 +141,15 @@ async def test_where_a_batch_is_refused_it_is_said_how_to_go_on(
         server.asked.clear()
         assert await server.run("submit", "-f", file, "--key", "mine") == 0
     assert [one.headers["Idempotency-Key"] for one in server.asked] == ["mine-1", "mine-2"]
+
+
+async def test_a_key_that_was_used_is_called_as_it_is_here(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = "This Idempotency-Key was used before, with another body."
+    refused = Refusal(422, "key_reused", message, "Use a new one.", "Idempotency-Key")
+    async with Answers({CREATE: refused}).up(monkeypatch) as server:
+        assert await server.run("submit", "--key", "k", "--", "true") == 1
+    assert capsys.readouterr().err == (
+        "cmdexec: --key: This --key was used before, with another body. Use a new one.\n"
+    )

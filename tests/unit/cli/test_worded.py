@@ -3,7 +3,7 @@
 import pytest
 
 from cmdexec.cli.described import how_it_stands, spent
-from cmdexec.cli.worded import ago, as_typed, counted, duration, millis, size
+from cmdexec.cli.worded import ago, as_typed, counted, duration, local, millis, said_here, size
 from tests.support.answers import row
 
 NOW = millis("2026-11-25T12:00:00.000Z") or 0
@@ -73,3 +73,8 @@ def test_how_a_job_stands(fields: dict[str, object], said: str) -> None:
 )
 def test_how_long_it_ran_or_waits(fields: dict[str, object], said: tuple[str, float]) -> None:
     assert spent(row(**fields), NOW) == said  # type: ignore[arg-type]
+
+
+def test_sentences_of_the_server_have_the_times_and_the_words_of_here() -> None:
+    said = said_here("its time, 2998-12-31T23:00:00.000Z; submit it without `runAt`")
+    assert said == f"its time, {local('2998-12-31T23:00:00.000Z')}; submit it without `--run-at`"
