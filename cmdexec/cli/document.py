@@ -28,11 +28,12 @@ it has answered to the same command. One that was stopped is known no more, and 
 each line marked with `cmdexec:`. On a terminal lists are columns that fit its width (COLUMNS). Anywhere else each row
 is one line of whole values with tabs between them, without a heading: ids in full, times as RFC 3339, durations in
 seconds. With `--json` it is what the API has: one object on one line, and for lists one object a line, as `jq` reads
-them. Colour is for terminals, unless NO_COLOR is set or TERM is `dumb`; CLICOLOR_FORCE=1 has it everywhere.
+them. Colour is for terminals, unless NO_COLOR is set or TERM is `dumb`; CLICOLOR_FORCE=1 has it
+elsewhere too, but never in the lines with tabs.
 
 **Names.** A job is named by its id, by the beginning of it if no other begins so (as much as `cmdexec jobs` shows is
-enough), by the end of it if it is a new one, or as `last`: the newest of one's own. A worker is named by its name, its
-id, or the beginning of one.
+enough), by the end of it if it is a new one, by its name, exactly as it was given, which means the newest of that name
+that one may see, or as `last`: the newest of one's own. A worker is named by its name, its id, or the beginning of one.
 
 ## Options of every command that calls a server
 

@@ -68,8 +68,11 @@ def create(caller: Caller, uses: int, expires: str, labels: tuple[str, ...], nam
     from cmdexec.cli.asked_labels import pairs
     from cmdexec.protocol.accounts import NewJoinToken
 
+    if name == "":
+        raise click.BadParameter("It is empty. Write a name, or leave this out.", param_hint="--name")
+
     new = NewJoinToken(
-        name=name or None, uses=uses, expires_sec=_seconds(expires), labels=pairs(labels, "--label"),
+        name=name, uses=uses, expires_sec=_seconds(expires), labels=pairs(labels, "--label"),
     )  # fmt: skip
 
     async def made(client: "Client") -> "JoinTokenView":
@@ -136,11 +139,15 @@ def list_tokens(caller: Caller, all_of_them: bool, as_json: bool) -> None:
     if as_json:
         print_json(*found)
         return
+    from cmdexec.cli.naming import short
+
     now = caller.runtime.clock.now()
     if not on_terminal():
         print_lines(tabbed([_cells(one, now, apart=True) for one in found]))
     elif found:
-        print_lines(table(_COLUMNS, [_cells(one, now) for one in found], width(), colour=in_colour(sys.stdout)))
+        ids = [one.join_token_id for one in found]
+        rows = [[Cell(short(ids[at], ids)), *_cells(one, now)[1:]] for at, one in enumerate(found)]
+        print_lines(table(_COLUMNS, rows, width(), colour=in_colour(sys.stdout)))
     else:
         tell("There are none. `cmdexec join-token create` makes one.")
 

@@ -1,12 +1,14 @@
 """The entry of the command line: which commands there are, and how any failure is told."""
 
+import shutil
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
-from cmdexec.cli.groups import no_such
+from cmdexec.cli.groups import WHOLE, no_such
 from cmdexec.cli.outcome import CANCELLED, NOBODY_READS, OWN_FAILURE
 from cmdexec.cli.told import tell, tell_error
 from cmdexec.errors import CmdexecError, Refused
@@ -31,6 +33,7 @@ COMMANDS = {
     "login": "cmdexec.cli.login:login",
     "logout": "cmdexec.cli.login:logout",
     "whoami": "cmdexec.cli.login:whoami",
+    "help": "cmdexec.cli.help:help_on",
     "completion": "cmdexec.cli.completion:completion",
 }
 """Name → where it stands; imported when it is asked for."""
@@ -39,7 +42,7 @@ SECTIONS = {
     "Jobs": ("run", "attach", "submit", "jobs", "show", "logs", "cancel", "rerun", "requeue"),
     "Servers and workers": ("serve", "worker", "workers", "join-token", "bench"),
     "Who may do what": ("login", "logout", "whoami", "users"),
-    "This program": ("completion",),
+    "This program": ("help", "completion"),
 }
 """How `--help` puts the commands together."""
 
@@ -50,8 +53,8 @@ FAILED = {"run": OWN_FAILURE, "attach": OWN_FAILURE}
 """What a command ends with when cmdexec itself fails; 1 for all others, 2 when it was written wrongly."""
 
 
-_WHOLE = 200
-"""So much of a first sentence is always all of it."""
+_LIBRARY_LEAST = 53
+_NARROWEST = 20
 
 
 class Commands(click.Group):
@@ -63,7 +66,7 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, names in SECTIONS.items():
             commands = [(name, self.get_command(ctx, name)) for name in names]
-            rows = [(name, one.get_short_help_str(_WHOLE)) for name, one in commands if one is not None]
+            rows = [(name, one.get_short_help_str(WHOLE)) for name, one in commands if one is not None]
             with formatter.section(title):
                 formatter.write_dl(rows)
 
@@ -101,9 +104,9 @@ def cmdexec(ctx: click.Context) -> None:
     """Submit a command here, run it there, and lose nothing about it."""
     if ctx.invoked_subcommand is None:
         from cmdexec.cli.newcomer import next_steps
-        from cmdexec.cli.printed import print_lines
+        from cmdexec.cli.printed import on_terminal, print_lines, width
 
-        print_lines(next_steps())
+        print_lines(next_steps(width()) if on_terminal() else next_steps())
 
 
 def command_line(arguments: Sequence[str]) -> int:
@@ -111,7 +114,7 @@ def command_line(arguments: Sequence[str]) -> int:
     name = next((argument for argument in arguments if not argument.startswith("-")), "")
     failed = FAILED.get(name, 1)
     try:
-        code = cmdexec.main(list(arguments), prog_name="cmdexec", standalone_mode=False)
+        code = cmdexec.main(list(arguments), prog_name="cmdexec", standalone_mode=False, **_narrow())
     except click.UsageError as wrong:
         tell(f"{_sentence(wrong.format_message())}{_hint(wrong)}")
         return FAILED.get(name, wrong.exit_code)
@@ -130,6 +133,12 @@ def command_line(arguments: Sequence[str]) -> int:
             tell_error(_unforeseen(wrong))
         return failed
     return code if isinstance(code, int) else 0
+
+
+def _narrow() -> dict[str, Any]:
+    """How wide help may be where the library would write it wider than the terminal is."""
+    columns = shutil.get_terminal_size().columns
+    return {"terminal_width": max(columns - 1, _NARROWEST)} if columns < _LIBRARY_LEAST else {}
 
 
 def _takes_output() -> bool:

@@ -3,6 +3,7 @@
 import os
 import socket
 from pathlib import Path
+from textwrap import wrap
 from urllib.parse import urlsplit
 
 from cmdexec.errors import CmdexecError
@@ -13,6 +14,8 @@ _LOOK_SEC = 0.5
 """How long a look at whether a server is there may take: nobody has asked for more than advice."""
 
 _ABOUT = "cmdexec runs commands on workers, and loses nothing about them."
+
+_UNBOUNDED = 1 << 20
 
 Step = tuple[str, str]
 """What to type, and what it does."""
@@ -27,14 +30,19 @@ _JOIN: Step = ("cmdexec join-token create", "let another machine run jobs as wel
 _LOGIN: Step = ("cmdexec login --server URL", "use a server that runs somewhere else")
 
 
-def next_steps() -> list[str]:
-    """The lines."""
+def next_steps(width: int = _UNBOUNDED) -> list[str]:
+    """The lines, of up to `width` columns as far as what is to be typed allows."""
     try:
         said, steps = _situation(load(ClientSettings).settings)
     except CmdexecError as wrong:
         said, steps = str(wrong).partition("\n")[0], [_HELP]
     wide = max(len(typed) for typed, _ in steps)
-    return [_ABOUT, said, "", *(f"  {typed:<{wide}}   {what}" for typed, what in steps)]
+    lines = [line for text in (_ABOUT, said) for line in wrap(text, width, break_on_hyphens=False)] + [""]
+    if 5 + wide + max(len(what) for _, what in steps) <= width:
+        return lines + [f"  {typed:<{wide}}   {what}" for typed, what in steps]
+    for typed, what in steps:
+        lines += [f"  {typed}", *wrap(what, width, initial_indent="      ", subsequent_indent="      ")]
+    return lines
 
 
 def _situation(settings: ClientSettings) -> tuple[str, list[Step]]:

@@ -226,6 +226,16 @@ async def test_join_tokens_are_listed_and_revoked_by_name(monkeypatch: pytest.Mo
     assert "There is no join token `cellar`." in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("terminal")
+async def test_join_tokens_fit_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    async with Answers({"GET /api/join-tokens": {"joinTokens": [TOKEN]}}).up(monkeypatch) as server:
+        assert await server.run("join-token") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert lines[1].startswith(f"{JOB_ID[:18]}  good")
+
+
 async def test_a_token_that_leaked_says_who_joined_with_it(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     import msgspec
 

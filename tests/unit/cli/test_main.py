@@ -29,6 +29,23 @@ def test_help_names_every_command(capsys: Captured) -> None:
         assert command_line([name, "--help"]) == 0
 
 
+def test_help_is_a_command_too(capsys: Captured) -> None:
+    for asked, typed in (([], []), (["run"], ["run"]), (["workers", "drain"], ["workers", "drain"])):
+        assert command_line([*typed, "--help"]) == 0
+        shown = capsys.readouterr().out
+        assert command_line(["help", *asked]) == 0
+        assert capsys.readouterr().out == shown
+    assert command_line(["users", "--help"]) == 0
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2], "no sentence is cut short"
+
+
+def test_help_fits_a_narrow_terminal(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    for arguments in (["--help"], ["workers", "--help"]):
+        assert command_line(arguments) == 0
+        assert max(map(len, capsys.readouterr().out.splitlines())) <= 40
+
+
 @pytest.mark.parametrize(("side", "command"), [("server", "serve"), ("worker", "worker"), ("client", "run")])
 def test_every_setting_with_a_flag_is_an_option(side: str, command: str) -> None:
     known = cmdexec.get_command(click.Context(cmdexec), command)
@@ -54,6 +71,11 @@ def test_every_setting_with_a_flag_is_an_option(side: str, command: str) -> None
         (["run", "--image", "alpine", "--", "true"], 125, "--image: Jobs in containers are not provided yet."),
         (["jobs", "--match", "\udcff"], 2, "Write up to 200 characters of UTF-8 text."),
         (["workers", "--server", "http://a", "drain", "w"], 2, "Write the options behind `drain`"),
+        (["users", "remove", "ada@example.com"], 2, "Did you mean `disable`?"),
+        (["workers", "delete", "w1"], 2, "Did you mean `revoke`?"),
+        (["help", "workers", "drian"], 2, "There is no command `workers drian`. Did you mean `drain`?"),
+        (["help", "jobs", "x"], 2, "There is no command `jobs x`."),
+        (["join-token", "create", "--name", ""], 2, "--name"),
         (["completion"], 2, "Choose from: bash, zsh, fish"),
         (["doctor"], 1, "The command `doctor` is not provided yet. There are: run, attach, "),
         (["worker"], 1, "cmdexec worker --headless"),

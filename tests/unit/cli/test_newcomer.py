@@ -77,6 +77,12 @@ def test_a_login_is_offered_what_its_role_may_do(role: str, offered: str, never:
     assert never not in said
 
 
+def test_a_narrow_terminal_has_whole_words() -> None:
+    lines = next_steps(42)
+    assert max(map(len, lines)) <= 42
+    assert lines[-2:] == ["  cmdexec --help", "      list all commands"]
+
+
 def test_with_a_server_that_was_killed(leave: Leave) -> None:
     leave("http://127.0.0.1:9")
     said = "\n".join(next_steps())
@@ -151,3 +157,16 @@ def test_the_settings_that_count_are_printed_without_secrets(monkeypatch: pytest
     assert next(one for one in rows if one["name"] == "JWT_SECRET")["from"] == "the environment"
     assert not os.path.lexists(data_dir("server"))
     assert command_line(["serve", "--json"]) == 2
+
+
+def test_on_a_narrow_terminal_no_value_is_cut(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    from cmdexec.cli import effective
+
+    monkeypatch.setattr(effective, "on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("ALLOWED_HOSTS", hosts := ",".join(f"host-{number}.example" for number in range(9)))
+    assert command_line(["serve", "--print-config"]) == 0
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 40
+    assert hosts in "".join(said.split())
+    assert "…" not in said
