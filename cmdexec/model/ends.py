@@ -156,12 +156,14 @@ def judged(job: Job, event: Event, now: int, jitter: float, result: Result, *, r
             exit_code=result.exit_code, signal=result.signal,
         )  # fmt: skip
     spec = job.spec
-    again = job.retries_used < spec.max_retries and retryable(spec, reason, result.exit_code)
-    if again and not job.cancel_requested:
+    again = retryable(spec, reason, result.exit_code) and not job.cancel_requested
+    if again and job.retries_used < spec.max_retries:
         return rescheduled(
             job, event, now, retry_wait(spec.backoff, job.retries_used, jitter),
             tell=Tell.OK, note=message, attempts=attempts, retries_used=job.retries_used + 1,
         )  # fmt: skip
+    if again and spec.max_retries:
+        message = clipped(f"{message}; its retries are used up")
     return finished(
         job, event, now, Status.FAILED, reason,
         message=message, tell=Tell.OK, attempts=attempts, exit_code=result.exit_code, signal=result.signal,

@@ -64,6 +64,14 @@ def ended(end: Reason | None, result: Any = None, lost_cost: int = 0, started: i
 FAILS_BY_WORKER = becomes(
     "failed", OK, closes=1, reason=Reason.WORKER, message=DIED, attempts=ended(Reason.WORKER), **ENDS
 )  # fmt: skip
+SPENT = "its retries are used up"
+SPENT_BY_WORKER = becomes(
+    "failed", OK, closes=1, reason=Reason.WORKER, message=f"{DIED}; {SPENT}", attempts=ended(Reason.WORKER), **ENDS
+)  # fmt: skip
+SPENT_BY_EXIT = becomes(
+    "failed", OK, closes=1, reason=Reason.EXIT, exit_code=3, message=f"exit code 3; {SPENT}",
+    attempts=ended(Reason.EXIT, BAD), **ENDS,
+)  # fmt: skip
 COMPLETES = becomes("completed", OK, closes=1, exit_code=0, attempts=ended(None, GOOD), **ENDS)
 FAILS = becomes(
     "failed", OK, closes=1, reason=Reason.EXIT, exit_code=3, message="exit code 3", attempts=ended(Reason.EXIT, BAD),
@@ -203,7 +211,7 @@ CELLS: dict[str, dict[str, Becomes | Stays | No]] = {
             "failed", OK, opens=1, closes=1, reason=Reason.EXIT, exit_code=3, message="exit code 3", started_at=NOW,
             attempts=ended(Reason.EXIT, BAD, started=NOW), **ENDS,
         ),
-        "running": FAILS, "running, retries used": FAILS, "running, cancel asked": FAILS,
+        "running": FAILS, "running, retries used": SPENT_BY_EXIT, "running, cancel asked": FAILS,
         "running, retries, cancel asked": FAILS,
         "running, retries": becomes(
             "scheduled", OK, closes=1, due_at=DUE, retries_used=1, queued_at=None, attempts=ended(Reason.EXIT, BAD),
@@ -268,7 +276,7 @@ CELLS: dict[str, dict[str, Becomes | Stays | No]] = {
     "dead": {
         "recalled": NO, "lost": NO,
         "assigned": becomes("queued", OK, **BACK),
-        "running": FAILS_BY_WORKER, "running, retries used": FAILS_BY_WORKER,
+        "running": FAILS_BY_WORKER, "running, retries used": SPENT_BY_WORKER,
         "running, retries, cancel asked": FAILS_BY_WORKER,
         "running, retries": becomes(
             "scheduled", OK, closes=1, due_at=DUE, retries_used=1, queued_at=None, attempts=ended(Reason.WORKER),

@@ -205,3 +205,15 @@ def test_a_job_handed_to_and_fro_for_ever_does_not_grow_for_ever() -> None:
     assert (now.history[0].event, now.history[-1].event) == ("submit", "due")
     assert now.runs == 3 * ATTEMPTS_MAX - 1
     assert now.attempts[-1].number == now.attempt
+
+
+@pytest.mark.parametrize(("spec", "code", "used", "said"), [
+    (Spec("x"), 7, 0, "exit code 7"), (Spec("x", max_retries=2), 7, 2, "exit code 7; its retries are used up"),
+    (Spec("x", max_retries=2, retry_on=("exit:75",)), 7, 0, "exit code 7"),
+    (Spec("x", max_retries=1, retry_on=("exit:75",)), 75, 1, "exit code 75; its retries are used up"),
+])  # fmt: skip
+def test_the_end_after_the_last_run_says_that_there_is_none_left(spec: Spec, code: int, used: int, said: str) -> None:
+    running = msgspec.structs.replace(STATES["running"], spec=spec, retries_used=used)
+    ended = decide(running, Ended(W, S, N, Result(exit_code=code)), NOW, 0.0)
+    assert isinstance(ended, Change)
+    assert (ended.job.status, ended.job.message) == (Status.FAILED, said)
