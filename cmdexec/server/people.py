@@ -10,6 +10,7 @@ from cmdexec.server.api.joining import JoiningApi
 from cmdexec.server.api.users import UsersApi
 from cmdexec.server.folder import Folder
 from cmdexec.server.identity.accounts import Accounts
+from cmdexec.server.identity.addresses import tidy
 from cmdexec.server.identity.first_admin import MadeAdmin, ensure_admin
 from cmdexec.server.identity.joining import Joining
 from cmdexec.server.identity.keys import KeyRing
@@ -42,7 +43,7 @@ async def build_people(
     """Make them, and the first admin where there is no user yet. Raises CmdexecError."""
     passwords = Passwords(runtime.threads)
     made_admin = await ensure_admin(
-        reads.users, passwords, runtime, folder.path, email=settings.admin_email, password=settings.admin_password
+        reads.users, passwords, runtime, folder.path, email=tidy(settings.admin_email), password=settings.admin_password
     )
     throttle = Throttle(runtime.clock, longest_sec=settings.login_wait_max_sec)
     logins = Logins(
@@ -55,7 +56,7 @@ async def build_people(
         shared_secret=settings.worker_token_secret, cache_sec=settings.session_cache_sec,
     )  # fmt: skip
     own_token = OwnToken(
-        logins, sessions, reads.users, runtime, folder=folder.path, email=settings.admin_email,
+        logins, sessions, reads.users, runtime, folder=folder.path, email=tidy(settings.admin_email),
         ttl_sec=settings.token_ttl_sec,
     )  # fmt: skip
     joining = Joining(reads.join_tokens, throttle, runtime, free_tries=settings.login_tries * PLACE_TIMES)

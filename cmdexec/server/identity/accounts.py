@@ -6,6 +6,7 @@ from cmdexec.errors import Conflict, Refused, Unavailable
 from cmdexec.notify.contract import Notify, Revoked
 from cmdexec.protocol.accounts import ChangeUser, NewUser
 from cmdexec.runtime import Runtime
+from cmdexec.server.identity.addresses import new_address
 from cmdexec.server.identity.passwords import Passwords, readable_password
 from cmdexec.store.contract.identity import UserRow, Users
 
@@ -26,18 +27,19 @@ class Accounts:
 
     async def add(self, asked: NewUser) -> tuple[UserRow, str | None]:
         """The new user, and the password that was made where none was given: nobody can tell it later. Raises
-        Conflict(`conflict`) if the address is taken."""
+        Conflict(`conflict`) if the address is taken, Refused(`invalid_field`)."""
+        email = new_address(asked.email)
         made = readable_password(self._runtime.secret_bytes) if asked.password is None else None
         user = UserRow(
             user_id=self._runtime.ids.new(),
-            email=asked.email,
+            email=email,
             role=asked.role,
             password_hash=await self._passwords.hash(asked.password or made or ""),
             created_at=self._runtime.clock.now(),
         )
         if not await self._users.insert(user):
             raise Conflict(
-                "conflict", f"There is a user of the address {asked.email} already.", field="email",
+                "conflict", f"There is a user of the address {email} already.", field="email",
                 mend="Change that one, or take another address; capitals make no difference.",
             )  # fmt: skip
         self._runtime.log.info("a user was added", user=user.user_id, role=user.role)

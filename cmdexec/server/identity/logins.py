@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from cmdexec.errors import Refused
 from cmdexec.notify.contract import Notify, Revoked
 from cmdexec.runtime import Runtime
+from cmdexec.server.identity.addresses import tidy
 from cmdexec.server.identity.cookies import could_be_ours
 from cmdexec.server.identity.keys import KeyRing
 from cmdexec.server.identity.passwords import Passwords
@@ -58,10 +59,11 @@ class Logins:
         """Raises Refused(`bad_credentials`), the same for a wrong password and for an unknown or disabled user, and
         Unavailable(`too_many` | `overloaded` | `store_away`). `source`: the address it comes from; empty where
         nobody can tell, then it counts for the account alone."""
-        account = f"account {email.strip().casefold()[:254]}"
+        email = tidy(email)
+        account = f"account {email.casefold()[:254]}"
         free = {account: self._free} | ({source_key(source): self._free * PLACE_TIMES} if source else {})
         async with self._throttle.turn(free) as turn:
-            user = await self._users.by_email(email.strip())
+            user = await self._users.by_email(email)
             right = await self._passwords.check(password, user.password_hash if user else None)
             if user is None or not right or user.disabled:
                 turn.failed()

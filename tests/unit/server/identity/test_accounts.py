@@ -57,6 +57,22 @@ async def test_an_address_is_taken_in_any_case(around: Around) -> None:
     assert len(await accounts(around).all()) == 1
 
 
+async def test_addresses_that_look_the_same_are_the_same(around: Around) -> None:
+    user, made = await accounts(around).add(NewUser(email="jose\u0301@test"))
+    assert user.email == "jos\u00e9@test"
+    for email in ("jos\u00e9@test", "jose\u0301@test", " JOSE\u0301@test"):
+        assert (await logins(around).log_in(email, made or "", "")).user == user
+    with pytest.raises(Conflict):
+        await accounts(around).add(NewUser(email="JOS\u00c9@test"))
+
+
+@pytest.mark.parametrize("unseen", ["\0", "\x7f", "\u200b", "\u202e", "\u00ad", "\ufeff", "\ue000"])
+async def test_an_address_with_what_nobody_sees_is_refused(around: Around, unseen: str) -> None:
+    with pytest.raises(Refused, match="cannot be seen") as refused:
+        await accounts(around).add(NewUser(email=f"be{unseen}a@test"))
+    assert (refused.value.code, refused.value.field) == ("invalid_field", "email")
+
+
 async def test_all_users_are_listed_however_many_pages_they_fill(around: Around) -> None:
     rows = [UserRow(f"{number:03}", f"{number}@test", "viewer", "hash", 1) for number in range(7)]
     for row in rows:
