@@ -27,8 +27,9 @@ SIMPLEST_WORKER = (
 """The six calls of a worker that knows nothing but this, and what comes before them."""
 
 SOCKETS = (
-    "`/ws` of the server's port is a WebSocket (with WS_PORT set, `/` of that port is the same): workers work by it,"
-    " people watch. The subprotocol is `cmdexec.v1`; naming none means that one. The credential comes with the upgrade:"
+    "`/ws` of the server's port is a WebSocket (with WS_PORT set, `/` of that port is the same, but no browser's cookie"
+    " counts there): workers work by it, people watch. The subprotocol is `cmdexec.v1`; naming none means that one. The"
+    " credential comes with the upgrade:"
     " a worker's as `x-worker-token`, a user's as `Authorization: Bearer …` or a browser's cookie. Without one the"
     " socket opens, says what to send in a frame `error`, and closes with 4401.",
     'A text message is one frame or a list of frames. `{"op", "id"?, "items": […]}` asks or tells;'

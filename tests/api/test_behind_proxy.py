@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.api import Api
-from tests.support.server import EMAIL, Running, running
+from tests.support.server import Running, running
+from tests.support.system import EMAIL
 
 
 @pytest.fixture

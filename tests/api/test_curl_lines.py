@@ -9,7 +9,8 @@ import pytest
 from cmdexec.protocol.openapi import document
 from cmdexec.protocol.reading import Entry, entries
 from tests.support.api import Api
-from tests.support.server import EMAIL, Running
+from tests.support.server import Running
+from tests.support.system import EMAIL
 
 ENTRIES = [entry for entry in entries(document()) if "x-worker-token" not in entry.curl]
 REFUSED = {"auth.login": "401", "workers.join": "401"}

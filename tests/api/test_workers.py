@@ -176,8 +176,15 @@ def test_one_that_joined_and_never_came_can_be_revoked_too(lasting: Running) -> 
     joined = api.ask(
         "POST", "/api/workers/join", {"token": token, "credentialHash": hash_of(credential), "name": "early"}
     )
-    shown = api.ask("DELETE", f"/api/workers/{joined['workerId']}")
-    assert (shown["name"], shown["state"], shown["labels"]) == ("early", "revoked", {"rack": "7"})
+    path = f"/api/workers/{joined['workerId']}"
+    shown = api.ask("GET", path)
+    assert (shown["name"], shown["state"], shown["labels"]) == ("early", "offline", {"rack": "7"})
+    assert shown["lastSeenAt"] is None
+    wrong = refused(api, "PATCH", path, {"draining": True})
+    assert (wrong["status"], wrong["mend"]) == (409, "Start the worker once, then change it.")
+    for shown in (api.ask("DELETE", path), api.ask("GET", path)):
+        assert (shown["name"], shown["state"], shown["labels"]) == ("early", "revoked", {"rack": "7"})
+        assert shown["lastSeenAt"] is None, "it never came"
     status, _, _ = Api(lasting.url).call(
         "POST", "/api/workers/register", {"slots": 1}, {"x-worker-token": credential}
     )

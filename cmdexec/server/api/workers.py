@@ -11,6 +11,7 @@ from cmdexec.protocol.fleet import ChangeWorker, WorkerId
 from cmdexec.protocol.requests import RunningView, WorkersView, WorkerView
 from cmdexec.server.api.handler import Call, Handlers, Reply
 from cmdexec.server.workers import LiveWorker, Presence
+from cmdexec.server.workers.rows import never_registered
 from cmdexec.store.contract.reads import Reads
 from cmdexec.store.contract.workers import WorkerRow
 
@@ -49,6 +50,9 @@ class WorkersApi:
     async def get(self, call: Call) -> Reply:
         asked: WorkerId = call.request
         (row,) = await self._reads.workers.get([asked.worker_id])
+        if row is None:
+            joined = await self._reads.credentials.of(asked.worker_id)
+            row = never_registered(joined) if joined is not None else None
         return await self._answer(asked.worker_id, row)
 
     async def change(self, call: Call) -> Reply:
@@ -58,6 +62,11 @@ class WorkersApi:
             raise Conflict(
                 "conflict", f"Worker {row.called} is revoked: nothing of it can be changed any more.",
                 expected={"state": "revoked"}, mend="Let the machine join again, with a new join token.",
+            )  # fmt: skip
+        if row is None and await self._reads.credentials.of(asked.worker_id) is not None:
+            raise Conflict(
+                "conflict", f"Worker {asked.worker_id} has joined and has not registered yet.",
+                expected={"state": "offline"}, mend="Start the worker once, then change it.",
             )  # fmt: skip
         if row is not None:
             row = await self._reads.workers.change(
@@ -107,7 +116,7 @@ class WorkersApi:
             transport=live.transport if live else None,
             load=msgspec.to_builtins(live.stats) if live and live.stats else None,
             registered_at=rfc3339(row.registered_at) or "",
-            last_seen_at=rfc3339(seen) if seen else None,
+            last_seen_at=rfc3339(seen) if seen and row.instance_id else None,
             jobs=jobs,
             draining=row.given.draining,
             given_labels=row.given.labels,
