@@ -86,7 +86,8 @@ def _reasons(job: "JobView") -> Iterator[Fact]:
         said = list(outcome(job).says)
         known = job.reason in ("exit", "signal")  # the status has it already
         if job.message and not known and not any(job.message.rstrip(".").lower() in one.lower() for one in said):
-            said = [as_sentence(job.message), *(said if job.status == "failed" else said[1:])]
+            same = job.status != "failed" or job.reason == "timeout"  # in the words of `cmdexec run`
+            said = [as_sentence(job.message), *(said[1:] if same else said)]
         for place, sentence in enumerate(said):
             yield "" if place else "Why", sentence, None
     if job.status == "unknown":

@@ -3,8 +3,10 @@
 import pytest
 
 from cmdexec.cli.described import how_it_stands, spent
+from cmdexec.cli.show import _reasons
 from cmdexec.cli.worded import ago, as_typed, counted, duration, local, millis, said_here, size
 from tests.support.answers import row
+from tests.support.scripted import job
 
 NOW = millis("2026-11-25T12:00:00.000Z") or 0
 
@@ -78,3 +80,8 @@ def test_how_long_it_ran_or_waits(fields: dict[str, object], said: tuple[str, fl
 def test_sentences_of_the_server_have_the_times_and_the_words_of_here() -> None:
     said = said_here("its time, 2998-12-31T23:00:00.000Z; submit it without `runAt`")
     assert said == f"its time, {local('2998-12-31T23:00:00.000Z')}; submit it without `--run-at`"
+
+
+def test_a_time_limit_is_told_once() -> None:
+    ended = job("failed", reason="timeout", timeout_sec=5.0, message="stopped after its limit of 5s")
+    assert list(_reasons(ended)) == [("Why", "Stopped after its limit of 5s.", None)]
