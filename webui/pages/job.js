@@ -110,7 +110,7 @@ function Shown({ job, learn, read }) {
       <p class="crumbs"><a href="/jobs">${S.jobs}</a> / <code>${job.jobId}</code>
         <${Copy} text=${job.jobId} label=${S.copyId} /></p>
       <div class="row-of">
-        <h1 class="cut" title=${titleOf(job)}><${StatusIcon} status=${job.status} large=${true} />${titleOf(job)}</h1>
+        <h1 title=${titleOf(job)}><${StatusIcon} status=${job.status} large=${true} /><span class="cut">${titleOf(job)}</span></h1>
         <span class="room"></span>
         <${Acts} job=${job} learn=${learn} read=${read} />
       </div>
