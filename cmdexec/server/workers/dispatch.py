@@ -93,21 +93,21 @@ class Dispatch:
         if any(member.crowded for member in members):
             await self._classes.look()
             await self._recalls.overtaken([one for one in members if one.able(now, self._silent_sec)], self._classes)
-        failed = await self._claims()
+        again = await self._claims() | self._recalls.may_expire(self._desk.members.values())
         if not (look_elsewhere or any(member.waiting for member in members)):
-            return failed
+            return again
         hungry = [member for member in self._able() if member.open_slots]
         if not hungry:
-            return failed
+            return again
         members = tuple(self._desk.members.values())
         soon = await self._move(members, hungry)
         hungry = [member for member in hungry if member.open_slots]
         if not hungry:
-            return failed or soon
+            return again or soon
         soon |= await self._recalls.among(members, hungry, self._desk.now())
         if look_elsewhere:
             await self._recalls.elsewhere(members, hungry, self._runtime.clock.now())
-        return soon or failed
+        return soon or again
 
     async def _move(self, members: Sequence[Member], hungry: Sequence[Member]) -> bool:
         """Give what waits for its part with one worker to those where it could start now: each claims at once, before

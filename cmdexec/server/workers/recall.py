@@ -1,6 +1,6 @@
 """Taking back what one worker does not begin and another one could."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 
 from cmdexec.model.job import Job
@@ -76,14 +76,13 @@ class Recalls:
         what is more urgent, expires, and is seen to wait. What waits for its part until it is too old to begin has
         expired."""
         old = [job_id for member in members for job_id in member.behind(now)]
-        late = [
-            job_id
-            for member in members
-            for job_id, given in _crowded(member)
-            if given.begin_by is not None and given.begin_by <= wall
-        ]
+        late = [job_id for job_id, begin_by in _timed(members) if begin_by <= wall]
         if old or late:
             await self._jobs.turn([*jobs.recall([*old, *late]), *jobs.expired(late)])
+
+    def may_expire(self, members: Iterable[Member]) -> bool:
+        """Whether something waits for its part that will be too old to begin some time."""
+        return any(True for _ in _timed(members))
 
     async def overtaken(self, members: Iterable[Member], classes: Classes) -> None:
         """Take back what waits for its part with these, where one that goes before it waits for more than is free too:
@@ -164,6 +163,16 @@ def _crowded(member: Member) -> list[tuple[str, Given]]:
     """What waits with it until its part is free."""
     crowded = member.crowded
     return [one for one in member.given() if one[0] in crowded] if crowded else []
+
+
+def _timed(members: Iterable[Member]) -> Iterator[tuple[str, int]]:
+    """Of that, what will be too old to begin some time, and when."""
+    return (
+        (job_id, given.begin_by)
+        for member in members
+        for job_id, given in _crowded(member)
+        if given.begin_by is not None
+    )
 
 
 def _could(member: Member, job: Job) -> bool:

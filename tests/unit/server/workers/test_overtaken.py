@@ -35,11 +35,11 @@ async def status(server: Core, *jobs: Job) -> list[Status]:
 async def test_a_job_that_waits_for_its_part_until_it_is_too_old_expires(server: Core) -> None:
     worker, first = await filled(server)
     late, other = await one(server, cpu=1.0, ttl_sec=5.0), await one(server, cpu=1.0, ttl_sec=60.0)
-    await server.dispatch.give_out()
+    assert await server.dispatch.give_out(), "it has to be looked at again"
     assert await status(server, late, other) == [Status.ASSIGNED, Status.QUEUED]
     server.clock.go_on(4)
     await worker.beat((first.job_id, 1), (late.job_id, 1))
-    await server.dispatch.give_out()
+    assert await server.dispatch.give_out(), "it has to be looked at again"
     assert await status(server, late) == [Status.ASSIGNED]
     server.clock.go_on(1.1)
     await server.dispatch.give_out()
