@@ -65,7 +65,7 @@ def _mend(refusal: Refusal, status: Status) -> str:
         return "Send `acceptDuplicate: true` if that does no harm."
     if status in WAITING:
         return "It waits to be run as it is: nothing has to be done. To have it run twice, rerun it."
-    return "Only a job whose fate is `unknown` can be requeued; rerun makes a new job of any."
+    return "Only a job whose fate is `unknown` can be requeued."
 
 
 def _not_found(job_id: str) -> Refused:
