@@ -109,8 +109,8 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
     fleet.ChangeWorker: {
         "draining": "Whether it is given no more jobs.",
         "labels": "Names and values of people's own, beside those they gave before; they go over those that the"
-                  " worker names. An empty value hides a label of the worker or of its token, null takes back what people"
-                  " gave.",
+                  " worker names. An empty value hides a label of the worker or of its token, null takes back what"
+                  " people gave.",
     },
     listing.JobsQuery: {
         "status": "Where they stand; give it several times for several.",

@@ -51,8 +51,8 @@ WATCHING = (
     "A user's socket tells what changes, so that nobody has to ask again and again. What is watched is told at once as"
     " it stands, then with each change: the newest state alone where changes come faster than they are read. The socket"
     " is good for as long as its login is, and one that does not read is closed with 4408. After a break, watch again:"
-    " how things stand comes first. Whoever only waits for jobs says `until` `ended`: of each its end is told, once, and"
-    " then it is watched no more."
+    " how things stand comes first. Whoever only waits for jobs says `until` `ended`: of each its end is told, once,"
+    " and then it is watched no more."
 )
 """What a person's socket is for."""
 
