@@ -210,7 +210,7 @@ def test_when_the_worker_is_lost_it_is_held_or_run_again_as_often_as_may_be(tmp_
         assert (job["run"], job["lostUsed"], job["attempts"][0]["reason"]) == (2, 1, "lost")
         stands = house.api.job(held)
         assert stands["status"] == "unknown"
-        assert stands["waitingFor"] == f"news of worker {stands['workerId']}, which is silent"
+        assert stands["waitingFor"] == "news of worker first, which is silent"
         second.send(signal.SIGKILL)
         assert house.api.wait_status(again, "failed", within=15)["reason"] == "lost"
         assert house.ledger.count("begin") == {again: 2, never: 1, held: 1}
