@@ -60,9 +60,7 @@ def test_another_port_scheme_path_or_host_is_another_server(tmp_path: Path, name
         find_access(settings(tmp_path, server_url=named))
 
 
-def test_the_data_folder_of_an_env_file_is_not_read_but_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_data_folder_of_an_env_file_is_not_read_but_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Unavailable) as told:
         find_access(settings(tmp_path / "missing"))
