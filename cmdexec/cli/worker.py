@@ -101,7 +101,7 @@ def _work(loaded: Loaded[WorkerSettings], lifeline: Path | None, own_server: Pat
 
     async def until_stopped() -> int:
         with hanging_on(lifeline, _vanish):
-            return await run_worker(settings, runtime, own_server=own_server, rejoin=rejoin)
+            return await run_worker(settings, runtime, own_server=own_server, rejoin=rejoin, ends_process=True)
 
     return asyncio.run(until_stopped())
 

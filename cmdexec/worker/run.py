@@ -25,13 +25,14 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 async def run_worker(
     settings: WorkerSettings, runtime: Runtime | None = None, *, stop: asyncio.Event | None = None,
-    own_server: Path | None = None, rejoin: bool = False,
+    own_server: Path | None = None, rejoin: bool = False, ends_process: bool = False,
 ) -> int:  # fmt: skip
     """Work until told to end by TERM, INT or HUP, by `stop`, or by the settings; returns 0.
 
     own_server   the file in which the server that started this worker writes where it is; it is looked at before each
                  connection but the first, since the next server in that folder may listen elsewhere
     rejoin       join with the token of the settings although it has joined before
+    ends_process the process ends with it: who tells it to end too late, when all is done, does not kill it
 
     Raises CmdexecError: `bad_settings`, `in_use`, `bad_data_dir`, `no_executor`; `bad_join_token` and others as a
     server refuses to be joined; `forbidden` when it wants this worker no more; `replaced` when another process of the
@@ -57,6 +58,8 @@ async def run_worker(
         folder.release()
         for number in (*_SIGNALS, *([signal.SIGHUP] if hangs_up else [])):
             loop.remove_signal_handler(number)
+            if ends_process:
+                signal.signal(number, signal.SIG_IGN)
     return 0
 
 

@@ -1,5 +1,5 @@
 """Workers that come for a few jobs and go: none begins one more, none is lost, also when they are told to end at any
-moment.
+moment, their lines break, and their server is killed and comes again.
 
 Longer: `SHORT_LIVED_JOBS=200 pytest tests/faults/test_short_lived.py`.
 """
@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.api import Api
 from tests.support.ledger import Ledger
+from tests.support.proxy import proxying
 from tests.support.system import FAST, Server, Worker, ends
 from tests.support.waiting import until
 
@@ -21,52 +23,95 @@ JOBS = int(os.environ.get("SHORT_LIVED_JOBS", "36"))
 EACH = 3
 AT_ONCE = 3
 TOLD = 0.4
-"""The share of workers that are told to end before they end by themselves."""
+"""The share of workers that are told to end before they end by themselves: at a moment after they have connected."""
+HASTY = 0.1
+"""The share of those that are told before, perhaps."""
+CUT = 0.03
+"""How likely all lines break in a look at the crowd."""
+OUTAGES = 2
 
 
 class Crowd:
-    """Workers, one after the other, `AT_ONCE` at a time. `told`: those that were told to end."""
+    """Workers, one after the other, `AT_ONCE` at a time. `told`: those that were told to end; `early`: those of them
+    that had not connected yet, so that they may not have heard it as anything but the end."""
 
-    def __init__(self, server: Server, rng: random.Random) -> None:
-        self._server, self._rng = server, rng
+    def __init__(self, server: Server, url: str, rng: random.Random) -> None:
+        self._server, self._url, self._rng = server, url, rng
         self.workers: dict[str, Worker] = {}
         self.told: set[str] = set()
+        self.early: set[str] = set()
+        self._after: dict[str, float] = {}
         self._moments: dict[str, float] = {}
 
     def look(self) -> None:
         """Tell those whose moment has come, and make up for those that have ended."""
         for name, worker in self.workers.items():
+            if name in self._after and connected(worker):
+                self._moments[name] = time.monotonic() + self._after.pop(name)
             if self._moments.get(name, time.monotonic() + 1) < time.monotonic() and worker.running():
                 del self._moments[name]
                 self.told.add(name)
+                if not connected(worker):
+                    self.early.add(name)
                 worker.send(signal.SIGTERM)
         for _ in range(AT_ONCE - sum(worker.running() for worker in self.workers.values())):
             name = f"w{len(self.workers)}"
             settings = FAST | {"MAX_JOBS": str(EACH), "IDLE_TIMEOUT_SEC": "1.5", "JOB_PATH": f"/usr/bin:/bin:/{name}"}
-            self.workers[name] = Worker(self._server, name, slots=self._rng.choice((1, 2, 8)), **settings).start()
-            if self._rng.random() < TOLD:
-                self._moments[name] = time.monotonic() + self._rng.uniform(0.2, 1.2)
+            worker = self.workers[name] = Worker(self._server, name, slots=self._rng.choice((1, 2, 8)), **settings)
+            worker.arguments[worker.arguments.index(self._server.url)] = self._url
+            worker.start()
+            how = self._rng.random()
+            if how < HASTY:
+                self._moments[name] = time.monotonic() + self._rng.uniform(0.0, 0.8)
+            elif how < HASTY + TOLD:
+                self._after[name] = self._rng.uniform(0.0, 0.7)
+
+
+def connected(worker: Worker) -> bool:
+    """Whether it has been, so far."""
+    return " connected " in worker.log.read_text()
+
+
+def away(server: Server, crowd: Crowd, seconds: float) -> Api:
+    """The server is killed, and comes again after so long, in which the crowd goes on; who asks it from then on."""
+    server.kill9()
+    back = time.monotonic() + seconds
+
+    def over() -> bool:
+        crowd.look()
+        return time.monotonic() > back
+
+    until(over, "it was away for so long", step=0.05)
+    return server.start().api()
 
 
 @pytest.mark.timeout(60 + 2 * JOBS)
 def test_each_begins_as_many_as_it_may_and_every_job_runs_once(tmp_path: Path) -> None:
     server = Server(tmp_path, **FAST).start()
     rng = random.Random(1109)
-    crowd, ledger = Crowd(server, rng), Ledger(tmp_path / "ledger")
-    with ends(server):
+    ledger = Ledger(tmp_path / "ledger")
+    with proxying(server.port) as proxy, ends(server):
+        crowd = Crowd(server, proxy.url, rng)
         api = server.api()
         says = ledger.says
         line = f"{says('begin')}; {says('by-${PATH##*/}')}; sleep $NAP; {says('end')}"
         jobs = api.create_many([{"command": line, "env": {"NAP": f"{rng.uniform(0, 0.2):.3f}"}} for _ in range(JOBS)])
 
-        def all_ended() -> bool:
+        def ended() -> int:
             crowd.look()
-            return all(job["status"] not in ("queued", "assigned", "running") for job in api.jobs(jobs))
+            if rng.random() < CUT:
+                proxy.cut()
+            return sum(job["status"] not in ("queued", "assigned", "running", "unknown") for job in api.jobs(jobs))
 
         try:
-            until(all_ended, "all jobs have ended", within=30 + JOBS, step=0.05)
-            for worker in crowd.workers.values():
-                assert worker.wait() in (0, -signal.SIGTERM), f"{worker.name}: {worker.log.read_text()[-2000:]}"
+            for outage in range(OUTAGES):
+                share = JOBS * (outage + 1) // (OUTAGES + 2)
+                until(lambda share=share: ended() >= share, f"{share} have ended", within=30 + JOBS, step=0.05)
+                api = away(server, crowd, rng.uniform(0.5, 1.5))
+            until(lambda: ended() == JOBS, "all jobs have ended", within=30 + JOBS, step=0.05)
+            for name, worker in crowd.workers.items():
+                codes = (0, -signal.SIGTERM) if name in crowd.early else (0,)
+                assert worker.wait() in codes, f"{name}: {worker.log.read_text()[-2000:]}"
         finally:
             for worker in crowd.workers.values():
                 worker.kill9()
