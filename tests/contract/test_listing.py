@@ -142,7 +142,7 @@ async def test_since_and_until_are_to_the_millisecond(store: Store) -> None:
 @pytest.mark.parametrize("more", [
     {}, {"tags": frozenset({"gpu", "night"})}, {"statuses": frozenset({Status.QUEUED})},
     {"statuses": frozenset({Status.COMPLETED, Status.FAILED})}, {"worker": "w1"}, {"begins": "build"},
-], ids=str)  # fmt: skip
+], ids=lambda more: "-".join(more) or "all")  # fmt: skip
 async def test_jobs_of_some_time_are_found_though_the_clock_was_once_ahead_or_behind(
     store: Store, more: dict[str, Any], counted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
