@@ -9,9 +9,56 @@ export const LONGEST = 65536;
 
 const NAMES = ['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white'];
 const SEQUENCE_MAX = 4096;
+/** Cells that erasing may blank in one line: what erases more than that only costs its reader time. */
+const ERASED_MAX = 1_000_000;
 const COMPLETE = /^(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[ -/]+[0-~]|[^[\]PX^_ -/])/s;
 // eslint-disable-next-line no-control-regex
 const SPECIAL = /[\x00-\x08\x0a-\x1f\x7f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
+
+/** The characters of a line that is written over, each with its look. */
+class Cells {
+  /** @param {Line} line */
+  constructor({ pieces }) {
+    /** @type {string[]} */
+    this.chars = [];
+    /** @type {string[]} */
+    this.looks = [];
+    for (const { text, look } of pieces) this.put(this.chars.length, text, look);
+  }
+
+  /** @param {number} at @param {string} text @param {string} look */
+  put(at, text, look) {
+    for (let by = 0; by < text.length; by += 1) {
+      this.chars[at + by] = text[by];
+      this.looks[at + by] = look;
+    }
+  }
+
+  /** @param {number} length */
+  cutTo(length) {
+    this.chars.length = Math.min(this.chars.length, length);
+    this.looks.length = this.chars.length;
+  }
+
+  /** @param {number} to */
+  blank(to) {
+    this.chars.fill(' ', 0, to);
+    this.looks.fill('', 0, to);
+  }
+
+  /** Neighbours that look alike are one piece. */
+  pieces() {
+    /** @type {Piece[]} */
+    const pieces = [];
+    const { chars, looks } = this;
+    for (let from = 0, at = 1; from < chars.length; at += 1) {
+      if (at < chars.length && looks[at] === looks[from]) continue;
+      pieces.push({ text: chars.slice(from, at).join(''), look: looks[from] });
+      from = at;
+    }
+    return pieces;
+  }
+}
 
 /** @returns {Line} */
 const emptyLine = () => ({ pieces: [], length: 0, cut: 0 });
@@ -114,17 +161,31 @@ export class Terminal {
   constructor(ended) {
     this.#ended = ended;
     this.#look = new Look();
-    this.line = emptyLine();
+    this.#line = emptyLine();
+    this.#cells = null;
     this.#column = 0;
+    this.#erased = 0;
     this.#rest = '';
+  }
+
+  /** The line that has not ended yet. */
+  get line() {
+    if (this.#cells) this.#line.pieces = this.#cells.pieces();
+    return this.#line;
   }
 
   /** @type {(line: Line) => void} */
   #ended;
   /** @type {Look} */
   #look;
+  /** @type {Line} its pieces are current unless there are cells */
+  #line;
+  /** @type {Cells | null} */
+  #cells;
   /** @type {number} */
   #column;
+  /** @type {number} */
+  #erased;
   /** @type {string} */
   #rest;
 
@@ -162,15 +223,15 @@ export class Terminal {
   flush() {
     if (this.#rest) this.#put(shown('\x1b') + this.#rest.slice(1));
     this.#rest = '';
-    if (this.line.length) this.#act('\n');
+    if (this.#line.length) this.#act('\n');
   }
 
   /** @param {string} char */
   #act(char) {
     if (char === '\n') {
       this.#ended(this.line);
-      this.line = emptyLine();
-      this.#column = 0;
+      this.#empty();
+      this.#erased = 0;
     } else if (char === '\r') {
       this.#column = 0;
     } else if (char === '\b') {
@@ -188,41 +249,49 @@ export class Terminal {
     const number = Math.min(LONGEST, Number.parseInt(given, 10) || 0);
     if (kind === 'm') this.#look.change(/^[\d;:]*$/.test(given) ? given : '0');
     else if (kind === 'K') this.#erase(number);
-    else if (kind === 'G') this.#column = Math.min(this.line.length, Math.max(1, number) - 1);
+    else if (kind === 'G') this.#column = Math.min(this.#line.length, Math.max(1, number) - 1);
     else if (kind === 'D') this.#column = Math.max(0, this.#column - Math.max(1, number));
-    else if (kind === 'C') this.#column = Math.min(this.line.length, this.#column + Math.max(1, number));
+    else if (kind === 'C') this.#column = Math.min(this.#line.length, this.#column + Math.max(1, number));
+  }
+
+  #empty() {
+    this.#line = emptyLine();
+    this.#cells = null;
+    this.#column = 0;
   }
 
   /** @param {number} what 0: to the end, 1: up to here, 2: all */
   #erase(what) {
-    const { line } = this;
-    if (what === 0) {
-      line.pieces = slice(line.pieces, 0, this.#column);
-      line.length = Math.min(line.length, this.#column);
-    } else if (what === 1) {
-      const blank = { text: ' '.repeat(this.#column), look: '' };
-      line.pieces = [blank, ...slice(line.pieces, this.#column, line.length)];
-    } else {
-      this.line = emptyLine();
-      this.#column = 0;
+    const line = this.#line;
+    if (what === 2) this.#empty();
+    else if (what === 0 && this.#column < line.length) {
+      this.#cells ??= new Cells(line);
+      this.#cells.cutTo(this.#column);
+      line.length = this.#column;
+      if (!line.length) this.#empty();
+    } else if (what === 1 && this.#erased < ERASED_MAX) {
+      this.#erased += this.#column;
+      this.#cells ??= new Cells(line);
+      this.#cells.blank(this.#column);
     }
   }
 
   /** @param {string} text */
   #put(text) {
-    const { line } = this;
+    const line = this.#line;
     const room = LONGEST - this.#column;
     const taken = text.length > room ? text.slice(0, Math.max(0, room)) : text;
     line.cut += text.length - taken.length;
     if (!taken) return;
     const look = this.#look.names;
     const end = this.#column + taken.length;
-    if (this.#column === line.length) {
+    if (this.#cells || this.#column < line.length) {
+      this.#cells ??= new Cells(line);
+      this.#cells.put(this.#column, taken, look);
+    } else {
       const last = line.pieces[line.pieces.length - 1];
       if (last && last.look === look) last.text += taken;
       else line.pieces.push({ text: taken, look });
-    } else {
-      line.pieces = [...slice(line.pieces, 0, this.#column), { text: taken, look }, ...slice(line.pieces, end, line.length)];
     }
     this.#column = end;
     line.length = Math.max(line.length, end);
