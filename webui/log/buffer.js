@@ -1,7 +1,10 @@
 // The lines of a job's output that the page holds: in the order they came, bounded, with what was left out before them.
 import { LONGEST, Terminal } from './ansi.js';
 
-/** @typedef {import('./ansi.js').Line & { number: number, stream: string }} LogLine */
+/**
+ * @typedef {import('./ansi.js').Line & { number: number, own: number, stream: string, heading?: boolean }} LogLine
+ *   `number`: in the order in which they came; `own`: within its stream; `heading`: only says which stream begins
+ */
 
 /** Lines that are kept, and bytes; older ones go first. */
 const LINES_MAX = 200_000;
@@ -14,12 +17,13 @@ class Stream {
     this.terminal = new Terminal((line) => ended(line, name));
     /** Whether bytes up to the first line's end are to be skipped, since reading began in the middle of a line. */
     this.inMiddle = false;
-    this.bytes = 0;
+    /** Lines that have ended, and those of them that were dropped. */
+    this.count = 0;
+    this.dropped = 0;
   }
 
   /** @param {Uint8Array} bytes */
   write(bytes) {
-    this.bytes += bytes.length;
     let from = 0;
     if (this.inMiddle) {
       const end = bytes.indexOf(10);
@@ -36,12 +40,18 @@ class Stream {
   }
 }
 
+/** @param {LogLine[]} all @param {string} stream @returns {LogLine[]} */
+function headed(all, stream) {
+  const lines = all.filter((line) => line.stream === stream);
+  return lines.length ? [{ pieces: [], length: 0, cut: 0, number: 0, own: 0, stream, heading: true }, ...lines] : [];
+}
+
 export class Buffer {
   constructor() {
     /** @type {LogLine[]} */
     this.lines = [];
-    /** Lines that were dropped at the beginning since too many came. */
-    this.dropped = 0;
+    /** Whether the streams are shown one after the other, since the order of their lines is not known. */
+    this.apart = false;
     this.#kept = 0;
     this.#numbered = 0;
     this.#streams = this.#fresh();
@@ -60,15 +70,25 @@ export class Buffer {
   /** @param {import('./ansi.js').Line} line @param {string} stream */
   #ended(line, stream) {
     this.#numbered += 1;
-    this.lines.push({ ...line, number: this.#numbered, stream });
+    const of = this.#streams[stream];
+    of.count += 1;
+    this.lines.push({ ...line, number: this.#numbered, own: of.count, stream });
     this.#kept += line.length + 64;
     if (this.lines.length > LINES_MAX || this.#kept > BYTES_MAX) this.#drop();
   }
 
   #drop() {
     const gone = this.lines.splice(0, Math.ceil(this.lines.length / 10));
-    for (const line of gone) this.#kept -= line.length + 64;
-    this.dropped += gone.length;
+    for (const line of gone) {
+      this.#kept -= line.length + 64;
+      this.#streams[line.stream].dropped += 1;
+    }
+  }
+
+  /** Lines that were dropped at the beginning since too many came. @param {string} only 'both', or a stream */
+  dropped(only) {
+    const { stdout, stderr } = this.#streams;
+    return only === 'both' ? stdout.dropped + stderr.dropped : (only === 'stderr' ? stderr : stdout).dropped;
   }
 
   /** @param {string} stream */
@@ -89,7 +109,6 @@ export class Buffer {
   /** Begin anew, with nothing. */
   clear() {
     this.lines = [];
-    this.dropped = 0;
     this.#kept = 0;
     this.#numbered = 0;
     this.#streams = this.#fresh();
@@ -98,10 +117,12 @@ export class Buffer {
   /** All lines, with those that have not ended yet. @param {string} only 'both', or a stream @returns {LogLine[]} */
   shown(only) {
     const open = [];
-    for (const [stream, { terminal }] of Object.entries(this.#streams)) {
-      if (terminal.line.length) open.push({ ...terminal.line, number: this.#numbered + open.length + 1, stream });
+    for (const [stream, { terminal, count }] of Object.entries(this.#streams)) {
+      const { line } = terminal;
+      if (line.length) open.push({ ...line, number: this.#numbered + open.length + 1, own: count + 1, stream });
     }
     const all = open.length ? [...this.lines, ...open] : this.lines;
-    return only === 'both' ? all : all.filter((line) => line.stream === only);
+    if (only !== 'both') return all.filter((line) => line.stream === only);
+    return this.apart ? ['stdout', 'stderr'].flatMap((stream) => headed(all, stream)) : all;
   }
 }

@@ -19,6 +19,14 @@ export function outputOf(job, attempt) {
   return run?.output ?? job.output;
 }
 
+/** Whether an attempt is over, and what it has written. @param {JobView} job @param {number} attempt */
+function stored(job, attempt) {
+  const run = job.attempts.find((one) => one.attempt === attempt);
+  const { stdout, stderr } = outputOf(job, attempt);
+  const over = hasEnded(job) || (run !== undefined && run.finishedAt !== null);
+  return { over, large: Math.max(stdout.bytes, stderr.bytes) > TAIL, stdout, stderr };
+}
+
 export class Source {
   /**
    * @param {JobView} job as it is when its log is opened
@@ -34,10 +42,15 @@ export class Source {
     this.state = signal('reading');
     /** @type {import('../vendor/signals.js').Signal<import('../data/api.js').ApiError | null>} */
     this.error = signal(null);
+    /** Bytes of the stream that is shown after what is read: when only its beginning is. */
+    this.after = signal(0);
+    /** Lines that were put before those that had been read. */
+    this.prepended = 0;
     /** Bytes of each stream before what is read. */
     this.before = signal(/** @type {Record<string, number>} */ ({ stdout: 0, stderr: 0 }));
+    const { over, large } = stored(job, attempt ?? job.attempt);
     /** Whether both streams can be shown in one. */
-    this.joined = signal(true);
+    this.joined = signal(!(over && large));
     /** Which run it is of. */
     this.run = signal(job.run);
     this.#job = job;
@@ -57,14 +70,11 @@ export class Source {
   start(stream) {
     const job = this.#job;
     const attempt = this.#attempt ?? job.attempt;
-    const run = job.attempts.find((one) => one.attempt === attempt);
-    const over = hasEnded(job) || (run !== undefined && run.finishedAt !== null);
-    const { stdout, stderr } = outputOf(job, attempt);
-    const large = Math.max(stdout.bytes, stderr.bytes) > TAIL;
+    const { over, large, stdout, stderr } = stored(job, attempt);
     if (over && large) {
-      this.joined.value = false;
       void this.#tail(stream === 'both' ? (stdout.bytes ? 'stdout' : 'stderr') : stream, TAIL);
     } else {
+      this.buffer.apart = over && stdout.bytes > 0 && stderr.bytes > 0;
       void this.#follow(large ? this.#later(attempt, stdout.bytes, stderr.bytes) : '');
     }
   }
@@ -76,16 +86,30 @@ export class Source {
 
   /** Read one stream of an ended job, from `bytes` before its end on. @param {string} stream @param {number} [bytes] */
   read(stream, bytes = TAIL) {
+    void this.#anew().#tail(stream, bytes);
+  }
+
+  /** Read the beginning of one stream of an ended job. @param {string} stream */
+  head(stream) {
+    void this.#anew().#part(stream, 0, Math.min(this.#bytes(stream), MORE));
+  }
+
+  #anew() {
     this.#until.abort();
     this.#until = new AbortController();
-    void this.#tail(stream, bytes);
+    return this;
+  }
+
+  /** @param {string} stream */
+  #bytes(stream) {
+    const output = outputOf(this.#job, this.#attempt ?? this.#job.attempt);
+    return (stream === 'stderr' ? output.stderr : output.stdout).bytes;
   }
 
   /** Read more of what lies before. @param {string} stream */
   earlier(stream) {
-    const attempt = this.#attempt ?? this.#job.attempt;
-    const all = outputOf(this.#job, attempt)[stream === 'stderr' ? 'stderr' : 'stdout'].bytes;
-    this.read(stream, all - (this.before.value[stream] ?? 0) + MORE);
+    const bytes = this.#bytes(stream) - (this.before.value[stream] ?? 0) + MORE;
+    void this.#anew().#tail(stream, bytes, true);
   }
 
   /** The point to follow from, so that no more than the newest has to come. */
@@ -132,26 +156,40 @@ export class Source {
     this.#changed();
   }
 
-  /** @param {string} stream @param {number} bytes */
-  async #tail(stream, bytes) {
+  /** @param {string} stream @param {number} bytes @param {boolean} [earlier] whether what was read is its end */
+  #tail(stream, bytes, earlier = false) {
+    const all = this.#bytes(stream);
+    return this.#part(stream, Math.max(0, all - bytes), all, earlier);
+  }
+
+  /**
+   * Show this part of an ended stream; what was shown stays until it has come.
+   * @param {string} stream
+   * @param {number} from
+   * @param {number} to
+   * @param {boolean} [earlier] whether it ends with what was shown
+   */
+  async #part(stream, from, to, earlier = false) {
     const until = this.#until.signal;
     this.state.value = 'reading';
     const attempt = this.#attempt ?? this.#job.attempt;
-    const all = outputOf(this.#job, attempt)[stream === 'stderr' ? 'stderr' : 'stdout'].bytes;
-    const from = Math.max(0, all - bytes);
     try {
-      this.buffer.clear();
-      if (all) {
+      let body = new Uint8Array();
+      if (to > from) {
         const path = `/api/jobs/${encodeURIComponent(this.#job.jobId)}/output?stream=${stream}&attempt=${attempt}`;
-        const headers = { Range: `bytes=${from}-${all - 1}` };
+        const headers = { Range: `bytes=${from}-${to - 1}` };
         const response = await request('GET', path, { headers, signal: until });
-        const body = new Uint8Array(await response.arrayBuffer());
-        if (until.aborted) return;
-        if (from) this.buffer.startInMiddle(stream);
-        this.buffer.write(stream, body);
+        body = new Uint8Array(await response.arrayBuffer());
       }
+      if (until.aborted) return;
+      const had = this.buffer.lines.length;
+      this.buffer.clear();
+      if (from) this.buffer.startInMiddle(stream);
+      this.buffer.write(stream, body);
       this.buffer.end();
+      if (earlier) this.prepended += this.buffer.lines.length + this.buffer.dropped('both') - had;
       this.before.value = { stdout: 0, stderr: 0, [stream]: from };
+      this.after.value = this.#bytes(stream) - to;
       this.error.value = null;
       this.state.value = 'ended';
     } catch (fault) {

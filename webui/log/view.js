@@ -5,35 +5,19 @@ import { useSignal } from '../vendor/signals.js';
 import { useEffect, useLayoutEffect, useMemo, useRef } from '../vendor/hooks.js';
 import { S } from '../strings.js';
 import { waits } from '../words/job.js';
-import { count, size } from '../words/time.js';
+import { size } from '../words/time.js';
 import { Button, Trouble } from '../parts/basics.js';
 import { Icon } from '../parts/icons.js';
 import { Segments } from '../parts/field.js';
-import { slice } from './ansi.js';
+import { Row } from './row.js';
 import { Whole } from './whole.js';
 
 /** The height of a line in px, as `--log-row` has it. */
 const ROW = 20;
-const CELLS = 4096;
-const AROUND = 40;
+const AROUND = 12;
 const SELECTED_MAX = 5000;
-
-/** @param {{ line: import('./buffer.js').LogLine, top: number, open: boolean, onOpen: () => void }} props */
-function Row({ line, top, open, onOpen }) {
-  const place = useRef(/** @type {HTMLElement | null} */ (null));
-  useLayoutEffect(() => {
-    place.current?.style.setProperty('--top', `${top}px`);
-  }, [top]);
-  const rest = line.length - CELLS;
-  const pieces = rest > 0 && !open ? slice(line.pieces, 0, CELLS) : line.pieces;
-  return html`<div ref=${place} class=${`log-row ${line.stream === 'stderr' ? 'err' : ''}`} data-number=${line.number}>
-    ${line.stream === 'stderr' ? html`<span class="for-readers">stderr: </span>` : null}
-    <span class="log-text">${pieces.map(({ text, look }) => (look ? html`<span class=${look}>${text}</span>` : text))}</span>
-    ${rest > 0 && !open
-      ? html`<button type="button" class="chip" onClick=${onOpen}>${S.restOf(size(rest + line.cut))}</button>`
-      : null}
-  </div>`;
-}
+/** Lines from which on numbers need more room. */
+const WIDE = 100_000;
 
 /** The rows that are in view, and those round them; a selection keeps its rows. */
 function useWindow() {
@@ -63,14 +47,17 @@ function useWindow() {
  */
 export function LogView({ source, stream, job, attempt, onStream }) {
   const { view, range, measure } = useWindow();
-  const following = useSignal(true);
+  const following = useSignal(job.status !== 'completed' || !source.joined.value);
   const seen = useSignal(0);
-  const opened = useSignal(/** @type {ReadonlySet<number>} */ (new Set()));
+  const opened = useSignal(/** @type {ReadonlySet<string>} */ (new Set()));
   const only = source.joined.value || stream !== 'both' ? stream : job.output.stdout.bytes ? 'stdout' : 'stderr';
   const changes = source.changes.value;
-  const lines = useMemo(() => source.buffer.shown(only), [source, only, changes]);
   const state = source.state.value;
+  const over = state === 'ended' || state === 'failed';
+  const shown = useMemo(() => shownOf(source, only), [source, only, changes, over]);
+  const { lines, front, total, numberOf } = shown;
   const programmatic = useRef(-1);
+  const before = useRef({ source, only, front });
 
   const toEnd = () => {
     const box = view.current;
@@ -79,9 +66,23 @@ export function LogView({ source, stream, job, attempt, onStream }) {
     programmatic.current = box.scrollTop;
   };
   useLayoutEffect(() => {
+    const box = view.current;
+    const was = before.current;
+    before.current = { source, only, front };
     if (following.value) toEnd();
+    else if (box && was.source === source && was.only === only && was.front !== front) box.scrollTop -= (front - was.front) * ROW;
     measure();
-  }, [lines, changes, following.value, state]);
+  }, [shown, following.value, state]);
+  const pause = () => {
+    if (!following.value) return;
+    following.value = false;
+    seen.value = total;
+  };
+  const pauseIfLive = () => {
+    if (!over) pause();
+  };
+  const latest = useRef(pauseIfLive);
+  latest.current = pauseIfLive;
   useEffect(() => {
     const box = view.current;
     if (!box) return undefined;
@@ -90,14 +91,17 @@ export function LogView({ source, stream, job, attempt, onStream }) {
       measure();
     });
     sized.observe(box);
-    return () => sized.disconnect();
+    const onSelection = () => {
+      const chosen = getSelection();
+      if (chosen && !chosen.isCollapsed && box.contains(chosen.anchorNode)) latest.current();
+    };
+    document.addEventListener('selectionchange', onSelection);
+    return () => {
+      sized.disconnect();
+      document.removeEventListener('selectionchange', onSelection);
+    };
   }, []);
 
-  const pause = () => {
-    if (!following.value) return;
-    following.value = false;
-    seen.value = lines.length;
-  };
   const go = () => {
     following.value = true;
     toEnd();
@@ -108,7 +112,10 @@ export function LogView({ source, stream, job, attempt, onStream }) {
     if (!box || box.scrollTop === programmatic.current) return;
     const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
     if (!atEnd && box.scrollTop < programmatic.current) pause();
-    else if (atEnd && state === 'ended') following.value = true;
+    else if (atEnd && state === 'ended') {
+      following.value = true;
+      programmatic.current = box.scrollTop;
+    }
   };
   const onKey = (/** @type {KeyboardEvent} */ event) => {
     if (event.key === 'End' || (event.key === 'f' && !event.ctrlKey && !event.metaKey)) go();
@@ -118,9 +125,10 @@ export function LogView({ source, stream, job, attempt, onStream }) {
   const rows = [];
   for (let at = range.value.from; at < Math.min(lines.length, range.value.to); at += 1) {
     const line = lines[at];
-    const onOpen = () => (opened.value = new Set([...opened.value, line.number]));
-    rows.push(html`<${Row} key=${`${line.stream}${line.number}`} line=${line} top=${at * ROW}
-      open=${opened.value.has(line.number)} onOpen=${onOpen} />`);
+    const key = `${line.stream}${line.own}`;
+    const onOpen = () => (opened.value = new Set([...opened.value, key]));
+    rows.push(html`<${Row} key=${key} line=${line} number=${numberOf(line)} top=${at * ROW}
+      open=${opened.value.has(key)} onOpen=${onOpen} />`);
   }
   const refused = source.joined.value ? {} : { both: S.bothTooLarge };
   return html`<div class="log card">
@@ -131,27 +139,57 @@ export function LogView({ source, stream, job, attempt, onStream }) {
       ${['stdout', 'stderr'].map((name) => downloadLink(job, attempt, name))}
     </header>
     <${Trouble} error=${source.error.value} />
-    <${Before} source=${source} stream=${only} />
+    <${Before} source=${source} stream=${only} lines=${shown.count} />
     <div class="log-view" ref=${view} tabindex="0" role="region" aria-label=${S.output} onScroll=${onScroll}
       onWheel=${(/** @type {WheelEvent} */ event) => event.deltaY < 0 && pause()} onKeyDown=${onKey}
-      onTouchMove=${pause} data-lines=${lines.length}>
-      ${lines.length ? html`<${Spacer} height=${lines.length * ROW}>${rows}<//>` : html`<p class="log-empty">${emptyText(state, job)}</p>`}
+      onPointerDown=${pauseIfLive} onTouchMove=${pause} data-lines=${shown.count}>
+      ${lines.length
+        ? html`<${Spacer} height=${lines.length * ROW} wide=${total >= WIDE}>${rows}<//>`
+        : html`<p class="log-empty">${emptyText(state, job)}</p>`}
     </div>
     <footer>
-      <${LogState} state=${state} job=${job} lines=${lines.length + (only === 'both' ? source.buffer.dropped : 0)} following=${following.value} onFollow=${go} onPause=${pause}
-        held=${following.value ? 0 : Math.max(0, lines.length - seen.value)} />
+      <${LogState} state=${state} job=${job} source=${source} lines=${shown.count} total=${total} only=${only}
+        following=${following.value} onFollow=${go} onPause=${pause} held=${following.value ? 0 : Math.max(0, total - seen.value)} />
       <${Whole} job=${job} attempt=${attempt} />
     </footer>
   </div>`;
 }
 
-/** @param {{ height: number, children?: any }} props */
-function Spacer({ height, children }) {
+/**
+ * What is shown of a source: its lines; how many there are besides the headings, and with those that were dropped; how
+ * many went in front (less those that were put there), by which a reader's place has to be moved; the number of each.
+ * Where its beginning was not read, numbers count from the end, once that is known.
+ * @param {import('./source.js').Source} source
+ * @param {string} only
+ */
+function shownOf(source, only) {
+  const lines = source.buffer.shown(only);
+  const dropped = source.buffer.dropped(only);
+  const count = lines.reduce((sum, line) => sum + (line.heading ? 0 : 1), 0);
+  const total = count + dropped;
+  const single = only !== 'both' || source.buffer.apart;
+  const { state } = source;
+  const numberOf = (/** @type {import('./buffer.js').LogLine} */ line) => {
+    const at = single ? line.own : line.number;
+    if (!lacksBeginning(source, only)) return String(at);
+    return state.value === 'ended' ? `−${total - at + 1}` : '';
+  };
+  return { lines, count, total, front: dropped - source.prepended, numberOf };
+}
+
+/** @param {import('./source.js').Source} source @param {string} only */
+function lacksBeginning(source, only) {
+  const { stdout, stderr } = source.before.value;
+  return (only === 'both' ? stdout + stderr : only === 'stderr' ? stderr : stdout) > 0;
+}
+
+/** @param {{ height: number, wide: boolean, children?: any }} props */
+function Spacer({ height, wide, children }) {
   const place = useRef(/** @type {HTMLElement | null} */ (null));
   useLayoutEffect(() => {
     place.current?.style.setProperty('--height', `${height}px`);
   }, [height]);
-  return html`<div ref=${place} class="log-rows">${children}</div>`;
+  return html`<div ref=${place} class=${`log-rows ${wide ? 'wide' : ''}`}>${children}</div>`;
 }
 
 /** @param {import('../types/api.js').JobView} job @param {number} attempt @param {string} stream */
@@ -169,34 +207,41 @@ function emptyText(state, job) {
   return state === 'ended' ? S.noOutput : S.startsHere;
 }
 
-/** What lies before the lines that are shown. @param {{ source: import('./source.js').Source, stream: string }} props */
-function Before({ source, stream }) {
+/** What lies before or after the lines that are shown. @param {{ source: import('./source.js').Source, stream: string, lines: number }} props */
+function Before({ source, stream, lines }) {
   void source.changes.value;
   const { stdout, stderr } = source.before.value;
   const bytes = stream === 'both' ? stdout + stderr : stream === 'stderr' ? stderr : stdout;
-  if (!bytes && !source.buffer.dropped) return null;
-  const canRead = !source.joined.value && source.state.value === 'ended' && !source.buffer.dropped;
-  const text = source.buffer.dropped ? S.dropped(S.plural(source.buffer.dropped, 'line')) : S.earlier(size(bytes));
+  const dropped = source.buffer.dropped(stream);
+  const after = source.after.value;
+  if (!bytes && !dropped && !after) return null;
+  const readable = stream !== 'both' && source.state.value === 'ended';
+  const text = after
+    ? S.beginning(S.plural(lines, 'line'), size(after))
+    : dropped ? S.dropped(S.plural(dropped, 'line')) : S.earlier(size(bytes));
   return html`<div class="log-before">
     <span>${text}</span>
-    ${canRead ? html`<${Button} kind="small" onClick=${() => source.earlier(stream)}>${S.loadEarlier}<//>` : null}
+    ${readable && bytes && !dropped ? html`<${Button} kind="small" onClick=${() => source.earlier(stream)}>${S.loadEarlier}<//>` : null}
+    ${readable && !after ? html`<${Button} kind="small" onClick=${() => source.head(stream)}>${S.showBeginning}<//>` : null}
+    ${readable && after ? html`<${Button} kind="small" onClick=${() => source.read(stream)}>${S.showEnd}<//>` : null}
   </div>`;
 }
 
 /**
- * @param {{ state: string, job: import('../types/api.js').JobView, lines: number, following: boolean, held: number,
- *   onFollow: () => void, onPause: () => void }} props
+ * @param {{ state: string, job: import('../types/api.js').JobView, source: import('./source.js').Source, lines: number,
+ *   total: number, only: string, following: boolean, held: number, onFollow: () => void, onPause: () => void }} props
  */
-function LogState({ state, job, lines, following, held, onFollow, onPause }) {
+function LogState({ state, job, source, lines, total, only, following, held, onFollow, onPause }) {
   if (!lines && waits(job)) return null;
   if (state === 'ended' || state === 'failed') {
-    return html`<span class="log-state">${S.ended(lines)}</span>
-      ${following ? null : html`<button type="button" class="pill" onClick=${onFollow}>${'↓'}</button>`}`;
+    const part = source.after.value ? S.firstLines(lines) : lacksBeginning(source, only) ? S.lastLines(lines) : S.plural(total, 'line');
+    return html`<span class="log-state">${S.ended(part)}</span>
+      ${following ? null : html`<button type="button" class="pill" onClick=${onFollow}>${S.toEnd}</button>`}`;
   }
   const live = job.status === 'unknown' ? S.silent : following ? S.following : S.paused;
   const word = state === 'cut' ? S.cutOff : state === 'reading' ? S.readingOutput : live;
   return html`<span class="log-state" role="status">${word}</span>
-    <span class="faint">${count(lines)}</span>
+    ${total ? html`<span class="faint">${lacksBeginning(source, only) ? S.lastLines(total) : S.plural(total, 'line')}</span>` : null}
     ${following
       ? html`<${Button} kind="small" onClick=${onPause}>${S.pause}<//>`
       : html`<button type="button" class="pill" onClick=${onFollow}>${held ? S.newLines(held) : S.follow}</button>`}`;
