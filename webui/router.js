@@ -51,7 +51,9 @@ export function refine(parts) {
 
 /** The path after login that `next` names, if it is one of this server's pages. @param {string | null} next */
 export function safeNext(next) {
-  return next && /^\/(?![/\\])/.test(next) && !next.startsWith('/login') ? next : '/jobs';
+  const to = next?.startsWith('/') && URL.canParse(next, location.origin) ? new URL(next, location.origin) : null;
+  if (!to || to.origin !== location.origin || to.pathname.startsWith('//')) return '/jobs';
+  return to.pathname === '/login' || to.pathname.startsWith('/api/') ? '/jobs' : to.pathname + to.search;
 }
 
 /** @param {MouseEvent} event */

@@ -29,7 +29,16 @@ def test_a_wrong_password_is_told_and_nothing_typed_is_lost(run: Running, opened
 
 def test_next_never_leads_away_from_this_server(run: Running, opened: Callable[..., Tab]) -> None:
     page = opened().page
-    page.goto(f"{run.url}/login?next=//evil.example/x")
+    page.goto(f"{run.url}/login")
+    safe = """async (path) => {
+      const at = document.querySelector('script[type=module]').src.replace('main.js', '');
+      return (await import(`${at}router.js`)).safeNext(path);
+    }"""
+    elsewhere = ["//evil.example/x", "/\\evil", "/\t/evil.example", "https://evil.example", "/api/jobs", "/login?next=/"]
+    for path in elsewhere:
+        assert page.evaluate(safe, path) == "/jobs", path
+    assert page.evaluate(safe, "/jobs?status=failed") == "/jobs?status=failed"
+    page.goto(f"{run.url}/login?next=/%09/evil.example/x")
     page.get_by_label("E-mail").fill(PEOPLE["viewer"])
     page.get_by_label("Password").fill(run.process.password)
     page.keyboard.press("Enter")

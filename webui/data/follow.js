@@ -1,6 +1,7 @@
 // A job's output as it comes: server-sent events, read by `fetch` so that a reader who lost the connection goes on at the
 // exact byte (`Last-Event-ID`, which the browser's own EventSource would not let us begin with).
 import { ApiError, loggedOut, request } from './api.js';
+import { link } from './live.js';
 
 /** @typedef {{ event: string, id: string, data: any }} Told */
 
@@ -45,6 +46,40 @@ async function* events(body) {
   }
 }
 
+/** Until somebody looks at this tab. @param {AbortSignal} until */
+function seen(until) {
+  return new Promise((resolve) => {
+    if (!document.hidden) resolve(undefined);
+    document.addEventListener('visibilitychange', () => resolve(undefined), { once: true, signal: until });
+    until.addEventListener('abort', () => resolve(undefined));
+  });
+}
+
+/**
+ * Bounds one connection: a tab that nobody looks at gives it up, since a browser has few to one server; and so does one
+ * whose server is silent on the socket of changes, as both would be silent on a dead line.
+ * @param {AbortSignal} until
+ */
+function bounded(until) {
+  const own = new AbortController();
+  let answered = false;
+  let wasLost = link.peek().state === 'lost';
+  const stop = link.subscribe(({ state }) => {
+    const isLost = state === 'lost';
+    if (isLost !== wasLost && (isLost || !answered)) own.abort();
+    wasLost = isLost;
+  });
+  const onHidden = () => document.hidden && own.abort();
+  document.addEventListener('visibilitychange', onHidden);
+  const end = () => {
+    stop();
+    document.removeEventListener('visibilitychange', onHidden);
+    own.abort();
+  };
+  until.addEventListener('abort', end, { signal: own.signal });
+  return { signal: own.signal, end, answered: () => (answered = true) };
+}
+
 /** @param {number} ms @param {AbortSignal} until */
 function pause(ms, until) {
   return new Promise((resolve) => {
@@ -83,10 +118,14 @@ export async function follow({ jobId, attempt, from, until, tell, cut }) {
   let point = from;
   let wait = FIRST_MS;
   while (!until.aborted) {
+    await seen(until);
+    if (until.aborted) return;
+    const own = bounded(until);
     try {
       const headers = { Accept: 'text/event-stream', ...(point ? { 'Last-Event-ID': point } : {}) };
       const path = `/api/jobs/${encodeURIComponent(jobId)}/output?${query}`;
-      const response = await request('GET', path, { headers, signal: until });
+      const response = await request('GET', path, { headers, signal: own.signal });
+      own.answered();
       cut(false);
       if (!response.body) return;
       for await (const told of events(response.body)) {
@@ -104,8 +143,11 @@ export async function follow({ jobId, attempt, from, until, tell, cut }) {
         continue;
       }
       if (fault instanceof ApiError && fault.status >= 400 && fault.status < 500 && fault.status !== 429) throw fault;
+    } finally {
+      own.end();
     }
     if (until.aborted) return;
+    if (document.hidden) continue;
     cut(true);
     await pause(wait, until);
     wait = Math.min(LONGEST_MS, wait * 2);

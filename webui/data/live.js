@@ -28,6 +28,8 @@ const FIRST_MS = 1000;
 const LONGEST_MS = 15000;
 const BACK_MS = 3000;
 const UNAUTHORIZED = 4401;
+/** How often the server is asked for a sign of life; one that owes two answers is not there. */
+const BEAT_MS = 6000;
 
 /** @type {Map<string, { item: Item, tell: Set<(items: any[]) => void> }>} */
 const watched = new Map();
@@ -39,6 +41,8 @@ let tries = 0;
 /** Whether there was a time in which nothing was heard. */
 let missed = false;
 let numbered = 0;
+/** Questions for a sign of life that nothing was heard after. */
+let unheard = 0;
 
 /** @param {Item} item */
 const keyOf = (item) => `${item.what} ${item.jobId ?? ''}`;
@@ -46,8 +50,13 @@ const keyOf = (item) => `${item.what} ${item.jobId ?? ''}`;
 /** @param {string} op @param {Item} item */
 function say(op, item) {
   if (socket?.readyState !== WebSocket.OPEN) return;
+  send(socket, op, [item]);
+}
+
+/** @param {WebSocket} to @param {string} op @param {Item[]} items */
+function send(to, op, items) {
   numbered += 1;
-  socket.send(JSON.stringify({ op, id: numbered, items: [item] }));
+  to.send(JSON.stringify({ op, id: numbered, items }));
 }
 
 /**
@@ -95,12 +104,15 @@ function open() {
   const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
   const mine = new WebSocket(`${scheme}//${location.host}/ws`, 'cmdexec.v1');
   socket = mine;
+  beatOn(mine);
   if (link.value.state === 'off') link.value = { state: 'opening', at: Date.now(), next: 0 };
   mine.addEventListener('open', () => {
     if (socket === mine) opened();
   });
   mine.addEventListener('message', (event) => {
     if (socket !== mine || typeof event.data !== 'string') return;
+    unheard = 0;
+    tries = 0;
     const told = JSON.parse(event.data);
     for (const frame of Array.isArray(told) ? told : [told]) heard(frame);
   });
@@ -109,10 +121,26 @@ function open() {
   });
 }
 
+/** Pages do not see the pings of a socket, so they ask for an answer themselves. @param {WebSocket} mine */
+function beatOn(mine) {
+  unheard = 0;
+  const beat = setInterval(() => {
+    if (socket !== mine) {
+      clearInterval(beat);
+    } else if (unheard >= 2) {
+      clearInterval(beat);
+      mine.close();
+      lost(0);
+    } else {
+      unheard += 1;
+      if (mine.readyState === WebSocket.OPEN) send(mine, 'unwatch', []);
+    }
+  }, BEAT_MS);
+}
+
 function opened() {
   const wasLost = missed;
   missed = false;
-  tries = 0;
   for (const { item } of watched.values()) say('watch', item);
   link.value = { state: 'live', at: Date.now(), next: 0 };
   if (wasLost) void caughtUp(link.value);

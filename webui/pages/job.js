@@ -19,6 +19,10 @@ import { Facts } from './job-facts.js';
 
 /** @typedef {import('../types/api.js').JobView} JobView */
 
+/** What the ids of jobs look like; nothing else can be watched. And what is shown of something longer. */
+const ID = /^[0-9a-f-]{36}$/;
+const SHOWN = 60;
+
 /** A job, kept current: what was told while it was read is newer than what was read. @param {string} id */
 function useJob(id) {
   const job = useSignal(/** @type {JobView | null} */ (null));
@@ -37,10 +41,11 @@ function useJob(id) {
     }
   };
   useEffect(() => {
-    const end = watch({ what: 'job', jobId: id }, ([view]) => {
+    const learn = (/** @type {JobView[]} */ [view]) => {
       told.current += 1;
       job.value = view;
-    });
+    };
+    const end = ID.test(id) ? watch({ what: 'job', jobId: id }, learn) : () => {};
     const stop = whenBack(read);
     const healed = tryUntilRead(error, read);
     void read();
@@ -73,7 +78,7 @@ function NotThere({ id, error, again }) {
     return html`<div class="page"><div class="title-bar"></div><${Trouble} error=${error} again=${again} /></div>`;
   }
   return html`<div class="page"><div class="empty">
-    <h1>${S.noJob(id)}</h1>
+    <h1>${S.noJob(id.length > SHOWN ? `${id.slice(0, SHOWN)}…` : id)}</h1>
     <p class="quiet">${S.noJobText}</p>
     <a class="button" href="/jobs">${S.allJobs}</a>
   </div></div>`;
