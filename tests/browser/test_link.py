@@ -42,6 +42,9 @@ def test_a_server_that_says_nothing_is_not_called_live(run: Running, log_in: Log
     silent = [False]
 
     def carry(socket: WebSocketRoute) -> None:
+        if silent[0]:
+            socket.close()
+            return
         server = socket.connect_to_server()
         socket.on_message(server.send)
         server.on_message(lambda told: None if silent[0] else socket.send(told))
