@@ -51,17 +51,18 @@ class Running:
         """Calls as `who`; `none` shows no credential."""
         return Api(self.url, self.tokens.get(who))
 
-    def headers(self, who: str) -> dict[str, str]:
-        """The credential of `who`, a user or a worker, as a header."""
+    def headers(self, who: str, *, spare: bool = False) -> dict[str, str]:
+        """The credential of `who`, a user or a worker, as a header; `spare`: of a browser a login of which nothing else
+        is wanted."""
         if who.startswith("cookie"):
-            return self._browser(who)
+            return self._browser(who, "spare" if spare else "admin")
         if who in self.credentials:
             return {"x-worker-token": self.credentials[who]}
         return {"Authorization": f"Bearer {self.tokens[who]}"} if who != "none" else {}
 
-    def _browser(self, who: str) -> dict[str, str]:
+    def _browser(self, who: str, login: str) -> dict[str, str]:
         """What the browser of an admin sends: as our own pages have it ask, but for what `who` names."""
-        value = self.cookies["over" if who == "cookie over" else "admin"]
+        value = self.cookies["over" if who == "cookie over" else login]
         host = f"127.0.0.1:{self.process.port}"
         headers = {
             "Host": host, "Cookie": f"other=1; cmdexec-{self.process.port}={value}; odd", "X-Csrf": "1",
@@ -160,8 +161,8 @@ async def _people(run: Running) -> None:
 
 
 async def _browsers(run: Running, sessions: Sessions, now: int) -> None:
-    """An admin's login in a browser, and one that was ended."""
-    for name in ("admin", "over"):
+    """An admin's logins in browsers, one to spare, and one that was ended."""
+    for name in ("admin", "spare", "over"):
         run.cookies[name] = b64(name.encode().ljust(32, b"-"))
         hashed = hash_of_cookie(run.cookies[name])
         await sessions.insert(
