@@ -1,9 +1,44 @@
 // Keys of every page. Single letters count outside of fields only.
 import { go } from './router.js';
+import { signal } from './vendor/signals.js';
 import { exact } from './words/time.js';
 
 const GO = /** @type {Record<string, string>} */ ({ j: '/jobs', w: '/workers' });
 const GO_MS = 1000;
+const KEY = 'letters';
+
+/** Whether the page of keys is open. */
+export const keysAsked = signal(false);
+
+/** Whether single letters do something. */
+export const letters = signal(stored() !== 'off');
+
+function stored() {
+  try {
+    return localStorage.getItem(KEY);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {boolean} on kept in this browser */
+export function setLetters(on) {
+  letters.value = on;
+  try {
+    if (on) localStorage.removeItem(KEY);
+    else localStorage.setItem(KEY, 'off');
+  } catch {
+    // Storage may be shut off; then it holds until the page is loaded anew.
+  }
+}
+
+/** Press the button that has a key, if it is on this page. @param {string} key */
+function press(key) {
+  const button = document.querySelector(`button[aria-keyshortcuts="${key}"]`);
+  if (!(button instanceof HTMLElement)) return false;
+  button.click();
+  return true;
+}
 
 /** When `g` was pressed last. */
 let pressed = 0;
@@ -35,7 +70,9 @@ function act(event) {
     go(GO[event.key]);
     return true;
   }
-  if (event.key === 'g') pressed = Date.now();
+  if (event.key === '?') keysAsked.value = true;
+  else if (event.key === 'r' || event.key === 'e') return press(event.key);
+  else if (event.key === 'g') pressed = Date.now();
   else if (event.key === 'c') go('/jobs/new');
   else if (event.key === 't') exact.value = !exact.value;
   else if (event.key === 'j' || (event.key === 'ArrowDown' && onRow())) return move(1);
@@ -51,6 +88,7 @@ export function startKeys() {
   document.addEventListener('keydown', (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if (document.querySelector('dialog[open]') || isField(event.target)) return;
+    if (!letters.value && event.key.length === 1) return;
     if (act(event)) event.preventDefault();
   });
 }

@@ -32,7 +32,9 @@ export function go(url, { replace = false } = {}) {
   }
   const before = place.value.path;
   place.value = read();
-  if (place.value.path !== before) scroller()?.scrollTo(0, 0);
+  if (place.value.path === before) return;
+  scroller()?.scrollTo(0, 0);
+  scroller()?.focus({ preventScroll: true });
 }
 
 /**

@@ -7,6 +7,7 @@ import { logOut, me, trouble, whoAmI } from './data/session.js';
 import { keepWorkers } from './data/workers.js';
 import { Button, Toasts, Trouble, toast } from './parts/basics.js';
 import { Icon } from './parts/icons.js';
+import { Keys } from './parts/keys.js';
 import { LoginForm } from './parts/login.js';
 import { AddWorkerPage } from './pages/add.js';
 import { JobPage } from './pages/job.js';
@@ -15,6 +16,7 @@ import { LoginPage } from './pages/login.js';
 import { MissingPage } from './pages/missing.js';
 import { NewJobPage } from './pages/new.js';
 import { WorkersPage } from './pages/workers.js';
+import { keysAsked } from './keys.js';
 import { go, place } from './router.js';
 import { routeOf } from './routes.js';
 import { S } from './strings.js';
@@ -59,6 +61,7 @@ export function App() {
     <${Side} nav=${nav} />
     <main tabindex="-1"><${PAGES[page]} key=${`${page} ${part}`} id=${part} /></main>
     <${LinkBar} />
+    <${Keys} />
     ${loggedOut.value ? html`<${SessionOver} />` : null}
     <${Toasts} />
   </div>`;
@@ -75,6 +78,9 @@ function Side({ nav }) {
     <div class="foot">
       <p class="who cut" title=${me.value?.user.email}>${me.value?.user.email}</p>
       <p class="who">${me.value?.user.role} · v${me.value?.serverVersion}</p>
+      <button type="button" class="to of-keys" title=${S.keys} onClick=${() => (keysAsked.value = true)}>
+        <${Icon} sign="keys" /><span class="label">${S.keys}</span>
+      </button>
       <${ThemeButton} />
       <button type="button" class="to" title=${S.logOut} onClick=${leave}>
         <${Icon} sign="out" /><span class="label">${S.logOut}</span>
@@ -120,8 +126,8 @@ function LinkBar() {
   if (state === 'back') return html`<div class="link-bar" role="status">${S.back}</div>`;
   if (state !== 'lost') return null;
   const left = Math.max(0, Math.ceil((next - now.value) / 1000));
-  return html`<div class="link-bar" role="alert">
-    <span>${S.lost(clockOf(at), left)}</span>
+  return html`<div class="link-bar">
+    <p><span role="alert">${S.lost(clockOf(at))}</span> <span aria-hidden="true">${S.nextTry(left)}</span></p>
     <${Button} onClick=${tryNow}>${S.tryNow}<//>
   </div>`;
 }

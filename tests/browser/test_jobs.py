@@ -201,6 +201,6 @@ def test_a_name_can_neither_turn_its_row_round_nor_hide(run: Running, log_in: Lo
     expect(row).to_contain_text("gpj.⟨U+202E⟩exe⟨U+200B⟩")
     row.click()
     expect(page.get_by_role("heading", name="gpj.⟨U+202E⟩exe⟨U+200B⟩")).to_be_visible()
-    assert page.title() == "scheduled · gpj.⟨U+202E⟩exe⟨U+200B⟩ · cmdexec"
+    expect(page).to_have_title("scheduled · gpj.⟨U+202E⟩exe⟨U+200B⟩ · cmdexec")
     expect(page.locator(".facts")).to_contain_text("1 Jan 2099 03:00")
     run.api().cancel(job["jobId"])

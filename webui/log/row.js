@@ -19,8 +19,8 @@ function textOf(line, open) {
   return html`<span class="log-text">${shown}${plain}</span>`;
 }
 
-/** @param {{ line: LogLine, number: string, top: number, open: boolean, onOpen: () => void }} props */
-export function Row({ line, number, top, open, onOpen }) {
+/** @param {{ line: LogLine, number: string, top: number, open: boolean, marked: boolean, onOpen: () => void }} props */
+export function Row({ line, number, top, open, marked, onOpen }) {
   const place = useRef(/** @type {HTMLElement | null} */ (null));
   useLayoutEffect(() => {
     place.current?.style.setProperty('--top', `${top}px`);
@@ -28,7 +28,7 @@ export function Row({ line, number, top, open, onOpen }) {
   const text = useMemo(() => textOf(line, open), [line, open]);
   if (line.heading) return html`<div ref=${place} class="log-row heading" data-number=""><span>${line.stream}</span></div>`;
   const rest = line.length - CELLS;
-  return html`<div ref=${place} class=${`log-row ${line.stream === 'stderr' ? 'err' : ''}`} data-number=${number}>
+  return html`<div ref=${place} class=${`log-row ${line.stream === 'stderr' ? 'err' : ''} ${marked ? 'marked' : ''}`} data-number=${number}>
     ${line.stream === 'stderr' ? html`<span class="for-readers">stderr: </span>` : null}
     ${text}
     ${rest > 0 && !open

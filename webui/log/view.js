@@ -6,7 +6,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef } from '../vendor/hooks.js'
 import { S } from '../strings.js';
 import { waits } from '../words/job.js';
 import { size } from '../words/time.js';
-import { Button, Trouble } from '../parts/basics.js';
+import { Button, Trouble, toast } from '../parts/basics.js';
 import { Icon } from '../parts/icons.js';
 import { Segments } from '../parts/field.js';
 import { Row } from './row.js';
@@ -16,6 +16,9 @@ import { Whole } from './whole.js';
 const ROW = 20;
 const AROUND = 12;
 const SELECTED_MAX = 5000;
+/** What a line that tells of an error has in it, and how many lines are shown above the first one. */
+const ERROR = /\b(?:error|fatal|exception|traceback|panic|panicked|failed)\b/i;
+const ABOVE = 4;
 /** Lines from which on numbers need more room. */
 const WIDE = 100_000;
 
@@ -49,6 +52,7 @@ export function LogView({ source, stream, job, attempt, onStream }) {
   const { view, range, measure } = useWindow();
   const following = useSignal(job.status !== 'completed' || !source.joined.value);
   const seen = useSignal(0);
+  const marked = useSignal('');
   const opened = useSignal(/** @type {ReadonlySet<string>} */ (new Set()));
   const only = source.joined.value || stream !== 'both' ? stream : job.output.stdout.bytes ? 'stdout' : 'stderr';
   const changes = source.changes.value;
@@ -106,6 +110,16 @@ export function LogView({ source, stream, job, attempt, onStream }) {
     following.value = true;
     toEnd();
   };
+  const toError = () => {
+    const found = lines.findIndex((line) => line.pieces.some(({ text }) => ERROR.test(text)));
+    const at = found < 0 ? lines.findIndex((line) => line.stream === 'stderr' && !line.heading) : found;
+    if (at < 0) return toast(S.noError);
+    pause();
+    if (view.current) view.current.scrollTop = Math.max(0, (at - ABOVE) * ROW);
+    view.current?.focus({ preventScroll: true });
+    marked.value = keyOf(lines[at]);
+    return undefined;
+  };
   const onScroll = () => {
     measure();
     const box = view.current;
@@ -125,16 +139,17 @@ export function LogView({ source, stream, job, attempt, onStream }) {
   const rows = [];
   for (let at = range.value.from; at < Math.min(lines.length, range.value.to); at += 1) {
     const line = lines[at];
-    const key = `${line.stream}${line.own}`;
+    const key = keyOf(line);
     const onOpen = () => (opened.value = new Set([...opened.value, key]));
     rows.push(html`<${Row} key=${key} line=${line} number=${numberOf(line)} top=${at * ROW}
-      open=${opened.value.has(key)} onOpen=${onOpen} />`);
+      marked=${marked.value === key} open=${opened.value.has(key)} onOpen=${onOpen} />`);
   }
   const refused = source.joined.value ? {} : { both: S.bothTooLarge };
   return html`<div class="log card">
     <header>
       <${Segments} label=${S.output} value=${only} refused=${refused} onChange=${onStream}
         options=${{ both: S.both, stdout: 'stdout', stderr: 'stderr' }} />
+      <${Button} kind="small bare first-error" shortcut="e" onClick=${toError}>${S.firstError}<//>
       <span class="room"></span>
       ${['stdout', 'stderr'].map((name) => downloadLink(job, attempt, name))}
     </header>
@@ -154,6 +169,9 @@ export function LogView({ source, stream, job, attempt, onStream }) {
     </footer>
   </div>`;
 }
+
+/** @param {import('./buffer.js').LogLine} line */
+const keyOf = (line) => `${line.stream}${line.own}`;
 
 /**
  * What is shown of a source: its lines; how many there are besides the headings, and with those that were dropped; how

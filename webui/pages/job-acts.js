@@ -25,7 +25,7 @@ export function Acts({ job, learn, read }) {
       const next = await askOnce(`rerun ${job.jobId}`, `/api/jobs/${encodeURIComponent(job.jobId)}/rerun`, {});
       go(`/jobs/${next.jobId}`);
     } catch (fault) {
-      toast(asApiError(fault).text);
+      toast(asApiError(fault).text, true);
     } finally {
       busy.value = false;
     }
@@ -35,7 +35,7 @@ export function Acts({ job, learn, read }) {
   return html`<div class="row-of acts">
     <${Copy} text=${asCli(job)} kind="bare">${S.copyCli}<//>
     <${Button} refused=${refused} onClick=${() => go(`/jobs/new?from=${job.jobId}`)}>${S.editRerun}<//>
-    ${ended ? html`<${Button} kind="primary" busy=${busy.value} refused=${refused} onClick=${rerun}>${S.rerun}<//>` : null}
+    ${ended ? html`<${Button} kind="primary" busy=${busy.value} refused=${refused} shortcut="r" onClick=${rerun}>${S.rerun}<//>` : null}
     ${job.status === 'unknown'
       ? html`<${Button} refused=${refused} onClick=${() => (asks.value = 'requeue')}>${S.requeue}<//>`
       : null}

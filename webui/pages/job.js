@@ -5,7 +5,7 @@ import { useSignal } from '../vendor/signals.js';
 import { tryUntilRead } from '../data/again.js';
 import { asApiError, call } from '../data/api.js';
 import { watch, whenBack } from '../data/live.js';
-import { named, workerName } from '../data/workers.js';
+import { named, workerName, workers } from '../data/workers.js';
 import { place, refine } from '../router.js';
 import { S } from '../strings.js';
 import { Copy, StatusWord, Trouble } from '../parts/basics.js';
@@ -13,7 +13,7 @@ import { StatusIcon } from '../parts/icons.js';
 import { Source } from '../log/source.js';
 import { LogView } from '../log/view.js';
 import { hasEnded, reasonOf, sentenceOf, titleOf, waits } from '../words/job.js';
-import { now } from '../words/time.js';
+import { now, since } from '../words/time.js';
 import { Acts } from './job-acts.js';
 import { Facts } from './job-facts.js';
 
@@ -73,7 +73,12 @@ export function JobPage({ id }) {
 
 /** @param {{ id: string, error: import('../data/api.js').ApiError | null, again: () => void }} props */
 function NotThere({ id, error, again }) {
-  if (!error) return html`<div class="page"></div>`;
+  if (!error) {
+    return html`<div class="page job">
+      <header class="job-title"><p class="crumbs"><a href="/jobs">${S.jobs}</a> / <code>${id}</code></p></header>
+      <div class="job-body"><div class="log card"></div><aside class="card"></aside></div>
+    </div>`;
+  }
   if (error.status !== 404 && error.status !== 422) {
     return html`<div class="page"><div class="title-bar"></div><${Trouble} error=${error} again=${again} /></div>`;
   }
@@ -119,9 +124,8 @@ function Shown({ job, learn, read }) {
         <span class="room"></span>
         <${Acts} job=${job} learn=${learn} read=${read} />
       </div>
-      <p class="sentence" role="status">
-        ${sentenceOf(job, workerName(job.workerId), hasEnded(job) || waits(job) ? Math.max(now.value, 0) : now.value)}
-      </p>
+      <p class="sentence">${sentenceOf(job, workerName(job.workerId), now.value)} ${heardOf(job)}</p>
+      <p class="for-readers" role="status">${[job.status, reasonOf(job)].filter(Boolean).join(', ')}</p>
       <${Note} job=${job} />
       <${Runs} job=${job} attempt=${attempt} />
     </header>
@@ -152,6 +156,12 @@ function useSource(job, attempt, stream, learn) {
     return () => source.stop();
   }, [source]);
   return source;
+}
+
+/** When the worker of a job that is unknown was heard of. @param {JobView} job */
+function heardOf(job) {
+  const seen = workers.value?.find((one) => one.workerId === job.workerId)?.lastSeenAt;
+  return job.status === 'unknown' && seen ? S.heardOf(since(Date.parse(seen), now.value)) : '';
 }
 
 /** What else has to be known: what would end the waiting, or that it may run twice. @param {{ job: JobView }} props */

@@ -15,7 +15,7 @@ import { Icon, StatusIcon } from '../parts/icons.js';
 import { Live } from '../parts/live.js';
 import { STATUSES, hasEnded, lineOf, ranFor, reasonOf, titleOf, waits, whenOf, briefWhyOf } from '../words/job.js';
 import { visible, visibleLines } from '../words/foreign.js';
-import { duration, now } from '../words/time.js';
+import { exact, duration, now } from '../words/time.js';
 
 const FILTERS = ['status', 'reason', 'tag', 'worker', 'q', 'from', 'to'];
 const TYPING_MS = 200;
@@ -160,7 +160,7 @@ function Search({ value }) {
 /** @param {{ list: JobList, rows: import('../data/joblist.js').Row[] }} props */
 function Rows({ list, rows }) {
   const c = S.columns;
-  return html`<div class="card job-list">
+  return html`<div class=${`card job-list ${exact.value ? 'exact' : ''}`}>
     <div class="job-head" aria-hidden="true">
       <span>${c.status}</span><span>${c.name}</span><span>${c.why}</span><span>${c.worker}</span>
       <span class="right">${c.ran}</span><span class="right">${c.when}</span>

@@ -151,7 +151,7 @@ function Acts({ worker }) {
     try {
       await change(worker, 'PATCH', { draining: !draining });
     } catch (fault) {
-      toast(asApiError(fault).text);
+      toast(asApiError(fault).text, true);
     } finally {
       busy.value = false;
     }

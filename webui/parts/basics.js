@@ -28,9 +28,9 @@ export function Time({ at }) {
 /**
  * A button. `refused`: why it cannot be used now; it stays reachable, and says so.
  * @param {{ children?: any, kind?: string, busy?: boolean, refused?: string, onClick?: () => unknown, type?: string,
- *   label?: string, pressed?: boolean }} props
+ *   label?: string, pressed?: boolean, shortcut?: string }} props `shortcut`: the key that presses it
  */
-export function Button({ children, kind = '', busy = false, refused = '', onClick, type = 'button', label, pressed }) {
+export function Button({ children, kind = '', busy = false, refused = '', onClick, type = 'button', label, pressed, shortcut }) {
   const press = (/** @type {Event} */ event) => {
     if (refused || busy) {
       event.preventDefault();
@@ -42,29 +42,37 @@ export function Button({ children, kind = '', busy = false, refused = '', onClic
   return html`<button
     type=${type} class=${`button ${kind}`} onClick=${press} title=${refused || null} aria-label=${label ?? null}
     aria-disabled=${refused ? 'true' : null} aria-busy=${busy ? 'true' : null}
-    aria-pressed=${pressed === undefined ? null : String(pressed)}
+    aria-keyshortcuts=${shortcut ?? null} aria-pressed=${pressed === undefined ? null : String(pressed)}
   >${children}</button>`;
 }
 
-/** What was said lately. @type {import('../vendor/signals.js').Signal<{ id: number, text: string }[]>} */
+/** What was said lately. @type {import('../vendor/signals.js').Signal<{ id: number, text: string, stays: boolean }[]>} */
 const said = signal([]);
 let numbered = 0;
 const TOAST_MS = 5000;
 
-/** Say something for a few seconds. @param {string} text */
-export function toast(text) {
+/**
+ * Say something for a few seconds.
+ * @param {string} text
+ * @param {boolean} [stays] until its reader takes it away: what was refused has to be seen
+ */
+export function toast(text, stays = false) {
   numbered += 1;
-  const mine = { id: numbered, text };
+  const mine = { id: numbered, text, stays };
   said.value = [...said.value.slice(-2), mine];
-  setTimeout(() => {
-    said.value = said.value.filter((one) => one !== mine);
-  }, TOAST_MS);
+  if (!stays) setTimeout(() => takeAway(mine), TOAST_MS);
+}
+
+/** @param {{ id: number }} mine */
+function takeAway(mine) {
+  said.value = said.value.filter((one) => one !== mine);
 }
 
 /** Where toasts appear. */
 export function Toasts() {
   return html`<div class="toasts" role="status">
-    ${said.value.map((one) => html`<p class="toast" key=${one.id}>${one.text}</p>`)}
+    ${said.value.map((one) => html`<p class="toast" key=${one.id}>${one.text}
+      ${one.stays ? html`<${Button} kind="small" onClick=${() => takeAway(one)}>${S.close}<//>` : null}</p>`)}
   </div>`;
 }
 

@@ -46,6 +46,7 @@ const SIGNS = /** @type {Record<string, string>} */ ({
   copy: 'M5.5 5.5h8v8h-8zM3 10.5h-.5v-8h8V3',
   down: 'M8 2.5v8m-3.5-3 3.5 3.5 3.5-3.5M3 13.5h10',
   brand: 'm2.5 4 4 4-4 4M8.5 12h5',
+  keys: 'M1.5 4h13v8h-13zM4 6.5h.1M7 6.5h.1M10 6.5h.1M12 6.5h.1M5 9.5h6',
   close: 'm4 4 8 8m0-8-8 8',
 });
 
