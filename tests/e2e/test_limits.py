@@ -76,6 +76,10 @@ def start(server: Server) -> Iterator[Start]:
 
     def begin(how: str, **settings: str) -> Place:
         api = server.api()
+        ours = {worker.name for worker in started}
+        for gone in workers(api):  # what those of other tests had does not count here
+            if gone["name"] not in ours:
+                api.ask("DELETE", f"/api/workers/{gone['workerId']}", {})
         limits = "auto" if how == "cgroup" else how
         worker = Worker(server, secrets.token_hex(4), slots=8, LIMITS=limits, LIMITS_LOOK_MS="20", **settings)
         started.append(worker)
