@@ -30,6 +30,7 @@ def test_streams_whose_order_is_not_known_are_shown_one_after_the_other(run: Run
     job = ended(run, "for n in 1 2; do echo out $n; echo err $n >&2; done")
     page = log_in("viewer", f"/jobs/{job}").page
     expect(page.get_by_text("Ended · 4 lines")).to_be_visible()
+    expect(page.get_by_role("button", name="To the end")).to_be_hidden()
     assert page.locator(f"{LINES}.heading").all_inner_texts() == ["stdout", "stderr"]
     assert lines(page) == ["out 1", "out 2", "err 1", "err 2"]
     page.evaluate("getSelection().selectAllChildren(document.querySelector('.log-rows'))")

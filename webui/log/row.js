@@ -7,9 +7,10 @@ import { slice } from './ansi.js';
 
 /** @typedef {import('./buffer.js').LogLine} LogLine */
 
-/** Characters of a line that are shown at first, and pieces of it that have their colours. */
+/** Characters of a line that are shown at first. */
 const CELLS = 4096;
-const PIECES_MAX = 400;
+/** Pieces of a line that have their looks: a window full of more would take longer than a frame. The rest is plain. */
+const PIECES_MAX = 64;
 
 /** @param {LogLine} line @param {boolean} open */
 function textOf(line, open) {

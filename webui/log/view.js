@@ -73,6 +73,7 @@ export function LogView({ source, stream, job, attempt, onStream }) {
     const box = view.current;
     const was = before.current;
     before.current = { source, only, front };
+    if (over && box && box.scrollHeight <= box.clientHeight) following.value = true;
     if (following.value) toEnd();
     else if (box && was.source === source && was.only === only && was.front !== front) box.scrollTop -= (front - was.front) * ROW;
     measure();
