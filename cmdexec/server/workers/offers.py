@@ -71,6 +71,11 @@ class Offers:
         elif member.register.executors:
             self._away[member.worker_id] = _offer(member)
 
+    def revoked(self, worker_id: str) -> None:
+        """It is nobody that anything could wait for any more."""
+        self._away.pop(worker_id, None)
+        self._until = -inf
+
     def others(self, job: Job, but: str) -> bool:
         """Whether a worker other than that one might run the job, now or when it takes jobs again."""
         needs = needs_of(job.spec)

@@ -105,6 +105,7 @@ class Presence:
             row = await self._workers.revoke(worker_id, by)
             if row is not None:
                 self.desk.shut_out(row)
+                self.desk.offers.revoked(worker_id)
             await self._credentials.revoke_of(worker_id)
             return row
 
