@@ -2,7 +2,8 @@
 nothing is skipped where everything has to be there (`CMDEXEC_REQUIRE_ALL=1`, as CI sets it)."""
 
 import os
-from collections.abc import Generator
+import signal
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
@@ -12,6 +13,19 @@ pytest.register_assert_rewrite("tests.support")
 # No deadline: a slow machine is no fault of the property. No database: a run depends on its seed alone.
 settings.register_profile("cmdexec", deadline=None, database=None, print_blob=True)
 settings.load_profile("cmdexec")
+
+
+_ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    """A worker's command ignores, once it has ended, what would end its process; in this one come other tests."""
+    before = {which: signal.getsignal(which) for which in _ENDING}
+    yield
+    for which, handler in before.items():
+        if signal.getsignal(which) is signal.SIG_IGN and handler is not signal.SIG_IGN:
+            signal.signal(which, handler)
 
 
 def _refuse_a_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
