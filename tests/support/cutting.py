@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-import socket
-import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from tests.support.proxy import reset
 
 
 class Cutting:
@@ -41,7 +41,7 @@ class Cutting:
 
         def cut() -> None:
             for writer in self._open:
-                _reset(writer)
+                reset(writer)
 
         self._loop.call_soon_threadsafe(cut)
 
@@ -62,7 +62,7 @@ class Cutting:
         try:
             to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._to)
         except OSError:
-            _reset(writer)
+            reset(writer)
             return
         self._open.add(writer)
         try:
@@ -73,8 +73,8 @@ class Cutting:
                 there.cancel()
         finally:
             self._open.discard(writer)
-            _reset(writer)
-            _reset(to_writer)
+            reset(writer)
+            reset(to_writer)
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, budget: int | None) -> bool:
@@ -89,14 +89,6 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, b
             if budget == 0:
                 return True
     return False
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close it as a crash does: with RST."""
-    raw = writer.get_extra_info("socket")
-    with contextlib.suppress(OSError):
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
 
 
 @contextmanager

@@ -114,10 +114,10 @@ class Proxy:
         try:
             to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._to)
         except OSError:
-            _reset(writer)
+            reset(writer)
             return
         except asyncio.CancelledError:
-            _reset(writer)
+            reset(writer)
             raise
         pair = _Pair(writer, to_writer)
         self._pairs.add(pair)
@@ -209,15 +209,15 @@ class _Pair:
             self.here.close()
 
     def reset(self) -> None:
-        _reset(self.here)
-        _reset(self.there)
+        reset(self.here)
+        reset(self.there)
 
     def close(self) -> None:
         self.here.close()
         self.there.close()
 
 
-def _reset(writer: asyncio.StreamWriter) -> None:
+def reset(writer: asyncio.StreamWriter) -> None:
     """Close it as a crash does: with RST."""
     raw = writer.get_extra_info("socket")
     with contextlib.suppress(OSError):
