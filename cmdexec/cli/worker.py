@@ -30,13 +30,18 @@ _ENDS = {"bad_join_token": 3, "forbidden": 4, "replaced": 5}
 @click.option("--headless", is_flag=True, help="Without a window.")
 @settings_options("worker")
 @click.option(
-    "--join", "join_token", metavar="TOKEN",
+    "--join",
+    "join_token",
+    metavar="TOKEN",
     help="The token with which this worker joins a server, at its first start alone. Other users of this machine can "
     "see it here; JOIN_TOKEN_FILE names a file instead. [JOIN_TOKEN]",
 )
 @click.option("--rejoin", is_flag=True, help="Join with --join although this worker has joined a server before.")
 @click.option(
-    "--label", "labels", multiple=True, metavar="KEY=VALUE",
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="KEY=VALUE",
     help="What jobs may require of this worker, such as gpu=a100; may be given several times. Beside it stand its own "
     "`os`, `arch` and `hostname`. [LABELS]",
 )

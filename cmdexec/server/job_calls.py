@@ -52,9 +52,7 @@ def build_job_calls(
     shows = ApiShows(reads.lists, fleet=fleet, views=jobs_api.views, workers=all_workers)
     return JobCalls(
         jobs_api,
-        Live(
-            reads=reads.jobs, shows=shows, notify=notify, clock=runtime.clock, settings=settings, recall=jobs.recall
-        ),
+        Live(reads=reads.jobs, shows=shows, notify=notify, clock=runtime.clock, settings=settings, recall=jobs.recall),
         (
             jobs_api.handlers(),
             listing.handlers(),

@@ -61,9 +61,7 @@ async def build(
     sender = Sender(spool, settings=settings, runtime=runtime)
     parts = Parts(executor.capacity, settings.fit_patience_sec)
     most = settings.slots if settings.max_jobs is None else min(settings.slots, settings.max_jobs)
-    slots = Slots(
-        most, parts, ahead_max=settings.start_ahead_max, patience_sec=settings.start_ahead_patience_ms / 1000
-    )
+    slots = Slots(most, parts, ahead_max=settings.start_ahead_max, patience_sec=settings.start_ahead_patience_ms / 1000)
     lease = Lease(settings=settings, runtime=runtime)
     lease.renewed_until = executor.renewed
     turns = Turns(spool, slots, sender, runner, lease, settings=settings, runtime=runtime)

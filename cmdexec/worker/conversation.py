@@ -36,9 +36,7 @@ def _list_of(kind: Any) -> Any:
     return msgspec.json.Decoder(tuple[kind, ...])
 
 
-_ASSIGN, _STOP, _CANCEL = (
-    _list_of(kind) for kind in (messages.Assignment, messages.StopOrder, messages.CancelOrder)
-)
+_ASSIGN, _STOP, _CANCEL = (_list_of(kind) for kind in (messages.Assignment, messages.StopOrder, messages.CancelOrder))
 _LEASE, _ACK, _DRAIN, _FAILURE = (
     _list_of(kind) for kind in (messages.Lease, messages.OutputAck, messages.Drain, Failure)
 )

@@ -1,6 +1,6 @@
 """Who runs, who may, who asks to, and who waits.
 
-    waiting ─ asked ─ granted ─ running
+waiting ─ asked ─ granted ─ running
 """
 
 from cmdexec.model.pace import Pace, start_ahead

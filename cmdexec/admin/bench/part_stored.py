@@ -45,9 +45,7 @@ def _job(runtime: Runtime, first: int, number: int) -> Job:
     status = Status.COMPLETED if reason is None else Status.FAILED
     end = StreamEnd(bytes=37, digest="0" * 64, whole=True)
     result = Result(reason=reason, exit_code=0 if reason is None else 1, stdout=end, stderr=end, cpu_sec=0.001)
-    attempt = Attempt(
-        1, "bench-worker", "bench-session", at + 1, at + 2, end=reason, ok=reason is None, result=result
-    )
+    attempt = Attempt(1, "bench-worker", "bench-session", at + 1, at + 2, end=reason, ok=reason is None, result=result)
     lines = (Line(at + 1, "claim", Status.ASSIGNED, 1), Line(at + 1, "start", Status.RUNNING, 1))
     return msgspec.structs.replace(
         born, status=status, rev=3, attempt=1, worker_id="bench-worker", session="bench-session", assigned_at=at + 1,

@@ -49,9 +49,7 @@ async def own_ratio(bench: Bench) -> float:
     return bench.rates["W1"]
 
 
-async def _pair(
-    bench: Bench, server: Serving, processes: Processes, count: int, number: int
-) -> dict[str, float]:
+async def _pair(bench: Bench, server: Serving, processes: Processes, count: int, number: int) -> dict[str, float]:
     clock = bench.runtime.clock
     before = await bench.blocking(lambda: processes_per_sec(count, clock))
     ran, job_ids = await batch.run(bench, server, processes, count)

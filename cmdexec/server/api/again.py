@@ -39,7 +39,9 @@ class AgainApi:
             if wrong.code != "key_reused":
                 raise
             raise Refused(
-                wrong.code, "This Idempotency-Key was used before, for another job.", field=wrong.field,
+                wrong.code,
+                "This Idempotency-Key was used before, for another job.",
+                field=wrong.field,
                 mend="Use a new key for the rerun of each job, and the same one only to send that again.",
             ) from None
         return Reply(await self._view(job))

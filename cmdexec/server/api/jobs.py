@@ -37,9 +37,7 @@ class JobsApi:
     """`jobs.create`, `jobs.status`, `jobs.cancel`. `fleet` says in words why a job waits for a worker, or with
     one."""
 
-    def __init__(
-        self, jobs: Jobs, reads: Reads, *, fleet: Fleet, max_batch: int, max_spec_bytes: int
-    ) -> None:
+    def __init__(self, jobs: Jobs, reads: Reads, *, fleet: Fleet, max_batch: int, max_spec_bytes: int) -> None:
         self._jobs = jobs
         self._reads = reads
         self._fleet = fleet

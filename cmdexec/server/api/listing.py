@@ -20,9 +20,7 @@ class ListingApi:
     """`jobs.list`. `fleet`: why a job waits, in words; `scan`, `scan_bytes`, `newest`: as in
     `PageWanted`."""
 
-    def __init__(
-        self, lists: JobLists, clock: Clock, *, fleet: Fleet, scan: int, scan_bytes: int, newest: int
-    ) -> None:
+    def __init__(self, lists: JobLists, clock: Clock, *, fleet: Fleet, scan: int, scan_bytes: int, newest: int) -> None:
         self._lists = lists
         self._clock = clock
         self._fleet = fleet

@@ -41,7 +41,7 @@ def page(document: dict[str, Any]) -> str:
     parts = [
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>API · cmdexec</title>\n',
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n<div class=\"frame\">\n",
+        f'<style>{_STYLE}</style>\n</head>\n<body>\n<div class="frame">\n',
         f"<header><h1>API of cmdexec<small>{_text(about['version'])}</small></h1></header>\n",
         *_index(document["tags"], found, made),
         f"<main>\n<p>{_text(about['description'])}</p>\n",
@@ -83,7 +83,7 @@ def _links(tags: list[dict[str, str]], found: list[Entry], made: list[Shape]) ->
         yield "</ul></section>\n"
     yield "<section><h2>Answers</h2><ul>"
     yield '<li><a href="#refusals">Refusals</a></li></ul>\n'
-    yield f'<details><summary>Shapes, {len(made)} of them</summary><ul>'
+    yield f"<details><summary>Shapes, {len(made)} of them</summary><ul>"
     yield from (f'<li><a href="#{shape.name}">{shape.name}</a></li>' for shape in made)
     yield "</ul></details></section>\n"
 

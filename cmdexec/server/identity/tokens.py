@@ -36,9 +36,7 @@ def issue(keys: KeyRing, *, user_id: str, jti: str, issued_at: int, expires_at: 
     claims = {
         "iss": ISSUER, "aud": AUDIENCE, "sub": user_id, "jti": jti, "iat": issued_at, "exp": expires_at,
     }  # fmt: skip
-    return jwt.encode(
-        claims, keys.secrets[keys.newest], algorithm=ALGORITHM, headers={"kid": keys.newest, "typ": TYPE}
-    )
+    return jwt.encode(claims, keys.secrets[keys.newest], algorithm=ALGORITHM, headers={"kid": keys.newest, "typ": TYPE})
 
 
 def header_of(token: str) -> Mapping[str, Any]:

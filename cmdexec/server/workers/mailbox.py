@@ -46,7 +46,6 @@ class Poll:
             self.why = why
             self.over.set()
 
-
     @property
     def takes_orders(self) -> bool:
         """One that names no claim, and is for jobs, is not heard as to whether its answer arrived."""

@@ -11,6 +11,7 @@ from cmdexec.model.pace import SHORT_SEC, Pace, prefetch
 from cmdexec.model.parts import Capacity, Free, Part
 from cmdexec.protocol.messages import Held, Register, Stats
 from cmdexec.server.jobs import Holder
+from cmdexec.server.workers.given import Given
 from cmdexec.server.workers.outbox import Outbox
 from cmdexec.server.workers.parts import capacity_of, machine_of
 from cmdexec.server.workers.places import Process
@@ -21,6 +22,8 @@ _ROUND_TRIP_WEIGHT = 0.1
 _REFILL_BELOW = 2
 """What is held ahead is filled up when half of it is gone: few large claims cost less than many small ones."""
 
+_LOST_MAX = 1000
+"""Attempts that are remembered as lost before they began."""
 
 _NOBODY: Mapping[str, str] = {}
 
@@ -33,32 +36,6 @@ class Named(Protocol):
 
     @property
     def attempt(self) -> int: ...
-
-
-class Given:
-    """An attempt that the worker has, or ought to have.
-
-    given_at    when it was sent; before that, when it was claimed or loaded (seconds of the clock that counts suspended
-                time)
-    started_at  when its start was granted, None before
-    batch       in which batch of this connection it was sent; 0: not on this connection
-    needs       what its job needs
-    part        what of that it asks for of the machine, None: nothing
-    rank        where its job stands among all
-    begin_by    when that is too old to begin (wall clock), None: never
-    """
-
-    __slots__ = ("attempt", "batch", "begin_by", "given_at", "needs", "part", "rank", "started_at")
-
-    def __init__(self, job: Job, given_at: float, started_at: float | None) -> None:
-        self.attempt = job.attempt
-        self.given_at = given_at
-        self.started_at = started_at
-        self.batch = 0
-        self.needs = needs_of(job.spec)
-        self.part = self.needs.part
-        self.rank = job.rank
-        self.begin_by = None if job.spec.ttl_sec is None else job.begin_by
 
 
 class Claiming(msgspec.Struct, frozen=True):
@@ -118,6 +95,7 @@ class Member:
         self.called = register.name or holder.worker_id
         self.process = Process()
         self._given: dict[str, Given] = {}
+        self._lost: dict[str, int] = {}
         self._running = 0
         self._moved_at = now
         self._parts = 0
@@ -282,6 +260,7 @@ class Member:
             self.take(job.job_id, job.attempt)
             started = None if job.status is Status.ASSIGNED else now
             given = self._given[job.job_id] = Given(job, now, started)
+            self._lost.pop(job.job_id, None)
             self._running += started is not None
             self._parts += given.part is not None
         self._crowded = None
@@ -300,6 +279,8 @@ class Member:
         if given is None:
             return None
         del self._given[job_id]
+        if given.started_at is None:
+            self._lose(job_id, attempt)
         self._running -= given.started_at is not None
         if given.part is not None:
             self._parts -= 1
@@ -324,12 +305,19 @@ class Member:
             return
         given = self._given.get(job_id)
         if given is None and job is not None:
-            self.give((job,), now)
+            if self._lost.get(job_id) != attempt:
+                self.give((job,), now)
         elif given is not None and job is not None and given.started_at is None and job.status is not Status.ASSIGNED:
             given.started_at = self._moved_at = now
             self._running += 1
             self._crowded = None
             self._trip(now - given.given_at)
+
+    def _lose(self, job_id: str, attempt: int) -> None:
+        """It never gets this attempt again. What was asked of it before may be answered after that: as it was then."""
+        self._lost[job_id] = attempt
+        if len(self._lost) > _LOST_MAX:
+            del self._lost[next(iter(self._lost))]
 
     def spoke_of(self, named: Iterable[Named]) -> None:
         """The worker names these, so it had received their batches, and all before, when it said so."""

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from cmdexec.model.job import Job, Status
 from cmdexec.protocol.messages import Held, Register
 from cmdexec.server.jobs import Holder
+from cmdexec.server.workers.given import Given
 from cmdexec.server.workers.mailbox import Mailbox
-from cmdexec.server.workers.member import Given, Member, Named
+from cmdexec.server.workers.member import Member, Named
 
 
 class PollingMember(Member):

@@ -8,7 +8,8 @@ from cmdexec.model.matching import NOTHING, Needs, matches, needs_of
 from cmdexec.server import jobs
 from cmdexec.server.jobs import Jobs
 from cmdexec.server.workers.classes import Classes
-from cmdexec.server.workers.member import Given, Member
+from cmdexec.server.workers.given import Given
+from cmdexec.server.workers.member import Member
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.reads import JobReads
 

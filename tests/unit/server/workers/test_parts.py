@@ -9,6 +9,7 @@ import pytest
 from cmdexec.model.job import Job, Reason, Status
 from cmdexec.model.matching import matches
 from cmdexec.protocol.messages import AskJobs, Heartbeat, Register
+from cmdexec.server.jobs import recall
 from cmdexec.server.workers import PollingMember, Waits
 from tests.unit.server.core import Core, Worker, eventually
 
@@ -211,6 +212,20 @@ async def test_a_worker_that_comes_again_with_less_gives_up_what_it_cannot_begin
     assert (back.status, back.avoid) == (Status.QUEUED, ())
     assert await waits_for(server, back) == "no worker has 2 cores; the largest, w, has 1"
     assert (await again.start((job.job_id, 1)))[0].tell == "stop"
+
+
+async def test_what_it_gave_back_is_not_its_own_again_by_an_answer_from_before_that(server: Core) -> None:
+    await ready(server, "w")
+    job = await one(server)
+    await given_out(server)
+    member = server.presence.desk.members["w"]
+    before = await server.job(job.job_id)
+    await server.jobs.turn(recall([job.job_id]))
+    member.stands(job.job_id, 1, await server.job(job.job_id), server.clock.elapsed())
+    member.stands(job.job_id, 1, before, server.clock.elapsed())
+    assert not member.has(job.job_id, 1)
+    await given_out(server)
+    assert member.has(job.job_id, 2), "the next attempt is another matter"
 
 
 # What those that wait cost -----------------------------------------------------------------------------------------

@@ -1,0 +1,30 @@
+"""What a worker was given, as its server remembers it."""
+
+from cmdexec.model.job import Job
+from cmdexec.model.matching import needs_of
+
+
+class Given:
+    """An attempt that the worker has, or ought to have.
+
+    given_at    when it was sent; before that, when it was claimed or loaded (seconds of the clock that counts suspended
+                time)
+    started_at  when its start was granted, None before
+    batch       in which batch of this connection it was sent; 0: not on this connection
+    needs       what its job needs
+    part        what of that it asks for of the machine, None: nothing
+    rank        where its job stands among all
+    begin_by    when that is too old to begin (wall clock), None: never
+    """
+
+    __slots__ = ("attempt", "batch", "begin_by", "given_at", "needs", "part", "rank", "started_at")
+
+    def __init__(self, job: Job, given_at: float, started_at: float | None) -> None:
+        self.attempt = job.attempt
+        self.given_at = given_at
+        self.started_at = started_at
+        self.batch = 0
+        self.needs = needs_of(job.spec)
+        self.part = self.needs.part
+        self.rank = job.rank
+        self.begin_by = None if job.spec.ttl_sec is None else job.begin_by
