@@ -1,6 +1,7 @@
-"""What people install is the wheel, and it is whole: the command of it runs a job, with nothing of this checkout."""
+"""What people install is the wheel, and it is whole: first job and first page, with nothing of this checkout."""
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.system import clean_environment
+from tests.support.system import Server, clean_environment, ends
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,9 +21,10 @@ def called(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-@pytest.fixture
-def installed(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The command of a fresh environment, which has the wheel, and what it depends on from this one."""
+    tmp_path = tmp_path_factory.mktemp("installed")
     here, venv = tmp_path / "wheel", tmp_path / "venv"
     built = called(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", here, ROOT, cwd=tmp_path)
     assert built.returncode == 0, built.stdout + built.stderr
@@ -45,3 +47,18 @@ def installed(tmp_path: Path) -> Path:
 def test_the_installed_command_runs_a_job(installed: Path, tmp_path: Path) -> None:
     done = called(installed, "run", "--standalone", "--", "sh", "-c", "echo x; echo y >&2; exit 7", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (7, "x\n", "y\n")
+
+
+def test_the_installed_command_serves_the_first_page_and_runs_the_first_job(installed: Path, tmp_path: Path) -> None:
+    server = Server(tmp_path / "here", "--with-worker")
+    server.command = (str(installed),)
+    with ends(server):
+        server.start()
+        api = server.api()
+        page = api.call("GET", "/")[2].decode()
+        named = re.findall(r'(?:src|href)="(/[^"]+/[0-9a-f]{16}/([^"]+))"', page)
+        assert {"main.js", "tokens.css", "css/base.css"} <= {name for _, name in named}
+        for path, name in named:
+            assert api.call("GET", path)[2] == (ROOT / "webui" / name).read_bytes(), name
+        job = api.wait_status(api.create({"command": "echo from the wheel"})["jobId"], "completed")
+        assert api.output(job["jobId"]) == b"from the wheel\n"

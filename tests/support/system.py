@@ -10,7 +10,7 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,9 @@ class Process:
 
 
 class Server(Process):
-    """`cmdexec serve` on a port that stays the same over restarts."""
+    """`cmdexec serve` on a port that stays the same over restarts. `command`: what cmdexec is called as."""
+
+    command: Sequence[str] = (sys.executable, "-m", "cmdexec")
 
     def __init__(self, folder: Path, *arguments: str, **settings: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -113,8 +115,7 @@ class Server(Process):
     def start(self) -> "Server":
         """Start it, and wait until it takes requests."""
         self.arguments = [
-            sys.executable, "-m", "cmdexec", "serve", "--port", str(self.port), "--data-dir", str(self.data),
-            *self.more,
+            *self.command, "serve", "--port", str(self.port), "--data-dir", str(self.data), *self.more,
         ]  # fmt: skip
         self.spawn()
         until(self._is_up, "the server takes requests", 30)
