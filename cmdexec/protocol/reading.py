@@ -162,13 +162,19 @@ def words(schema: Schema) -> str:
     if kind == "array":
         if "prefixItems" in schema and schema.get("minItems") == schema.get("maxItems"):
             return "a list of " + " and ".join(words(one) for one in schema["prefixItems"])
-        return f"a list{_count(schema, 'Items')}" + (f", each {words(schema['items'])}" if schema.get("items") else "")
+        return f"a list{_count(schema, 'Items')}" + (f", each {_part(schema['items'])}" if schema.get("items") else "")
     if kind == "object":
         inner = schema.get("additionalProperties")
         keys = words({"type": "string", **schema.get("propertyNames", {})})
-        each = f", names {keys}, values {words(inner)}" if inner else ""
+        each = f", names {keys}, values {_part(inner)}" if inner else ""
         return f"an object{_count(schema, 'Properties')}{each}"
     return _KINDS.get(str(kind), "anything") + _range(schema)
+
+
+def _part(schema: Schema) -> str:
+    """What each value in a list or an object is; alternatives of it are set apart from those of the whole."""
+    said = words(schema)
+    return f"({said})" if schema.get("anyOf") or schema.get("oneOf") else said
 
 
 def _entry(document: Schema, method: str, path: str, operation: Schema) -> Entry:

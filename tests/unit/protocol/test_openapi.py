@@ -167,6 +167,14 @@ def test_bounds_are_said_in_plain_words(schema: dict[str, object], said: str) ->
     assert words(schema) == said
 
 
+def test_what_may_be_null_in_an_object_is_told_from_an_object_that_may_be() -> None:
+    value = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+    inside = {"type": "object", "additionalProperties": value}
+    assert words(inside) == "an object, names text, values (text, or null)"
+    assert words({"anyOf": [inside, {"type": "null"}]}) == "an object, names text, values (text, or null), or null"
+    assert "null, or null" not in api_page()
+
+
 def test_every_code_of_a_closed_socket_is_told_and_what_to_do() -> None:
     assert [code for code, _ in CLOSES] == sorted(Close)
     page = PAGE.read_text()
