@@ -22,9 +22,10 @@ T = TypeVar("T")
 class Caller:
     """A caller of one server, used in `async with`.
 
-    A call that finds the server away or busy is made again until `patience_sec` is over, but not if that server has
-    never answered: then it is not there, or its address is wrong. Every call raises CmdexecError: with the server's
-    code and sentences, or `server_away`.
+    A call that finds the server away or busy is made again until `patience_sec` is over. Only a server that is known to
+    be one is waited for when it is away: it has answered this caller, or a login or `runtime.json` tells of it. Else
+    its address may be wrong, and the first try is the only one. Every call raises CmdexecError: with the server's code
+    and sentences, or `server_away`.
 
     find     where the server is and what to show it; asked again after each failure
     notice   told when waiting gets long
@@ -81,7 +82,7 @@ class Caller:
         return await self._opened().socket(limits, within=self.settings.connect_timeout_sec)
 
     def worth_waiting(self, wrong: Unavailable) -> bool:
-        """Whether the server is known to be there: one that never answered is not waited for."""
+        """Whether to try again: of a server that is away only if it is known to be one."""
         return wrong.code != "server_away" or self._opened().met
 
     async def _call(
