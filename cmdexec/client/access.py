@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from cmdexec.client.logins import read_login, read_own
-from cmdexec.errors import CmdexecError, Refused, Unavailable
+from cmdexec.errors import Refused, Unavailable
 from cmdexec.settings.client import ClientSettings
 from cmdexec.settings.shared import data_dir
 from cmdexec.settings.shared_checks import is_loopback
@@ -24,6 +24,7 @@ _KNOW_ONE = (
     "`cmdexec run --standalone`."
 )
 _INSTEAD = "Run this as the user who runs the server, or set SERVER_URL and CMDEXEC_TOKEN."
+_ANEW = "Start the server anew, or set SERVER_URL and CMDEXEC_TOKEN."
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +115,4 @@ def read_running(path: Path) -> Running | None:
 
     Raises Refused("forbidden") if others could have written it: it decides where a token is sent.
     """
-    content = read_own(path, "DATA_DIR", _INSTEAD)
-    if content is None:
-        return None
-    try:
-        return msgspec.json.decode(content, type=Running)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
-        raise CmdexecError(
-            "bad_data_dir", f"{path} is not what a server writes.", field="DATA_DIR",
-            mend="Start the server anew, or set SERVER_URL and CMDEXEC_TOKEN.",
-        ) from wrong  # fmt: skip
+    return read_own(path, Running, field="DATA_DIR", written_by="a server", mend=_INSTEAD, anew=_ANEW)

@@ -5,10 +5,13 @@ import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from cmdexec.errors import CmdexecError, Refused
+
+T = TypeVar("T")
 
 _MAX_BYTES = 64 * 1024
 _AGAIN = "Log in again with `cmdexec login`, or delete the file."
@@ -32,15 +35,7 @@ def read_login(path: Path) -> Login | None:
 
     Raises Refused("forbidden") if others could have written it: it decides where a token is sent.
     """
-    content = read_own(path, "LOGIN_FILE", _AGAIN)
-    if content is None:
-        return None
-    try:
-        return msgspec.json.decode(content, type=Login)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
-        raise CmdexecError(
-            "bad_data_dir", f"{path} is not what `cmdexec login` writes.", field="LOGIN_FILE", mend=_AGAIN
-        ) from wrong
+    return read_own(path, Login, field="LOGIN_FILE", written_by="`cmdexec login`", mend=_AGAIN)
 
 
 def keep_login(path: Path, login: Login) -> None:
@@ -78,8 +73,12 @@ def forget_login(path: Path) -> None:
         ) from wrong  # fmt: skip
 
 
-def read_own(path: Path, field: str, mend: str) -> bytes | None:
-    """The content of a file that decides where a token is sent; None where there is none.
+def read_own(path: Path, kind: type[T], *, field: str, written_by: str, mend: str, anew: str | None = None) -> T | None:
+    """What a file says that decides where a token is sent, as `kind`; None where there is none.
+
+    field        the setting by which the file is found
+    written_by   who writes such files
+    mend, anew   what to do if it cannot be had or believed; and if it is not what they write, where that differs
 
     Raises Refused("forbidden") if another user could have written it, CmdexecError if it cannot be read.
     """
@@ -95,4 +94,8 @@ def read_own(path: Path, field: str, mend: str) -> bytes | None:
     if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         message = f"{path} could have been written by another user, so it is not believed."
         raise Refused("forbidden", message, field=field, mend=mend)
-    return content
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
+        message = f"{path} is not what {written_by} writes."
+        raise CmdexecError("bad_data_dir", message, field=field, mend=anew or mend) from wrong
