@@ -6,6 +6,7 @@ what refers to it, so the collector of cycles does not go through them (`gc=Fals
 """
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -59,6 +60,20 @@ class Backoff(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     max_sec: float = 300.0
 
 
+class Container(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a job runs in, if not on the worker's machine itself.
+
+    network  none: no address but its own loopback; bridge: the engine's default network, if the worker allows that
+    pull     when the image is asked of its registry: missing: unless the engine has it; always; never
+    user     who its processes are, as `UID[:GID]`; None: whoever the worker's settings name, never root
+    """
+
+    image: str
+    network: Literal["none", "bridge"] = "none"
+    pull: Literal["missing", "always", "never"] = "missing"
+    user: str | None = None
+
+
 class Spec(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What was asked for. `command` is a line for the shell, or a list of arguments without one.
 
@@ -83,6 +98,7 @@ class Spec(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     ram_mb: int | None = None
     stdin: bytes | None = None
     tags: tuple[str, ...] = ()
+    container: Container | None = None
 
     @property
     def weight(self) -> int:

@@ -13,17 +13,21 @@ import msgspec
 from cmdexec.model.job import Spec
 from cmdexec.model.parts import Capacity, Part
 
+PROCESS, CONTAINER = "process", "container"
+"""How workers can run jobs."""
+
 ANY = "*"
 """As the value of a required label: whatever value the worker's has."""
 
 
 class Needs(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
     """All that decides which workers match. `requires`: labels in the order of their names; `cpu` in cores and
-    `ram_mb`, 0: not named."""
+    `ram_mb`, 0: not named; `executor`: how the worker has to be able to run it."""
 
     requires: tuple[tuple[str, str], ...] = ()
     cpu: float = 0.0
     ram_mb: int = 0
+    executor: str = PROCESS
 
     @property
     def part(self) -> Part | None:
@@ -36,16 +40,19 @@ NOTHING = Needs()
 
 def needs_of(spec: Spec) -> Needs:
     """What a job needs."""
-    if not spec.requires and spec.cpu is None and spec.ram_mb is None:
+    if not spec.requires and spec.cpu is None and spec.ram_mb is None and spec.container is None:
         return NOTHING
-    return Needs(tuple(sorted(spec.requires.items())), spec.cpu or 0.0, spec.ram_mb or 0)
+    executor = PROCESS if spec.container is None else CONTAINER
+    return Needs(tuple(sorted(spec.requires.items())), spec.cpu or 0.0, spec.ram_mb or 0, executor)
 
 
 def klass_of(needs: Needs) -> str:
-    """The class of all jobs that need the same: 16 hex digits, "" for nothing."""
+    """The class of all jobs that need the same: 16 hex digits, "" for nothing. It is stored: version 0.1 knew processes
+    only, and theirs have to stay what they were."""
     if needs == NOTHING:
         return ""
-    return hashlib.sha256(msgspec.json.encode(needs)).hexdigest()[:16]
+    named = needs if needs.executor != PROCESS else (needs.requires, needs.cpu, needs.ram_mb)
+    return hashlib.sha256(msgspec.json.encode(named)).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ class Machine:
 
     labels: Mapping[str, str]
     capacity: Capacity
+    executors: tuple[str, ...] = (PROCESS,)
 
 
 class Lacks(IntEnum):
@@ -65,11 +73,12 @@ class Lacks(IntEnum):
     OTHER_VALUE = 3
     NO_LABEL = 4
     HOLDS = 5
+    EXECUTOR = 6
 
 
 class Miss(msgspec.Struct, frozen=True):
     """One thing that a machine lacks. `wanted`, `has`: of labels the values (`has` None: no such label), of CPU cores,
-    of RAM MB."""
+    of RAM MB; of executors `wanted` alone."""
 
     what: Lacks
     key: str = ""
@@ -80,6 +89,8 @@ class Miss(msgspec.Struct, frozen=True):
 def matches(needs: Needs, machine: Machine) -> bool:
     """Whether a job that needs this can ever run there."""
     labels, capacity = machine.labels, machine.capacity
+    if needs.executor not in machine.executors:
+        return False
     for key, value in needs.requires:
         has = labels.get(key)
         if has is None or (has != value and value != ANY):
@@ -97,6 +108,8 @@ def misses(needs: Needs, machine: Machine) -> tuple[Miss, ...]:
             found.append(Miss(Lacks.NO_LABEL, key, value))
         elif value not in (has, ANY):
             found.append(Miss(Lacks.OTHER_VALUE, key, value, has))
+    if needs.executor not in machine.executors:
+        found.append(Miss(Lacks.EXECUTOR, "", needs.executor))
     part, capacity = needs.part, machine.capacity
     if part is not None and not capacity.holds:
         found.append(Miss(Lacks.HOLDS))

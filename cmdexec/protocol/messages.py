@@ -192,6 +192,15 @@ class Done(Message, frozen=True):
 # To the worker -------------------------------------------------------------------------------------------------------
 
 
+class ContainerOrder(Message, frozen=True):
+    """What the job runs in. As `model.job.Container`."""
+
+    image: str
+    network: Literal["none", "bridge"] = "none"
+    pull: Literal["missing", "always", "never"] = "missing"
+    user: str | None = None
+
+
 class Assignment(Message, frozen=True):
     """A job to journal, and to start once that is granted."""
 
@@ -205,6 +214,7 @@ class Assignment(Message, frozen=True):
     cpu: float | None = None
     ram_mb: int | None = None
     stdin: bytes | None = None
+    container: ContainerOrder | None = None
 
 
 class Told(Message, frozen=True):

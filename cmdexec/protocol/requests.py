@@ -68,6 +68,11 @@ class BackoffSec(Request, frozen=True):
     max_sec: Annotated[float, Meta(ge=0, le=7 * 86400)] = 300.0
 
 
+IMAGE = r"^[a-zA-Z0-9][a-zA-Z0-9._:/-]*(@sha256:[0-9a-f]{64})?\Z"
+"""What may name an image: `alpine`, `registry.example.net:5000/team/tool:1.2`, or one with its digest. Whether it is
+well formed beyond that, the engine says."""
+
+
 class NewJob(Request, frozen=True, omit_defaults=True):
     """One job. `command`: a line for the shell, or a list of arguments without one."""
 
@@ -96,6 +101,10 @@ class NewJob(Request, frozen=True, omit_defaults=True):
     run_at: Annotated[str, Meta(min_length=10, max_length=40)] | None = None
     ttl_sec: Annotated[float, Meta(gt=0, le=366 * 86400)] | None = None
     tags: Annotated[tuple[ShortText, ...], Meta(max_length=20)] = ()
+    container_image: Annotated[str, Meta(min_length=1, max_length=500, pattern=IMAGE)] | None = None
+    network: Literal["none", "bridge"] | None = None
+    pull: Literal["missing", "always", "never"] | None = None
+    user: Annotated[str, Meta(max_length=21, pattern=r"^[0-9]{1,10}(:[0-9]{1,10})?\Z")] | None = None
 
 
 STATUS_MAX = 300

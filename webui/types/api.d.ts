@@ -172,6 +172,10 @@ export interface NewJob {
   runAt?: string | null;
   ttlSec?: number | null;
   tags?: string[];
+  containerImage?: string | null;
+  network?: 'bridge' | 'none' | null;
+  pull?: 'always' | 'missing' | 'never' | null;
+  user?: string | null;
 }
 
 export interface NewJoinToken {

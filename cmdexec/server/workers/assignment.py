@@ -1,12 +1,13 @@
 """What a worker is told of a job."""
 
 from cmdexec.model.job import Job
-from cmdexec.protocol.messages import Assignment
+from cmdexec.protocol.messages import Assignment, ContainerOrder
 
 
 def assignment(job: Job) -> Assignment:
     """The newest attempt of `job`, for its worker."""
     spec = job.spec
+    container = spec.container
     return Assignment(
         job_id=job.job_id,
         attempt=job.attempt,
@@ -18,4 +19,7 @@ def assignment(job: Job) -> Assignment:
         cpu=spec.cpu,
         ram_mb=spec.ram_mb,
         stdin=spec.stdin,
-    )
+        container=None if container is None else ContainerOrder(
+            image=container.image, network=container.network, pull=container.pull, user=container.user,
+        ),
+    )  # fmt: skip

@@ -91,7 +91,7 @@ class Member:
         self.dry_since = 0
         self.stirs = True
         self.paused_until = now
-        self.machine = Machine(register.labels, capacity_of(register))
+        self.machine = Machine(register.labels, capacity_of(register), register.executors)
         self.called = register.name or holder.worker_id
         self.process = Process()
         self._given: dict[str, Given] = {}

@@ -17,7 +17,7 @@ def capacity_of(said: Register | WorkerRow) -> Capacity:
 
 def machine_of(row: WorkerRow) -> Machine:
     """What it has of what jobs may need, with the labels that were given to it."""
-    return Machine(row.all_labels, capacity_of(row))
+    return Machine(row.all_labels, capacity_of(row), row.executors)
 
 
 def known_as(worker_id: str, said: Register) -> str:

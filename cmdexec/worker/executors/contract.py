@@ -12,13 +12,24 @@ Stream = Literal["stdout", "stderr"]
 
 
 @dataclass(frozen=True, slots=True)
+class Container:
+    """As `model.job.Container`."""
+
+    image: str
+    network: Literal["none", "bridge"] = "none"
+    pull: Literal["missing", "always", "never"] = "missing"
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What to run. `key` names the attempt (`<jobId>.<attempt>`) and is unique in the life of an executor.
 
     `argv` is never empty; its first item is looked up in the PATH of `env`, which is the whole environment of the
     process. `cwd` must exist. A main process that runs for `timeout_sec` is ended with its tree: TERM, and KILL after
     `kill_grace_sec`. The tree gets at most `cpu` cores and `ram_mb` MB (2^20 bytes) of memory. `stdin` is what its
-    standard input holds; the null device without. A `leased` tree is killed when what `renewed` said last is over.
+    standard input holds; the null device without. `container`: what it runs in, None: the machine itself. A `leased`
+    tree is killed when what `renewed` said last is over.
     """
 
     key: str
@@ -30,6 +41,7 @@ class Order:
     cpu: float | None = None
     ram_mb: int | None = None
     stdin: bytes = field(default=b"", repr=False)
+    container: Container | None = None
     leased: bool = False
 
 
