@@ -24,7 +24,7 @@ def folder() -> Iterator[Path]:
 async def place(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Place]:
     place = Place(request.param, folder)
     yield place
-    await place.close()
+    await place.end()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The engines that must keep the contract, and how each is opened. A new engine is one entry in `ENGINES`."""
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -9,21 +8,11 @@ from typing import Protocol
 from cmdexec.ids import Ids
 from cmdexec.log import Log
 from cmdexec.runtime import Runtime, ThreadPool, Threads
-from cmdexec.store.contract.jobs_write import JobWrites
-from cmdexec.store.contract.reads import Reads
+from cmdexec.store.contract.engine import Store
 from cmdexec.store.sqlite.engine import open_sqlite
+from tests.contract.mongo import MongoEngine
 
-
-class Store(Protocol):
-    """What every engine opens."""
-
-    @property
-    def reads(self) -> Reads: ...
-
-    @property
-    def jobs_write(self) -> JobWrites: ...
-
-    async def close(self) -> None: ...
+__all__ = ["ENGINES", "HandClock", "Place", "Store", "runtime_with"]
 
 
 @dataclass
@@ -54,11 +43,43 @@ def runtime_with(clock: HandClock, threads: Threads, seed: int = 0) -> Runtime:
     return Runtime(clock, rng, Ids(clock, rng.randbytes), Log("cmdexec.test"), threads, rng.randbytes)
 
 
-def open_sqlite_in(folder: Path, runtime: Runtime) -> Store:
-    return open_sqlite(folder, runtime, queue_items=10_000, disk_reserve_bytes=0)
+class Engine(Protocol):
+    """What the tests need of an engine."""
+
+    def open(self, folder: Path, runtime: Runtime) -> Store:
+        """The store of that folder, which it keeps there or elsewhere."""
+        ...
+
+    def time(self, folder: Path, clock: HandClock) -> int:
+        """What time it is by the store's own clock, in milliseconds."""
+        ...
+
+    def go_on(self, folder: Path, seconds: float) -> None:
+        """Let that much time pass on the store's own clock, where it has one; the caller lets it pass on its own."""
+        ...
+
+    def end(self, folder: Path) -> None:
+        """Nobody needs that store any more."""
+        ...
 
 
-ENGINES: dict[str, Callable[[Path, Runtime], Store]] = {"sqlite": open_sqlite_in}
+class SqliteEngine:
+    """Its clock is the one that it is handed."""
+
+    def open(self, folder: Path, runtime: Runtime) -> Store:
+        return open_sqlite(folder, runtime, queue_items=10_000, disk_reserve_bytes=0)
+
+    def time(self, _folder: Path, clock: HandClock) -> int:
+        return clock.wall
+
+    def go_on(self, _folder: Path, _seconds: float) -> None:
+        return
+
+    def end(self, _folder: Path) -> None:
+        return
+
+
+ENGINES: dict[str, Engine] = {"sqlite": SqliteEngine(), "mongo": MongoEngine()}
 
 
 @dataclass
@@ -72,7 +93,7 @@ class Place:
 
     def open(self) -> Store:
         threads = ThreadPool(4, "test-store")
-        store = ENGINES[self.engine](self.folder, runtime_with(self.clock, threads))
+        store = ENGINES[self.engine].open(self.folder, runtime_with(self.clock, threads))
         self._open.append((store, threads))
         return store
 
@@ -86,3 +107,17 @@ class Place:
         """The store as the next process finds it."""
         await self.close()
         return self.open()
+
+    async def end(self) -> None:
+        """Close it, and leave nothing of it."""
+        await self.close()
+        ENGINES[self.engine].end(self.folder)
+
+    def go_on(self, seconds: float) -> None:
+        """Let that much time pass, by every clock."""
+        self.clock.go_on(seconds)
+        ENGINES[self.engine].go_on(self.folder, seconds)
+
+    def time(self) -> int:
+        """What time it is by the store's own clock, in milliseconds."""
+        return ENGINES[self.engine].time(self.folder, self.clock)

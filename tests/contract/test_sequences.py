@@ -139,6 +139,6 @@ async def test_any_sequence_of_calls_agrees_with_a_dictionary(place: Place) -> N
                 await getattr(reference, str(name))(*arguments)
             await reference.agrees()
         finally:
-            await own.close()
+            await own.end()
 
     await asyncio.to_thread(check)

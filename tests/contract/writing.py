@@ -44,7 +44,7 @@ async def life(store: Store, number: int) -> None:
 
 
 async def main(engine: str, folder: Path, first: int) -> None:
-    store = ENGINES[engine](folder, runtime_with(HandClock(), ThreadPool(4, "store"), seed=first))
+    store = ENGINES[engine].open(folder, runtime_with(HandClock(), ThreadPool(4, "store"), seed=first))
 
     async def lane(number: int) -> None:
         while True:

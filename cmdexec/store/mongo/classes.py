@@ -1,0 +1,15 @@
+"""Reading the classes of queued jobs."""
+
+from typing import Any
+
+from cmdexec.store.mongo.connection import Connection
+
+
+class MongoClasses:
+    """Written next."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotImplementedError(name)

@@ -1,0 +1,201 @@
+"""The client, its collections, and the guard around every call. Nothing is sent before the first call."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from pymongo import ReturnDocument
+from pymongo.errors import ConfigurationError, DuplicateKeyError, InvalidURI, PyMongoError
+from pymongo.read_preferences import ReadPreference
+from pymongo.uri_parser import parse_uri
+
+from cmdexec.errors import CmdexecError, Unavailable
+from cmdexec.runtime import Runtime
+from cmdexec.store.mongo.faults import FIELD, translated
+
+T = TypeVar("T")
+Document = dict[str, Any]
+Collection = AsyncIOMotorCollection[Document]
+Database = AsyncIOMotorDatabase[Document]
+
+DATABASE = "cmdexec"
+"""Where the address names none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much may be under way, and how long each step is waited for (seconds).
+
+    pool_size   connections to each member
+    calls       calls that may wait or be under way; more is refused as `overloaded`
+    select_sec  for a primary, and for a free connection
+    connect_sec for a connection to be made
+    answer_sec  for the answer to a command
+    confirm_sec for a majority to hold a write
+    """
+
+    pool_size: int
+    calls: int
+    select_sec: float
+    connect_sec: float
+    answer_sec: float
+    confirm_sec: float
+
+
+class Connection:
+    """One client, of one event loop.
+
+    Writes are acknowledged when a majority of the members has them in its journal (promise 1), reads give what a
+    majority has, from the primary. What the address itself says goes after that, so `retryWrites=false` counts.
+    """
+
+    def __init__(self, uri: str, runtime: Runtime, bounds: Bounds) -> None:
+        """Raises CmdexecError(`bad_settings`) for an address that is none; the sentence holds no password."""
+        self.where, name = _read(uri)
+        self.last_write: float | None = None
+        self._runtime = runtime
+        self._server = runtime.ids.new()
+        self._calls_max = bounds.calls
+        self._calls = 0
+        self._closed = False
+        self._failing = False
+        self._prepare: Callable[[], Awaitable[None]] | None = None
+        self._preparing = asyncio.Lock()
+        self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+            uri, w="majority", journal=True, wtimeoutMS=_ms(bounds.confirm_sec), readConcernLevel="majority",
+            tz_aware=True, maxPoolSize=bounds.pool_size, serverSelectionTimeoutMS=_ms(bounds.select_sec),
+            waitQueueTimeoutMS=_ms(bounds.select_sec), connectTimeoutMS=_ms(bounds.connect_sec),
+            socketTimeoutMS=_ms(bounds.answer_sec), appname="cmdexec",
+        )  # fmt: skip
+        options: CodecOptions[Document] = CodecOptions(tz_aware=True)
+        self.database: Database = self.client.get_database(
+            name, codec_options=options, read_preference=ReadPreference.PRIMARY
+        )
+        self.jobs: Collection = self.database["jobs"]
+        self.job_logs: Collection = self.database["jobLogs"]
+        self.workers: Collection = self.database["workers"]
+        self.heartbeats: Collection = self.database["heartbeats"]
+        self.users: Collection = self.database["users"]
+        self.sessions: Collection = self.database["sessions"]
+        self.credentials: Collection = self.database["credentials"]
+        self.join_tokens: Collection = self.database["joinTokens"]
+        self.about: Collection = self.database["about"]
+
+    def prepares(self, prepare: Callable[[], Awaitable[None]]) -> None:
+        """What has to succeed once, before any other call is carried out."""
+        self._prepare = prepare
+
+    async def prepare(self) -> None:
+        """Carry that out unless it has been. Raises CmdexecError: what a person has to mend, or Unavailable."""
+        async with self._preparing:
+            if self._prepare is not None:
+                await self._guarded(self._prepare)
+                self._prepare = None
+
+    async def ask(self, command: Document) -> Document:
+        """The answer to a command that changes nothing."""
+        return await self._guarded(lambda: self.database.command(command))
+
+    def warn(self, told: str, mend: str) -> None:
+        self._runtime.log.warning(told, mend=mend)
+
+    async def read(self, call: Callable[[], Awaitable[T]]) -> T:
+        """What `call` returns, which only reads. Raises what it raises, or Unavailable."""
+        return await self._guarded(call, prepared=True)
+
+    async def write(self, call: Callable[[], Awaitable[T]]) -> T:
+        """What `call` returns, once what it wrote is on stable storage. Raises DuplicateKeyError, BulkWriteError (where
+        keys were there already, and nothing else was wrong), or Unavailable: then the outcome is unknown."""
+        result = await self._guarded(call, prepared=True)
+        self.last_write = self._runtime.clock.elapsed()
+        return result
+
+    async def beat(self) -> datetime:
+        """This server's heartbeat: what time it is by the store's clock, once a majority holds it. So it is the time of
+        one that may still write, and what was written before it a majority holds as well."""
+        try:
+            found = await self.write(self._beat)
+        except DuplicateKeyError:  # two first ones at once
+            found = await self.write(self._beat)
+        at: datetime = found["at"]
+        return at
+
+    async def _beat(self) -> Document:
+        found: Document = await self.heartbeats.find_one_and_update(
+            {"_id": self._server}, {"$currentDate": {"at": True}}, upsert=True, return_document=ReturnDocument.AFTER
+        )
+        return found
+
+    async def catch_up(self) -> None:
+        """After this a read finds all that was there before it. Reads give what a majority holds, so one that follows a
+        conflict may still miss what it conflicted with; a write that a majority confirms comes after all before it."""
+        await self.beat()
+
+    def close(self) -> None:
+        """Later calls are refused."""
+        self._closed = True
+        self.client.close()
+
+    async def _guarded(self, call: Callable[[], Awaitable[T]], prepared: bool = False) -> T:
+        if self._closed:
+            raise Unavailable("store_away", "The store is closed.")
+        if self._calls >= self._calls_max:
+            raise Unavailable("overloaded", "Too much waits for the store.", mend="Try again in a moment.")
+        self._calls += 1
+        try:
+            if prepared and self._prepare is not None:
+                await self._prepare_at_last()
+            result = await call()
+        except PyMongoError as fault:
+            told = translated(fault, self.where)
+            if isinstance(told, Unavailable):
+                self._failed(told, fault)
+            if told is fault:
+                raise
+            raise told from fault
+        finally:
+            self._calls -= 1
+        self._recovered()
+        return result
+
+    async def _prepare_at_last(self) -> None:
+        """The store was away when the server started."""
+        try:
+            await self.prepare()
+        except Unavailable:
+            raise
+        except CmdexecError as fault:
+            raise Unavailable("store_away", fault.message, mend=fault.mend) from fault
+
+    def _failed(self, told: Unavailable, fault: PyMongoError) -> None:
+        if not self._failing and told.code != "overloaded" and not self._closed:
+            self._failing = True
+            cause = str(fault).partition("\n")[0][:300]
+            self._runtime.log.error("the store does not do what it is asked", why=told.message, cause=cause)
+
+    def _recovered(self) -> None:
+        if self._failing:
+            self._failing = False
+            self._runtime.log.info("the store answers again", where=self.where)
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
+
+
+def _read(uri: str) -> tuple[str, str]:
+    """The hosts of an address, and the database that it names."""
+    try:
+        parsed = parse_uri(uri, validate=True, warn=False)
+    except (InvalidURI, ConfigurationError, ValueError) as wrong:
+        raise CmdexecError(
+            "bad_settings", f"{FIELD} is no address of MongoDB, or the name in it cannot be looked up.", field=FIELD,
+            mend="Write it as mongodb://USER:PASSWORD@HOST:27017/DATABASE?replicaSet=NAME, with what is special in the "
+            "password as %40.",
+        ) from wrong  # fmt: skip
+    hosts = ", ".join(f"{host}:{port}" for host, port in parsed["nodelist"])
+    return hosts, parsed["database"] or DATABASE

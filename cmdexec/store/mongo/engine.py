@@ -1,0 +1,79 @@
+"""Opens the store at an address, and closes it."""
+
+from dataclasses import dataclass
+
+from cmdexec.runtime import Runtime
+from cmdexec.store.contract.jobs_write import JobWrites
+from cmdexec.store.contract.reads import Reads
+from cmdexec.store.mongo import schema
+from cmdexec.store.mongo.classes import MongoClasses
+from cmdexec.store.mongo.connection import Bounds, Connection
+from cmdexec.store.mongo.health import MongoHealth
+from cmdexec.store.mongo.identity import MongoCredentials, MongoSessions, MongoUsers
+from cmdexec.store.mongo.jobs import MongoJobReads
+from cmdexec.store.mongo.jobs_write import MongoJobWrites
+from cmdexec.store.mongo.joining import MongoJoinTokens
+from cmdexec.store.mongo.listing import MongoJobLists
+from cmdexec.store.mongo.output import MongoOutput
+from cmdexec.store.mongo.workers import MongoWorkers
+
+
+@dataclass(frozen=True, slots=True)
+class MongoStore:
+    """`cmdexec.store.contract.engine.Store`."""
+
+    reads: Reads
+    jobs_write: JobWrites
+    _connection: Connection
+
+    async def prepare(self, *, production: bool) -> None:
+        """Reach MongoDB and see that it will do: whoever does not call this is told at the first call.
+
+        production  refuse a server that is alone: it may lose what it acknowledged. Otherwise that is warned of
+
+        Raises CmdexecError: `bad_settings`, `store_away`, or Unavailable while it is away, after which all heals by
+        itself.
+        """
+        await schema.look(self._connection, production=production)
+        await self._connection.prepare()
+
+    async def close(self) -> None:
+        self._connection.close()
+
+
+def open_mongo(
+    uri: str,
+    runtime: Runtime,
+    *,
+    pool_size: int = 50,
+    queue_items: int = 10_000,
+    select_sec: float = 10.0,
+    connect_sec: float = 10.0,
+    answer_sec: float = 30.0,
+    confirm_sec: float = 10.0,
+) -> MongoStore:
+    """The store at that address; `pool_size` and the times are those of `connection.Bounds`.
+
+    Sends nothing: MongoDB may be away. Where the address is `mongodb+srv://`, it blocks for as long as looking that up
+    takes. Raises CmdexecError(`bad_settings`) for what is no address.
+    """
+    bounds = Bounds(
+        pool_size=pool_size, calls=queue_items, select_sec=select_sec, connect_sec=connect_sec, answer_sec=answer_sec,
+        confirm_sec=confirm_sec,
+    )  # fmt: skip
+    connection = Connection(uri, runtime, bounds)
+    connection.prepares(lambda: schema.make(connection))
+    output = MongoOutput(connection, bounds)
+    reads = Reads(
+        jobs=MongoJobReads(connection),
+        classes=MongoClasses(connection),
+        lists=MongoJobLists(connection),
+        output=output,
+        workers=MongoWorkers(connection, runtime),
+        users=MongoUsers(connection),
+        sessions=MongoSessions(connection),
+        credentials=MongoCredentials(connection),
+        join_tokens=MongoJoinTokens(connection, runtime),
+        health=MongoHealth(connection),
+    )
+    return MongoStore(reads, MongoJobWrites(connection, output), connection)

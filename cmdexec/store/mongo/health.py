@@ -1,0 +1,20 @@
+"""Whether the store does its work. How much room it has it does not tell."""
+
+from cmdexec.store.contract.reads import Room
+from cmdexec.store.mongo.connection import Connection
+
+
+class MongoHealth:
+    """`cmdexec.store.contract.reads.Health`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def commit(self) -> None:
+        await self._connection.beat()
+
+    async def room(self) -> Room:
+        return Room(None)
+
+    def last_write(self) -> float | None:
+        return self._connection.last_write
