@@ -23,7 +23,7 @@ from cmdexec.server.edge.socket import Sockets
 from cmdexec.server.edge.source import Sources
 from cmdexec.server.edge.static import Site, site
 from cmdexec.server.folder import Folder
-from cmdexec.server.identity.first_admin import MadeAdmin, refuse_lost_store
+from cmdexec.server.identity.first_admin import MadeAdmin
 from cmdexec.server.identity.keys import KeyRing, key_ring
 from cmdexec.server.identity.own_token import OwnToken
 from cmdexec.server.identity.workers import WorkerIdentities
@@ -33,10 +33,11 @@ from cmdexec.server.maintenance import Forget, Leases, Overdue
 from cmdexec.server.output import Appender, Measures
 from cmdexec.server.people import build_people
 from cmdexec.server.perform import Perform
+from cmdexec.server.stores import open_store
 from cmdexec.server.workers import Dispatch, Presence, Waits
 from cmdexec.settings.server import ServerSettings
+from cmdexec.store.contract.engine import Store
 from cmdexec.store.contract.reads import Reads
-from cmdexec.store.sqlite.engine import FILE, SqliteStore, open_sqlite
 
 
 class Service(Protocol):
@@ -49,7 +50,7 @@ class Service(Protocol):
 class Parts:
     """A server, made but not started. `stopping` ends streams of output."""
 
-    store: SqliteStore
+    store: Store
     jobs: Jobs
     presence: Presence
     sockets: Sockets
@@ -63,18 +64,8 @@ class Parts:
 
 async def build(settings: ServerSettings, runtime: Runtime, folder: Folder) -> Parts:
     """Open the store and make the rest. Raises CmdexecError; then nothing is left open."""
-    await runtime.threads.run(lambda: folder.must_hold(settings.disk_reserve_bytes))
     keys = await runtime.threads.run(lambda: key_ring(folder.path, settings.jwt_secret, runtime.secret_bytes))
-    await runtime.threads.run(lambda: refuse_lost_store(folder.path, folder.path / FILE))
-    store = await runtime.threads.run(
-        lambda: open_sqlite(
-            folder.path, runtime, queue_items=settings.store_queue_items,
-            disk_reserve_bytes=settings.disk_reserve_bytes, queue_bytes=settings.store_queue_bytes,
-            log_bytes=settings.store_log_bytes, idle_sec=settings.store_idle_sec, busy_sec=settings.store_busy_sec,
-            seen_save_sec=settings.seen_save_sec, full_retry_sec=settings.disk_retry_sec,
-            check_bytes=settings.store_check_bytes,
-        )
-    )  # fmt: skip
+    store = await open_store(settings, runtime, folder)
     try:
         return await _parts(settings, runtime, folder, keys, store)
     except BaseException:
@@ -82,9 +73,7 @@ async def build(settings: ServerSettings, runtime: Runtime, folder: Folder) -> P
         raise
 
 
-async def _parts(
-    settings: ServerSettings, runtime: Runtime, folder: Folder, keys: KeyRing, store: SqliteStore
-) -> Parts:
+async def _parts(settings: ServerSettings, runtime: Runtime, folder: Folder, keys: KeyRing, store: Store) -> Parts:
     reads, notify = store.reads, LocalNotify(runtime.log)
     people = await build_people(settings, runtime, folder, keys, reads, notify)
     measures = Measures(reads.output, settings.output_hashes)
@@ -119,6 +108,7 @@ async def _parts(
         Overdue(reads=reads, jobs=jobs, runtime=runtime, settings=settings),
         Forget(reads=reads, jobs=jobs, runtime=runtime, settings=settings),
         people.own_token,
+        *people.late_admin,
         people.sessions,
         calls.live,
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cmdexec.errors import Unavailable
 from cmdexec.notify.contract import Notify
 from cmdexec.runtime import Runtime
 from cmdexec.server.api.auth import AuthApi
@@ -11,7 +12,7 @@ from cmdexec.server.api.users import UsersApi
 from cmdexec.server.folder import Folder
 from cmdexec.server.identity.accounts import Accounts
 from cmdexec.server.identity.addresses import tidy
-from cmdexec.server.identity.first_admin import MadeAdmin, ensure_admin
+from cmdexec.server.identity.first_admin import LateAdmin, MadeAdmin, ensure_admin
 from cmdexec.server.identity.joining import Joining
 from cmdexec.server.identity.keys import KeyRing
 from cmdexec.server.identity.logins import PLACE_TIMES, Logins
@@ -35,6 +36,7 @@ class People:
     own_token: OwnToken
     made_admin: MadeAdmin | None
     handlers: tuple[Handlers, ...]
+    late_admin: tuple[LateAdmin, ...]
 
 
 async def build_people(
@@ -42,9 +44,17 @@ async def build_people(
 ) -> People:
     """Make them, and the first admin where there is no user yet. Raises CmdexecError."""
     passwords = Passwords(runtime.threads)
-    made_admin = await ensure_admin(
-        reads.users, passwords, runtime, folder.path, email=tidy(settings.admin_email), password=settings.admin_password
-    )
+    shared, email, password = settings.mongodb_uri is not None, tidy(settings.admin_email), settings.admin_password
+    made_admin: MadeAdmin | None = None
+    late: tuple[LateAdmin, ...] = ()
+    try:
+        made_admin = await ensure_admin(
+            reads.users, passwords, runtime, folder.path, email=email, password=password, shared=shared
+        )
+    except Unavailable:
+        if not shared:
+            raise
+        late = (LateAdmin(reads.users, passwords, runtime, folder.path, email=email, password=password),)
     throttle = Throttle(runtime.clock, longest_sec=settings.login_wait_max_sec)
     logins = Logins(
         reads.users, reads.sessions, passwords, keys, throttle, notify, runtime,
@@ -56,7 +66,7 @@ async def build_people(
         shared_secret=settings.worker_token_secret, cache_sec=settings.session_cache_sec,
     )  # fmt: skip
     own_token = OwnToken(
-        logins, sessions, reads.users, runtime, folder=folder.path, email=tidy(settings.admin_email),
+        logins, sessions, reads.users, runtime, folder=folder.path, email=email,
         ttl_sec=settings.token_ttl_sec,
     )  # fmt: skip
     joining = Joining(reads.join_tokens, throttle, runtime, free_tries=settings.login_tries * PLACE_TIMES)
@@ -65,4 +75,4 @@ async def build_people(
         UsersApi(Accounts(reads.users, passwords, notify, runtime)).handlers(),
         JoiningApi(joining).handlers(),
     )
-    return People(keys, logins, sessions, workers, own_token, made_admin, handlers)
+    return People(keys, logins, sessions, workers, own_token, made_admin, handlers, late)

@@ -4,13 +4,10 @@ from collections.abc import Mapping
 
 from cmdexec.settings.declare import Fault, Side
 
-_DATABASE = "Jobs are kept in SQLite under DATA_DIR; MongoDB is not provided yet."
 _SIGN_IN = "Signing in through an OpenID provider is not provided yet; users have passwords."
 _RATES = "Rate limits are not provided yet; MAX_QUEUED_PER_USER bounds the jobs of a user."
 
 _SERVER = {
-    "MONGODB_URI": _DATABASE,
-    "MONGODB_POOL_SIZE": _DATABASE,
     "REDIS_URL": "Redis is not provided yet; one server needs none.",
     "OIDC_PROVIDER_URL": _SIGN_IN,
     "OIDC_CLIENT_ID": _SIGN_IN,

@@ -90,6 +90,12 @@ class ServerSettings:
     store_idle_sec: float
     store_check_bytes: int
     store_busy_sec: float
+    mongodb_uri: str | None = field(repr=False)
+    mongodb_pool_size: int
+    mongodb_select_sec: float
+    mongodb_connect_sec: float
+    mongodb_answer_sec: float
+    mongodb_confirm_sec: float
     seen_save_sec: float
 
     @property

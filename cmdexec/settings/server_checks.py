@@ -9,6 +9,7 @@ from cmdexec.settings.shared_checks import is_loopback
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII | re.IGNORECASE)
 _NAME_MAX = 253
+_MONGODB = ("mongodb://", "mongodb+srv://")
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104
 
 
@@ -95,6 +96,28 @@ def _admin_is_an_address(values: Given) -> Iterable[Fault]:
         yield Fault("CMDEXEC_ADMIN_EMAIL", "This is not an e-mail address.", "Write it as name@host.")
 
 
+def _is_of_mongodb(values: Given) -> bool:
+    return str(values.get("mongodb_uri") or "").startswith(_MONGODB)
+
+
+def _names_another_store(values: Given) -> Iterable[Fault]:
+    if values.get("mongodb_uri") is not None and not _is_of_mongodb(values):
+        yield Fault(
+            "MONGODB_URI",
+            "This is no address of MongoDB: it begins neither with mongodb:// nor with mongodb+srv://.",
+            "Write it as mongodb://USER:PASSWORD@HOST:27017/DATABASE?replicaSet=NAME.",
+        )
+
+
+def _shares_a_store_and_no_key(values: Given) -> Iterable[Fault]:
+    if _is_of_mongodb(values) and "jwt_secret" not in values.named:
+        yield Fault(
+            "JWT_SECRET",
+            "MONGODB_URI names a store that servers share, so each has to know the key that signs login tokens.",
+            "Set it to the same value on all servers, for example what `openssl rand -hex 32` prints.",
+        )
+
+
 SERVER_CHECKS: tuple[Check, ...] = (
     _listens_nowhere,
     _listens_in_clear,
@@ -103,6 +126,8 @@ SERVER_CHECKS: tuple[Check, ...] = (
     _shares_a_secret_in_production,
     _hosts_are_names,
     _admin_is_an_address,
+    _names_another_store,
+    _shares_a_store_and_no_key,
 )
 
 

@@ -294,6 +294,35 @@ SERVER: tuple[Setting, ...] = (
         _HERE, unit="s", minimum=0, maximum=60,
     ),
     Setting(
+        "MONGODB_URI", Kind.TEXT, None,
+        "The MongoDB that keeps jobs, output, workers and users, for several servers to share; the database is cmdexec "
+        "where the address names none. Unset: SQLite under DATA_DIR.",
+        _HERE, secret=True, minimum=10, maximum=4 * KIB,
+        mend="Write it as mongodb://USER:PASSWORD@HOST:27017/DATABASE?replicaSet=NAME.",
+    ),
+    Setting(
+        "MONGODB_POOL_SIZE", Kind.INTEGER, 50, "The most connections to each member of MongoDB.",
+        _HERE, minimum=1, maximum=10_000,
+    ),
+    Setting(
+        "MONGODB_SELECT_SEC", Kind.DURATION, 5.0,
+        "How long a primary of MongoDB, and a free connection to it, is waited for; an election is over in less.",
+        _HERE, unit="s", minimum=0.1, maximum=300,
+    ),
+    Setting(
+        "MONGODB_CONNECT_SEC", Kind.DURATION, 5.0, "How long a connection to MongoDB may take to be made.",
+        _HERE, unit="s", minimum=0.1, maximum=300,
+    ),
+    Setting(
+        "MONGODB_ANSWER_SEC", Kind.DURATION, 30.0, "How long MongoDB may take to answer a command.",
+        _HERE, unit="s", minimum=0.1, maximum=3600,
+    ),
+    Setting(
+        "MONGODB_CONFIRM_SEC", Kind.DURATION, 10.0,
+        "How long a majority of the members of MongoDB may take to hold a write.",
+        _HERE, unit="s", minimum=0.1, maximum=3600, relation=Relation("MONGODB_ANSWER_SEC"),
+    ),
+    Setting(
         "SEEN_SAVE_SEC", Kind.DURATION, 60.0, "How often the times at which workers were heard of are stored.",
         _HERE, unit="s", minimum=0.1, maximum=3600,
     ),

@@ -37,12 +37,17 @@ GOOD = {
 }
 
 
+WELL = {"LABELS": "gpu=a100, zone=b", "MONGODB_URI": "mongodb://user:u8kq-Zt4-w0xPb@mongo.example.com/jobs"}
+BESIDE = {"MONGODB_URI": {"JWT_SECRET": KEY}}
+"""What has to be written with it."""
+
+
 def well(side: Side, setting: Setting) -> str:
     """A value that may be written, and goes with the defaults of all others."""
+    if setting.name in WELL:
+        return WELL[setting.name]
     if setting.secret:
         return KEY
-    if setting.name == "LABELS":
-        return "gpu=a100, zone=b"
     if default := written(setting, side):
         return default
     if setting.kind in NUMBERS:
@@ -84,7 +89,7 @@ def test_written_well_it_is_taken(side: Side, setting: Setting, tmp_path: Path) 
     dotenv = tmp_path / ".env"
     for name in (setting.name, *setting.aliases):
         dotenv.write_text(f"{name}={well(side, setting)}\n")
-        loaded = load(CLASSES[side], environ={}, dotenv=dotenv)
+        loaded = load(CLASSES[side], environ=BESIDE.get(setting.name, {}), dotenv=dotenv)
         assert str(dotenv) in loaded.origins[setting.field]
         assert getattr(loaded.settings, setting.field) is not None
 

@@ -107,7 +107,7 @@ def test_what_asks_for_what_is_not_there_is(env: Env, raw: str) -> None:
 
 
 def test_as_it_stands_in_the_guide_all_that_is_wrong_is_one_list(env: Env) -> None:
-    """The placeholders are known, the shared secret is off, and eleven are not provided yet."""
+    """The placeholders are known, the shared secret is off, and what is not provided yet is named."""
     found = env.faults(ServerSettings, SERVER)
     assert [fault.field for fault in found] == [*LATER, *["WORKER_TOKEN_SECRET"] * 2, "JWT_SECRET"]
     said = "\n".join(map(str, found))

@@ -277,6 +277,7 @@ def test_no_message_row_or_repr_ever_holds_a_secret(place: Place) -> None:
     secrets = [setting for setting in DECLARED["server"] if setting.secret]
     assert secrets
     place.environ |= {setting.name: f"{KEY}{setting.name}" for setting in secrets}
+    place.environ["MONGODB_URI"] = f"mongodb://user:{KEY}@localhost"
     loaded = load(ServerSettings, environ=place.environ, dotenv=None)
     assert loaded.settings.jwt_secret == f"{KEY}JWT_SECRET"
     assert KEY not in repr(loaded)

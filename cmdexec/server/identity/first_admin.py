@@ -18,6 +18,17 @@ FILE = "first_admin"
 the user is in the store, so where it lies there was a store."""
 
 
+_COUNTS_NOT = (
+    "CMDEXEC_ADMIN_PASSWORD counts for nothing: this user has another password; to set it anew, stop the server, "
+    "delete the file first_admin in its data folder and start it again"
+)
+_SHARED_COUNTS_NOT = (
+    "CMDEXEC_ADMIN_PASSWORD counts for nothing: this user has another password; another admin can give a new one"
+)
+_LATE_SEC = 1.0
+"""How often it is tried to make the first admin while the store is away."""
+
+
 @dataclass(frozen=True, slots=True)
 class MadeAdmin:
     """A user that was made just now. `password` is None where the settings gave it: it is shown to nobody."""
@@ -46,16 +57,18 @@ def refuse_lost_store(folder: Path, store: Path) -> None:
 
 
 async def ensure_admin(
-    users: Users, passwords: Passwords, runtime: Runtime, folder: Path, *, email: str, password: str | None
-) -> MadeAdmin | None:
+    users: Users, passwords: Passwords, runtime: Runtime, folder: Path, *, email: str, password: str | None,
+    shared: bool = False,
+) -> MadeAdmin | None:  # fmt: skip
     """Make the first admin if there is no user at all; without `password` a random one of 120 bits is made, which must
     be shown once and is kept nowhere. None if there is a user already.
 
     Of users that are there the settings change nothing, and it is said when they differ. But where the owner of
-    the folder has deleted `FILE`, the admin of `email` gets `password`: the way back from a lost one.
+    the folder has deleted `FILE`, the admin of `email` gets `password`: the way back from a lost one. Not so where the
+    store is `shared`: a new server has no such file either.
     """
     if await users.any():
-        await _compare(users, passwords, runtime, folder, email, password)
+        await _compare(users, passwords, runtime, folder, email, password, shared)
         return None
     made = None if password is not None else base64.b32encode(runtime.secret_bytes(15)).decode().lower()
     user = UserRow(
@@ -72,7 +85,7 @@ async def ensure_admin(
 
 
 async def _compare(
-    users: Users, passwords: Passwords, runtime: Runtime, folder: Path, email: str, password: str | None
+    users: Users, passwords: Passwords, runtime: Runtime, folder: Path, email: str, password: str | None, shared: bool
 ) -> None:
     user, file = await users.by_email(email), folder / FILE
     if password is None and (user is not None or email == ADMIN_EMAIL):
@@ -82,17 +95,14 @@ async def _compare(
             "CMDEXEC_ADMIN_EMAIL and CMDEXEC_ADMIN_PASSWORD count for nothing: there are users already, and none of "
             "that address", email=email,
         )  # fmt: skip
-    elif user.role == "admin" and not user.disabled and not await runtime.threads.run(file.exists):
+    elif not shared and user.role == "admin" and not user.disabled and not await runtime.threads.run(file.exists):
         if not await passwords.check(password, user.password_hash):
             anew = replace(user, password_hash=await passwords.hash(password), epoch=user.epoch + 1)
             await users.change(user, anew)
             runtime.log.warning("the admin has the password of CMDEXEC_ADMIN_PASSWORD now", email=email)
         await runtime.threads.run(lambda: write_private(file, user.user_id))
     elif not await passwords.check(password, user.password_hash):
-        runtime.log.warning(
-            "CMDEXEC_ADMIN_PASSWORD counts for nothing: this user has another password; to set it anew, stop the "
-            "server, delete the file first_admin in its data folder and start it again", email=email,
-        )  # fmt: skip
+        runtime.log.warning(_SHARED_COUNTS_NOT if shared else _COUNTS_NOT, email=email)
 
 
 async def first_admin(users: Users, runtime: Runtime, folder: Path, email: str) -> UserRow | None:
@@ -107,3 +117,40 @@ async def first_admin(users: Users, runtime: Runtime, folder: Path, email: str) 
     user_id = await runtime.threads.run(read)
     user = (await users.get(user_id) if user_id else None) or await users.by_email(email)
     return user if user is not None and user.role == "admin" and not user.disabled else None
+
+
+class LateAdmin:
+    """A Service: makes the first admin of a store that was away when the server started, once it is there. It ends with
+    that. A password that would have to be made up can no more be shown: then it says what to do."""
+
+    def __init__(
+        self, users: Users, passwords: Passwords, runtime: Runtime, folder: Path, *, email: str, password: str | None
+    ) -> None:
+        self._users = users
+        self._passwords = passwords
+        self._runtime = runtime
+        self._folder = folder
+        self._email = email
+        self._password = password
+
+    async def run(self) -> None:
+        while not await self._done():
+            await self._runtime.clock.sleep(_LATE_SEC)
+
+    async def _done(self) -> bool:
+        try:
+            if self._password is None:
+                if not await self._users.any():
+                    self._runtime.log.warning(
+                        "there is no user yet: start this server again now that the store is there, or set "
+                        "CMDEXEC_ADMIN_PASSWORD"
+                    )
+                return True
+            await ensure_admin(
+                self._users, self._passwords, self._runtime, self._folder, email=self._email,
+                password=self._password, shared=True,
+            )  # fmt: skip
+        except CmdexecError as away:
+            self._runtime.log.debug("the first admin waits for the store", code=away.code)
+            return False
+        return True

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from cmdexec.errors import CmdexecError, Refused
+from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.runtime import Runtime
 from cmdexec.server.identity.first_admin import first_admin
 from cmdexec.server.identity.logins import Logins
@@ -37,9 +37,14 @@ class OwnToken:
         self._who: Identity | None = None
 
     async def begin(self, write: Callable[[str | None], None]) -> None:
-        """Make and write the first one. Raises CmdexecError."""
+        """Make and write the first one; without a token, while the store is away. Raises CmdexecError."""
         self._write = write
-        await self._renew()
+        try:
+            await self._renew()
+        except Unavailable as away:
+            if away.code != "store_away":
+                raise
+            await self._runtime.threads.run(lambda: write(None))
 
     async def run(self) -> None:
         """Renew until cancelled."""

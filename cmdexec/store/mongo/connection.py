@@ -96,10 +96,6 @@ class Connection:
                 await self._guarded(self._prepare)
                 self._prepare = None
 
-    async def ask(self, command: Document) -> Document:
-        """The answer to a command that changes nothing."""
-        return await self._guarded(lambda: self.database.command(command))
-
     def warn(self, told: str, mend: str) -> None:
         self._runtime.log.warning(told, mend=mend)
 

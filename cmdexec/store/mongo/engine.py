@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from cmdexec.errors import CmdexecError
 from cmdexec.runtime import Runtime
 from cmdexec.store.contract.jobs_write import JobWrites
 from cmdexec.store.contract.reads import Reads
 from cmdexec.store.mongo import schema
 from cmdexec.store.mongo.classes import MongoClasses
 from cmdexec.store.mongo.connection import Bounds, Connection
+from cmdexec.store.mongo.faults import FIELD, Denied
 from cmdexec.store.mongo.health import MongoHealth
 from cmdexec.store.mongo.identity import MongoCredentials, MongoSessions, MongoUsers
 from cmdexec.store.mongo.jobs import MongoJobReads
@@ -26,16 +28,16 @@ class MongoStore:
     jobs_write: JobWrites
     _connection: Connection
 
-    async def prepare(self, *, production: bool) -> None:
-        """Reach MongoDB and see that it will do: whoever does not call this is told at the first call.
+    async def reach(self) -> None:
+        """See now that there is a MongoDB that will do; whoever does not call this is told at the first call.
 
-        production  refuse a server that is alone: it may lose what it acknowledged. Otherwise that is warned of
-
-        Raises CmdexecError: `bad_settings`, `store_away`, or Unavailable while it is away, after which all heals by
-        itself.
+        Raises CmdexecError(`bad_settings`) for what only a person can mend, Unavailable while it is away: all heals by
+        itself when it is there.
         """
-        await schema.look(self._connection, production=production)
-        await self._connection.prepare()
+        try:
+            await self._connection.prepare()
+        except Denied as denied:
+            raise CmdexecError("bad_settings", denied.message, field=FIELD, mend=denied.mend) from denied
 
     async def close(self) -> None:
         self._connection.close()
@@ -45,6 +47,7 @@ def open_mongo(
     uri: str,
     runtime: Runtime,
     *,
+    production: bool = False,
     pool_size: int = 50,
     queue_items: int = 10_000,
     select_sec: float = 10.0,
@@ -54,6 +57,9 @@ def open_mongo(
 ) -> MongoStore:
     """The store at that address; `pool_size` and the times are those of `connection.Bounds`.
 
+    production    refuse a MongoDB that may lose what it acknowledged; otherwise that is warned of
+    queue_items   calls that may wait or be under way; more is answered `overloaded`
+
     Sends nothing: MongoDB may be away. Where the address is `mongodb+srv://`, it blocks for as long as looking that up
     takes. Raises CmdexecError(`bad_settings`) for what is no address.
     """
@@ -62,7 +68,7 @@ def open_mongo(
         confirm_sec=confirm_sec,
     )  # fmt: skip
     connection = Connection(uri, runtime, bounds)
-    connection.prepares(lambda: schema.make(connection))
+    connection.prepares(lambda: schema.prepare(connection, production=production))
     output = MongoOutput(connection, bounds)
     reads = Reads(
         jobs=MongoJobReads(connection),

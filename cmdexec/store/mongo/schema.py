@@ -35,10 +35,16 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
 }  # fmt: skip
 
 
-async def look(connection: Connection, *, production: bool) -> None:
-    """Whether what answers there will do. A server that is alone, without a replica set, is refused in production and
-    warned of elsewhere. Raises CmdexecError(`bad_settings`, `store_away`), Unavailable while none answers."""
-    said = await connection.ask({"hello": 1})
+async def prepare(connection: Connection, *, production: bool) -> None:
+    """See that what answers there will do, and make what is missing. Raises CmdexecError(`bad_settings`), and what the
+    driver raises."""
+    await _look(connection, production)
+    await _make(connection)
+
+
+async def _look(connection: Connection, production: bool) -> None:
+    """A server that is alone, without a replica set, is refused in production and warned of elsewhere."""
+    said = await connection.database.command({"hello": 1})
     if said.get("setName") or said.get("msg") == "isdbgrid":
         return
     told = (
@@ -51,7 +57,7 @@ async def look(connection: Connection, *, production: bool) -> None:
     connection.warn(told, mend)
 
 
-async def make(connection: Connection) -> None:
+async def _make(connection: Connection) -> None:
     """Make what is not there; may be done twice, and by several servers at once. Raises CmdexecError(`bad_settings`)
     for a database of another version."""
     about = connection.about
