@@ -305,9 +305,9 @@ SERVER: tuple[Setting, ...] = (
         _HERE, minimum=1, maximum=10_000,
     ),
     Setting(
-        "MONGODB_SELECT_SEC", Kind.DURATION, 5.0,
-        "How long a primary of MongoDB, and a free connection to it, is waited for; an election is over in less.",
-        _HERE, unit="s", minimum=0.1, maximum=300,
+        "MONGODB_SELECT_SEC", Kind.DURATION, 15.0,
+        "How long a primary of MongoDB, and a free connection to it, is waited for: longer than an election takes.",
+        _HERE, unit="s", minimum=1, maximum=300,
     ),
     Setting(
         "MONGODB_CONNECT_SEC", Kind.DURATION, 5.0, "How long a connection to MongoDB may take to be made.",

@@ -44,12 +44,13 @@ def standard_folder() -> Path:
 
 @dataclass
 class Set:
-    """A replica set and its folder. `members`: the ports."""
+    """A replica set and its folder. `ports`: of its members; not `replicated`: one mongod that is alone."""
 
     folder: Path
     ports: list[int] = field(default_factory=list)
     password: str = ""
     user_made: bool = False
+    replicated: bool = True
 
     @property
     def uri(self) -> str:
@@ -72,7 +73,7 @@ class Set:
         waiting = [member for member in members if self.pid(member) is None]
         mongod = program() if waiting else None
         for member in waiting:
-            self._launch(str(mongod), member)
+            self.launch(str(mongod), member)
         for member in members:
             until(lambda one=member: self._hello(one), f"MongoDB answers; log: {self._log(member)}", _WAIT_SEC, 0.05)
         if all(self._hello(member).get("isreplicaset") for member in members):
@@ -110,12 +111,13 @@ class Set:
     def _log(self, member: int) -> Path:
         return self.folder / f"{member}.log"
 
-    def _launch(self, mongod: str, member: int) -> None:
+    def launch(self, mongod: str, member: int) -> None:
+        """Start one member; it may not answer yet."""
         folder = self.folder / str(member)
         folder.mkdir(exist_ok=True)
         command = [
-            mongod, "--replSet", NAME, "--bind_ip", "127.0.0.1", "--port", str(self.ports[member]), "--dbpath", ".",
-            "--nounixsocket", "--quiet", "--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "128",
+            mongod, "--bind_ip", "127.0.0.1", "--port", str(self.ports[member]), "--dbpath", ".",
+            "--nounixsocket", "--quiet", "--wiredTigerCacheSizeGB", "0.25",
             "--logpath", str(self._log(member)), "--logappend",
         ]  # fmt: skip
         for parameter in (
@@ -123,6 +125,8 @@ class Set:
             "diagnosticDataCollectionEnabled=false",
         ):  # fmt: skip
             command += ["--setParameter", parameter]
+        if self.replicated:
+            command += ["--replSet", NAME, "--oplogSize", "128"]
         if self.password:
             key = self.folder / "key"
             if not key.exists():

@@ -36,6 +36,14 @@ def test_version_loads_nothing_heavy(printed: list[str]) -> None:
     assert {name for name in printed if name.startswith("cmdexec.")} == {"cmdexec.__main__", "cmdexec.version"}
 
 
+def test_a_server_loads_no_driver_of_a_store_that_it_was_not_told_of() -> None:
+    code = "import sys, cmdexec.server.run, cmdexec.server.stores; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    loaded = {name.partition(".")[0] for name in run.stdout.split()}
+    assert "apsw" in loaded
+    assert not loaded & {"bson", "motor", "pymongo"}
+
+
 def test_version_loads_hardly_more_than_the_interpreter_itself() -> None:
     """So it takes hardly longer than `python -c pass`, on every machine: the number of modules is what its time is."""
     bare = subprocess.run(

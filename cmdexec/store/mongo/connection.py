@@ -70,6 +70,7 @@ class Connection:
             tz_aware=True, maxPoolSize=bounds.pool_size, serverSelectionTimeoutMS=_ms(bounds.select_sec),
             waitQueueTimeoutMS=_ms(bounds.select_sec), connectTimeoutMS=_ms(bounds.connect_sec),
             socketTimeoutMS=_ms(bounds.answer_sec), appname="cmdexec",
+            serverMonitoringMode="poll",  # else a member that refused a login is not looked at again for 10 s
         )  # fmt: skip
         options: CodecOptions[Document] = CodecOptions(tz_aware=True)
         self.database: Database = self.client.get_database(

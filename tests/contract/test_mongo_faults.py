@@ -1,0 +1,201 @@
+"""MongoDB that breaks off, half confirms and comes back: what was done is done once, and is not said to be undone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from cmdexec.errors import Unavailable
+from cmdexec.store.contract.identity import CredentialRow, JoinTokenRow, UserRow
+from cmdexec.store.contract.output import Append
+from cmdexec.store.mongo.output import PIECE_BYTES
+from tests.contract.engines import ENGINES, Place, Store
+from tests.contract.making import NOW, worker
+from tests.contract.mongo import MongoEngine, client
+
+TOKEN = JoinTokenRow("t1", "secret-1", NOW, NOW + 1000, "root@test", uses=2, labels={"room": "1"})
+CREDENTIAL = CredentialRow("hash-1", "w1", NOW, joined_with="secret-1")
+ADMINS = [UserRow(f"a{number}", f"a{number}@test", "admin", "hash", NOW) for number in range(2)]
+
+
+@pytest.fixture
+async def place(folder: Path) -> AsyncIterator[Place]:
+    place = Place("mongo", folder)
+    yield place
+    await place.end()
+
+
+@pytest.fixture
+async def store(place: Place) -> Store:
+    store = place.open()
+    await store.reads.health.commit()
+    return store
+
+
+def name_of(place: Place) -> str:
+    engine = ENGINES["mongo"]
+    assert isinstance(engine, MongoEngine)
+    return engine.database(place.folder)
+
+
+@contextmanager
+def failing(place: Place, collection: str, command: str, times: int = 1, **how: Any) -> Iterator[None]:
+    """The next such commands on that collection of this store fail so: by MongoDB's own fail point."""
+    data = {"failCommands": [command], "namespace": f"{name_of(place)}.{collection}", **how}
+    client().admin.command("configureFailPoint", "failCommand", mode={"times": times}, data=data)
+    try:
+        yield
+    finally:
+        client().admin.command("configureFailPoint", "failCommand", mode="off")
+
+
+UNCONFIRMED = {"writeConcernError": {"code": 64, "errmsg": "waiting for replication timed out"}}
+
+
+def given_row(place: Place) -> Append:
+    """A job's document with an open row of output, and an append to it."""
+    row = {"session": "s1", "open": True, "stdout": 0, "stderr": 0}
+    client()[name_of(place)].jobs.insert_one({"_id": "job", "outputs": {"1": row}})
+    return Append("job", 1, "s1", "stdout", 0, b"one", 1 << 40)
+
+
+async def all_of(store: Store) -> bytes:
+    return await store.reads.output.read("job", 1, "stdout", 0, 1 << 30)
+
+
+async def test_a_connection_that_breaks_once_is_not_noticed(store: Store, place: Place) -> None:
+    with failing(place, "workers", "findAndModify", closeConnection=True):
+        assert await store.reads.workers.register(worker()) is None
+    assert len(await store.reads.workers.all()) == 1
+
+
+async def test_one_that_breaks_twice_leaves_the_outcome_open_and_the_same_call_again_settles_it(
+    store: Store, place: Place
+) -> None:
+    with failing(place, "workers", "findAndModify", 2, closeConnection=True):
+        with pytest.raises(Unavailable, match="broke off") as caught:
+            await store.reads.workers.register(worker())
+    assert caught.value.code == "store_away"
+    await store.reads.workers.register(worker())
+    assert len(await store.reads.workers.all()) == 1
+
+
+async def test_a_write_that_no_majority_confirmed_is_told_as_unknown_and_not_done_twice(
+    store: Store, place: Place
+) -> None:
+    """Each was written, and the caller was not told: called again, it is as if it had been called once."""
+    users, tokens = store.reads.users, store.reads.join_tokens
+    with failing(place, "users", "insert", **UNCONFIRMED):
+        with pytest.raises(Unavailable, match="has not confirmed"):
+            await users.insert(ADMINS[0])
+    assert await users.insert(ADMINS[0]), "it is there, and is this one"
+    assert not await users.insert(replace(ADMINS[0], user_id="another"))
+    await tokens.insert(TOKEN)
+    with failing(place, "joinTokens", "findAndModify", **UNCONFIRMED):
+        with pytest.raises(Unavailable):
+            await tokens.use(CREDENTIAL, NOW)
+    assert await tokens.use(CREDENTIAL, NOW) == replace(CREDENTIAL, labels={"room": "1"})
+    assert await tokens.get("t1") == replace(TOKEN, used=1)
+    assert client()[name_of(place)].joinTokens.find_one({"_id": "t1"}, {"taken": 1}) == {"_id": "t1", "taken": []}
+
+
+async def test_output_whose_confirmation_was_lost_is_stored_once(store: Store, place: Place) -> None:
+    append = given_row(place)
+    for collection, command in (("jobLogs", "insert"), ("jobs", "update")):
+        with failing(place, collection, command, **UNCONFIRMED):
+            with pytest.raises(Unavailable):
+                await store.reads.output.append([append])
+    (again,) = await store.reads.output.append([replace(append, data=b"one two")])
+    assert (again.stored, again.refused) == (4, None)
+    assert await all_of(store) == b"one two"
+
+
+async def test_bytes_that_no_row_counts_are_no_output_and_what_comes_instead_is(store: Store, place: Place) -> None:
+    """The server died between the bytes and the row; the worker sends again, in other pieces."""
+    append = given_row(place)
+    first = replace(append, data=b"x" * (PIECE_BYTES + 5))
+    with failing(place, "jobs", "update", errorCode=8):
+        with pytest.raises(Unavailable):
+            await store.reads.output.append([first])
+    assert client()[name_of(place)].jobLogs.count_documents({}) == 2
+    assert await all_of(store) == b""
+    for end in (3, PIECE_BYTES + 1, PIECE_BYTES + 900):
+        (done,) = await store.reads.output.append([replace(append, data=b"x" * end)])
+        assert done.row is not None
+        assert done.row.stdout == end
+        assert await all_of(store) == b"x" * end
+    assert await store.reads.output.read("job", 1, "stdout", 2, 7) == b"x" * 7
+
+
+async def test_a_use_that_was_counted_has_its_credential_whoever_asks(store: Store, place: Place) -> None:
+    """The server died between both; then another one is asked."""
+    await store.reads.join_tokens.insert(TOKEN)
+    with failing(place, "credentials", "update", errorCode=8):
+        with pytest.raises(Unavailable):
+            await store.reads.join_tokens.use(CREDENTIAL, NOW)
+    other = place.open()
+    given = replace(CREDENTIAL, labels={"room": "1"})
+    assert await other.reads.join_tokens.get("t1") == replace(TOKEN, used=1)
+    assert await other.reads.credentials.of("w1") == given
+    assert await store.reads.join_tokens.use(CREDENTIAL, NOW) == given
+    assert await other.reads.join_tokens.get("t1") == replace(TOKEN, used=1)
+    assert await store.reads.join_tokens.forget_expired(NOW + 2000, 9) == 1
+
+
+@pytest.mark.parametrize("ask", ["get", "workers", "revoke", "forget"])
+async def test_a_credential_that_is_only_noted_is_made_by_each_that_looks_for_it(
+    store: Store, place: Place, ask: str
+) -> None:
+    tokens, credentials = store.reads.join_tokens, store.reads.credentials
+    await tokens.insert(TOKEN)
+    with failing(place, "credentials", "update", errorCode=8):
+        with pytest.raises(Unavailable):
+            await tokens.use(CREDENTIAL, NOW)
+    if ask == "workers":
+        assert await tokens.workers(["secret-1"], 9) == [("w1",)]
+    elif ask == "revoke":
+        await credentials.revoke_of("w1")
+    elif ask == "forget":
+        assert await tokens.forget_expired(NOW + 2000, 9) == 1
+    found = await credentials.get("hash-1")
+    assert found == replace(CREDENTIAL, labels={"room": "1"}, revoked=ask == "revoke")
+
+
+async def test_the_same_credential_that_comes_often_at_once_takes_one_use(store: Store, place: Place) -> None:
+    tokens = store.reads.join_tokens
+    await tokens.insert(replace(TOKEN, uses=20))
+    others = [store, place.open(), place.open()]
+    for _ in range(3):
+        await asyncio.gather(*(one.reads.join_tokens.use(CREDENTIAL, NOW) for one in others * 4))
+    assert await tokens.get("t1") == replace(TOKEN, uses=20, used=1)
+
+
+async def test_a_change_of_a_role_that_was_written_down_is_done_before_another_is_judged(
+    store: Store, place: Place
+) -> None:
+    """The server died between both; the one that is asked next must not take the last admin away."""
+    for admin in ADMINS:
+        assert await store.reads.users.insert(admin)
+    first, second = (replace(admin, role="viewer") for admin in ADMINS)
+    with failing(place, "users", "update", errorCode=8):
+        with pytest.raises(Unavailable):
+            await store.reads.users.change(ADMINS[0], first, keeps="admin")
+    other = place.open()
+    assert await other.reads.users.get("a0") == ADMINS[0]
+    assert await other.reads.users.change(ADMINS[1], second, keeps="admin") == "last"
+    assert await other.reads.users.get("a0") == first
+    assert await other.reads.users.get("a1") == ADMINS[1]
+
+
+async def test_a_full_disk_and_a_refused_command_have_sentences_of_their_own(store: Store, place: Place) -> None:
+    for code, said, sentence in ((14031, "disk_full", "no room left"), (13, "store_away", "refuses the user"),
+                                 (8, "store_away", "error 8 ")):  # fmt: skip
+        with failing(place, "workers", "findAndModify", errorCode=code):
+            with pytest.raises(Unavailable, match=sentence) as caught:
+                await store.reads.workers.register(worker())
+        assert caught.value.code == said
+    await store.reads.workers.register(worker())
