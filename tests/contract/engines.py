@@ -90,10 +90,13 @@ class Place:
     folder: Path
     clock: HandClock = field(default_factory=HandClock)
     _open: list[tuple[Store, ThreadPool]] = field(default_factory=list)
+    _opened: int = 0
 
     def open(self) -> Store:
+        """Each as a process of its own would: none makes the ids of another."""
         threads = ThreadPool(4, "test-store")
-        store = ENGINES[self.engine].open(self.folder, runtime_with(self.clock, threads))
+        self._opened += 1
+        store = ENGINES[self.engine].open(self.folder, runtime_with(self.clock, threads, self._opened))
         self._open.append((store, threads))
         return store
 

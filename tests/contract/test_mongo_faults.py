@@ -1,7 +1,8 @@
 """MongoDB that breaks off, half confirms and comes back: what was done is done once, and is not said to be undone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,14 +44,20 @@ def name_of(place: Place) -> str:
 
 
 @contextmanager
-def failing(place: Place, collection: str, command: str, times: int = 1, **how: Any) -> Iterator[None]:
-    """The next such commands on that collection of this store fail so: by MongoDB's own fail point."""
+def failing(place: Place, collection: str, command: str, times: int = 1, **how: Any) -> Iterator[Callable[[], None]]:
+    """The next such commands on that collection of this store fail so: by MongoDB's own fail point. What is given
+    waits until the first of them has come."""
     data = {"failCommands": [command], "namespace": f"{name_of(place)}.{collection}", **how}
-    client().admin.command("configureFailPoint", "failCommand", mode={"times": times}, data=data)
+    admin = client().admin
+    before = admin.command("configureFailPoint", "failCommand", mode={"times": times}, data=data)["count"]
+
+    def entered() -> None:
+        admin.command("waitForFailPoint", "failCommand", timesEntered=before + 1, maxTimeMS=5000)
+
     try:
-        yield
+        yield entered
     finally:
-        client().admin.command("configureFailPoint", "failCommand", mode="off")
+        admin.command("configureFailPoint", "failCommand", mode="off")
 
 
 UNCONFIRMED = {"writeConcernError": {"code": 64, "errmsg": "waiting for replication timed out"}}
@@ -114,21 +121,35 @@ async def test_output_whose_confirmation_was_lost_is_stored_once(store: Store, p
     assert await all_of(store) == b"one two"
 
 
-async def test_bytes_that_no_row_counts_are_no_output_and_what_comes_instead_is(store: Store, place: Place) -> None:
+DATA = random.Random(4).randbytes(PIECE_BYTES + 1000)
+
+
+@pytest.mark.parametrize("left", [5, PIECE_BYTES, PIECE_BYTES + 5])
+async def test_bytes_that_no_row_counts_are_no_output_and_what_comes_instead_is(
+    store: Store, place: Place, left: int
+) -> None:
     """The server died between the bytes and the row; the worker sends again, in other pieces."""
     append = given_row(place)
-    first = replace(append, data=b"x" * (PIECE_BYTES + 5))
     with failing(place, "jobs", "update", errorCode=8):
         with pytest.raises(Unavailable):
-            await store.reads.output.append([first])
-    assert client()[name_of(place)].jobLogs.count_documents({}) == 2
+            await store.reads.output.append([replace(append, data=DATA[:left])])
+    assert client()[name_of(place)].jobLogs.count_documents({}) == -(-left // PIECE_BYTES)
     assert await all_of(store) == b""
-    for end in (3, PIECE_BYTES + 1, PIECE_BYTES + 900):
-        (done,) = await store.reads.output.append([replace(append, data=b"x" * end)])
+    for end in (3, 11, PIECE_BYTES + 1, len(DATA)):
+        (done,) = await store.reads.output.append([replace(append, data=DATA[:end])])
         assert done.row is not None
         assert done.row.stdout == end
-        assert await all_of(store) == b"x" * end
-    assert await store.reads.output.read("job", 1, "stdout", 2, 7) == b"x" * 7
+        assert await all_of(store) == DATA[:end]
+    assert await store.reads.output.read("job", 1, "stdout", 2, 7) == DATA[2:9]
+
+
+async def test_bytes_that_others_put_there_are_completed(store: Store, place: Place) -> None:
+    append = given_row(place)
+    with failing(place, "jobs", "update", errorCode=8):
+        with pytest.raises(Unavailable):
+            await store.reads.output.append([replace(append, data=DATA[:5])])
+    await store.reads.output.append([replace(append, data=DATA[:12])])
+    assert await all_of(store) == DATA[:12]
 
 
 async def test_a_use_that_was_counted_has_its_credential_whoever_asks(store: Store, place: Place) -> None:
@@ -165,13 +186,16 @@ async def test_a_credential_that_is_only_noted_is_made_by_each_that_looks_for_it
     assert found == replace(CREDENTIAL, labels={"room": "1"}, revoked=ask == "revoke")
 
 
-async def test_the_same_credential_that_comes_often_at_once_takes_one_use(store: Store, place: Place) -> None:
-    tokens = store.reads.join_tokens
-    await tokens.insert(replace(TOKEN, uses=20))
-    others = [store, place.open(), place.open()]
-    for _ in range(3):
-        await asyncio.gather(*(one.reads.join_tokens.use(CREDENTIAL, NOW) for one in others * 4))
-    assert await tokens.get("t1") == replace(TOKEN, uses=20, used=1)
+async def test_a_use_that_turns_out_to_be_the_second_is_given_back(store: Store, place: Place) -> None:
+    """The first to ask is overtaken on its way to the token by another server that is asked with the same."""
+    tokens, other = store.reads.join_tokens, place.open()
+    await tokens.insert(TOKEN)
+    with failing(place, "joinTokens", "findAndModify", blockConnection=True, blockTimeMS=300) as entered:
+        slow = asyncio.ensure_future(tokens.use(CREDENTIAL, NOW))
+        await asyncio.to_thread(entered)
+        given = await other.reads.join_tokens.use(CREDENTIAL, NOW)
+        assert await slow == given == replace(CREDENTIAL, labels={"room": "1"})
+    assert await tokens.get("t1") == replace(TOKEN, used=1)
 
 
 async def test_a_change_of_a_role_that_was_written_down_is_done_before_another_is_judged(
