@@ -54,7 +54,7 @@ def run(
     /proc/cpuinfo`. A single word that is more than a plain word is a line for the shell: `run -- 'du -s * | sort -n'`.
 
     Ctrl-C asks the command to end; a second one leaves it to itself, and `cmdexec attach` shows it again. Standard
-    input that is no terminal is read to its end first, up to 256 KiB, and given to the command; in a loop that reads
+    input that is no terminal is read to its end first, up to 256 KB, and given to the command; in a loop that reads
     lines, use -n.
 
     Example: `cmdexec run --timeout 10m -- make test`

@@ -125,7 +125,7 @@ export function asCli(job) {
   if (job.timeoutSec !== null) words.push('--timeout', `${job.timeoutSec}s`);
   if (job.killGraceSec !== null) words.push('--kill-grace', `${job.killGraceSec}s`);
   if (job.cpu !== null) words.push('--cpu', String(job.cpu));
-  if (job.ramMb !== null) words.push('--ram', `${job.ramMb}MiB`);
+  if (job.ramMb !== null) words.push('--ram', `${job.ramMb}MB`);
   for (const [name, value] of Object.entries(job.labels)) words.push('--requires', quoted(`${name}=${value}`));
   for (const tag of job.tags) words.push('--tag', quoted(tag));
   if (job.priority) words.push('--priority', String(job.priority));

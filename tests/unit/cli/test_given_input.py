@@ -65,7 +65,7 @@ async def test_more_than_a_job_may_be_given_is_told_before_anything_is_submitted
     play = Plays(end(exit_code=0))
     result = await ran(play, stdin=bytes(262_145))
     assert result.returncode == 125
-    assert b"Standard input is longer than the 256 KiB that a job may be given." in result.stderr
+    assert b"Standard input is longer than the 256 KB that a job may be given." in result.stderr
     assert b"--no-stdin" in result.stderr
     assert play.created == {}
 
