@@ -14,6 +14,7 @@ SERVER: tuple[Setting, ...] = (
     Setting(
         "CMDEXEC_HOST", Kind.TEXT, "127.0.0.1", "The address to listen on.",
         _HERE, minimum=1, maximum=255, flag="--host",
+        empty="Write 0.0.0.0 or :: for every address of this machine, or leave out --host for this machine alone.",
     ),
     Setting(
         "PORT", Kind.INTEGER, 3000, "The port to listen on; 0 lets the system choose one.",
