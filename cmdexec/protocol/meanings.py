@@ -85,6 +85,7 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "disabled": "Whether the user is shut out.", "password": "The new one.",
         "newPassword": "Have a new one made.",
     },
+    accounts.OwnPassword: {"oldPassword": "The one that it has now.", "password": "The new one."},
     accounts.UserRowView: {
         "disabled": "Whether the user is shut out.", "password": "The one that was made; told this once.",
     },

@@ -271,6 +271,21 @@ async def test_changes_of_a_user(
     assert "There is no user `eve@example.com`. `cmdexec users` lists" in capsys.readouterr().err
 
 
+async def test_ones_own_password_is_changed_with_the_old_one(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    import io
+
+    me = {"user": {"userId": USER.user_id, "email": "ada@example.com", "role": "viewer"}, "permissions": [],
+          "expiresAt": AT, "serverVersion": "1"}  # fmt: skip
+    monkeypatch.setattr("sys.stdin", io.StringIO("the old one\nanother one of my own\n"))
+    async with Answers({"PATCH /api/auth/me": {}, "GET /api/auth/me": me}).up(monkeypatch) as server:
+        assert await server.run("users", "password", "--password-stdin") == 0
+        assert server.asked[0].body == {"oldPassword": "the old one", "password": "another one of my own"}
+        assert "ada@example.com has another password from now on." in capsys.readouterr().err
+        monkeypatch.setattr("sys.stdin", io.StringIO("the old one\nshort\n"))
+        assert await server.run("users", "password", "--password-stdin") == 1
+    assert "This password has 5 characters. Give it 12 or more." in capsys.readouterr().err
+
+
 async def test_a_password_that_was_made_is_printed_alone(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     import msgspec
 
