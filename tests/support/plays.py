@@ -110,7 +110,7 @@ class Plays:
         await self.server.start_server()
         given = {"SERVER_URL": self.url, "CMDEXEC_TOKEN": token}
         try:
-            with process(folder, command, *(words or ("--", "true")), **given, **more) as started:
+            with process(folder, command, *(words or ("--", "true")), loaded=True, **given, **more) as started:
                 yield started
         finally:
             await self.server.close()

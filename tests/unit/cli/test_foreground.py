@@ -216,7 +216,7 @@ async def test_a_wrong_token_is_told_with_the_servers_words(tmp_path: Path) -> N
 
 async def test_no_server_is_told_at_once(tmp_path: Path, unused_tcp_port: int) -> None:
     given = {"SERVER_URL": f"http://127.0.0.1:{unused_tcp_port}", "CMDEXEC_TOKEN": TOKEN}
-    with command(tmp_path, "run", "--", "true", **given) as run:
+    with command(tmp_path, "run", "--", "true", loaded=True, **given) as run:
         result = await asyncio.to_thread(run.ended)
     assert result.code == 125
     assert given["SERVER_URL"] in result.stderr
@@ -229,7 +229,7 @@ async def test_the_server_is_found_in_its_data_folder(tmp_path: Path) -> None:
     left = tmp_path / "runtime.json"
     left.write_text(plain.dumps({"url": play.url, "token": TOKEN, "pid": 1, "version": ""}))
     left.chmod(0o600)
-    with command(tmp_path, "run", "--data-dir", str(tmp_path), "true") as run:
+    with command(tmp_path, "run", "--data-dir", str(tmp_path), "true", loaded=True) as run:
         result = await asyncio.to_thread(run.ended)
     await play.server.close()
     assert (result.code, result.stdout, result.stderr) == (0, b"found", "")
