@@ -31,6 +31,7 @@ class ServerSettings:
     ws_port: int | None
     behind_tls_proxy: bool
     trusted_proxies: int
+    hsts_sec: float
     insecure_http: bool
     allowed_hosts: tuple[str, ...]
     jwt_secret: str | None = field(repr=False)

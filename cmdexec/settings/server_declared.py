@@ -36,6 +36,12 @@ SERVER: tuple[Setting, ...] = (
         _HERE, minimum=1, maximum=10,
     ),
     Setting(
+        "HSTS_SEC", Kind.DURATION, 30 * 86400.0,
+        "How long a browser that got a page where BEHIND_TLS_PROXY is set asks that host over TLS alone, at whatever"
+        " port; 0: it is not told to.",
+        _HERE, unit="s", minimum=0, maximum=730 * 86400,
+    ),
+    Setting(
         "INSECURE_HTTP", Kind.BOOLEAN, False, "Other hosts may connect without TLS: passwords and tokens go in clear.",
         _HERE, flag="--insecure-http",
     ),
