@@ -7,6 +7,7 @@ from typing import Literal, cast
 from msgspec.structs import replace
 
 from cmdexec.errors import Refused, Unavailable
+from cmdexec.model.batch import Batch
 from cmdexec.model.job import Backoff, Job, OnLost, Spec
 from cmdexec.protocol.codec import encode
 from cmdexec.protocol.moments import EXAMPLE, moment
@@ -18,9 +19,9 @@ from cmdexec.protocol.requests import (
     JobsView,
     NewJob,
 )
-from cmdexec.server.api.handler import Call, Handlers, Reply
-from cmdexec.server.api.pages import WHOLE_BYTES, Pages, pages
-from cmdexec.server.api.views import Fleet, Rows, job_views, needs_row
+from cmdexec.server.api.handler import JSON, Call, Handlers, Reply
+from cmdexec.server.api.pages import END, START, WHOLE_BYTES, Pages, pages
+from cmdexec.server.api.views import Fleet, Rows, job_views, needs_row, of_each
 from cmdexec.server.jobs import Jobs
 from cmdexec.store.contract.reads import Reads
 
@@ -63,7 +64,7 @@ class JobsApi:
         if len(call.body) > WHOLE_BYTES and sum(spec.weight for spec in specs) > WHOLE_BYTES:
             with contextlib.suppress(Unavailable):
                 return await self._pages.answer([job.job_id for job in jobs])
-        return Reply(await self._stored(jobs))
+        return await self._answer(Batch.of(jobs))
 
     async def status(self, call: Call) -> Reply:
         asked: JobQuery = call.request
@@ -92,8 +93,13 @@ class JobsApi:
     def _specs(self, asked: Sequence[NewJob], listed: bool) -> list[Spec]:
         """What is asked for; raises Refused for the first that may not be."""
         specs: list[Spec] = []
+        seen: dict[int, Spec] = {}
         last: NewJob | None = None
         for place, new in enumerate(asked):
+            before = seen.get(id(new))
+            if before is not None:
+                specs.append(before)
+                continue
             dot = f"[{place}]." if listed else ""
             _refuse_own(new, dot)
             # Most of a list are alike but for what they run: that is half the work then.
@@ -109,6 +115,7 @@ class JobsApi:
                     " longer.", field=f"{dot}command", mend="Have the job read what is large from a file.",
                 )  # fmt: skip
             specs.append(spec)
+            seen[id(new)] = spec
             last = new
         return specs
 
@@ -138,6 +145,12 @@ class JobsApi:
         with contextlib.suppress(Unavailable):
             rows = await self._rows(jobs)
         return JobsView(jobs=job_views(jobs, self._fleet, rows))
+
+    async def _answer(self, jobs: Batch) -> Reply:
+        """As `_stored`, a `JobsView`: of jobs that are alike the view is made, and written, once."""
+        views = (await self._stored([job for job, _ in jobs.kinds])).jobs
+        shown = [of_each(view, ids) for view, (_, ids) in zip(views, jobs.kinds, strict=True)]
+        return Reply(b"".join((START, b",".join(shown), END)), content_type=JSON)
 
     async def _rows(self, jobs: Sequence[Job]) -> Rows:
         wanted = needs_row(jobs)

@@ -9,6 +9,7 @@ from cmdexec.clock import rfc3339
 from cmdexec.model.job import WAITING, Attempt, Job, Result, StreamEnd
 from cmdexec.model.sentences import attempt_sentence
 from cmdexec.model.waiting import Why
+from cmdexec.protocol.codec import encode
 from cmdexec.protocol.requests import (
     AttemptView,
     BackoffView,
@@ -27,6 +28,9 @@ Rows = Mapping[tuple[str, int], OutputRow]
 """Rows of output by (job id, attempt): needed where no result tells how much there is."""
 
 NO_ROWS: Rows = {}
+
+_HEAD = b'{"jobId":"'
+_NEXT = ',{"jobId":"'
 
 _NOTHING = StreamView(bytes=0, digest=None, whole=None, lost=())
 _NO_OUTPUT = OutputView(stdout=_NOTHING, stderr=_NOTHING)
@@ -116,6 +120,18 @@ def job_views(jobs: Sequence[Job], fleet: "Fleet", rows: Rows = NO_ROWS) -> tupl
         views.append(view)
         last = job
     return tuple(views)
+
+
+def of_each(view: JobView, job_ids: Sequence[str]) -> bytes:
+    """Jobs of these ids as JSON, with a comma between them, each as `view` shows one of them."""
+    first = encode(view)
+    if len(job_ids) == 1:
+        return first
+    head = _HEAD + view.job_id.encode()
+    if not first.startswith(head):
+        raise ValueError("the id is not the first field of a job that is shown")
+    rest = first[len(head) :].decode()
+    return b"".join((_HEAD, (rest + _NEXT).join(job_ids).encode(), rest.encode()))
 
 
 def _alike(job: Job, other: Job) -> bool:

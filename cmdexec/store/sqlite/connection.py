@@ -117,6 +117,14 @@ class Connection:
         except apsw.Error as fault:
             raise self._fault(fault) from fault
 
+    def run_over(self, sql: str, bindings: Sequence[Value], values: Sequence[bytes]) -> None:
+        """Run a statement whose last parameter is a table of these values, of the column `value`: `carray(?)`. The
+        interpreter is free meanwhile (sqlite.org, "The Carray() Table-Valued Function")."""
+        try:
+            self._db.execute(sql, (*bindings, apsw.carray(tuple(values))))
+        except apsw.Error as fault:
+            raise self._fault(fault) from fault
+
     def row(self, sql: str, bindings: Sequence[Value] = ()) -> Row | None:
         """The first row."""
         rows = self.rows(sql, bindings)

@@ -1,0 +1,116 @@
+"""New jobs on their way into the file.
+
+Mostly many come at once that are the same in all columns but their ids and documents: such a run goes in by one
+statement, during which the interpreter does other things; and of jobs that are alike the document is made once.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from cmdexec.model.batch import Batch
+from cmdexec.model.job import Job
+from cmdexec.store.sqlite.connection import Connection, ConstraintBroken, Value
+from cmdexec.store.sqlite.jobs import with_keys
+from cmdexec.store.sqlite.listing import add_words, words
+from cmdexec.store.sqlite.queries import load
+from cmdexec.store.sqlite.rows import encode, place, state
+from cmdexec.store.sqlite.transaction import Transaction
+
+_SQL = load("jobs")
+
+_Columns = tuple[Value, ...]
+
+
+class _Run:
+    """Jobs next to each other that are the same in all these columns. `values`: of each its id, then its document."""
+
+    __slots__ = ("columns", "id_size", "values")
+
+    def __init__(self, id_size: int, columns: _Columns) -> None:
+        self.id_size = id_size
+        self.columns = columns
+        self.values: list[bytes] = []
+
+    def add(self, db: Connection) -> None:
+        if len(self.values) > 1:
+            db.run_over(_SQL["insert_run"], (self.id_size, *self.columns), self.values)
+            return
+        for value in self.values:
+            db.run(_SQL["insert"], (value[: self.id_size].decode(), value[self.id_size :], *self.columns))
+
+
+class Newcomers:
+    """Made where the jobs come from; `present` and `add` are called in a transaction. `size`: bytes that it adds."""
+
+    def __init__(self, jobs: Batch) -> None:
+        self._kinds = [(job, len(ids)) for job, ids in jobs.kinds]
+        self._keys = [
+            (key, created_at, sum(count for _, count in run))
+            for (key, created_at), run in groupby(self._kinds, key=_submission)
+        ]
+        self._called = [word for job, ids in jobs.kinds for word in words(job, ids)]
+        self._runs: list[_Run] = []
+        self.size = 0
+        for job, ids in jobs.kinds:
+            self._lay_out(job, ids)
+
+    def present(self, db: Connection) -> list[Job]:
+        """The jobs that have a key of these already."""
+        return with_keys(db, [key for key, *_ in self._keys if key])
+
+    def add(self, transaction: Transaction) -> list[Job]:
+        """Add all, or none if there are jobs already that have a key of these: then return those. Raises ValueError if
+        an id, or a key within the batch, is there twice."""
+        db = transaction.db
+        db.run("SAVEPOINT batch")
+        try:
+            self._add_keys(db)
+            for run in self._runs:
+                run.add(db)
+            add_words(db, self._called)
+        except ConstraintBroken as fault:
+            db.run("ROLLBACK TO batch")
+            db.run("RELEASE batch")
+            present = self.present(db)
+            if not present:
+                raise ValueError("a job id, or a submit key within the batch, is there twice") from fault
+            return present
+        db.run("RELEASE batch")
+        for job, count in self._kinds:
+            transaction.born(job, count)
+        return []
+
+    def _add_keys(self, db: Connection) -> None:
+        before = 0
+        for key, created_at, count in self._keys:
+            if key:
+                db.run(_SQL["add_submission"], (key, created_at, before, count))
+            before += count
+
+    def _lay_out(self, job: Job, job_ids: Sequence[str]) -> None:
+        doc = encode(job)
+        *changing, _ = state(job, doc)
+        columns = (job.owner, job.created_at, *changing, *place(job))
+        run = self._runs[-1] if self._runs else None
+        id_size = len(job.job_id)
+        if run is None or run.columns != columns or run.id_size != id_size:
+            run = _Run(id_size, columns)
+            self._runs.append(run)
+        run.values += _values(job.job_id, doc, job_ids)
+        self.size += len(doc) * len(job_ids)
+
+
+def _values(job_id: str, doc: bytes, job_ids: Sequence[str]) -> Iterator[bytes]:
+    """Of each job its id and its document: that of the one of `job_id`, but for the id, which comes first in it."""
+    if len(job_ids) == 1:
+        yield job_id.encode() + doc
+        return
+    before, _, after = doc.partition(job_id.encode())
+    for one in job_ids:
+        own = one.encode()
+        yield b"".join((own, before, own, after))
+
+
+def _submission(kind: tuple[Job, int]) -> tuple[str, int]:
+    job, _ = kind
+    return job.submit_key, job.created_at
