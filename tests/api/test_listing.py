@@ -126,3 +126,33 @@ async def test_jobs_that_failed_are_listed_by_reason_and_worker_with_the_sentenc
     ]  # fmt: skip
     (one,) = api.ask("GET", "/api/jobs?tag=failed-here&reason=exit")["jobs"]
     assert one["message"] == "exit code 7"
+
+
+async def test_a_job_that_waits_to_run_again_is_listed_with_why_it_does(server: Running) -> None:
+    """A list holds little of each job: how its newest run ended is part of it."""
+    api = server.api()
+    rules = {"priority": 100, "maxRetries": 2, "backoff": {"firstSec": 600, "maxSec": 600}}
+    retried = api.create({"command": "x", "tags": ["again"]} | rules)["jobId"]
+    async with speaking(server.url, server.headers("worker")) as worker:
+        await worker.ask("register", {"slots": 100, "session": "retries", "instanceId": "retries"})
+        await worker.ask("heartbeat", {"jobs": []})
+        given: dict[str, int] = {}
+        while retried not in given:
+            given |= {job["jobId"]: job["attempt"] for job in await worker.told("assign")}
+        about = {"jobId": retried, "attempt": given.pop(retried)}
+        await worker.ask("start", about)
+        await worker.ask("done", about | {"exitCode": 3})
+        for job_id, attempt in given.items():
+            await worker.ask("released", {"jobId": job_id, "attempt": attempt, "why": "neverSpawned"})
+    async with speaking(server.url, server.headers("viewer")) as person:
+        assert await person.ask("watch", {"what": "jobs"}) == [{}]
+        told: dict[str, dict[str, Any]] = {}
+        while retried not in told:
+            told |= {row["jobId"]: row for row in await person.told("jobs")}
+    (by_tag,) = api.ask("GET", "/api/jobs?tag=again")["jobs"]
+    (by_status,) = api.ask("GET", "/api/jobs?status=scheduled&tag=again")["jobs"]
+    api.cancel(retried)
+    for row in (by_tag, by_status, told[retried]):
+        assert (row["status"], row["run"]) == ("scheduled", 1)
+        assert row["waitingFor"].startswith("retries in ")
+        assert row["waitingFor"].endswith("(run 2 of 3): exit code 3")
