@@ -96,6 +96,9 @@ class Conversation:
     def start(self, attempts: Sequence[Held]) -> None:
         self._in_parts("start", attempts, lambda _one: _NAMED_BYTES)
 
+    def said(self) -> None:
+        self._line.flush()
+
     def _in_parts(self, op: str, items: Sequence[_About], size_of: Callable[[Any], int]) -> None:
         """In frames of at most half of what a message may have."""
         part: list[_About] = []
@@ -262,6 +265,8 @@ class Conversation:
             self._log.info("connected", by=self._way, **about)
             self._sender.connected(self, self._most)
             self._attempts.connected(self)
+            if self._attempts.draining and self._parted is None:  # the list that was answered was made before that
+                self._beat_now.set()
         self._attempts.beaten(draining=parted)
 
     def _only(self, items: msgspec.Raw, decoder: Any) -> Any:

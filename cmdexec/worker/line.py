@@ -18,6 +18,10 @@ class Line(Protocol):
         """Send a frame (`codec.ask`) soon, in the order of the calls."""
         ...
 
+    def flush(self) -> None:
+        """Send what was put now, in the midst of a turn of the loop."""
+        ...
+
     def put_output(self, header: OutputHeader, data: bytes | memoryview) -> None:
         """Send a piece of output soon, in its place among the frames."""
         ...

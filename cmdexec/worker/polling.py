@@ -77,6 +77,9 @@ class HttpLine:
             self._speech.put(frame, self._clock.elapsed())
             self._put()
 
+    def flush(self) -> None:
+        """Nothing to do: its calls are made by tasks of their own."""
+
     def put_output(self, header: OutputHeader, data: bytes | memoryview) -> None:
         if self._end is None:
             self._speech.put_output(header, data)

@@ -40,6 +40,10 @@ class Voice(Protocol):
 
     def start(self, attempts: Sequence[Held]) -> None: ...
 
+    def said(self) -> None:
+        """All that belongs together was said."""
+        ...
+
     def beat(self, *, at_once: bool = False) -> None:
         """Send a heartbeat with the complete list: soon, or before all that is said from now on."""
         ...
@@ -355,6 +359,7 @@ class Turns:
             voice.released(releases)
         if asks:
             voice.start([held.named for held in asks.values()])
+        voice.said()
 
 
 def _release_of(held: HeldAttempt) -> messages.Released:

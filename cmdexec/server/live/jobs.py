@@ -164,6 +164,7 @@ class JobFeed:
             self._waits[view.job_id] = view.waiting_for
         self._outlet.put(ask("job", [view]))
         if view.job_id in self._ends:
+            self._outlet.flush()
             self.drop(view.job_id)
             self._over(self, view.job_id)
 

@@ -30,6 +30,9 @@ class Seen:
     def put(self, frame: Any) -> None:
         self.frames.append(frame)
 
+    def flush(self) -> None:
+        return
+
     def has_room(self, size: int) -> bool:
         return not self.full
 
