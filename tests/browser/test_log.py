@@ -88,3 +88,20 @@ def test_lines_that_are_dropped_do_not_move_those_that_are_read(run: Running, lo
     assert first_in_view(page) == place
     gates[2].touch()
     expect(page.get_by_text("Ended · 215,000 lines")).to_be_visible()
+
+
+def test_the_end_of_a_long_line_can_be_scrolled_to_and_stays_in_view(run: Running, log_in: LogIn) -> None:
+    """Also where only short lines are drawn then."""
+    job = ended(run, "for n in $(seq 50); do printf '%0300d THE-END\\n' 0; done; seq 500")
+    page = log_in("viewer", f"/jobs/{job}").page
+    view = page.get_by_role("region", name="Output").last
+    end = page.locator(f"{LINES} .log-text").first
+    expect(end).to_contain_text("THE-END")
+    view.evaluate("(box) => { box.scrollTop = 0; box.scrollLeft = 1e6; }")
+    sides = "(one) => one.getBoundingClientRect().right"
+    assert end.evaluate(sides) <= view.evaluate(sides)
+    left = view.evaluate("(box) => box.scrollLeft")
+    assert left > 500
+    view.evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
+    expect(page.locator(LINES).filter(has_text="THE-END")).to_have_count(0)
+    assert view.evaluate("(box) => box.scrollLeft") == left

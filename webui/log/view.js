@@ -160,7 +160,7 @@ export function LogView({ source, stream, job, attempt, onStream }) {
       onWheel=${(/** @type {WheelEvent} */ event) => event.deltaY < 0 && pause()} onKeyDown=${onKey}
       onPointerDown=${pauseIfLive} onTouchMove=${pause} data-lines=${shown.count}>
       ${lines.length
-        ? html`<${Spacer} height=${lines.length * ROW} wide=${total >= WIDE}>${rows}<//>`
+        ? html`<${Spacer} of=${only} source=${source} height=${lines.length * ROW} wide=${total >= WIDE}>${rows}<//>`
         : html`<p class="log-empty">${emptyText(state, job)}</p>`}
     </div>
     <footer>
@@ -202,12 +202,20 @@ function lacksBeginning(source, only) {
   return (only === 'both' ? stdout + stderr : only === 'stderr' ? stderr : stdout) > 0;
 }
 
-/** @param {{ height: number, wide: boolean, children?: any }} props */
-function Spacer({ height, wide, children }) {
+/**
+ * As high as all lines, and as wide as the longest that was drawn: what lies beside stays in view while one scrolls.
+ * @param {{ of: string, source: import('./source.js').Source, height: number, wide: boolean, children?: any }} props
+ */
+function Spacer({ of, source, height, wide, children }) {
   const place = useRef(/** @type {HTMLElement | null} */ (null));
   useLayoutEffect(() => {
     place.current?.style.setProperty('--height', `${height}px`);
   }, [height]);
+  useLayoutEffect(() => void place.current?.style.removeProperty('--widest'), [of, source]);
+  useLayoutEffect(() => {
+    const rows = place.current;
+    if (rows && rows.scrollWidth > rows.clientWidth) rows.style.setProperty('--widest', `${rows.scrollWidth}px`);
+  });
   return html`<div ref=${place} class=${`log-rows ${wide ? 'wide' : ''}`}>${children}</div>`;
 }
 
