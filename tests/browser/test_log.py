@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import LogIn
 from tests.browser.test_job import LINES, gated, lines
 from tests.support.server import Running
+from tests.support.waiting import until
 
 
 def first_in_view(page: Page) -> str:
@@ -105,3 +106,21 @@ def test_the_end_of_a_long_line_can_be_scrolled_to_and_stays_in_view(run: Runnin
     view.evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
     expect(page.locator(LINES).filter(has_text="THE-END")).to_have_count(0)
     assert view.evaluate("(box) => box.scrollLeft") == left
+
+
+def test_more_of_what_was_followed_to_its_end_lacks_nothing(run: Running, log_in: LogIn, tmp_path: Path) -> None:
+    """How long it is now counts, and not how long it was when it was opened."""
+    command, gates = gated(tmp_path, "seq -f %0100g 20000", "seq -f %0100g 20001 22000; echo few >&2")
+    job = run.api().create({"command": command})["jobId"]
+    gates[0].touch()
+    until(lambda: run.api().job(job)["output"]["stdout"]["bytes"] >= 2_020_000, "its first lines are stored")
+    page = log_in("viewer", f"/jobs/{job}").page
+    expect(page.locator(LINES).filter(has_text="020000")).to_be_visible()
+    gates[1].touch()
+    expect(page.get_by_text("Ended · ")).to_be_visible()
+    page.get_by_role("button", name="stdout", exact=True).click()
+    page.get_by_role("button", name="Show more").click()
+    expect(page.get_by_text("Ended · 22,000 lines")).to_be_visible()
+    expect(page.locator(LINES).filter(has_text="022000")).to_be_visible()
+    page.get_by_role("button", name="stderr", exact=True).click()
+    expect(page.locator(LINES)).to_have_text("stderr: few")

@@ -66,6 +66,11 @@ export class Source {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
+  /** The job as it is now: how much it has written is read from it. @param {JobView} job */
+  know(job) {
+    this.#job = job;
+  }
+
   /** Begin to read. @param {string} stream what is to be shown first */
   start(stream) {
     const job = this.#job;
@@ -182,6 +187,7 @@ export class Source {
         body = new Uint8Array(await response.arrayBuffer());
       }
       if (until.aborted) return;
+      this.joined.value = false;
       const had = this.buffer.lines.length;
       this.buffer.clear();
       if (from) this.buffer.startInMiddle(stream);

@@ -151,6 +151,7 @@ function useSource(job, attempt, stream, learn) {
   wasEnded.current = ended;
   const key = `${job.jobId} ${attempt ?? ''} ${turn.current}`;
   const source = useMemo(() => new Source(job, attempt, learn), [key]);
+  source.know(job);
   useEffect(() => {
     source.start(stream);
     return () => source.stop();
