@@ -160,6 +160,7 @@ export const S = {
   newLines: (/** @type {number} */ n) => `↓ ${plural(n, 'new line')}`,
   startsHere: 'Its output starts here.',
   noOutput: 'It wrote nothing.',
+  notRead: 'What it wrote could not be read.',
   ended: (/** @type {string} */ lines) => `Ended · ${lines}`,
   lastLines: (/** @type {number} */ n) => `the last ${plural(n, 'line')}`,
   firstLines: (/** @type {number} */ n) => `the first ${plural(n, 'line')}`,

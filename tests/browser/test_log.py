@@ -124,3 +124,19 @@ def test_more_of_what_was_followed_to_its_end_lacks_nothing(run: Running, log_in
     expect(page.locator(LINES).filter(has_text="022000")).to_be_visible()
     page.get_by_role("button", name="stderr", exact=True).click()
     expect(page.locator(LINES)).to_have_text("stderr: few")
+
+
+def test_a_log_that_could_not_be_read_says_so_and_comes_by_itself(run: Running, log_in: LogIn) -> None:
+    job = ended(run, "seq -f %0100g 20000")
+    tab = log_in("viewer", "/workers")
+    tab.excuse("503")
+    page = tab.page
+    away = {"error": {"code": "store_away", "message": "The store is away."}}
+    page.route("**/output?*", lambda route: route.fulfill(status=503, headers={"Retry-After": "1"}, json=away))
+    page.goto(f"{run.url}/jobs/{job}")
+    expect(page.get_by_role("alert")).to_contain_text("The store is away.")
+    expect(page.locator(".log-view")).to_have_text("What it wrote could not be read.")
+    expect(page.get_by_text("Ended · ")).to_have_count(0)
+    page.unroute("**/output?*")
+    expect(page.locator(LINES).filter(has_text="020000")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)

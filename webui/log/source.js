@@ -57,8 +57,10 @@ export class Source {
     this.#attempt = attempt;
     this.#until = new AbortController();
     this.#timer = undefined;
+    this.#again = () => Promise.resolve();
   }
 
+  #again;
   #learn;
   #job;
   #attempt;
@@ -82,6 +84,11 @@ export class Source {
       this.buffer.apart = over && stdout.bytes > 0 && stderr.bytes > 0;
       void this.#follow(large ? this.#later(attempt, stdout.bytes, stderr.bytes) : '');
     }
+  }
+
+  /** Read again what could not be read. */
+  again() {
+    return this.#again();
   }
 
   stop() {
@@ -176,6 +183,7 @@ export class Source {
    */
   async #part(stream, from, to, earlier = false) {
     const until = this.#until.signal;
+    this.#again = () => this.#anew().#part(stream, from, to, earlier);
     this.state.value = 'reading';
     const attempt = this.#attempt ?? this.#job.attempt;
     try {

@@ -154,7 +154,7 @@ export function LogView({ source, stream, job, attempt, onStream }) {
       <span class="room"></span>
       ${['stdout', 'stderr'].map((name) => downloadLink(job, attempt, name))}
     </header>
-    <${Trouble} error=${source.error.value} />
+    <${Trouble} error=${source.error.value} again=${() => source.again()} />
     <${Before} source=${source} stream=${only} lines=${shown.count} />
     <div class="log-view" ref=${view} tabindex="0" role="region" aria-label=${S.output} onScroll=${onScroll}
       onWheel=${(/** @type {WheelEvent} */ event) => event.deltaY < 0 && pause()} onKeyDown=${onKey}
@@ -230,6 +230,7 @@ function downloadLink(job, attempt, stream) {
 
 /** @param {string} state @param {import('../types/api.js').JobView} job */
 function emptyText(state, job) {
+  if (state === 'failed') return S.notRead;
   if (state === 'reading' && job.attempt) return S.readingOutput;
   return state === 'ended' ? S.noOutput : S.startsHere;
 }
@@ -259,7 +260,7 @@ function Before({ source, stream, lines }) {
  *   total: number, only: string, following: boolean, held: number, onFollow: () => void, onPause: () => void }} props
  */
 function LogState({ state, job, source, lines, total, only, following, held, onFollow, onPause }) {
-  if (!lines && waits(job)) return null;
+  if (!lines && (waits(job) || state === 'failed')) return null;
   if (state === 'ended' || state === 'failed') {
     const part = source.after.value ? S.firstLines(lines) : lacksBeginning(source, only) ? S.lastLines(lines) : S.plural(total, 'line');
     return html`<span class="log-state">${S.ended(part)}</span>

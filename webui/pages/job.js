@@ -154,7 +154,11 @@ function useSource(job, attempt, stream, learn) {
   source.know(job);
   useEffect(() => {
     source.start(stream);
-    return () => source.stop();
+    const healed = tryUntilRead(source.error, () => source.again());
+    return () => {
+      healed();
+      source.stop();
+    };
   }, [source]);
   return source;
 }
