@@ -140,3 +140,14 @@ def test_a_log_that_could_not_be_read_says_so_and_comes_by_itself(run: Running, 
     page.unroute("**/output?*")
     expect(page.locator(LINES).filter(has_text="020000")).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_of_each_run_the_stream_is_shown_that_it_wrote(run: Running, log_in: LogIn) -> None:
+    """Of one that wrote too much to show both, whatever another wrote."""
+    command = "if [ $CMDEXEC_ATTEMPT = 1 ]; then seq -f %0100g 20000 >&2; exit 9; fi; echo well"
+    asked = {"command": command, "maxRetries": 1, "backoff": {"firstSec": 0, "maxSec": 0}}
+    job = run.api().create(asked)["jobId"]
+    run.api().wait_status(job, "completed", within=40)
+    page = log_in("viewer", f"/jobs/{job}?attempt=1").page
+    expect(page.locator(LINES).filter(has_text="020000")).to_be_visible()
+    expect(page.get_by_role("button", name="stderr", exact=True)).to_have_attribute("aria-pressed", "true")

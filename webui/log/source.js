@@ -19,6 +19,9 @@ export function outputOf(job, attempt) {
   return run?.output ?? job.output;
 }
 
+/** The stream of an attempt that is shown where both cannot be. @param {JobView} job @param {number} attempt */
+export const fullerOf = (job, attempt) => (outputOf(job, attempt).stdout.bytes ? 'stdout' : 'stderr');
+
 /** Whether an attempt is over, and what it has written. @param {JobView} job @param {number} attempt */
 function stored(job, attempt) {
   const run = job.attempts.find((one) => one.attempt === attempt);
@@ -79,7 +82,7 @@ export class Source {
     const attempt = this.#attempt ?? job.attempt;
     const { over, large, stdout, stderr } = stored(job, attempt);
     if (over && large) {
-      void this.#tail(stream === 'both' ? (stdout.bytes ? 'stdout' : 'stderr') : stream, TAIL);
+      void this.#tail(stream === 'both' ? fullerOf(job, attempt) : stream, TAIL);
     } else {
       this.buffer.apart = over && stdout.bytes > 0 && stderr.bytes > 0;
       void this.#follow(large ? this.#later(attempt, stdout.bytes, stderr.bytes) : '');

@@ -10,6 +10,7 @@ import { Button, Trouble, toast } from '../parts/basics.js';
 import { Icon } from '../parts/icons.js';
 import { Segments } from '../parts/field.js';
 import { Row } from './row.js';
+import { fullerOf } from './source.js';
 import { Whole } from './whole.js';
 
 /** The height of a line in px, as `--log-row` has it. */
@@ -54,7 +55,7 @@ export function LogView({ source, stream, job, attempt, onStream }) {
   const seen = useSignal(0);
   const marked = useSignal('');
   const opened = useSignal(/** @type {ReadonlySet<string>} */ (new Set()));
-  const only = source.joined.value || stream !== 'both' ? stream : job.output.stdout.bytes ? 'stdout' : 'stderr';
+  const only = source.joined.value || stream !== 'both' ? stream : fullerOf(job, attempt);
   const changes = source.changes.value;
   const state = source.state.value;
   const over = state === 'ended' || state === 'failed';
