@@ -21,7 +21,7 @@ from cmdexec.protocol.requests import (
 )
 from cmdexec.server.api.handler import JSON, Call, Handlers, Reply
 from cmdexec.server.api.pages import END, START, WHOLE_BYTES, Pages, pages
-from cmdexec.server.api.views import Fleet, Rows, job_views, needs_row, of_each
+from cmdexec.server.api.views import Fleet, Rows, as_json, job_views, needs_row
 from cmdexec.server.jobs import Jobs
 from cmdexec.store.contract.reads import Reads
 
@@ -30,6 +30,10 @@ _KEY_MAX = 200
 
 OWN_ENV = frozenset({"CMDEXEC_JOB_ID", "CMDEXEC_ATTEMPT"})
 """Set by the worker: what a job can fence its own work with (promise 3)."""
+
+_SHORT = 8
+"""A body that is so many times shorter than a job may be holds none that is longer: what was sent as JSON stays about
+as long."""
 
 _Outcome = Literal["cancelled", "asked", "too_late", "not_found"]
 
@@ -56,7 +60,7 @@ class JobsApi:
                 "invalid_field", f"A list may hold 1 to {self._max_batch:,} jobs; this one holds {len(asked):,}.",
                 mend="Send several lists." if asked else "Send at least one job.",
             )  # fmt: skip
-        specs = self._specs(asked, call.listed)
+        specs = self._specs(asked, call.listed, small=0 < len(call.body) < self._max_spec // _SHORT)
         jobs = await self._jobs.submit(owner_of(call), specs, key=key_of(call), body=call.body, by=call.who.email)
         if not call.listed:
             return Reply(await self.stored(jobs[0]))
@@ -90,8 +94,8 @@ class JobsApi:
             raise Refused("not_found", f"There is no job {job_ids[0]}.", field="jobId")
         return Reply(views[0])
 
-    def _specs(self, asked: Sequence[NewJob], listed: bool) -> list[Spec]:
-        """What is asked for; raises Refused for the first that may not be."""
+    def _specs(self, asked: Sequence[NewJob], listed: bool, *, small: bool = False) -> list[Spec]:
+        """What is asked for; raises Refused for the first that may not be. `small`: none can be too long."""
         specs: list[Spec] = []
         seen: dict[int, Spec] = {}
         last: NewJob | None = None
@@ -109,7 +113,7 @@ class JobsApi:
                 spec = replace(specs[-1], command=new.command, name=new.name, env=new.env, stdin=new.stdin)
             else:
                 spec = _spec(new, dot)
-            if len(encode(spec)) > self._max_spec:
+            if not small and len(encode(spec)) > self._max_spec:
                 raise Refused(
                     "invalid_field", f"A job may be {self._max_spec:,} bytes long with its command and env; this one is"
                     " longer.", field=f"{dot}command", mend="Have the job read what is large from a file.",
@@ -149,8 +153,7 @@ class JobsApi:
     async def _answer(self, jobs: Batch) -> Reply:
         """As `_stored`, a `JobsView`: of jobs that are alike the view is made, and written, once."""
         views = (await self._stored([job for job, _ in jobs.kinds])).jobs
-        shown = [of_each(view, ids) for view, (_, ids) in zip(views, jobs.kinds, strict=True)]
-        return Reply(b"".join((START, b",".join(shown), END)), content_type=JSON)
+        return Reply(b"".join((START, *as_json(views, [ids for _, ids in jobs.kinds]), END)), content_type=JSON)
 
     async def _rows(self, jobs: Sequence[Job]) -> Rows:
         wanted = needs_row(jobs)

@@ -19,6 +19,7 @@ from cmdexec.protocol.requests import (
     ProofView,
     StreamView,
     UsageView,
+    View,
 )
 from cmdexec.store.contract.output import OutputRow
 
@@ -30,7 +31,6 @@ Rows = Mapping[tuple[str, int], OutputRow]
 NO_ROWS: Rows = {}
 
 _HEAD = b'{"jobId":"'
-_NEXT = ',{"jobId":"'
 
 _NOTHING = StreamView(bytes=0, digest=None, whole=None, lost=())
 _NO_OUTPUT = OutputView(stdout=_NOTHING, stderr=_NOTHING)
@@ -122,16 +122,44 @@ def job_views(jobs: Sequence[Job], fleet: "Fleet", rows: Rows = NO_ROWS) -> tupl
     return tuple(views)
 
 
-def of_each(view: JobView, job_ids: Sequence[str]) -> bytes:
-    """Jobs of these ids as JSON, with a comma between them, each as `view` shows one of them."""
-    first = encode(view)
-    if len(job_ids) == 1:
-        return first
-    head = _HEAD + view.job_id.encode()
-    if not first.startswith(head):
-        raise ValueError("the id is not the first field of a job that is shown")
-    rest = first[len(head) :].decode()
-    return b"".join((_HEAD, (rest + _NEXT).join(job_ids).encode(), rest.encode()))
+class _Begin(View, frozen=True):
+    """What a `JobView` begins with: of jobs that were submitted together mostly all that differs."""
+
+    job_id: str
+    name: str | None
+    command: str | tuple[str, ...]
+
+
+def as_json(views: Sequence[JobView], job_ids: Iterable[Sequence[str]]) -> list[bytes]:
+    """Jobs as JSON, with commas between them, in pieces. `views` as `job_views` made them; `job_ids`: for each of them
+    the ids of all jobs that it shows, but for the id."""
+    pieces: list[bytes] = []
+    last: JobView | None = None
+    rest = whole = b""
+    for view, ids in zip(views, job_ids, strict=True):
+        if last is not None and _ends_as(view, last):
+            rest = rest or whole[len(_begin(last)) :]
+            whole = _begin(view) + rest
+        else:
+            rest, whole = b"", encode(view) + b","
+        after = whole[len(_HEAD) + len(view.job_id) :]
+        for job_id in ids:
+            pieces += (_HEAD, job_id.encode(), after)
+        last = view
+    if pieces:
+        pieces[-1] = pieces[-1][:-1]
+    return pieces
+
+
+def _begin(view: JobView) -> bytes:
+    """Up to where all that `job_views` made of one another are the same."""
+    return encode(_Begin(job_id=view.job_id, name=view.name, command=view.command))[:-1]
+
+
+def _ends_as(view: JobView, other: JobView) -> bool:
+    """Whether `job_views` made it of the other one, and nothing differs behind the command."""
+    made_of_it = view.history is other.history and bool(view.history)
+    return made_of_it and view.stdin_bytes == other.stdin_bytes and view.env == other.env
 
 
 def _alike(job: Job, other: Job) -> bool:

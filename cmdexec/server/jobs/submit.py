@@ -6,7 +6,7 @@ from itertools import groupby
 
 from cmdexec.errors import Refused, Unavailable
 from cmdexec.model.batch import Batch
-from cmdexec.model.birth import queued
+from cmdexec.model.birth import alike, queued
 from cmdexec.model.job import Job, Spec
 from cmdexec.server.jobs.room import Room
 from cmdexec.server.jobs.shell import Shell
@@ -64,10 +64,12 @@ class Submitter:
         for _, run in groupby(specs, key=id):
             spec, *others = run
             ids = job_ids[first : first + 1 + len(others)]
-            job = queued(
-                spec, job_id=ids[0], owner=owner, submit_key=name, body_hash=body_hash, now=now,
-                age_ms=self._age_ms, rerun_of=rerun_of, by=by,
-            )  # fmt: skip
+            job = alike(kinds[-1][0], spec, ids[0]) if kinds else None
+            if job is None:
+                job = queued(
+                    spec, job_id=ids[0], owner=owner, submit_key=name, body_hash=body_hash, now=now,
+                    age_ms=self._age_ms, rerun_of=rerun_of, by=by,
+                )  # fmt: skip
             kinds.append((job, ids))
             first += len(ids)
         return Batch(kinds)
