@@ -250,7 +250,7 @@ def _no_room(record: Record, news: NoRoom) -> Step:
 def _stop(record: Record, _news: Stop) -> Step:
     if record.state in UNSPAWNED:
         return _released(record, Release.NEVER_SPAWNED, "stopped before it was started")
-    if record.state is not State.RUNNING or record.ending is Ending.STOP:
+    if record.state is not State.RUNNING or record.ending in (Ending.STOP, Ending.DEADLINE):
         return Step(record)
     return Step(structs.replace(record, ending=Ending.STOP), (Do.KILL,))
 

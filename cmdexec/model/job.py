@@ -134,6 +134,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     result     as its worker reported it; None when the end is only inferred (lost, dead, handed back)
     lost_cost  what its end as `lost` took of the job's `lost_used`, to be given back when it turns out not to be lost
+    refunded   how much was given back, when it turned out so; None: it never counted as lost, or does now
     """
 
     number: int
@@ -145,6 +146,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     ok: bool = False
     result: Result | None = None
     lost_cost: int = 0
+    refunded: int | None = None
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True, gc=False):

@@ -11,6 +11,7 @@ from cmdexec.model.ends import (
     begun,
     cancelled,
     finished,
+    given_away,
     judged,
     lost_run,
     newest_run,
@@ -198,11 +199,13 @@ def result_assigned(job: Job, event: Ended, now: int, jitter: float) -> Change |
 
 def result_running(job: Job, event: Ended, now: int, jitter: float) -> Change | Refusal:
     """exit 0 completed; else by reason and retries left scheduled (backoff) or failed; cancel asked, **never retried**:
-    exit 0 completed; ended by the cancel cancelled, confirmed; else failed"""
+    exit 0 completed; ended by the cancel cancelled, confirmed; else failed; n counted as `lost` once, and was ended by
+    the `stop` for that: scheduled, at the cost it had then"""
     reason = event.result.reason
     if reason is not None and reason not in REPORTABLE:
         return Refusal("invalid_field", f"A worker cannot end an attempt as {reason}.", {"reason": sorted(REPORTABLE)})
-    return judged(job, event, now, jitter, event.result, reported=True)
+    away = given_away(job, event, now, event.result)
+    return judged(job, event, now, jitter, event.result, reported=True) if away is None else away
 
 
 def result_ended(job: Job, event: Ended, now: int, _jitter: float) -> Refusal:

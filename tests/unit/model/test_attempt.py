@@ -164,7 +164,7 @@ def test_what_is_said_of_an_end_that_the_worker_may_have_brought_about(
         (Ending.CANCEL, at.HandBack(), Ending.CANCEL, ()),
         (Ending.HAND_BACK, at.HandBack(), Ending.HAND_BACK, ()),
         (Ending.HAND_BACK, at.Cancel(), Ending.CANCEL, (Do.TERMINATE,)),
-        (Ending.DEADLINE, at.Stop(), Ending.STOP, (Do.KILL,)),
+        (Ending.DEADLINE, at.Stop(), Ending.DEADLINE, ()),
         (Ending.DEADLINE, at.HandBack(), Ending.DEADLINE, ()),
     ],
 )

@@ -1,4 +1,4 @@
-"""No job stays with a worker that is gone, or that does not know of it, for the while in which a claim was under way."""
+"""No job stays with a worker that is gone, or that does not know of it, because a claim was under way meanwhile."""
 
 import asyncio
 from typing import Any
