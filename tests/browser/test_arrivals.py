@@ -34,3 +34,27 @@ def test_a_read_that_takes_long_is_waited_for(run: Running, log_in: LogIn) -> No
     held[0].continue_()
     page.unroute(READS)
     expect(page.locator(".job-row").first).to_contain_text("has come")
+
+
+def test_a_server_that_is_busy_is_asked_again_when_it_says(run: Running, log_in: LogIn) -> None:
+    tab = log_in("viewer", "/workers")
+    tab.excuse("503")
+    page = tab.page
+    listing(run, page, "busily")
+    asked: list[str] = []
+    busy = {"error": {"code": "busy", "message": "The server is busy."}}
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=503, headers={"Retry-After": "20"}, json=busy)
+
+    page.route(READS, refuse)
+    with page.expect_request(READS):
+        arrive(run, "busily")
+    expect(page.get_by_role("alert")).to_contain_text("The server is busy.")
+    page.clock.run_for(5000)
+    assert len(asked) == 1
+    page.unroute(READS)
+    page.clock.run_for(20_000)
+    expect(page.locator(".job-row").first).to_contain_text("has come")
+    expect(page.get_by_role("alert")).to_have_count(0)

@@ -93,7 +93,7 @@ function useIdle(list) {
       const quiet = Date.now() - last.current > IDLE_MS && getSelection()?.isCollapsed !== false;
       const onRow = document.activeElement?.classList.contains('job-row') ?? false;
       const isAway = quiet && !onRow && !isUnderPointer();
-      const isDue = list.held.value > 0 && !list.reading.value;
+      const isDue = list.held.value > 0 && !list.reading.value && !list.error.value;
       if (isDue && (isAway || !list.rows.value?.length) && !document.hidden && (main?.scrollTop ?? 1) < 8) void list.read();
     }, 500);
     return () => clearInterval(timer);
