@@ -123,7 +123,7 @@ class WorkerServer:
         self._changed.set()
         if status == 0:  # it carries that out, and nobody hears of it
             self.break_off(request)
-        return web.Response(status=status, headers={"Server": SERVER_NAME}, body=encode(body))
+        return web.Response(status=status, headers={"Server": SERVER_NAME, "Retry-After": "0.1"}, body=encode(body))
 
     @staticmethod
     def break_off(request: web.Request) -> None:

@@ -72,21 +72,22 @@ async def test_what_a_job_waits_for_is_said_once(tmp_path: Path) -> None:
 
 
 async def test_a_job_that_writes_is_not_asked_after(tmp_path: Path) -> None:
-    clock, began = asyncio.get_running_loop().time, 0.0
+    clock, last, silent = asyncio.get_running_loop().time, 0.0, 0
 
     def piece(offset: int) -> Part:
         async def written(_: Plays) -> bytes:
-            nonlocal began
-            began = began if offset else clock()
-            await becomes(lambda: clock() > began + offset * 0.02, "its turn")
+            nonlocal last, silent
+            last = last if offset else clock()
+            await becomes(lambda: clock() > last + 0.02, "its turn")
+            silent, last = silent + (clock() > last + 0.15), clock()
             return output("stdout", offset, b".")
 
         return written
 
-    play = Plays(*map(piece, range(120)), end("completed", exit_code=0))
+    play = Plays(*map(piece, range(60)), end("completed", exit_code=0))
     result = await play.ran(tmp_path, TELL_AFTER_SEC="200ms")
-    assert (result.code, result.stdout) == (0, b"." * 120)
-    assert play.looks <= 1
+    assert (result.code, result.stdout) == (0, b"." * 60)
+    assert play.looks <= 1 + silent, "a machine that is busy makes pauses of its own"
 
 
 async def test_ctrl_c_asks_the_job_to_end(tmp_path: Path) -> None:

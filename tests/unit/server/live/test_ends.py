@@ -10,7 +10,7 @@ from cmdexec.protocol.messages import Failure
 from cmdexec.protocol.watching import Watch
 from cmdexec.server.live import watcher as live_watcher
 from tests.support.waiting import becomes
-from tests.unit.server.core import Core, core
+from tests.unit.server.core import Core, Worker, core
 from tests.unit.server.live.looking import Looking, looking
 
 
@@ -24,12 +24,17 @@ async def look(tmp_path: Path) -> AsyncIterator[Looking]:
         yield look
 
 
-async def ran(core: Core, job_id: str) -> None:
+async def runs(core: Core, job_id: str) -> tuple[Worker, int]:
     worker = await core.connect()
     (given,) = await core.claim(worker.holder)
     assert given.job_id == job_id
     await worker.start((job_id, given.attempt))
-    await worker.done(job_id, given.attempt)
+    return worker, given.attempt
+
+
+async def ran(core: Core, job_id: str) -> None:
+    worker, attempt = await runs(core, job_id)
+    await worker.done(job_id, attempt)
 
 
 async def test_nothing_is_told_nor_read_until_it_has_ended(look: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,9 +80,10 @@ async def test_whoever_wants_all_of_it_after_all_is_told_all(look: Looking) -> N
         await becomes(lambda: seen.statuses("job", job.job_id) == ["queued"], "how it stands is told")
         await watcher.watch([end_of(job.job_id)])
         watcher.go()
-        await ran(look.core, job.job_id)
+        worker, attempt = await runs(look.core, job.job_id)
+        await becomes(lambda: seen.statuses("job", job.job_id)[-1] == "running", "that it runs is told")
+        await worker.done(job.job_id, attempt)
         await becomes(lambda: seen.statuses("job", job.job_id)[-1] == "completed", "the end is told")
-        assert "running" in seen.statuses("job", job.job_id)
 
 
 @pytest.mark.parametrize("remembered", [False, True])
