@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from playwright.sync_api import WebSocketRoute, expect
+from playwright.sync_api import Route, WebSocketRoute, expect
 
 from tests.browser.conftest import LogIn
 from tests.support.server import Running
@@ -23,6 +23,19 @@ def test_a_row_changes_where_it_is_also_for_who_comes_back(run: Running, log_in:
     expect(row).to_contain_text("running")
     gate.touch()
     expect(row).to_contain_text("failed · exit 4")
+
+
+def test_the_frame_of_the_list_is_there_before_its_rows(run: Running, log_in: LogIn) -> None:
+    job = run.api().create({"command": "true", "name": "slow to be read", "tags": ["frame"]})
+    page = log_in("viewer", "/workers").page
+    held: list[Route] = []
+    page.route("**/api/jobs?tag=*", lambda route: held.append(route), times=1)
+    page.goto(f"{run.url}/jobs?tag=frame")
+    expect(page.locator(".job-head")).to_be_visible()
+    expect(page.locator(".ghost")).to_have_count(6)
+    held[0].continue_()
+    expect(page.locator(f"[data-job='{job['jobId']}']")).to_be_visible()
+    expect(page.locator(".ghost")).to_have_count(0)
 
 
 def test_new_jobs_wait_until_they_are_asked_for(run: Running, log_in: LogIn) -> None:

@@ -20,6 +20,7 @@ import { exact, duration, now } from '../words/time.js';
 const FILTERS = ['status', 'reason', 'tag', 'worker', 'q', 'from', 'to'];
 const TYPING_MS = 200;
 const IDLE_MS = 2000;
+const GHOSTS = [...Array(6).keys()];
 
 /** What the API is asked for: the filters of the address, and nothing else that may stand there. */
 function asked() {
@@ -158,14 +159,18 @@ function Search({ value }) {
   </label>`;
 }
 
+function Head() {
+  const c = S.columns;
+  return html`<div class="job-head" aria-hidden="true">
+    <span>${c.status}</span><span>${c.name}</span><span>${c.why}</span><span>${c.worker}</span>
+    <span class="right">${c.ran}</span><span class="right">${c.when}</span>
+  </div>`;
+}
+
 /** @param {{ list: JobList, rows: import('../data/joblist.js').Row[] }} props */
 function Rows({ list, rows }) {
-  const c = S.columns;
   return html`<div class=${`card job-list ${exact.value ? 'exact' : ''}`}>
-    <div class="job-head" aria-hidden="true">
-      <span>${c.status}</span><span>${c.name}</span><span>${c.why}</span><span>${c.worker}</span>
-      <span class="right">${c.ran}</span><span class="right">${c.when}</span>
-    </div>
+    <${Head} />
     <ul>${rows.map((row) => html`<${Row} key=${row.peek().jobId} row=${row} list=${list} />`)}</ul>
   </div>
   <div class="row-of">
@@ -198,13 +203,18 @@ function Row({ row, list }) {
   </li>`;
 }
 
+/** Where the list is going to be, until it has been read. */
 function Loading() {
   const late = useSignal(false);
   useEffect(() => {
     const timer = setTimeout(() => (late.value = true), 5000);
     return () => clearTimeout(timer);
   }, []);
-  return html`<p class="faint" role="status">${late.value ? S.loading : ''}</p>`;
+  return html`<div class="card job-list" aria-hidden="true">
+      <${Head} />
+      ${GHOSTS.map((at) => html`<div class="ghost" key=${at}><i></i><i></i></div>`)}
+    </div>
+    <p class="faint" role="status">${late.value ? S.loading : ''}</p>`;
 }
 
 /** @param {{ filtered: boolean, list: JobList }} props */
