@@ -49,6 +49,18 @@ def test_the_line_that_the_page_shows_makes_a_worker(run: Running, log_in: LogIn
         expect(card).to_contain_text("Shut out for good")
 
 
+def test_a_card_names_what_runs_there_as_people_do(run: Running, log_in: LogIn) -> None:
+    named = run.api().create({"command": "exec sleep 300", "name": "nightly index"})
+    line = run.api().create({"command": "sleep 301; true"})
+    for job in (named, line):
+        run.api().wait_status(job["jobId"], "running")
+    card = log_in("viewer", "/workers").page.locator(".worker").filter(has_text="build-01")
+    expect(card.get_by_role("link", name="nightly index")).to_have_attribute("href", f"/jobs/{named['jobId']}")
+    expect(card.get_by_role("link", name="sleep 301; true")).to_have_attribute("href", f"/jobs/{line['jobId']}")
+    for job in (named, line):
+        run.api().cancel(job["jobId"])
+
+
 def test_a_viewer_sees_every_act_and_why_it_is_refused(run: Running, log_in: LogIn) -> None:
     job = run.api().create({"command": "true", "requires": {"no": "such"}})
     tab = log_in("viewer", "/workers")
