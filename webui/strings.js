@@ -75,6 +75,7 @@ export const S = {
   show: 'Show',
   hide: 'Hide',
   firstStart: 'On a first start the address and password of the first user stand in the server’s own output.',
+  loginNotKept: 'This browser did not keep the login: cookies are off for this address. Allow them, and log in again.',
   sessionOver: 'You were logged out. Log in to go on where you were.',
 
   // Jobs
@@ -161,6 +162,7 @@ export const S = {
   startsHere: 'Its output starts here.',
   noOutput: 'It wrote nothing.',
   notRead: 'What it wrote could not be read.',
+  noneHeard: 'Nothing that it wrote has come. Its worker is silent; what it holds comes when it is back.',
   ended: (/** @type {string} */ lines) => `Ended · ${lines}`,
   lastLines: (/** @type {number} */ n) => `the last ${plural(n, 'line')}`,
   firstLines: (/** @type {number} */ n) => `the first ${plural(n, 'line')}`,
@@ -237,6 +239,8 @@ export const S = {
   priorityHint: 'Higher goes first; −100 to 100',
   nameAndTags: 'Name, tags, priority',
   doRun: 'Run',
+  sendsAgain: (/** @type {number} */ sec) => `It is sent again in ${sec} s.`,
+  doNotSend: 'Do not send it again',
   runKey: 'Ctrl Enter',
   optional: 'optional',
 
