@@ -233,6 +233,7 @@ function downloadLink(job, attempt, stream) {
 function emptyText(state, job) {
   if (state === 'failed') return S.notRead;
   if (state === 'reading' && job.attempt) return S.readingOutput;
+  if (job.status === 'unknown') return S.noneHeard;
   return state === 'ended' ? S.noOutput : S.startsHere;
 }
 

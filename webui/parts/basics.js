@@ -68,8 +68,12 @@ function takeAway(mine) {
   said.value = said.value.filter((one) => one !== mine);
 }
 
-/** Where toasts appear. */
-export function Toasts() {
+/** The dialogs that are open, the one on top last: what is said has to be said over it. @type {import('../vendor/signals.js').Signal<unknown[]>} */
+export const dialogs = signal([]);
+
+/** Where toasts appear. @param {{ over?: unknown }} props `over`: the dialog that they are part of */
+export function Toasts({ over }) {
+  if (dialogs.value[dialogs.value.length - 1] !== over) return null;
   return html`<div class="toasts" role="status">
     ${said.value.map((one) => html`<p class="toast" key=${one.id}>${one.text}
       ${one.stays ? html`<${Button} kind="small" onClick=${() => takeAway(one)}>${S.close}<//>` : null}</p>`)}
