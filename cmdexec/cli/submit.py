@@ -18,13 +18,11 @@ if TYPE_CHECKING:
     from cmdexec.protocol.requests import JobView
 
 
-_KEY_MOST = 180
-"""A little less than a server takes: batches have their number behind it."""
-
-
 def _checked_key(text: str | None) -> str | None:
-    if text is not None and not (0 < len(text) <= _KEY_MOST and all("!" <= mark <= "~" for mark in text)):
-        raise click.BadParameter(f"Write 1 to {_KEY_MOST} printable ASCII characters without spaces.")
+    from cmdexec.client.keys import is_key, rule
+
+    if text is not None and not is_key(text):
+        raise click.BadParameter(rule())
     return text
 
 
