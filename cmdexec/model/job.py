@@ -176,6 +176,7 @@ MESSAGE_MAX = 500
 class Job(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One job. `rev` rises by one with every change; a change is written only on the `rev` it was decided on.
 
+    submit_key, body_hash   what names the submission that it came with, and what that said; "": it had no key
     attempt        the number of the newest claim; rises with each, and may skip
     worker_id, session   who holds it, or held it last (the session is the life of one spool)
     claim_id       the claim that gave out the newest attempt: the same claim asked again gets the same jobs again

@@ -12,6 +12,9 @@ from cmdexec.server.jobs.room import Room
 from cmdexec.server.jobs.shell import Shell
 from cmdexec.store.contract.jobs_write import Present
 
+_HASH_DIGITS = 40
+"""Of a SHA-256, in hex: each job bears two of them, and 160 bits are enough to tell submissions apart."""
+
 
 class Submitter:
     """`age_sec`: how much earlier a job is ranked for each step of priority."""
@@ -30,7 +33,7 @@ class Submitter:
 
         Raises Refused("key_reused") if that was with another body, Unavailable("queue_full" | "disk_full" | …).
         """
-        body_hash = hashlib.sha256(body).hexdigest()
+        body_hash = "" if key is None else hashlib.sha256(body).hexdigest()[:_HASH_DIGITS]
         jobs = self._born(owner, specs, key, body_hash, by, rerun_of)
         try:
             await self._room.reserve(owner, len(jobs))
@@ -77,7 +80,7 @@ class Submitter:
 
 def submit_key(owner: str, key: str) -> str:
     """What the jobs of a submission are found by: unique in the store, and no two owners share one."""
-    return hashlib.sha256(f"{len(owner)}:{owner}:{key}".encode()).hexdigest()[:40]
+    return hashlib.sha256(f"{len(owner)}:{owner}:{key}".encode()).hexdigest()[:_HASH_DIGITS]
 
 
 def _same(before: Sequence[Job], jobs: Batch, body_hash: str) -> Sequence[Job]:

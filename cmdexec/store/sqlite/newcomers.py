@@ -90,7 +90,7 @@ class Newcomers:
     def _lay_out(self, job: Job, job_ids: Sequence[str]) -> None:
         doc = encode(job)
         *changing, _ = state(job, doc)
-        columns = (job.owner, job.created_at, *changing, *place(job))
+        columns = (job.created_at, *changing, *place(job))
         run = self._runs[-1] if self._runs else None
         id_size = len(job.job_id)
         if run is None or run.columns != columns or run.id_size != id_size:

@@ -56,7 +56,7 @@ def test_goes_by_an_index(name: str, database: Connection) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "SELECT doc FROM jobs WHERE owner = ?;",
+        "SELECT doc FROM jobs WHERE change_id = ?;",
         "SELECT doc FROM jobs WHERE status = ? AND klass = ?;",
         "SELECT doc FROM jobs WHERE holder = ? ORDER BY rank;",
         "UPDATE outputs SET open = 0 WHERE attempt = ?;",

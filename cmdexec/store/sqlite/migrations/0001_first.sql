@@ -6,7 +6,6 @@ CREATE TABLE jobs (
     job_id TEXT NOT NULL,
     rev INTEGER NOT NULL,
     change_id TEXT,
-    owner TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     status TEXT NOT NULL,
     klass TEXT NOT NULL,

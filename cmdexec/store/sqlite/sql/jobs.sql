@@ -1,15 +1,15 @@
 -- insert: a new job
 INSERT INTO jobs (
-    job_id, doc, owner, created_at,
+    job_id, doc, created_at,
     rev, status, due_at, expires_at, unknown_at, klass, rank, avoid, holder, claim_id, assigned_at
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- insert_run: new jobs that are the same in all columns but two, as a list of values: an id of so many characters, a doc
 INSERT INTO jobs (
-    job_id, doc, owner, created_at,
+    job_id, doc, created_at,
     rev, status, due_at, expires_at, unknown_at, klass, rank, avoid, holder, claim_id, assigned_at
-) SELECT CAST(substr(value, 1, ?1) AS TEXT), substr(value, ?1 + 1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14
-FROM carray(?15);
+) SELECT CAST(substr(value, 1, ?1) AS TEXT), substr(value, ?1 + 1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
+FROM carray(?14);
 
 -- add_submission: a key, how many jobs are about to be added before its own, and how many those are
 INSERT INTO submissions (submit_key, created_at, seq, jobs)
