@@ -68,6 +68,7 @@ class ServerSettings:
     sweep_items: int
     submit_key_ttl_sec: float
     list_scan_jobs: int
+    list_look_jobs: int
     list_scan_bytes: int
     list_newest_jobs: int
     sockets_per_user: int

@@ -200,6 +200,12 @@ SERVER: tuple[Setting, ...] = (
         _HERE, minimum=1, maximum=1_000_000,
     ),
     Setting(
+        "LIST_LOOK_JOBS", Kind.INTEGER, 50_000,
+        "As long as a page of a list would be empty more jobs are looked at, LIST_SCAN_JOBS at a time, about so many"
+        " in all.",
+        _HERE, minimum=1, maximum=10_000_000,
+    ),
+    Setting(
         "LIST_SCAN_BYTES", Kind.SIZE, 32 * MIB,
         "How much of what is stored of jobs is read for one page of a list; then it is given as it is.",
         _HERE, unit="bytes", minimum=KIB, maximum=GIB,

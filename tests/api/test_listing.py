@@ -1,12 +1,13 @@
 """`GET /api/jobs`: what is asked for, page by page, and what is wrong told in words."""
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from tests.support.api import Api, ApiError
-from tests.support.server import Running
+from tests.support.server import Running, running
 from tests.support.speaker import speaking
 
 MARK = "listing-tests"
@@ -41,6 +42,19 @@ def test_the_newest_come_first_and_pages_give_each_once(server: Running, made: l
     for limit in (1, 4, 100):
         assert [job["jobId"] for job in listed(api, limit=limit)] == made[::-1]
         assert [job["jobId"] for job in listed(api, limit=limit, order="old")] == made
+
+
+def test_a_page_is_empty_and_not_the_last_only_after_a_long_look(tmp_path: Path) -> None:
+    for look, found in (("5", 1), ("4", 0)):
+        with running(tmp_path / look, LIST_SCAN_JOBS="2", LIST_LOOK_JOBS=look) as server:
+            mine = server.api("operator").create({"command": "true"})["jobId"]
+            server.api().create_many([{"command": "true"}] * 4)
+            page = server.api("operator").ask("GET", "/api/jobs?owner=me")
+            assert [job["jobId"] for job in page["jobs"]] == [mine][:found]
+            assert (page["next"] is None) == (found == 1)
+            if not found:
+                page = server.api("operator").ask("GET", f"/api/jobs?owner=me&cursor={page['next']}")
+                assert [job["jobId"] for job in page["jobs"]] == [mine]
 
 
 def test_ones_own_are_those_that_one_has_submitted(server: Running, made: list[str]) -> None:
