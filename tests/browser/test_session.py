@@ -102,6 +102,33 @@ def test_a_login_that_ends_elsewhere_takes_no_page_away_and_another_tab_brings_i
     expect(following.locator(".sentence")).to_contain_text("Completed")
 
 
+def test_what_one_person_typed_is_never_shown_to_another(run: Running, log_in: LogIn) -> None:
+    """Neither where the other logs in in another tab, nor where it is the same tab."""
+    tab = log_in("operator", "/jobs/new")
+    tab.excuse("401")
+    tab.excuse("WebSocket")
+    typing = tab.page
+    command = typing.get_by_label("Command", exact=True)
+    command.fill("deploy --token=secret")
+    other = typing.context.new_page()
+    other.goto(f"{run.url}/workers")
+    other.get_by_role("button", name="Log out").click()
+    expect(typing.get_by_role("dialog")).to_be_visible()
+    other.get_by_label("E-mail").fill(PEOPLE["viewer"])
+    other.get_by_label("Password").fill(run.process.password)
+    other.keyboard.press("Enter")
+    expect(typing.get_by_text("viewer · v")).to_be_visible()
+    expect(command).to_have_value("")
+    command.fill("of the viewer")
+    typing.context.clear_cookies()
+    typing.reload()
+    typing.get_by_label("E-mail").fill(PEOPLE["operator"])
+    typing.get_by_label("Password").fill(run.process.password)
+    typing.keyboard.press("Enter")
+    expect(typing.get_by_text("operator · v")).to_be_visible()
+    expect(command).to_have_value("")
+
+
 def test_an_address_without_a_page_says_so(run: Running, log_in: LogIn) -> None:
     tab = log_in()
     tab.excuse("404")

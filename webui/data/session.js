@@ -11,6 +11,7 @@ export const me = signal(undefined);
 export const trouble = signal(null);
 
 const KEY = 'logged in';
+const WHOSE = 'whose';
 
 /** Whether this browser may have a session: so that the server is not asked in vain, which browsers report as an error. */
 function mayBe() {
@@ -31,6 +32,17 @@ function note(isIn) {
   }
 }
 
+/** What this tab keeps is for one user alone. @param {string} userId */
+function keepFor(userId) {
+  try {
+    const before = sessionStorage.getItem(WHOSE);
+    if (before !== null && before !== userId) sessionStorage.clear();
+    sessionStorage.setItem(WHOSE, userId);
+  } catch {
+    // Storage may be shut off; then nothing is kept.
+  }
+}
+
 /** Whoever was logged in is so no more: the page stays, also what is typed in it, until somebody logs in again. */
 function over() {
   note(false);
@@ -48,14 +60,21 @@ export function heedOtherTabs() {
   });
 }
 
-/** Ask who is logged in. */
+/** Ask who is logged in. Of another user's pages nothing stays, also not what was typed in them. */
 export async function whoAmI() {
   if (!me.value && !mayBe()) {
     me.value = null;
     return;
   }
   try {
-    me.value = await call('GET', '/api/auth/me');
+    /** @type {Me} */
+    const found = await call('GET', '/api/auth/me');
+    keepFor(found.user.userId);
+    if (me.value && me.value.user.userId !== found.user.userId) {
+      location.reload();
+      return;
+    }
+    me.value = found;
     loggedOut.value = false;
     trouble.value = null;
   } catch (fault) {
