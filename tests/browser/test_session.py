@@ -27,6 +27,19 @@ def test_a_wrong_password_is_told_and_nothing_typed_is_lost(run: Running, opened
     expect(page.get_by_text("operator · v")).to_be_visible()
 
 
+def test_a_browser_that_keeps_no_login_is_told_of(run: Running, opened: Callable[..., Tab]) -> None:
+    tab = opened()
+    tab.excuse("401")
+    page = tab.page
+    page.add_init_script("const ask = fetch; fetch = (path, how) => ask(path, { ...how, credentials: 'omit' });")
+    page.goto(f"{run.url}/login")
+    page.get_by_label("E-mail").fill(PEOPLE["operator"])
+    page.get_by_label("Password").fill(run.process.password)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("cookies are off for this address")
+    expect(page.get_by_label("E-mail")).to_have_value(PEOPLE["operator"])
+
+
 def test_next_never_leads_away_from_this_server(run: Running, opened: Callable[..., Tab]) -> None:
     page = opened().page
     page.goto(f"{run.url}/login")

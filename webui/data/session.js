@@ -1,6 +1,7 @@
 // Who is logged in, and what that allows.
 import { signal } from '../vendor/signals.js';
-import { asApiError, call, loggedOut } from './api.js';
+import { S } from '../strings.js';
+import { ApiError, asApiError, call, loggedOut } from './api.js';
 
 /** @typedef {import('../types/api.js').MeView} Me */
 
@@ -66,21 +67,31 @@ export async function whoAmI() {
     me.value = null;
     return;
   }
+  await look();
+}
+
+/** Whether somebody is logged in; undefined: that could not be found out. */
+async function look() {
   try {
     /** @type {Me} */
     const found = await call('GET', '/api/auth/me');
     keepFor(found.user.userId);
     if (me.value && me.value.user.userId !== found.user.userId) {
       location.reload();
-      return;
+      return true;
     }
     me.value = found;
     loggedOut.value = false;
     trouble.value = null;
+    return true;
   } catch (fault) {
     const error = asApiError(fault);
-    if (error.status === 401) over();
-    else trouble.value = error;
+    if (error.status === 401) {
+      over();
+      return false;
+    }
+    trouble.value = error;
+    return undefined;
   }
 }
 
@@ -88,7 +99,7 @@ export async function whoAmI() {
 export async function logIn(email, password) {
   await call('POST', '/api/auth/login', { email, password });
   note(true);
-  await whoAmI();
+  if ((await look()) === false) throw new ApiError(0, { code: 'not_kept', message: S.loginNotKept });
 }
 
 /** End this login, here and on the server. */
