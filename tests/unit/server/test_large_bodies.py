@@ -83,6 +83,10 @@ async def test_it_is_refused_as_a_small_one_is(item: str) -> None:
         await decode(listed(GOOD, GOOD, item, LARGE, LARGE, LARGE))
     assert large.value.details() == small.value.details()
     assert large.value.field is None or large.value.field.startswith("[2]")
+    with pytest.raises(Refused) as alike:
+        await decode(listed(item, item, item))
+    assert alike.value.code == small.value.code
+    assert alike.value.field == (small.value.field and small.value.field.replace("[2]", "[0]"))
 
 
 @pytest.mark.parametrize("name", ["comandz" * 100_000, " - at `$.a`" * 100_000, "`" * 500_000, "\n" * 500_000])
