@@ -53,11 +53,14 @@ def run(
     Several words are a program and its arguments, exactly as typed, without a shell: `run -- grep -c model
     /proc/cpuinfo`. A single word that is more than a plain word is a line for the shell: `run -- 'du -s * | sort -n'`.
 
+    It starts in an empty folder of its own on the worker's machine, which is its HOME too and is deleted when it ends.
+    What shall stay it writes to its output, or into a folder that is named in full, such as /srv/project.
+
     Ctrl-C asks the command to end; a second one leaves it to itself, and `cmdexec attach` shows it again. Standard
     input that is no terminal is read to its end first, up to 256 KB, and given to the command; in a loop that reads
     lines, use -n.
 
-    Example: `cmdexec run --timeout 10m -- make test`
+    Example: `cmdexec run --timeout 10m -- make -C /srv/project test`
     """
     if not words:
         raise click.UsageError("There is no COMMAND. Write it behind two dashes: `cmdexec run -- echo hello`.")

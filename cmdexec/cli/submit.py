@@ -32,7 +32,7 @@ def _checked_key(text: str | None) -> str | None:
     "-f",
     metavar="FILE",
     help="A file of jobs, or - for standard input: one JSON object a line, with the fields that the API has, "
-    'as {"command": ["make", "test"], "name": "nightly"}.',
+    'as {"command": ["make", "-C", "/srv/project"], "name": "nightly"}.',
 )
 @click.option("--stdin", "-i", metavar="FILE", help="A file that it gets as its standard input, or - for that of here.")
 @click.option(
@@ -54,10 +54,13 @@ def submit(
     The job is on the server's disk when its id is printed. Several words are a program and its arguments, exactly as
     typed, without a shell; a single word that is more than a plain word is a line for the shell.
 
-    A file is looked through before any of it is submitted. Then up to 1,000 jobs at a time are taken, all or none, and
-    the ids come in the order of the file.
+    It starts in an empty folder of its own on the worker's machine, which is its HOME too and is deleted when it ends.
+    What shall stay it writes to its output, or into a folder that is named in full, such as /srv/project.
 
-    Example: `cmdexec submit --name nightly --retries 2 -- make test`
+    A file of jobs is looked through before any of it is submitted. Then up to 1,000 jobs at a time are taken, all or
+    none, and the ids come in the order of the file.
+
+    Example: `cmdexec submit --name nightly --retries 2 -- make -C /srv/project test`
     """
     if file is not None:
         if words or stdin is not None or options != JobOptions():
