@@ -76,7 +76,6 @@ export const S = {
   hide: 'Hide',
   firstStart: 'On a first start the address and password of the first user stand in the server’s own output.',
   loginNotKept: 'This browser did not keep the login: cookies are off for this address. Allow them, and log in again.',
-  loginNotKept: 'This browser did not keep the login: cookies are off for this address. Allow them, and log in again.',
   sessionOver: 'You were logged out. Log in to go on where you were.',
 
   // Jobs

@@ -86,6 +86,26 @@ def test_a_login_that_ended_asks_again_over_the_page_and_keeps_what_was_typed(ru
     expect(page.get_by_role("heading", name="echo kept")).to_be_visible()
 
 
+def test_no_key_loses_the_question_to_log_in(run: Running, log_in: LogIn) -> None:
+    """Browsers close a dialog at the second Escape, whatever the page says to the first."""
+    tab = log_in("operator", "/jobs/new")
+    tab.excuse("401")
+    tab.excuse("WebSocket")
+    page = tab.page
+    page.get_by_label("Command", exact=True).fill("echo kept")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Run").click()
+    dialog = page.get_by_role("dialog")
+    password = dialog.get_by_label("Password")
+    for _ in range(4):
+        expect(password).to_be_focused()
+        page.keyboard.press("Escape")
+    password.fill(run.process.password)
+    page.keyboard.press("Enter")
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_label("Command", exact=True)).to_have_value("echo kept")
+
+
 def test_a_login_that_ends_elsewhere_takes_no_page_away_and_another_tab_brings_it_back(
     run: Running, log_in: LogIn, tmp_path: Path
 ) -> None:
