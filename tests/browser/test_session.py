@@ -1,5 +1,6 @@
 """Logging in and out, and addresses that have no page."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +85,16 @@ def test_a_login_that_ended_asks_again_over_the_page_and_keeps_what_was_typed(ru
     expect(page.get_by_label("Command", exact=True)).to_have_value("echo kept")
     page.get_by_role("button", name="Run").click()
     expect(page.get_by_role("heading", name="echo kept")).to_be_visible()
+
+
+def test_whoever_logs_out_of_a_login_that_ended_is_out(log_in: LogIn) -> None:
+    tab = log_in("operator")
+    tab.excuse("401")
+    tab.page.context.clear_cookies()
+    tab.page.get_by_role("button", name="Log out").click()
+    expect(tab.page).to_have_url(re.compile("/login"))
+    expect(tab.page.get_by_role("dialog")).to_have_count(0)
+    expect(tab.page.get_by_label("Password")).to_be_visible()
 
 
 def test_no_key_loses_the_question_to_log_in(run: Running, log_in: LogIn) -> None:

@@ -102,9 +102,13 @@ export async function logIn(email, password) {
   if ((await look()) === false) throw new ApiError(0, { code: 'not_kept', message: S.loginNotKept });
 }
 
-/** End this login, here and on the server. */
+/** End this login, here and on the server, where it may have ended before. */
 export async function logOut() {
-  await call('POST', '/api/auth/logout');
+  try {
+    await call('POST', '/api/auth/logout');
+  } catch (fault) {
+    if (asApiError(fault).status !== 401) throw fault;
+  }
   sessionStorage.clear();
   note(false);
   me.value = null;
