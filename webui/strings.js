@@ -100,6 +100,7 @@ export const S = {
   addWorker: 'Add a worker',
   noneMatch: 'No job matches',
   noneMatchText: 'None of the jobs here has all that is asked for above.',
+  commandsNotSearched: 'Names, ids and tags are searched, commands are not.',
   clear: 'Clear filters',
   clearAll: 'Clear all',
   /** @param {string} name @param {string} value */

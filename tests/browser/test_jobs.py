@@ -81,6 +81,7 @@ def test_the_address_is_the_view(run: Running, log_in: LogIn) -> None:
     page.get_by_label("Do not filter by tag shown").click()
     page.get_by_label("Name, id or tag").fill("no job is called this")
     expect(page.get_by_role("heading", name="No job matches")).to_be_visible()
+    expect(page.get_by_text("Names, ids and tags are searched, commands are not.")).to_be_visible()
     page.get_by_role("button", name="Clear filters").click()
     expect(rows.first).to_be_visible()
     assert page.url == f"{run.url}/jobs"

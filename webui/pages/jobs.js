@@ -223,7 +223,7 @@ function Empty({ filtered, list }) {
   if (filtered) {
     return html`<div class="empty">
       <h2>${S.noneMatch}</h2>
-      <p class="quiet">${S.noneMatchText}</p>
+      <p class="quiet">${S.noneMatchText}${list.query.has('q') ? ` ${S.commandsNotSearched}` : ''}</p>
       <${Button} onClick=${() => go('/jobs', { replace: true })}>${S.clear}<//>
     </div>`;
   }
