@@ -218,3 +218,13 @@ def test_a_name_can_neither_turn_its_row_round_nor_hide(run: Running, log_in: Lo
     expect(page).to_have_title("scheduled · gpj.⟨U+202E⟩exe⟨U+200B⟩ · cmdexec")
     expect(page.locator(".facts")).to_contain_text("1 Jan 2099 03:00")
     run.api().cancel(job["jobId"])
+
+
+def test_a_command_whose_first_lines_are_empty_is_called_by_the_next(run: Running, log_in: LogIn) -> None:
+    commands = {"titled": "\n  \n  echo deploy\necho more\n", "blank": " \n "}
+    made = {tag: run.api().create({"command": line, "tags": [tag]})["jobId"] for tag, line in commands.items()}
+    page = log_in("viewer", "/jobs?tag=titled&tag=blank").page
+    expect(page.locator(f"[data-job='{made['titled']}'] .title")).to_have_text("echo deploy")
+    expect(page.locator(f"[data-job='{made['blank']}'] .title")).to_have_text(made["blank"])
+    page.locator(f"[data-job='{made['titled']}']").click()
+    expect(page.get_by_role("heading", name="echo deploy")).to_be_visible()

@@ -32,9 +32,10 @@ export function quoted(word) {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** One line, fit to be seen among others. @param {JobRow | JobView} job */
+/** One line, fit to be seen among others: what is in the first line of a command that has no name. @param {JobRow | JobView} job */
 export function titleOf(job) {
-  return visible(job.name ?? lineOf(job.command).split('\n', 1)[0]);
+  const lines = job.name === null ? lineOf(job.command).split('\n') : [job.name];
+  return visible(lines.map((line) => line.trim()).find(Boolean) ?? job.jobId);
 }
 
 /** The reason after the status word. @param {JobRow | JobView} job */
