@@ -45,6 +45,11 @@ CLIENT: tuple[Setting, ...] = (
         _HERE, unit="s", minimum=0.01, maximum=DAY,
     ),
     Setting(
+        "LEAVE_AFTER_SEC", Kind.DURATION, 3.0,
+        "How long `run` waits, once it is told to end, for a server that has not taken the job.",
+        _HERE, unit="s", minimum=0, maximum=3600,
+    ),
+    Setting(
         "RETRY_FIRST_SEC", Kind.DURATION, 0.1, "The range of the first wait before a call is made again.",
         _HERE, unit="s", minimum=0.001, maximum=3600, relation=Relation("RETRY_MAX_SEC"),
     ),
@@ -80,6 +85,7 @@ class ClientSettings:
     request_timeout_sec: float
     patience_sec: float
     tell_after_sec: float
+    leave_after_sec: float
     retry_first_sec: float
     retry_max_sec: float
     follow_silence_sec: float

@@ -6,6 +6,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.support.cli import command
 from tests.support.plays import Part, Plays, attempt, end, never, output, until_cancelled
 from tests.support.scripted import JOB_ID, TOKEN
@@ -190,6 +192,23 @@ async def test_a_server_that_does_not_answer_is_told_of(tmp_path: Path) -> None:
     assert result.code == 130
     assert play.cancelled.is_set()
     assert result.stderr.count("Waiting for the server") == 1
+
+
+@pytest.mark.parametrize("what", [signal.SIGINT, signal.SIGTERM])
+async def test_a_server_that_stays_away_is_left_soon_after_the_first_interrupt(
+    what: signal.Signals, tmp_path: Path
+) -> None:
+    """Nobody can end a job of a server that is not there, and whoever stops `run` need not do so twice."""
+    play = Plays(never)
+    play.takes_jobs.clear()
+    async with play.running(tmp_path, LEAVE_AFTER_SEC="200ms") as run:
+        await asyncio.wait_for(play.asked.wait(), 20)
+        run.send(what)
+        result = await asyncio.to_thread(run.ended, 10)
+    assert result.code == 130
+    assert result.stderr.endswith(
+        "cmdexec: The server has not answered in time, so this is left. If it has the job, `cmdexec jobs` shows it.\n"
+    )
 
 
 async def test_a_reader_that_leaves_ends_the_job(tmp_path: Path) -> None:
