@@ -123,6 +123,13 @@ async def test_a_job_id_that_is_there_already_is_a_fault_and_adds_nothing(store:
     await inserted(store, job(1))
 
 
+async def test_a_key_that_is_there_twice_in_a_batch_is_a_fault_and_adds_nothing(store: Store) -> None:
+    with pytest.raises(ValueError, match="twice"):
+        await store.jobs_write.insert([job(0), job(1), job(2, submit_key="key-0")])
+    assert await store.reads.jobs.get([job(number).job_id for number in range(3)]) == [None] * 3
+    await inserted(store, *jobs(2))
+
+
 async def test_inserted_jobs_are_there_after_opening_again(place: Place) -> None:
     store = place.open()
     await inserted(store, *jobs(7))

@@ -44,10 +44,13 @@ class Newcomers:
 
     def __init__(self, jobs: Batch) -> None:
         self._kinds = [(job, len(ids)) for job, ids in jobs.kinds]
-        self._keys = [
-            (key, created_at, sum(count for _, count in run))
-            for (key, created_at), run in groupby(self._kinds, key=_submission)
-        ]
+        self._keys: list[tuple[str, int, int, int]] = []
+        before = 0
+        for (key, created_at), run in groupby(self._kinds, key=_submission):
+            count = sum(count for _, count in run)
+            if key:
+                self._keys.append((key, created_at, before, count))
+            before += count
         self._called = [word for job, ids in jobs.kinds for word in words(job, ids)]
         self._runs: list[_Run] = []
         self.size = 0
@@ -56,36 +59,43 @@ class Newcomers:
 
     def present(self, db: Connection) -> list[Job]:
         """The jobs that have a key of these already."""
-        return with_keys(db, [key for key, *_ in self._keys if key])
+        return with_keys(db, [key for key, *_ in self._keys])
 
     def add(self, transaction: Transaction) -> list[Job]:
         """Add all, or none if there are jobs already that have a key of these: then return those. Raises ValueError if
-        an id, or a key within the batch, is there twice."""
+        an id, or a key within the batch, is there twice: then the call has to be undone."""
         db = transaction.db
-        db.run("SAVEPOINT batch")
         try:
             self._add_keys(db)
-            for run in self._runs:
-                run.add(db)
-            add_words(db, self._called)
         except ConstraintBroken as fault:
-            db.run("ROLLBACK TO batch")
-            db.run("RELEASE batch")
             present = self.present(db)
             if not present:
-                raise ValueError("a job id, or a submit key within the batch, is there twice") from fault
+                raise ValueError("a submit key is there twice in a batch") from fault
             return present
-        db.run("RELEASE batch")
+        try:
+            for run in self._runs:
+                run.add(db)
+        except ConstraintBroken as fault:
+            raise ValueError("a job id is there twice") from fault
+        add_words(db, self._called)
         for job, count in self._kinds:
             transaction.born(job, count)
         return []
 
     def _add_keys(self, db: Connection) -> None:
-        before = 0
-        for key, created_at, count in self._keys:
-            if key:
-                db.run(_SQL["add_submission"], (key, created_at, before, count))
-            before += count
+        """Add all or none: a statement that fails undoes itself, so one key needs no more than that."""
+        if len(self._keys) <= 1:
+            for row in self._keys:
+                db.run(_SQL["add_submission"], row)
+            return
+        db.run("SAVEPOINT keys")
+        try:
+            db.run_each(_SQL["add_submission"], self._keys)
+        except ConstraintBroken:
+            db.run("ROLLBACK TO keys")
+            db.run("RELEASE keys")
+            raise
+        db.run("RELEASE keys")
 
     def _lay_out(self, job: Job, job_ids: Sequence[str]) -> None:
         doc = encode(job)
