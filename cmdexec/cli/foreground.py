@@ -12,8 +12,8 @@ from cmdexec.protocol.requests import JobView, NewJob
 
 
 class Foreground:
-    """One job of one person. The first Ctrl-C (or SIGTERM) asks the job to end, the second leaves at once; the first leaves
-    soon where no server takes the job.
+    """One job of one person. The first Ctrl-C (or SIGTERM) asks the job to end, the second leaves at once; the first
+    leaves soon where no server takes the job.
 
     outlives   whether the job goes on when this ends before it
     """
@@ -99,10 +99,9 @@ class Foreground:
             tell(f"The job's output cannot be written here: {wrong.strerror}. So the job is asked to end.")
             await self._ask_to_end(job_id)
             return OWN_FAILURE
-        except CmdexecError as wrong:
-            tell_error(wrong)
+        except CmdexecError:
             self._say_what_goes_on()
-            return OWN_FAILURE
+            raise
         return told_end(ended, name_it=self._outlives)
 
 

@@ -26,7 +26,7 @@ CLIENT: tuple[Setting, ...] = (
     Setting(
         "CMDEXEC_TOKEN", Kind.TEXT, None, "The token that calls are made with.", _HERE,
         secret=True, minimum=16, maximum=8 * KIB,
-        mend="Set it to a token of the server; its POST /api/auth/login gives one.",
+        mend="Set it to a token of the server; `cmdexec login --print-token` prints one.",
     ),
     Setting(
         "LOGIN_FILE", Kind.PATH, login_file, "The file in which `cmdexec login` keeps server and token (0600).", _HERE,

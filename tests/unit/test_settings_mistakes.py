@@ -64,7 +64,8 @@ def test_a_flag_with_an_empty_text_counts_as_not_given(tmp_path: Path) -> None:
 
 def test_a_token_that_is_none_says_where_tokens_come_from() -> None:
     (said,) = faults(ClientSettings, CMDEXEC_TOKEN="abc")
-    assert said.endswith(": 3 bytes is too short. Set it to a token of the server; its POST /api/auth/login gives one.")
+    mend = "Set it to a token of the server; `cmdexec login --print-token` prints one."
+    assert said.endswith(f": 3 bytes is too short. {mend}")
 
 
 @pytest.mark.parametrize(("raw", "mb"), [("512", 512), ("512MB", 512), ("512 mib", 512), ("2GB", 2048), ("2GiB", 2048)])

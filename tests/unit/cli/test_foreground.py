@@ -234,6 +234,20 @@ async def test_a_wrong_token_is_told_with_the_servers_words(tmp_path: Path) -> N
     assert "a-token-that" not in result.stderr
 
 
+async def test_a_login_that_ends_while_the_job_runs_says_how_to_get_another(tmp_path: Path) -> None:
+    over = b'event: error\ndata: {"error":{"code":"unauthorized","message":"This token has ended."}}\n\n'
+    play = Plays(output("stdout", 0, b"begun"), over)
+    play.good_for = 1
+    async with play.running(tmp_path) as run:
+        result, url = await asyncio.to_thread(run.ended), play.url
+    assert (result.code, result.stdout) == (125, b"begun")
+    assert result.stderr.splitlines() == [
+        f"cmdexec: The job may still run; `cmdexec attach {JOB_ID}` shows it again.",
+        f"cmdexec: This token is not known. CMDEXEC_TOKEN holds no token that {url} takes: set it to one that does, or "
+        "unset it and log in.",
+    ]
+
+
 async def test_no_server_is_told_at_once(tmp_path: Path, unused_tcp_port: int) -> None:
     given = {"SERVER_URL": f"http://127.0.0.1:{unused_tcp_port}", "CMDEXEC_TOKEN": TOKEN}
     with command(tmp_path, "run", "--", "true", loaded=True, **given) as run:
