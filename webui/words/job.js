@@ -115,7 +115,7 @@ export function sentenceOf(job, worker, now) {
   }
   if (job.status === 'unknown') return sentence(worker ? why.replace('Its worker', () => worker) : why);
   if (job.status === 'completed') return `Completed${took}${on}${run}${ended}`;
-  return `${capital(job.status)}${why ? `: ${why}` : ''}${/[.!?]$/.test(why) ? ' Ended' : ''}${took}${on}${run}${ended}`;
+  return `${capital(job.status)}${took}${on}${run}${why ? `: ${why.replace(/\.$/, '')}` : ''}${ended}`;
 }
 
 /** The command line that submits the same. @param {JobView} job */
