@@ -33,6 +33,8 @@ def test_streams_whose_order_is_not_known_are_shown_one_after_the_other(run: Run
     expect(page.get_by_text("Ended · 4 lines")).to_be_visible()
     expect(page.get_by_role("button", name="To the end")).to_be_hidden()
     assert page.locator(f"{LINES}.heading").all_inner_texts() == ["stdout", "stderr"]
+    view = page.get_by_role("region", name="Output").last
+    assert view.evaluate("(box) => box.scrollWidth - box.clientWidth") == 0
     assert lines(page) == ["out 1", "out 2", "err 1", "err 2"]
     page.evaluate("getSelection().selectAllChildren(document.querySelector('.log-rows'))")
     copied: str = page.evaluate("getSelection().toString()")

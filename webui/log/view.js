@@ -212,10 +212,10 @@ function Spacer({ of, source, height, wide, children }) {
   useLayoutEffect(() => {
     place.current?.style.setProperty('--height', `${height}px`);
   }, [height]);
-  useLayoutEffect(() => void place.current?.style.removeProperty('--widest'), [of, source]);
+  useLayoutEffect(() => void place.current?.style.removeProperty('--log-width'), [of, source]);
   useLayoutEffect(() => {
     const rows = place.current;
-    if (rows && rows.scrollWidth > rows.clientWidth) rows.style.setProperty('--widest', `${rows.scrollWidth}px`);
+    if (rows && rows.scrollWidth > rows.clientWidth) rows.style.setProperty('--log-width', `${rows.scrollWidth}px`);
   });
   return html`<div ref=${place} class=${`log-rows ${wide ? 'wide' : ''}`}>${children}</div>`;
 }
