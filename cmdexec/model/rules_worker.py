@@ -96,22 +96,26 @@ def start_unknown(job: Job, event: Event, now: int, _jitter: float) -> Change:
 
 def unborn(job: Job, event: NeverSpawned, now: int, _jitter: float) -> Change:
     """queued, no retry used (cancel asked: cancelled); the 6th time failed `start`; a start asked ahead of its slot and
-    given back is not counted"""
+    given back is not counted, nor one for which W's machine had no room"""
     run = newest_run(job)
     attempts = job.attempts if run is None else job.attempts[:-1]
     if job.cancel_requested:
         return cancelled(job, event, now, confirmed=True, tell=Tell.OK, attempts=attempts)
-    times = job.never_spawned + (0 if event.ahead else 1)
+    times = job.never_spawned + (0 if event.blameless else 1)
     if times < NEVER_SPAWNED_MAX:
         return requeued(
             job, event, now, tell=Tell.OK, closes=None if run is None else job.attempt,
-            attempts=attempts, never_spawned=times,
+            attempts=attempts, never_spawned=times, note=None if event.message is None else clipped(event.message),
         )  # fmt: skip
-    message = f"{times} times a worker took it and made no process of it"
+    message = clipped(f"{times} times a worker took it and made no process of it{_why(event)}")
     return finished(
         job, event, now, Status.FAILED, Reason.START,
         message=message, tell=Tell.OK, attempts=attempts, never_spawned=times,
     )  # fmt: skip
+
+
+def _why(event: NeverSpawned) -> str:
+    return "" if event.message is None else f": {event.message}"
 
 
 def confirm(job: Job, event: FromWorker, now: int, _jitter: float) -> Change | NoChange:

@@ -77,6 +77,8 @@ class Attempts:
             return f"its journal cannot be written ({self._turns.fault}), so it begins no job"
         if self._spool.fault is not None:
             return f"its spool cannot be written ({self._spool.fault}), so jobs wait when memory is full"
+        if self._turns.lack is not None:
+            return f"it could make no process ({self._turns.lack}), so it gives jobs back and tries again now and then"
         return None
 
     def adopt(self, found: Found) -> None:
@@ -275,6 +277,7 @@ class Attempts:
     # What processes do -----------------------------------------------------------------------------------------------
 
     def _started(self) -> None:
+        self._turns.lack = None
         if self._slots.began():
             self._turns.soon()
 

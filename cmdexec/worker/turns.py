@@ -23,11 +23,11 @@ from cmdexec.worker.slots import Slots
 from cmdexec.worker.spool.records import Ended, Forgotten, Received, Record, Released, Spawning
 from cmdexec.worker.spool.spool import Spool
 
-Why = Literal["neverSpawned", "startedAhead", "declined", "handedBack", "dead"]
+Why = Literal["neverSpawned", "startedAhead", "noRoom", "declined", "handedBack", "dead"]
 
 _WHY: dict[Release, Why] = {
-    Release.NEVER_SPAWNED: "neverSpawned", Release.STARTED_AHEAD: "startedAhead", Release.DECLINED: "declined",
-    Release.HANDED_BACK: "handedBack", Release.DEAD: "dead",
+    Release.NEVER_SPAWNED: "neverSpawned", Release.STARTED_AHEAD: "startedAhead", Release.NO_ROOM: "noRoom",
+    Release.DECLINED: "declined", Release.HANDED_BACK: "handedBack", Release.DEAD: "dead",
 }  # fmt: skip
 
 
@@ -58,6 +58,7 @@ class Turns:
     full       told when the worker has started as many jobs as it shall
     spawned    attempts started so far
     fault      why the journal cannot be written; None: it can
+    lack       why the machine has no room for a process; None: it has, as far as is known
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Turns:
         self._settings, self._clock, self._log = settings, runtime.clock, runtime.log
         self._loop = asyncio.get_running_loop()
         self.fault: str | None = None
+        self.lack: str | None = None
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -140,7 +142,8 @@ class Turns:
     def no_room(self, held: HeldAttempt, message: str) -> None:
         """No process could be made, for want of room on this machine: it is given back, and no more is asked for a
         while. Else a worker that can start nothing would draw all jobs to it."""
-        self.unborn(held, message)
+        self.lack = message
+        self.unborn(held, message, machine=True)
         wait, now = self._settings.start_pause_sec, self._clock.elapsed()
         if now >= self._slots.paused_until:
             self._log.warning("no process could be made; no job is started for a while", error=message, wait_sec=wait)
@@ -154,11 +157,11 @@ class Turns:
         for held in spawns:
             self.unborn(held, "the worker was told to end before it was started")
 
-    def unborn(self, held: HeldAttempt, message: str) -> None:
-        """No process was made of it, and none will be."""
+    def unborn(self, held: HeldAttempt, message: str, *, machine: bool = False) -> None:
+        """No process was made of it, and none will be; `machine`: for want of room on it."""
         self.spawned -= 1
         self._spool.close(held.spooled)
-        self.apply(held, model.NoRoom(message))
+        self.apply(held, model.Unborn(message, machine))
 
     # The orders ------------------------------------------------------------------------------------------------------
 

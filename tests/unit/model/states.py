@@ -108,7 +108,7 @@ EVENTS: dict[str, on.Event] = {
     "recall": on.Recall(),
     "start": on.Start(W, S, N),
     "never spawned": on.NeverSpawned(W, S, N),
-    "started ahead": on.NeverSpawned(W, S, N, ahead=True),
+    "started ahead": on.NeverSpawned(W, S, N, blameless=True),
     "output": on.Output(W, S, N),
     "resume": on.Resume(W, S, N),
     "missing": on.Missing(W, S, N),
