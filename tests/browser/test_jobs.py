@@ -1,5 +1,6 @@
 """The list of jobs: it changes in place, what is new waits, and the address holds what is asked for."""
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import Route, WebSocketRoute, expect
@@ -89,12 +90,21 @@ def test_the_address_is_the_view(run: Running, log_in: LogIn) -> None:
 
 def test_pages_come_when_they_are_asked_for(run: Running, log_in: LogIn) -> None:
     run.api().create_many([{"command": "true", "requires": {"no": "such"}, "tags": ["paged"]} for _ in range(130)])
-    page = log_in("viewer", "/jobs?tag=paged").page
+    tab = log_in("viewer", "/jobs?tag=paged")
+    page = tab.page
     rows = page.locator(".job-row")
     expect(rows).to_have_count(100)
     expect(rows.first).to_contain_text("no=such")
+    tab.excuse("503")
+    away = {"error": {"code": "store_away", "message": "The store is away."}}
+    page.route("**/api/jobs?*cursor=*", lambda route: route.fulfill(status=503, json=away))
+    page.get_by_role("button", name="More").click()
+    expect(page.get_by_role("alert")).to_have_text(re.compile("The store is away."))
+    expect(page.get_by_role("alert")).to_be_in_viewport()
+    page.unroute("**/api/jobs?*cursor=*")
     page.get_by_role("button", name="More").click()
     expect(rows).to_have_count(130)
+    expect(page.get_by_role("alert")).to_have_count(0)
     left = rows.nth(115).get_attribute("data-job")
     assert left is not None
     rows.nth(115).click()
@@ -228,3 +238,13 @@ def test_a_command_whose_first_lines_are_empty_is_called_by_the_next(run: Runnin
     expect(page.locator(f"[data-job='{made['blank']}'] .title")).to_have_text(made["blank"])
     page.locator(f"[data-job='{made['titled']}']").click()
     expect(page.get_by_role("heading", name="echo deploy")).to_be_visible()
+
+
+def test_where_there_is_little_room_exact_times_leave_the_name_its_own(run: Running, log_in: LogIn) -> None:
+    run.api().create({"command": "true", "name": "narrow but seen", "tags": ["narrow"]})
+    page = log_in("viewer", "/jobs?tag=narrow", width=768).page
+    name = page.locator(".job-row .name")
+    expect(name).to_be_visible()
+    page.keyboard.press("t")
+    expect(page.locator(".exact")).to_be_visible()
+    assert name.evaluate("(one) => one.clientWidth") >= 140

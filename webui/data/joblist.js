@@ -29,6 +29,8 @@ export class JobList {
     this.reading = signal(false);
     /** @type {import('../vendor/signals.js').Signal<import('./api.js').ApiError | null>} */
     this.error = signal(null);
+    /** Why the page after the last row could not be read. @type {import('../vendor/signals.js').Signal<import('./api.js').ApiError | null>} */
+    this.moreError = signal(null);
     /** How many new jobs wait to be shown. */
     this.held = signal(0);
     /** @type {Map<string, Row>} */
@@ -140,6 +142,7 @@ export class JobList {
     this.#turn += 1;
     const turn = this.#turn;
     this.reading.value = true;
+    this.moreError.value = null;
     try {
       await this.#whileHearing(async (newer) => {
         const answer = await this.#ask(cursor);
@@ -147,7 +150,7 @@ export class JobList {
       });
       return true;
     } catch (fault) {
-      if (turn === this.#turn) this.error.value = asApiError(fault);
+      if (turn === this.#turn) (cursor === null ? this.error : this.moreError).value = asApiError(fault);
       return false;
     } finally {
       if (turn === this.#turn) this.reading.value = false;

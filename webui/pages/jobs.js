@@ -173,6 +173,7 @@ function Rows({ list, rows }) {
     <${Head} />
     <ul>${rows.map((row) => html`<${Row} key=${row.peek().jobId} row=${row} list=${list} />`)}</ul>
   </div>
+  <${Trouble} error=${list.moreError.value} again=${() => list.more()} />
   <div class="row-of">
     ${list.next.value
       ? html`<${Button} busy=${list.reading.value} onClick=${() => list.more()}>${S.more}<//>`
