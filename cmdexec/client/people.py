@@ -28,7 +28,7 @@ class PeopleCalls(Caller):
     async def change_password(self, old: str, new: str) -> None:
         """Give oneself another password of at least 12 characters; this login goes on, all others of the user end.
 
-        Raises Refused("invalid_field") if `old` is wrong. Not made again when its answer is lost: `old` is wrong then.
+        Raises Refused("forbidden") if `old` is wrong. Not made again when its answer is lost: `old` is wrong then.
         """
         request = accounts.OwnPassword(old_password=old, password=new)
         await self._call("auth.password", request, accounts.Empty, patient=False)

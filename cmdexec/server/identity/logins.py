@@ -80,7 +80,7 @@ class Logins:
     async def change_password(self, who: Identity, old: str, new: str, source: str) -> None:
         """Give `who` another password; all other logins of the user end. A wrong `old` counts as a failed login does.
 
-        Raises Refused(`invalid_field`) if `old` is not the password, Refused(`unauthorized`) if the user is gone, and
+        Raises Refused(`forbidden`) if `old` is not the password, Refused(`unauthorized`) if the user is gone, and
         Unavailable(`too_many` | `overloaded` | `store_away`).
         """
         account, free = self._counted(who.email or "", source)
@@ -92,7 +92,7 @@ class Logins:
                     raise bad_token()
                 if not await self._passwords.check(old, user.password_hash):
                     turn.failed()
-                    raise Refused("invalid_field", "This is not the password of this login.", field="oldPassword")
+                    raise Refused("forbidden", "This is not the password that you have.", field="oldPassword")
                 self._throttle.succeeded(account)
                 hashed = hashed or await self._passwords.hash(new)
                 after = replace(user, password_hash=hashed, epoch=user.epoch + 1)
