@@ -178,6 +178,11 @@ class Socket:
         else:
             raise Refused("too_large", "This frame is larger than a message may be.", mend="Send fewer items at once.")
 
+    @property
+    def settled(self) -> bool:
+        """Nothing that the other end sent before its last answer is under way: frames come in their order."""
+        return True
+
     def flush(self) -> None:
         """Send what waits now: for who has said all that belongs together, while there is much else to do in this turn
         of the loop. While there is much to send, that goes on to wait for company."""

@@ -39,7 +39,7 @@ class Attempts:
 
     draining      no more is taken, for good
     drained       no more is taken, until the server says so
-    excused       the server has heard on this connection that no more is taken, for good
+    excused       the server has heard on this connection that no more is taken, for good, and nothing is on its way
     busy_at       when the worker last got or got rid of an attempt (elapsed seconds)
     turned_at     when the server last came within reach, or was lost
     output_limit  bytes of output that the server keeps of a job; None before it said so
@@ -144,12 +144,14 @@ class Attempts:
         elif told.tell == "resend":
             self._turns.rewind(held, told.stdout, told.stderr)
 
-    def beaten(self, *, draining: bool) -> None:
-        """A heartbeat was answered, which said whether no more is taken: what the server does not want has been stopped
-        by that."""
-        if draining and not self.excused:
+    def excuse(self) -> None:
+        """The server has heard that no more is taken, and nothing that it gave before is under way."""
+        if not self.excused:
             self.excused = True
             self._turns.moved.set()
+
+    def beaten(self) -> None:
+        """A heartbeat was answered: what the server does not want has been stopped by that."""
         for held in self.table.values():
             if held.muted and held.record.ending is None:
                 held.muted = False

@@ -76,6 +76,7 @@ class Conversation:
         self._beat_now = asyncio.Event()
         self._registered: messages.Registered | None = None
         self._parted: int | None = None
+        self._parted_heard = False
         self._most = settings.max_frame_bytes
         self._heard_at = self._clock.elapsed()
 
@@ -166,6 +167,8 @@ class Conversation:
                 self._answered(frame.re, frame.items)
             else:
                 self._told(frame.op, frame.items)
+        if self._parted_heard and self._line.settled:
+            self._attempts.excuse()
 
     async def output(self, header: OutputHeader, data: memoryview) -> None:
         raise Refused("bad_request", "A server sends no output to a worker.")
@@ -267,7 +270,8 @@ class Conversation:
             self._attempts.connected(self)
             if self._attempts.draining and self._parted is None:  # the list that was answered was made before that
                 self._beat_now.set()
-        self._attempts.beaten(draining=parted)
+        self._parted_heard |= parted
+        self._attempts.beaten()
 
     def _only(self, items: msgspec.Raw, decoder: Any) -> Any:
         """The one item of an answer; None, and noted, when it is a failure."""

@@ -67,6 +67,11 @@ class HttpLine:
         self._hasty = False
         self._patience_sec = settings.socket_send_timeout_sec
 
+    @property
+    def settled(self) -> bool:
+        """No request for jobs is under way: its answer may come after those that were made after it."""
+        return not self._orders.asking
+
     # What is said ----------------------------------------------------------------------------------------------------
 
     def put(self, frame: Any) -> None:

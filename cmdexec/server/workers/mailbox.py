@@ -170,6 +170,11 @@ class Mailbox:
             size += more
         return taken
 
+    def no_more(self) -> None:
+        """It takes no jobs any more: whoever waits for some is answered."""
+        if self.poll is not None and self.poll.most:
+            self.poll.end()
+
     def take_all(self) -> list[Assignment]:
         """All assignments that wait: they shall not be given."""
         waiting = [item for item, _ in self._jobs.values()]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cmdexec.errors import CmdexecError
+from cmdexec.link.socket import Socket
 from cmdexec.protocol.messages import Assignment
 from tests.support.waiting import becomes, stays
 from tests.support.worker import job_id
@@ -92,6 +93,22 @@ async def test_it_stays_until_the_server_has_heard_that_it_takes_no_more(tmp_pat
         assert server.of("released")[0].why == "handedBack"
         await stays(lambda: not worker.task.done(), "it is there", during=0.2)
         deaf = False
+        assert await asyncio.wait_for(worker.task, 5) == 0
+
+
+async def test_it_stays_as_long_as_something_given_before_that_may_be_on_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over HTTP the answer to a request for jobs may come after that to a heartbeat."""
+    monkeypatch.setattr(Socket, "settled", False)
+    async with serving(tmp_path) as (server, worker):
+        await server.until(lambda: server.of("heartbeat"), "it is connected")
+        term()
+        await server.until(lambda: server.of("heartbeat")[-1].draining, "it says so")
+        await stays(lambda: not worker.task.done(), "it is there", during=0.2)
+        await server.assign(job(1, "echo x"))
+        await server.until(lambda: server.of("released"), "what was on its way is given back")
+        monkeypatch.setattr(Socket, "settled", True)
         assert await asyncio.wait_for(worker.task, 5) == 0
 
 
