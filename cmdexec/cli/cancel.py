@@ -6,7 +6,7 @@ import click
 
 from cmdexec.cli.caller import LINES_JSON, ONE_JSON, Caller, calls_server, json_option
 from cmdexec.cli.exits import FAILED, OK
-from cmdexec.cli.printed import on_terminal, print_json, print_lines
+from cmdexec.cli.printed import on_terminal, or_told, print_json, print_lines
 from cmdexec.cli.told import tell, tell_error
 from cmdexec.cli.worded import counted
 
@@ -96,7 +96,7 @@ def rerun(caller: Caller, name: str, as_json: bool) -> None:
 
         return await client.rerun(await find_job(client, name))
 
-    _print(caller.call(anew), as_json)
+    _print(caller.call(anew), as_json, "is submitted")
 
 
 @click.command()
@@ -117,11 +117,12 @@ def requeue(caller: Caller, name: str, accept_duplicate: bool, as_json: bool) ->
 
         return await client.requeue(await find_job(client, name), accept_duplicate=accept_duplicate)
 
-    _print(caller.call(again), as_json)
+    _print(caller.call(again), as_json, "runs again")
 
 
-def _print(job: "JobView", as_json: bool) -> None:
-    if as_json:
-        print_json(job)
-    else:
-        print_lines([job.job_id])
+def _print(job: "JobView", as_json: bool, done: str) -> None:
+    with or_told(f"The job {job.job_id} {done}."):
+        if as_json:
+            print_json(job)
+        else:
+            print_lines([job.job_id])

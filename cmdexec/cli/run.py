@@ -10,6 +10,7 @@ from cmdexec.cli.caller import Caller
 from cmdexec.cli.job_options import JobOptions, job_options
 from cmdexec.cli.options import config_option, not_provided, settings_options
 from cmdexec.cli.outcome import CODES
+from cmdexec.cli.printed import or_told, print_lines
 from cmdexec.cli.told import tell_warnings
 from cmdexec.settings.client import ClientSettings
 from cmdexec.settings.load import load, make
@@ -104,7 +105,9 @@ def _job(words: tuple[str, ...], options: JobOptions, settings: ClientSettings, 
 
 def _run(settings: ClientSettings, job: "NewJob", private: "Standalone | None", detach: bool) -> int:
     async def submitted(client: "Client") -> int:
-        click.echo((await client.submit(job)).job_id)
+        job_id = (await client.submit(job)).job_id
+        with or_told(f"The job {job_id} is submitted."):
+            print_lines([job_id])
         return 0
 
     async def foreground(client: "Client") -> int:

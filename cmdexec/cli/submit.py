@@ -9,7 +9,7 @@ from cmdexec.cli.caller import LINES_JSON, Caller, calls_server, json_option
 from cmdexec.cli.exits import FAILED, OK
 from cmdexec.cli.job_options import JobOptions, job_options
 from cmdexec.cli.outcome import NOBODY_READS
-from cmdexec.cli.printed import print_json, print_lines, unwritten
+from cmdexec.cli.printed import or_told, print_json, print_lines, unwritten
 from cmdexec.cli.told import tell, tell_error
 from cmdexec.errors import CmdexecError, Refused, Unavailable
 
@@ -83,10 +83,11 @@ def submit(
         view = caller.call(submitted)
     except CmdexecError as wrong:
         raise _by_option(wrong) from wrong
-    if as_json:
-        print_json(view)
-    else:
-        print_lines([view.job_id])
+    with or_told(f"The job {view.job_id} is submitted."):
+        if as_json:
+            print_json(view)
+        else:
+            print_lines([view.job_id])
     return OK
 
 
@@ -111,7 +112,7 @@ def _submit_file(caller: Caller, file: str, key: str | None, as_json: bool) -> i
         return NOBODY_READS
     except OSError as wrong:
         tell(unwritten(wrong).message)
-        batches.tell_how_far(sure=True)
+        batches.tell_how_far(sure=True, unseen=True)
         return FAILED
     except CmdexecError as wrong:
         tell_error(_by_option(wrong))

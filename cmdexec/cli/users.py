@@ -10,7 +10,7 @@ from cmdexec.cli.caller import LINES_JSON, ONE_JSON, Caller, calls_server, json_
 from cmdexec.cli.colour import DIM, in_colour
 from cmdexec.cli.columns import Cell, Column, tabbed, table
 from cmdexec.cli.groups import LIST, Listed
-from cmdexec.cli.printed import on_terminal, print_json, print_lines, width
+from cmdexec.cli.printed import on_terminal, or_told, print_json, print_lines, width
 from cmdexec.cli.told import tell
 
 if TYPE_CHECKING:
@@ -183,10 +183,13 @@ def _changed(caller: Caller, email: str, as_json: bool, said: str, **change: Any
 
 
 def _print(user: "UserRowView", as_json: bool, said: str) -> None:
+    made = "" if user.password is None else f" The password is {user.password}"
     if as_json:
-        print_json(user)
+        with or_told(f"{user.email} {said}{made}"):
+            print_json(user)
         return
     tell(f"{user.email} {said}")
     if user.password is not None:
-        print_lines([user.password])
+        with or_told(made.lstrip()):
+            print_lines([user.password])
         tell("That is the password. It is shown this once.")

@@ -181,7 +181,7 @@ async def test_a_login_that_ends_in_the_midst_is_looked_for_anew() -> None:
     script = Script(events(attempt(1, 1), output("stdout", 0, b"a", "1:1:0"), over), events(END))
     assert [type(event) for event in await followed(script)] == [NewAttempt, Piece, Ended]
     script = Script(events(attempt(1, 1), over), error(401, "unauthorized"))
-    with pytest.raises(Refused, match="^No"):
+    with pytest.raises(Refused, match=r"^No"):
         await followed(script)
 
 
