@@ -178,6 +178,8 @@ class Dispatch:
             )  # fmt: skip
         except CmdexecError as away:
             self._runtime.log.warning("jobs could not be claimed", worker=member.worker_id, code=away.code)
+            if member.gone:  # nobody asks again; it may be here already, and have been given what it does not know
+                self._desk.doubt(member)
             return False
         member.claiming = None
         self._desk.assign(member, jobs)
