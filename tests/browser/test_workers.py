@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import LogIn
 from tests.support.server import Running
@@ -98,3 +98,31 @@ def test_a_page_waits_for_nobody_once_its_token_is_revoked(log_in: LogIn) -> Non
     page.get_by_role("button", name="Revoke this token").click()
     expect(page.get_by_text("The token is revoked")).to_be_visible()
     expect(page.get_by_text("Waiting for it to call")).to_have_count(0)
+
+
+def test_a_token_that_has_expired_is_waited_for_no_longer(log_in: LogIn) -> None:
+    page = log_in("admin", "/workers/add").page
+
+    def shorter(route: Route) -> None:
+        short = {"uses": 1, "expiresSec": 2, "labels": {}}
+        route.continue_(post_data=short) if route.request.method == "POST" else route.continue_()
+
+    page.route("**/api/join-tokens", shorter)
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_text("Waiting for it to call")).to_be_visible()
+    expect(page.get_by_text("The token has expired")).to_be_visible()
+    expect(page.get_by_text("Waiting for it to call")).to_have_count(0)
+    page.unroute("**/api/join-tokens")
+
+
+def test_a_token_that_is_good_can_be_revoked_by_whoever_comes_later(run: Running, log_in: LogIn) -> None:
+    page = log_in("admin", "/workers/add").page
+    page.get_by_label("How many workers").fill("7")
+    page.get_by_role("button", name="Make it").click()
+    expect(page.locator("[data-line]")).to_be_visible()
+    page.reload()
+    token = page.get_by_role("listitem").filter(has_text="For 7 workers")
+    token.get_by_role("button", name="Revoke this token").click()
+    expect(token).to_have_count(0)
+    states = [one["state"] for one in run.api().ask("GET", "/api/join-tokens")["joinTokens"] if one["uses"] == 7]
+    assert states in ([], ["revoked"])
