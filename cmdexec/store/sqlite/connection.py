@@ -25,6 +25,10 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 """Of a write SQLite calls only ENOSPC full, of a flush and of the log's index nothing (sqlite.org, os_unix.c)."""
 
 
+TAKES_TABLES = "ENABLE_CARRAY" in apsw.compile_options
+"""Whether `run_over` can be had: of a library that a distribution has built by itself it may not."""
+
+
 class StorageFault(Exception):
     """The file could not be read or written. `full`: there was no room, or no quota; `busy`: another program held it
     for too long; `damaged`: what is there is not a sound database. The message is for the log, never for a caller."""

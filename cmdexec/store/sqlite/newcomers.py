@@ -9,7 +9,7 @@ from itertools import groupby
 
 from cmdexec.model.batch import Batch
 from cmdexec.model.job import Job
-from cmdexec.store.sqlite.connection import Connection, ConstraintBroken, Value
+from cmdexec.store.sqlite.connection import TAKES_TABLES, Connection, ConstraintBroken, Value
 from cmdexec.store.sqlite.jobs import with_keys
 from cmdexec.store.sqlite.listing import add_words, words
 from cmdexec.store.sqlite.queries import load
@@ -32,11 +32,12 @@ class _Run:
         self.values: list[bytes] = []
 
     def add(self, db: Connection) -> None:
-        if len(self.values) > 1:
-            db.run_over(_SQL["insert_run"], (self.id_size, *self.columns), self.values)
-            return
-        for value in self.values:
-            db.run(_SQL["insert"], (value[: self.id_size].decode(), value[self.id_size :], *self.columns))
+        size = self.id_size
+        if len(self.values) > 1 and TAKES_TABLES:
+            db.run_over(_SQL["insert_run"], (size, *self.columns), self.values)
+        else:
+            rows = [(value[:size].decode(), value[size:], *self.columns) for value in self.values]
+            db.run_each(_SQL["insert"], rows)
 
 
 class Newcomers:
