@@ -62,6 +62,18 @@ async def test_one_that_has_ended_is_told_at_once(look: Looking) -> None:
         assert (look.live._feeds, seen.items("job")[0].status) == ({}, "cancelled")
 
 
+async def test_ends_that_come_together_are_sent_at_once_together_and_nothing_else_is(look: Looking) -> None:
+    jobs = [job.job_id for _ in range(5) for job in await look.core.submit()]
+    async with look.watching(*map(end_of, jobs)) as (watcher, seen):
+        (other,) = await look.core.submit()
+        await watcher.watch([Watch(what="job", job_id=other.job_id)])
+        watcher.go()
+        await becomes(lambda: seen.statuses("job", other.job_id) == ["queued"], "how it stands is told")
+        await look.core.jobs.cancel(jobs, "somebody")
+        await becomes(lambda: len(seen.items("job")) == 6, "their ends are told")
+        assert seen.flushed == [6]
+
+
 async def test_one_whose_reader_is_slow_is_told_when_there_is_room(look: Looking) -> None:
     (job,) = await look.core.submit()
     async with look.watching(end_of(job.job_id)) as (_, seen):
