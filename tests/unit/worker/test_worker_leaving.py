@@ -162,3 +162,13 @@ async def test_the_time_that_the_server_was_away_counts_as_no_idle_time(tmp_path
         await server.until(lambda: len(server.of("heartbeat")) > beats, "it is connected again")
         await stays(lambda: not worker.task.done(), "its time begins anew", during=0.25)
         assert await asyncio.wait_for(worker.task, 5) == 0
+
+
+async def test_what_it_could_not_tell_keeps_an_idle_worker_no_longer_than_it_may_wait_to_tell_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fast = {"idle_timeout_sec": 0.2, "connect_timeout_sec": 0.3, "deliver_sec": 0.3}
+    async with serving(tmp_path, **fast) as (server, worker):
+        await ended_while_away(server, tmp_path, caplog)
+        assert await asyncio.wait_for(worker.task, 10) == 0
+        assert "ending; the server does not know all yet" in caplog.text
