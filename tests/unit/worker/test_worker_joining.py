@@ -137,6 +137,19 @@ async def test_told_to_end_it_does_not_wait_for_a_server_that_is_away(server: Wo
     assert (tmp_path / "worker" / "joining.json").exists(), "a server may know of it"
 
 
+async def test_one_that_cannot_join_for_as_long_as_it_may_be_idle_ends_and_says_why(
+    server: WorkerServer, tmp_path: Path
+) -> None:
+    busy = {"error": {"code": "overloaded", "message": "Too much to do.", "mend": "Come later."}}
+    server.join = lambda _asked: (503, busy)
+    fast = {"idle_timeout_sec": 0.1, "connect_timeout_sec": 0.3}
+    worker = RunningWorker(server, tmp_path, **NO_SECRET | fast)
+    with pytest.raises(CmdexecError, match=r"^Idle, and not joined for 0\.3 s, .* Too much to do\.") as raised:
+        await asyncio.wait_for(worker.task, 10)
+    assert (raised.value.code, raised.value.mend) == ("server_away", "Come later.")
+    assert (tmp_path / "worker" / "joining.json").exists(), "a server may know of it"
+
+
 async def test_another_server_than_the_one_joined_is_no_accident(server: WorkerServer, tmp_path: Path) -> None:
     await lived(server, tmp_path)
     with pytest.raises(CmdexecError, match="has joined the server at") as raised:
