@@ -35,6 +35,7 @@ class Cause(StrEnum):
     SOON = "soon"
     ASKS = "asks"
     NEXT = "next"
+    KEPT = "kept"
     UNKNOWN = "unknown"
 
 
@@ -46,7 +47,7 @@ class Why(msgspec.Struct, frozen=True):
     misses   of NO_MATCH: what the nearest lacks
     detail   of ROOM what is free, of TIME when, of RETRY what became of the run before, of AWAY whether they drain too,
              of STALLED whether they are only new
-    seconds  of RETRY how long still, of SILENT for how long
+    seconds  of RETRY how long still, of SILENT for how long; of KEPT, too: 0 for one that is not connected
     run, runs  of RETRY which run comes next, of how many
     before   of BUSY and ROOM: how many that need the same go first; None: not known
     more     `before` counts no further
@@ -207,6 +208,11 @@ _SENTENCES: dict[Cause, Callable[[Why], str]] = {
     Cause.ASKS: lambda _: "a worker has room for it and gets it when it asks for jobs again",
     Cause.NEXT: lambda why: (
         f"room on worker {_named(why.workers)}: {why.detail}" if why.detail else f"next on worker {_named(why.workers)}"
+    ),
+    Cause.KEPT: lambda why: (
+        f"worker {_named(why.workers)}, which"
+        f" {f'has been silent for {_seconds(why.seconds)}' if why.seconds else 'is not connected'};"
+        " it goes back to the queue when its lease is over"
     ),
     Cause.UNKNOWN: lambda why: f"news of worker {_named(why.workers)}, which is silent",
 }

@@ -123,7 +123,10 @@ class Waits:
 
     def _with_one(self, job: Job) -> Why:
         member = self._desk.members.get(job.worker_id or "")
-        crowded = member.crowded.get(job.job_id) if member is not None and member.has(job.job_id, job.attempt) else None
+        silent = 0.0 if member is None else self._desk.now() - member.heard_at
+        if member is None or silent > self._desk.lease.lease_sec / 2:
+            return Why(Cause.KEPT, workers=(self._called(job.worker_id or ""),), seconds=silent)
+        crowded = member.crowded.get(job.job_id) if member.has(job.job_id, job.attempt) else None
         return Why(Cause.NEXT, workers=(self._called(job.worker_id or ""),), detail=crowded or "")
 
     def _called(self, worker_id: str) -> str:
