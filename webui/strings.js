@@ -116,6 +116,10 @@ export const S = {
   cancelling: 'cancelling…',
   requeue: 'Requeue…',
   copyId: 'Copy id',
+  cliInput: 'its input',
+  cliPauses: 'the time between its retries',
+  cliLost: 'how often its worker may be lost',
+  cliLacks: (/** @type {string} */ what) => `Copied without ${what}: a line has no place for that.`,
   copyCli: 'Copy as CLI',
   cancelTitle: (/** @type {string} */ name) => `Cancel ${name}?`,
   cancelRuns: (/** @type {number | null} */ grace) =>

@@ -74,6 +74,34 @@ def by_command_line(line: str, run: Running, folder: Path) -> dict[str, Any]:
     return run.api().job(told.stdout.strip())
 
 
+COPIED: list[tuple[str | list[str], str | list[str]]] = [
+    ("exit", ["sh", "-c", "exit"]), (["true"], ["true"]), ("echo a | wc", "echo a | wc"), (["a", "b c"], ["a", "b c"]),
+    (["/bin/echo hi"], ["sh", "-c", 'exec "$0"', "/bin/echo hi"]),
+]  # fmt: skip
+
+
+def test_the_copied_line_runs_the_same_also_where_the_command_is_one_word(
+    run: Running, log_in: LogIn, tmp_path: Path
+) -> None:
+    page = log_in("operator").page
+    for command, meant in COPIED:
+        job = run.api().create({"command": command, "requires": {"no": "such"}})
+        again = by_command_line(page.evaluate(AS_CLI, job), run, tmp_path)
+        assert again["command"] == meant
+        for one in (job, again):
+            run.api().cancel(one["jobId"])
+
+
+def test_what_the_copied_line_cannot_say_is_told(run: Running, log_in: LogIn) -> None:
+    asked = {"command": "cat", "stdin": "aGk=", "maxRetries": 1, "backoff": {"firstSec": 7}, "requires": {"no": "such"}}
+    job = run.api().create(asked | {"onLost": "requeue", "maxLost": 9})
+    page = log_in("operator", f"/jobs/{job['jobId']}").page
+    page.get_by_role("button", name="Copy as CLI").click()
+    missing = "its input, the time between its retries, how often its worker may be lost"
+    expect(page.get_by_text(f"Copied without {missing}")).to_be_visible()
+    run.api().cancel(job["jobId"])
+
+
 def test_faults_stand_at_their_fields_and_take_the_focus(log_in: LogIn) -> None:
     tab = log_in("operator", "/jobs/new")
     page = tab.page

@@ -100,12 +100,16 @@ async function copied(text) {
   return done;
 }
 
-/** A button that copies. @param {{ text: string, children?: any, kind?: string, label?: string }} props */
-export function Copy({ text, children, kind = 'small bare', label = S.copy }) {
+/**
+ * A button that copies.
+ * @param {{ text: string, children?: any, kind?: string, label?: string, lacks?: string }} props `lacks`: what to say of it
+ */
+export function Copy({ text, children, kind = 'small bare', label = S.copy, lacks = '' }) {
   const [done, setDone] = useState(false);
   const press = async () => {
     if (await copied(text)) {
       setDone(true);
+      if (lacks) toast(lacks, true);
       setTimeout(() => setDone(false), 1500);
     } else {
       toast(S.copyFailed);

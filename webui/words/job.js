@@ -135,7 +135,27 @@ export function asCli(job) {
   if (job.onLost !== 'hold') words.push('--on-lost', job.onLost);
   if (job.runAt && Date.parse(job.runAt) > Date.now()) words.push('--run-at', job.runAt);
   if (job.ttlSec !== null) words.push('--ttl', `${job.ttlSec}s`);
-  words.push('--');
-  words.push(...(typeof job.command === 'string' ? [quoted(job.command)] : job.command.map(quoted)));
+  words.push('--', ...wordsOf(job.command));
   return words.join(' ');
+}
+
+/** One word that a shell would take as it is becomes a program, and any other one a line: `sh -c` says which. @param {string | string[]} command */
+function wordsOf(command) {
+  if (typeof command === 'string') {
+    const isLine = command.trim() !== '' && quoted(command) !== command;
+    return isLine ? [quoted(command)] : ['sh', '-c', quoted(command)];
+  }
+  const [word] = command;
+  const isLine = command.length === 1 && word.trim() !== '' && quoted(word) !== word;
+  return isLine ? ['sh', '-c', quoted('exec "$0"'), quoted(word)] : command.map(quoted);
+}
+
+/** What of a job that line cannot say; '' for nothing. @param {JobView} job */
+export function beyondCli(job) {
+  const { firstSec, maxSec } = job.backoff;
+  const parts = [];
+  if (job.stdinBytes) parts.push(S.cliInput);
+  if (job.maxRetries && (firstSec !== 1 || maxSec !== 300)) parts.push(S.cliPauses);
+  if (job.onLost === 'requeue' && job.maxLost !== 3) parts.push(S.cliLost);
+  return parts.length ? S.cliLacks(parts.join(', ')) : '';
 }
