@@ -37,6 +37,7 @@ class Cause(StrEnum):
     NEXT = "next"
     KEPT = "kept"
     UNKNOWN = "unknown"
+    REVOKED = "revoked"
 
 
 class Why(msgspec.Struct, frozen=True):
@@ -215,6 +216,7 @@ _SENTENCES: dict[Cause, Callable[[Why], str]] = {
         " it goes back to the queue when its lease is over"
     ),
     Cause.UNKNOWN: lambda why: f"news of worker {_named(why.workers)}, which is silent",
+    Cause.REVOKED: lambda why: f"a decision: worker {_named(why.workers)}, which ran it, was revoked",
 }
 
 
@@ -282,5 +284,6 @@ _MENDS: dict[Cause, Callable[[Why], str]] = {
     Cause.BUSY: _mend_busy,
     Cause.ROOM: lambda why: f"Cancel it and submit it with less of the machine, or {_add(why)}.",
     Cause.STALLED: lambda why: f"Look after {_named(why.workers)}, or {_add(why)}.",
+    Cause.REVOKED: lambda why: f"Requeue it: it runs twice then if {_named(why.workers)} still runs it. Or cancel it.",
     Cause.UNKNOWN: lambda why: f"If {_named(why.workers)} does not come back, requeue it: it may run twice then.",
 }
