@@ -242,7 +242,10 @@ class WorkerServer:
 class RunningWorker:
     """A worker in this process. `stop` is the first TERM."""
 
-    def __init__(self, server: WorkerServer, folder: Path, *, rejoin: bool = False, **values: object) -> None:
+    def __init__(
+        self, server: WorkerServer, folder: Path, *, rejoin: bool = False, keeps: dict[str, object] | None = None,
+        **values: object,
+    ) -> None:  # fmt: skip
         fast: dict[str, object] = {
             "server_url": None if "server_url" in values else server.url, "worker_token_secret": SECRET,
             "allow_host": True, "slots": 4, "worker_name": "w",
@@ -251,7 +254,7 @@ class RunningWorker:
         }  # fmt: skip
         self.settings = worker_settings(folder / "worker", **(fast | values))
         self.stop = asyncio.Event()
-        self.task = asyncio.create_task(run_worker(self.settings, stop=self.stop, rejoin=rejoin))
+        self.task = asyncio.create_task(run_worker(self.settings, stop=self.stop, rejoin=rejoin, keeps=keeps))
 
     async def end(self) -> int:
         """Drain it, and wait for its end."""

@@ -11,6 +11,8 @@ import pytest
 
 from cmdexec.errors import CmdexecError
 from cmdexec.protocol.messages import Assignment
+from cmdexec.settings.load import load
+from cmdexec.settings.worker import WorkerSettings
 from tests.support.waiting import becomes
 from tests.support.worker import job_id
 from tests.support.worker_server import RunningWorker, WorkerServer
@@ -77,6 +79,29 @@ async def test_what_was_joined_is_remembered_and_the_token_is_used_once(
     assert len(server.joins) == 1
     assert "the join token is not used" in caplog.text
     assert TOKEN not in said(caplog)
+
+
+async def test_the_name_and_labels_of_its_joining_hold_at_later_starts(server: WorkerServer, tmp_path: Path) -> None:
+    """Also what TOML has to escape; and another joining may give others."""
+    for name in ('a "näme"\\', "another"):
+        keeps = {"worker_name": name, "labels": ("gpu=a100", "site=attic")}
+        await lived(server, tmp_path, rejoin=True, keeps=keeps)
+        folder = str(tmp_path / "worker")
+        later = load(WorkerSettings, flags={"data_dir": folder}, environ={}, dotenv=None).settings
+        assert (later.worker_name, later.labels) == (name, ("gpu=a100", "site=attic"))
+    named = load(WorkerSettings, flags={"data_dir": folder, "worker_name": "n"}, environ={}, dotenv=None).settings
+    assert (named.worker_name, named.labels) == ("n", ("gpu=a100", "site=attic"))
+
+
+async def test_a_settings_file_that_is_there_already_stays_as_it_is(
+    server: WorkerServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "worker" / "cmdexec.toml"
+    file.parent.mkdir(mode=0o700)
+    file.write_text("slots = 3\n")
+    await lived(server, tmp_path, keeps={"worker_name": "n"})
+    assert file.read_text() == "slots = 3\n"
+    assert "its name and labels are not kept for its next start" in caplog.text
 
 
 async def test_a_reply_that_is_lost_is_asked_for_with_the_same_hash_also_after_a_restart(
