@@ -278,8 +278,8 @@ class Attempts:
 
     # What processes do -----------------------------------------------------------------------------------------------
 
-    def _started(self) -> None:
-        self._turns.lack = None
+    def _started(self, held: HeldAttempt) -> None:
+        self._turns.born(held)
         if self._slots.began():
             self._turns.soon()
 

@@ -75,6 +75,7 @@ class Turns:
         self._loop = asyncio.get_running_loop()
         self.fault: str | None = None
         self.lack: str | None = None
+        self._nascent: set[str] = set()
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -134,8 +135,16 @@ class Turns:
         self._asks.clear()
         self._reports.clear()
 
+    def born(self, held: HeldAttempt) -> None:
+        """Its process exists."""
+        self.lack = None
+        self._nascent.discard(held.key)
+        if self._is_full():
+            self.soon()
+
     def finished(self, held: HeldAttempt, result: Result) -> None:
         """Nothing runs of it any more."""
+        self._nascent.discard(held.key)
         self._spool.close(held.spooled)
         self.apply(held, model.Finished(result))
 
@@ -160,6 +169,7 @@ class Turns:
     def unborn(self, held: HeldAttempt, message: str, *, machine: bool = False) -> None:
         """No process was made of it, and none will be; `machine`: for want of room on it."""
         self.spawned -= 1
+        self._nascent.discard(held.key)
         self._spool.close(held.spooled)
         self.apply(held, model.Unborn(message, machine))
 
@@ -258,8 +268,10 @@ class Turns:
         in_time = self._lease.in_time() if chosen else False
         for held in chosen:
             self.apply(held, model.Go(in_time=in_time))
-            self.spawned += held.record.state is State.RUNNING
-        if (left := self._left) is not None and left <= 0:
+            if held.record.state is State.RUNNING:
+                self.spawned += 1
+                self._nascent.add(held.key)
+        if self._is_full():
             self.full()
         if self._slots.granted and self._patience is None:
             self._patience = self._loop.call_later(self._slots.patience_sec, self._impatient)
@@ -268,6 +280,11 @@ class Turns:
     def _left(self) -> int | None:
         """How many more may be begun; None: any number."""
         return None if self._settings.max_jobs is None else self._settings.max_jobs - self.spawned
+
+    def _is_full(self) -> bool:
+        """Whether as many were begun as may be, and of none of them it may still turn out that no process was made."""
+        left = self._left
+        return left is not None and left <= 0 and not self._nascent
 
     def _impatient(self) -> None:
         """Give back what was started ahead of slots that do not come free: another worker may have one."""

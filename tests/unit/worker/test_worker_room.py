@@ -70,6 +70,18 @@ async def test_it_says_so_as_long_as_it_can_make_no_process(tmp_path: Path) -> N
         await server.until(lambda: trouble(server) is None, "nothing is wrong any more")
 
 
+async def test_a_job_that_could_not_be_begun_is_none_of_those_that_the_worker_shall_run(tmp_path: Path) -> None:
+    async with serving(tmp_path, slots=1, start_pause_sec=0.1, max_jobs=1) as (server, worker):
+        work = await work_folder(server, tmp_path)
+        spoil(work)
+        await server.assign(*jobs(1, 1))
+        await server.until(lambda: server.of("released"), "it is given back")
+        restore(work)
+        await server.assign(*jobs(2, 1))
+        assert [one.job_id for one in await server.results(1)] == [job_id(2)]
+        assert await asyncio.wait_for(worker.task, 10) == 0
+
+
 async def test_the_folder_of_the_folders_is_made_again_where_somebody_removed_it(tmp_path: Path) -> None:
     async with serving(tmp_path) as (server, _):
         work = await work_folder(server, tmp_path)
