@@ -153,3 +153,16 @@ def test_of_each_run_the_stream_is_shown_that_it_wrote(run: Running, log_in: Log
     page = log_in("viewer", f"/jobs/{job}?attempt=1").page
     expect(page.locator(LINES).filter(has_text="020000")).to_be_visible()
     expect(page.get_by_role("button", name="stderr", exact=True)).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_first_error_is_found_by_its_class_too_and_is_marked_in_no_other_run(run: Running, log_in: LogIn) -> None:
+    asked = {"command": "echo started; seq 3; echo 'ValueError: boom'; exit 9", "maxRetries": 1}
+    job = run.api().create(asked | {"backoff": {"firstSec": 0, "maxSec": 0}})["jobId"]
+    run.api().wait_status(job, "failed")
+    page = log_in("viewer", f"/jobs/{job}").page
+    expect(page.get_by_text("Ended · 5 lines")).to_be_visible()
+    page.get_by_role("button", name="First error").click()
+    expect(page.locator(f"{LINES}.marked .log-text")).to_have_text("ValueError: boom")
+    page.get_by_role("button", name="run 1").click()
+    expect(page.get_by_text("Ended · 5 lines")).to_be_visible()
+    expect(page.locator(f"{LINES}.marked")).to_have_count(0)

@@ -182,6 +182,8 @@ def test_an_address_without_a_page_says_so(run: Running, log_in: LogIn) -> None:
     expect(tab.page.get_by_role("heading", name="No job")).to_be_visible()
     tab.page.get_by_role("link", name="All jobs").click()
     expect(tab.page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
+    tab.page.goto(f"{run.url}/workers/")
+    expect(tab.page.get_by_role("heading", name="Workers", exact=True)).to_be_visible()
 
 
 def test_a_chosen_theme_stays(log_in: LogIn) -> None:

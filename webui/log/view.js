@@ -18,7 +18,7 @@ const ROW = 20;
 const AROUND = 12;
 const SELECTED_MAX = 5000;
 /** What a line that tells of an error has in it, and how many lines are shown above the first one. */
-const ERROR = /\b(?:error|fatal|exception|traceback|panic|panicked|failed)\b/i;
+const ERROR = /\b(?:\w*(?:error|exception)|fatal|traceback|panic|panicked|failed)\b/i;
 const ABOVE = 4;
 /** Lines from which on numbers need more room. */
 const WIDE = 100_000;
@@ -56,6 +56,10 @@ export function LogView({ source, stream, job, attempt, onStream }) {
   const marked = useSignal('');
   const opened = useSignal(/** @type {ReadonlySet<string>} */ (new Set()));
   const only = source.joined.value || stream !== 'both' ? stream : fullerOf(job, attempt);
+  useEffect(() => {
+    marked.value = '';
+    opened.value = new Set();
+  }, [source]);
   const changes = source.changes.value;
   const state = source.state.value;
   const over = state === 'ended' || state === 'failed';
