@@ -69,17 +69,22 @@ class Foreground:
 
         Tries go on so long: one before may have been taken, whose answer was lost, and the next one finds that job.
         """
-        submitting = asyncio.create_task(self._client.submit(self._asked_for))
-        interrupted = asyncio.create_task(self._interrupts.first.wait())
+
+        async def leave() -> None:
+            await self._interrupts.first.wait()
+            await self._client.runtime.clock.sleep(self._client.settings.leave_after_sec)
+            raise TimeoutError
+
         try:
-            await asyncio.wait({submitting, interrupted}, return_when=asyncio.FIRST_COMPLETED)
-            if not submitting.done():
-                await asyncio.wait({submitting}, timeout=self._client.settings.leave_after_sec)
-            return submitting.result() if submitting.done() else None
-        finally:
-            submitting.cancel()
-            interrupted.cancel()
-            await asyncio.wait({submitting, interrupted})
+            async with asyncio.TaskGroup() as group:
+                leaving = group.create_task(leave())
+                submitted = await self._client.submit(self._asked_for)
+                leaving.cancel()
+        except ExceptionGroup as several:
+            if isinstance(several.exceptions[0], TimeoutError):
+                return None
+            raise several.exceptions[0] from None
+        return submitted
 
     async def _to_its_end(self) -> int:
         submitted = await self._submitted()
