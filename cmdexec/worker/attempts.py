@@ -249,6 +249,8 @@ class Attempts:
         self.drained = drained
         self._slots.closed = self.draining or drained
         if drained:
+            self._turns.unspawn()
+            self._runner.withdraw()
             self._give_back_unbegun()
         self._turns.soon()
 

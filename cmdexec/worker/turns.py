@@ -160,11 +160,11 @@ class Turns:
         self._slots.pause(now + wait)
 
     def unspawn(self) -> None:
-        """The worker ends: what could not be started yet, since the journal cannot be written, is not."""
+        """The worker takes no more: what could not be started yet, since the journal cannot be written, is not."""
         spawns = list(self._spawns)
         self._spawns.clear()
         for held in spawns:
-            self.unborn(held, "the worker was told to end before it was started")
+            self.unborn(held, "the worker was told to take no more before it was started")
 
     def unborn(self, held: HeldAttempt, message: str, *, machine: bool = False) -> None:
         """No process was made of it, and none will be; `machine`: for want of room on it."""
