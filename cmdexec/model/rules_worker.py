@@ -237,10 +237,14 @@ def back_to_queue(job: Job, event: FromWorker, now: int, _jitter: float) -> Chan
 
 
 def handed_back_running(job: Job, event: HandedBack, now: int, _jitter: float) -> Change:
-    """`hold`, or cancel asked: failed `worker`; `requeue`: scheduled, no retry used"""
-    attempts = recorded(job, now, Reason.WORKER)
+    """`hold`, or cancel asked: failed `worker`; `requeue`: scheduled, no retry used; if n counted as `lost` once, at
+    the cost it had then"""
+    run = newest_run(job)
+    cost = 0 if run is None else run.refunded or 0
     if wants_requeue(job) and not job.cancel_requested:
-        return rescheduled(job, event, now, 0, tell=Tell.OK, attempts=attempts)
+        attempts = recorded(job, now, Reason.WORKER, lost_cost=cost)
+        return rescheduled(job, event, now, 0, tell=Tell.OK, attempts=attempts, lost_used=job.lost_used + cost)
+    attempts = recorded(job, now, Reason.WORKER)
     message = sentence(job, Reason.WORKER, detail="it handed the job back")
     return finished(job, event, now, Status.FAILED, Reason.WORKER, message=message, tell=Tell.OK, attempts=attempts)
 

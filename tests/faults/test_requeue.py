@@ -132,6 +132,7 @@ def test_a_worker_that_wakes_while_its_jobs_still_wait_fails_none_of_them(tmp_pa
         only.send(signal.SIGCONT)
         for job in api.wait_ended([own, held]):
             assert job["status"] == "completed", job
+            assert job["lostUsed"] == (job["jobId"] == own), job
         assert only.stop() == 0
 
 

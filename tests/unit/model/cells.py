@@ -284,6 +284,10 @@ CELLS: dict[str, dict[str, Becomes | Stays | No]] = {
         "running, requeue": becomes(
             "scheduled", OK, closes=1, due_at=NOW, queued_at=None, attempts=ended(Reason.WORKER), **AGAIN
         ),
+        "running, requeue, was lost": becomes(
+            "scheduled", OK, closes=1, due_at=NOW, queued_at=None, lost_used=2,
+            attempts=ended(Reason.WORKER, lost_cost=1, refunded=1), **AGAIN,
+        ),
         "running, requeue, cancel asked": becomes(
             "failed", OK, closes=1, reason=Reason.WORKER, message=f"{GONE}: it handed the job back",
             attempts=ended(Reason.WORKER), **ENDS,
