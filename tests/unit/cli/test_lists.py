@@ -85,6 +85,19 @@ async def test_a_long_list_comes_page_by_page(monkeypatch: pytest.MonkeyPatch, c
     assert said.err == "cmdexec: There are more; `--limit 12000` shows them.\n", "a script has to learn of it too"
 
 
+async def test_ids_for_a_program_are_all_of_them_and_a_count_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """`cmdexec jobs -q | xargs …` must not miss the twenty-first."""
+    ids = [f"01936f0e-4f2a-7001-9c3f-{number:012d}" for number in range(1300)]
+    for arguments, said in ((("-q",), ids), (("--count",), ["1300"])):
+        pages = [page(*map(row, ids[:1000]), more="next-page"), page(*map(row, ids[1000:]))]
+        async with Answers({"GET /api/jobs": pages}).up(monkeypatch) as server:
+            assert await server.run("jobs", *arguments) == 0
+        assert capsys.readouterr().out.split() == said
+    assert await Answers({}).run("jobs", "--count", "--json") == 2
+
+
 async def test_with_json_each_is_an_object_on_a_line(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     async with Answers({"GET /api/jobs": page(row(), row(name="ü"))}).up(monkeypatch) as server:
         assert await server.run("jobs", "--json") == 0
