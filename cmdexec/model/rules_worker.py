@@ -245,7 +245,7 @@ def handed_back_running(job: Job, event: HandedBack, now: int, _jitter: float) -
         attempts = recorded(job, now, Reason.WORKER, lost_cost=cost)
         return rescheduled(job, event, now, 0, tell=Tell.OK, attempts=attempts, lost_used=job.lost_used + cost)
     attempts = recorded(job, now, Reason.WORKER)
-    message = sentence(job, Reason.WORKER, detail="it handed the job back")
+    message = sentence(job, Reason.WORKER, detail="it was stopped while the job ran")
     return finished(job, event, now, Status.FAILED, Reason.WORKER, message=message, tell=Tell.OK, attempts=attempts)
 
 

@@ -179,6 +179,16 @@ async def test_a_lost_job_is_named(tmp_path: Path) -> None:
     )
 
 
+async def test_a_job_whose_worker_was_stopped_can_be_run_again(tmp_path: Path) -> None:
+    ends = end("failed", reason="worker", message="worker w gave it up: it was stopped while the job ran")
+    result = await Plays(ends).ran(tmp_path)
+    assert result.code == 125
+    assert result.stderr.splitlines() == [
+        "cmdexec: Worker w gave it up: it was stopped while the job ran.", f"cmdexec: The job's id is {JOB_ID}.",
+        f"cmdexec: `cmdexec rerun {JOB_ID}` runs it again; with `--on-lost requeue` that happens by itself.",
+    ]  # fmt: skip
+
+
 async def test_a_server_that_does_not_answer_is_told_of(tmp_path: Path) -> None:
     """It may have taken the job already: a first Ctrl-C waits for that, and says so; the job is ended then."""
     play = Plays(until_cancelled)

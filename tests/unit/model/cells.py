@@ -278,7 +278,7 @@ CELLS: dict[str, dict[str, Becomes | Stays | No]] = {
         "recalled": NO, "lost": NO,
         "assigned": becomes("queued", OK, **BACK),
         "running": becomes(
-            "failed", OK, closes=1, reason=Reason.WORKER, message=f"{GONE}: it handed the job back",
+            "failed", OK, closes=1, reason=Reason.WORKER, message=f"{GONE}: it was stopped while the job ran",
             attempts=ended(Reason.WORKER), **ENDS,
         ),
         "running, requeue": becomes(
@@ -289,7 +289,7 @@ CELLS: dict[str, dict[str, Becomes | Stays | No]] = {
             attempts=ended(Reason.WORKER, lost_cost=1, refunded=1), **AGAIN,
         ),
         "running, requeue, cancel asked": becomes(
-            "failed", OK, closes=1, reason=Reason.WORKER, message=f"{GONE}: it handed the job back",
+            "failed", OK, closes=1, reason=Reason.WORKER, message=f"{GONE}: it was stopped while the job ran",
             attempts=ended(Reason.WORKER), **ENDS,
         ),
         "unknown": NO, "failed": NO,
