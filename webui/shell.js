@@ -125,7 +125,8 @@ function LinkBar() {
   const { state, at, next } = link.value;
   if (state === 'back') return html`<div class="link-bar" role="status">${S.back}</div>`;
   if (state !== 'lost') return null;
-  const left = Math.max(0, Math.ceil((next - now.value) / 1000));
+  void now.value;
+  const left = Math.max(0, Math.ceil((next - Date.now()) / 1000));
   return html`<div class="link-bar">
     <p><span role="alert">${S.lost(clockOf(at))}</span> <span aria-hidden="true">${S.nextTry(left)}</span></p>
     <${Button} onClick=${tryNow}>${S.tryNow}<//>

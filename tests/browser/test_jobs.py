@@ -1,6 +1,7 @@
 """The list of jobs: it changes in place, what is new waits, and the address holds what is asked for."""
 
 import re
+import time
 from pathlib import Path
 
 from playwright.sync_api import Route, WebSocketRoute, expect
@@ -248,3 +249,19 @@ def test_where_there_is_little_room_exact_times_leave_the_name_its_own(run: Runn
     page.keyboard.press("t")
     expect(page.locator(".exact")).to_be_visible()
     assert name.evaluate("(one) => one.clientWidth") >= 140
+
+
+def test_a_clock_that_is_wrong_here_changes_no_time_of_the_servers(run: Running, log_in: LogIn) -> None:
+    """Two hours ahead, what is new is of the last hour still, and has run since just now."""
+    page = log_in("viewer", "/workers").page
+    page.clock.install(time=time.time() + 7300)
+    page.goto(f"{run.url}/jobs?tag=ahead&from=-1h")
+    expect(page.get_by_role("heading", name="No job matches")).to_be_visible()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    job = run.api().create({"command": "exec sleep 300", "tags": ["ahead"]})["jobId"]
+    row = page.locator(f"[data-job='{job}']")
+    expect(row).to_contain_text("running")
+    expect(row.locator(".ran")).to_have_text(re.compile(r"^\d+(\.\d)? s$"))
+    row.click()
+    expect(page.locator(".sentence")).to_have_text(re.compile(r"^Running on build-01 for \d+(\.\d)? s"))
+    run.api().cancel(job)

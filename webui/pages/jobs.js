@@ -15,7 +15,7 @@ import { Icon, StatusIcon } from '../parts/icons.js';
 import { Live } from '../parts/live.js';
 import { STATUSES, hasEnded, lineOf, ranFor, reasonOf, titleOf, waits, whenOf, briefWhyOf } from '../words/job.js';
 import { visible, visibleLines } from '../words/foreign.js';
-import { exact, duration, now } from '../words/time.js';
+import { exact, duration, now, serverNow } from '../words/time.js';
 
 const FILTERS = ['status', 'reason', 'tag', 'worker', 'q', 'from', 'to'];
 const TYPING_MS = 200;
@@ -184,7 +184,7 @@ function Rows({ list, rows }) {
 /** @param {{ row: import('../data/joblist.js').Row, list: JobList }} props */
 function Row({ row, list }) {
   const job = row.value;
-  const ran = ranFor(job, job.status === 'running' ? now.value : Date.now());
+  const ran = ranFor(job, job.status === 'running' ? now.value : serverNow());
   const why = briefWhyOf(job);
   const line = visibleLines(lineOf(job.command));
   const title = titleOf(job);

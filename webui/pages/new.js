@@ -11,7 +11,7 @@ import { S } from '../strings.js';
 import { Button, Trouble } from '../parts/basics.js';
 import { Field, Segments } from '../parts/field.js';
 import { visible } from '../words/foreign.js';
-import { now, size } from '../words/time.js';
+import { now, serverNow, size } from '../words/time.js';
 
 /** @typedef {import('../data/draft.js').Draft} Draft */
 
@@ -80,14 +80,14 @@ export function NewJobPage() {
       const field = placeOf(told.field);
       if (KNOWN.has(field)) fault(field, told.text);
       else error.value = told;
-      if (told.status === 429 && told.retryAfter) again.value = Date.now() + told.retryAfter * 1000;
+      if (told.status === 429 && told.retryAfter) again.value = serverNow() + told.retryAfter * 1000;
     }
   };
   const latest = useRef(send);
   latest.current = send;
   useEffect(() => {
     if (!again.value) return undefined;
-    const timer = setTimeout(() => void latest.current(), again.value - Date.now());
+    const timer = setTimeout(() => void latest.current(), again.value - serverNow());
     return () => clearTimeout(timer);
   }, [again.value]);
   const onKey = (/** @type {KeyboardEvent} */ event) => {

@@ -2,7 +2,7 @@
 import { named } from '../data/workers.js';
 import { S } from '../strings.js';
 import { visible } from './foreign.js';
-import { duration, exactly, since } from './time.js';
+import { duration, exactly, serverNow, since } from './time.js';
 
 /** @typedef {import('../types/api.js').JobRow} JobRow */
 /** @typedef {import('../types/api.js').JobView} JobView */
@@ -133,7 +133,7 @@ export function asCli(job) {
   if (job.maxRetries) words.push('--retries', String(job.maxRetries));
   if (job.retryOn.length) words.push('--retry-on', quoted(job.retryOn.join(',')));
   if (job.onLost !== 'hold') words.push('--on-lost', job.onLost);
-  if (job.runAt && Date.parse(job.runAt) > Date.now()) words.push('--run-at', job.runAt);
+  if (job.runAt && Date.parse(job.runAt) > serverNow()) words.push('--run-at', job.runAt);
   if (job.ttlSec !== null) words.push('--ttl', `${job.ttlSec}s`);
   words.push('--', ...wordsOf(job.command));
   return words.join(' ');
