@@ -4,6 +4,7 @@
 everything else this file does.
 """
 
+import io
 import os
 import sys
 from contextlib import suppress
@@ -62,10 +63,27 @@ def _open_what_is_closed() -> None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
+class _Output(io.FileIO):
+    """Standard output. `failed`: the first failure to write it; a buffer keeps what could not be written only where it
+    had room for it."""
+
+    failed: OSError | None = None
+
+    def write(self, data: bytes, /) -> int | None:  # type: ignore[override]
+        try:
+            return super().write(data)
+        except OSError as wrong:
+            self.failed = self.failed or wrong
+            raise
+
+
 def _buffer_output() -> None:
-    """Also where PYTHONUNBUFFERED is set: a buffer keeps what could not be written, and `_flushed` learns of it."""
+    """Also where PYTHONUNBUFFERED is set, so that `_flushed` learns of what could not be written."""
     old = sys.stdout
-    sys.stdout = os.fdopen(1, "w", encoding=old.encoding, errors=old.errors, closefd=False)
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(_Output(1, "w", closefd=False)), encoding=old.encoding, errors=old.errors,
+        line_buffering=os.isatty(1),
+    )  # fmt: skip
 
 
 def _flushed(code: int) -> int:
@@ -76,6 +94,8 @@ def _flushed(code: int) -> int:
     """
     try:
         sys.stdout.flush()
+        if failed := getattr(getattr(sys.stdout.buffer, "raw", None), "failed", None):
+            raise failed
     except OSError as wrong:
         sys.stdout = None
         code = code or (_NOBODY_READS if isinstance(wrong, BrokenPipeError) else 1)

@@ -3,12 +3,12 @@
 
 /** @type {readonly Route[]} */
 export const ROUTES = [
-  { page: 'login', path: /^\/login$/ },
-  { page: 'jobs', path: /^\/(?:jobs)?$/, nav: '/jobs' },
-  { page: 'new', path: /^\/jobs\/new$/, nav: '/jobs/new' },
-  { page: 'job', path: /^\/jobs\/([^/]+)$/, nav: '/jobs' },
-  { page: 'workers', path: /^\/workers$/, nav: '/workers' },
-  { page: 'add', path: /^\/workers\/add$/, nav: '/workers' },
+  { page: 'login', path: /^\/login\/?$/ },
+  { page: 'jobs', path: /^\/(?:jobs\/?)?$/, nav: '/jobs' },
+  { page: 'new', path: /^\/jobs\/new\/?$/, nav: '/jobs/new' },
+  { page: 'job', path: /^\/jobs\/([^/]+)\/?$/, nav: '/jobs' },
+  { page: 'workers', path: /^\/workers\/?$/, nav: '/workers' },
+  { page: 'add', path: /^\/workers\/add\/?$/, nav: '/workers' },
 ];
 
 /**

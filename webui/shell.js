@@ -125,19 +125,25 @@ function LinkBar() {
   const { state, at, next } = link.value;
   if (state === 'back') return html`<div class="link-bar" role="status">${S.back}</div>`;
   if (state !== 'lost') return null;
-  const left = Math.max(0, Math.ceil((next - now.value) / 1000));
+  void now.value;
+  const left = Math.max(0, Math.ceil((next - Date.now()) / 1000));
   return html`<div class="link-bar">
     <p><span role="alert">${S.lost(clockOf(at))}</span> <span aria-hidden="true">${S.nextTry(left)}</span></p>
     <${Button} onClick=${tryNow}>${S.tryNow}<//>
   </div>`;
 }
 
-/** Over the page, which stays as it is: also what is typed in it. */
+/** Over the page, which stays: also what is typed in it. It comes back where a browser lets a second Escape close it. */
 function SessionOver() {
   const open = (/** @type {HTMLDialogElement | null} */ dialog) => {
-    if (dialog && !dialog.open) dialog.showModal();
+    if (dialog?.isConnected && !dialog.open) dialog.showModal();
   };
-  return html`<dialog ref=${open} aria-label=${S.logIn} onCancel=${(/** @type {Event} */ event) => event.preventDefault()}>
+  const stay = (/** @type {Event} */ event) => event.preventDefault();
+  const reopen = (/** @type {{ currentTarget: HTMLDialogElement }} */ { currentTarget: dialog }) => {
+    open(dialog);
+    /** @type {HTMLElement | null} */ (dialog.querySelector('[name="password"]'))?.focus();
+  };
+  return html`<dialog ref=${open} aria-label=${S.logIn} onCancel=${stay} onClose=${reopen}>
     <h2>${S.sessionOver}</h2>
     <${LoginForm} email=${me.value?.user.email} onDone=${() => {}} />
   </dialog>`;

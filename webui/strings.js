@@ -75,6 +75,7 @@ export const S = {
   show: 'Show',
   hide: 'Hide',
   firstStart: 'On a first start the address and password of the first user stand in the server’s own output.',
+  loginNotKept: 'This browser did not keep the login: cookies are off for this address. Allow them, and log in again.',
   sessionOver: 'You were logged out. Log in to go on where you were.',
 
   // Jobs
@@ -99,6 +100,7 @@ export const S = {
   addWorker: 'Add a worker',
   noneMatch: 'No job matches',
   noneMatchText: 'None of the jobs here has all that is asked for above.',
+  commandsNotSearched: 'Names, ids and tags are searched, commands are not.',
   clear: 'Clear filters',
   clearAll: 'Clear all',
   /** @param {string} name @param {string} value */
@@ -114,6 +116,10 @@ export const S = {
   cancelling: 'cancelling…',
   requeue: 'Requeue…',
   copyId: 'Copy id',
+  cliInput: 'its input',
+  cliPauses: 'the time between its retries',
+  cliLost: 'how often its worker may be lost',
+  cliLacks: (/** @type {string} */ what) => `Copied without ${what}: a line has no place for that.`,
   copyCli: 'Copy as CLI',
   cancelTitle: (/** @type {string} */ name) => `Cancel ${name}?`,
   cancelRuns: (/** @type {number | null} */ grace) =>
@@ -160,6 +166,8 @@ export const S = {
   newLines: (/** @type {number} */ n) => `↓ ${plural(n, 'new line')}`,
   startsHere: 'Its output starts here.',
   noOutput: 'It wrote nothing.',
+  notRead: 'What it wrote could not be read.',
+  noneHeard: 'Nothing that it wrote has come. Its worker is silent; what it holds comes when it is back.',
   ended: (/** @type {string} */ lines) => `Ended · ${lines}`,
   lastLines: (/** @type {number} */ n) => `the last ${plural(n, 'line')}`,
   firstLines: (/** @type {number} */ n) => `the first ${plural(n, 'line')}`,
@@ -236,6 +244,8 @@ export const S = {
   priorityHint: 'Higher goes first; −100 to 100',
   nameAndTags: 'Name, tags, priority',
   doRun: 'Run',
+  sendsAgain: (/** @type {number} */ sec) => `It is sent again in ${sec} s.`,
+  doNotSend: 'Do not send it again',
   runKey: 'Ctrl Enter',
   optional: 'optional',
 
@@ -294,6 +304,9 @@ export const S = {
   tokenOnce: 'The token is shown this once. Lost it? Make another, and revoke this one.',
   revokeToken: 'Revoke this token',
   tokenRevoked: 'The token is revoked: nobody joins with it any more.',
+  tokenExpired: 'The token has expired: nobody joins with it any more. Make another.',
+  goodTokens: 'Tokens that are good',
+  tokenFor: (/** @type {number} */ n) => `For ${plural(n, 'worker')}, made`,
   waitingForIt: 'Waiting for it to call',
   joined: (/** @type {string} */ name, /** @type {string} */ what) => `${name} joined${what ? `, ${what}` : ''}`,
   cores: (/** @type {number} */ n) => plural(n, 'core'),

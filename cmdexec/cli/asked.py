@@ -15,7 +15,6 @@ from cmdexec.settings.declare import Kind, Setting, Value
 from cmdexec.settings.parse import parse, wanted
 
 _DAY = 86400.0
-_MB = 1 << 20
 
 
 def _duration(option: str, minimum: float, maximum: float) -> Setting:
@@ -31,7 +30,8 @@ _KILL_GRACE = _duration("--kill-grace", 0, _DAY)
 _TTL = _duration("--ttl", 0.001, 366 * _DAY)
 _DELAY = _duration("--run-at", 0, 3660 * _DAY)
 _CPU = Setting("--cpu", Kind.NUMBER, None, "", frozenset(), unit="cores", minimum=0.01, maximum=10_000)
-_RAM = Setting("--ram", Kind.SIZE, None, "", frozenset(), unit="bytes", minimum=_MB, maximum=(2**31 - 1) * _MB)
+_RAM = Setting("--ram", Kind.INTEGER, None, "", frozenset(), unit="MB", minimum=1, maximum=2**31 - 1,
+               mend="Write 1MB or more, such as 512MB or 2GB; 1 MB is 2^20 bytes.")  # fmt: skip
 _PRIORITY = _integer("--priority", -100, 100)
 _RETRIES = _integer("--retries", 0, 100)
 _REASONS = Setting("--retry-on", Kind.LIST, None, "", frozenset(), minimum=1, maximum=20)
@@ -49,7 +49,7 @@ def asked_job(
     environment   that of this process, for variables that are named without a value
     now           what `--run-at` is counted from
     """
-    ram_bytes = _number(_RAM, options.ram)
+    ram_mb = _number(_RAM, options.ram)
     return NewJob(
         command=command(words),
         env=dict(_variable(one, environment) for one in options.env),
@@ -57,7 +57,7 @@ def asked_job(
         timeout_sec=_number(_TIMEOUT, options.timeout),
         kill_grace_sec=_number(_KILL_GRACE, options.kill_grace),
         cpu=_number(_CPU, options.cpu),
-        ram_mb=None if ram_bytes is None else -int(-ram_bytes // _MB),
+        ram_mb=None if ram_mb is None else int(ram_mb),
         stdin=stdin,
         requires=_labels(options.requires),
         priority=int(_number(_PRIORITY, options.priority) or 0),

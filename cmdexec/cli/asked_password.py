@@ -7,7 +7,7 @@ import click
 from cmdexec.errors import Refused
 
 _MOST = 1024
-LEAST = 8
+LEAST = 12
 
 
 def given_password() -> str:
@@ -35,12 +35,23 @@ def new_password() -> str:
     return text
 
 
-def asked_password() -> str:
+def own_passwords(*, from_stdin: bool) -> tuple[str, str]:
+    """The one that is given up and the new one: two lines of standard input, or typed, the new one twice. Raises as
+    `asked_password`."""
+    if from_stdin:
+        return given_password(), new_password()
+    old = asked_password("Password now")
+    while len(new := click.prompt("New password", hide_input=True, err=True, confirmation_prompt=True)) < LEAST:
+        click.echo(f"A password has {LEAST} characters or more.", err=True)
+    return old, new
+
+
+def asked_password(what: str = "Password") -> str:
     """Typed on the terminal. Raises Refused where there is none, click's Abort for Ctrl-C."""
     if not sys.stdin.isatty():
         raise Refused(
             "invalid_field", "There is no terminal to ask for the password on.", field="--password-stdin",
             mend="Give the password on standard input, with this option.",
         )  # fmt: skip
-    typed: str = click.prompt("Password", hide_input=True, err=True)
+    typed: str = click.prompt(what, hide_input=True, err=True)
     return typed

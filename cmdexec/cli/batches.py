@@ -48,10 +48,16 @@ class Batches:
     def _line(self, view: "JobView") -> bytes:
         return (msgspec.json.encode(view) if self._as_json else view.job_id.encode()) + b"\n"
 
-    def tell_how_far(self, *, sure: bool) -> None:
-        """What was submitted and how to go on. `sure`: the server has refused the batch, so none of it was taken."""
+    def tell_how_far(self, *, sure: bool, unseen: bool = False) -> None:
+        """What was submitted and how to go on. `sure`: the server has refused the batch, so none of it was taken.
+        `unseen`: ids of what was taken could not be printed."""
         rest = self._lines[self._taken :]
         if not rest:
+            if unseen:
+                tell(
+                    f"{counted(self._taken, 'job')} submitted. The same command with `--key {self._key}` prints what "
+                    "could not be printed, and submits nothing twice."
+                )
             return
         known = f"{self._taken:,} of {len(self._lines):,} jobs are submitted, those before line {rest[0].number}"
         if not self._taken:

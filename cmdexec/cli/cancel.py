@@ -4,13 +4,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cmdexec.cli.caller import LINES_JSON, ONE_JSON, Caller, calls_server, json_option
+from cmdexec.cli.caller import LINES_JSON, Caller, calls_server, json_option
 from cmdexec.cli.exits import FAILED, OK
-from cmdexec.cli.printed import on_terminal, print_json, print_lines
+from cmdexec.cli.printed import on_terminal, or_told, print_json, print_lines
 from cmdexec.cli.told import tell, tell_error
 from cmdexec.cli.worded import counted
+from cmdexec.errors import CmdexecError, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from cmdexec.client import Client
     from cmdexec.protocol.requests import CancelView, JobView
 
@@ -80,48 +83,76 @@ def cancel(caller: Caller, names: tuple[str, ...], wait: bool, as_json: bool) ->
 
 
 @click.command()
-@click.argument("name", metavar="JOB")
-@json_option(ONE_JSON)
+@click.argument("names", nargs=-1, required=True, metavar="JOB...")
+@json_option(LINES_JSON)
 @calls_server
-def rerun(caller: Caller, name: str, as_json: bool) -> None:
-    """Submit anew what a job was asked to do, and print the id of the new job.
+def rerun(caller: Caller, names: tuple[str, ...], as_json: bool) -> int:
+    """Submit anew what jobs were asked to do, and print the ids of the new ones, in the order named.
 
-    JOB is an id, as much of one as `cmdexec jobs` shows, its name, or `last` for the newest of yours.
+    JOB is an id, as much of one as `cmdexec jobs` shows, its name, or `last` for the newest of yours. It ends with 1 if
+    one of them cannot be run again.
 
-    Example: `cmdexec rerun last`
+    Example: `cmdexec rerun $(cmdexec jobs --tag nightly --status failed --ids)`
     """
 
-    async def anew(client: "Client") -> "JobView":
-        from cmdexec.cli.naming import find_job
+    async def anew(client: "Client", job_id: str) -> "JobView":
+        return await client.rerun(job_id)
 
-        return await client.rerun(await find_job(client, name))
-
-    _print(caller.call(anew), as_json)
+    return _each(caller, names, anew, "is submitted", as_json=as_json)
 
 
 @click.command()
-@click.argument("name", metavar="JOB")
+@click.argument("names", nargs=-1, required=True, metavar="JOB...")
 @click.option("--accept-duplicate", is_flag=True, help="I know that it may run twice.")
-@json_option(ONE_JSON)
+@json_option(LINES_JSON)
 @calls_server
-def requeue(caller: Caller, name: str, accept_duplicate: bool, as_json: bool) -> None:
-    """Run a job again whose worker is not heard of any more (`unknown`), though it may then run twice.
+def requeue(caller: Caller, names: tuple[str, ...], accept_duplicate: bool, as_json: bool) -> int:
+    """Run jobs again whose worker is not heard of any more (`unknown`), though they may then run twice.
 
-    JOB is an id, as much of one as `cmdexec jobs` shows, its name, or `last` for the newest of yours.
+    JOB is an id, as much of one as `cmdexec jobs` shows, its name, or `last` for the newest of yours. It ends with 1 if
+    one of them cannot be run again.
 
     Example: `cmdexec requeue last --accept-duplicate`
     """
 
-    async def again(client: "Client") -> "JobView":
-        from cmdexec.cli.naming import find_job
+    async def again(client: "Client", job_id: str) -> "JobView":
+        return await client.requeue(job_id, accept_duplicate=accept_duplicate)
 
-        return await client.requeue(await find_job(client, name), accept_duplicate=accept_duplicate)
-
-    _print(caller.call(again), as_json)
+    return _each(caller, names, again, "runs again", as_json=as_json)
 
 
-def _print(job: "JobView", as_json: bool) -> None:
-    if as_json:
-        print_json(job)
-    else:
-        print_lines([job.job_id])
+def _each(
+    caller: Caller, names: tuple[str, ...], act: "Callable[[Client, str], Awaitable[JobView]]", done: str, *,
+    as_json: bool,
+) -> int:  # fmt: skip
+    """Do it to one after the other, and print the jobs that came of it. What is refused is told, and the others go on;
+    a server that is away ends it."""
+    views: list[JobView] = []
+    faults: list[CmdexecError] = []
+
+    async def all_of_them(client: "Client") -> None:
+        from cmdexec.cli.naming import find_jobs
+
+        found = await find_jobs(client, names)
+        for job_id, wrong in found.items():
+            try:
+                if wrong is not None:
+                    raise wrong
+                views.append(await act(client, job_id))
+            except CmdexecError as failed:
+                if len(found) == 1:
+                    raise
+                faults.append(failed)
+                if isinstance(failed, Unavailable):
+                    tell(f"This ends at {job_id}: nothing was done to those behind it.")
+                    break
+
+    caller.call(all_of_them)
+    for fault in faults:
+        tell_error(fault)
+    with or_told(" ".join(f"The job {view.job_id} {done}." for view in views)):
+        if as_json:
+            print_json(*views)
+        else:
+            print_lines(view.job_id for view in views)
+    return FAILED if faults else OK

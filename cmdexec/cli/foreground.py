@@ -8,11 +8,12 @@ from cmdexec.cli.shown import Shown, told_end
 from cmdexec.cli.told import tell, tell_error
 from cmdexec.client import Client
 from cmdexec.errors import CmdexecError
-from cmdexec.protocol.requests import NewJob
+from cmdexec.protocol.requests import JobView, NewJob
 
 
 class Foreground:
-    """One job of one person. The first Ctrl-C (or SIGTERM) asks the job to end, the second leaves at once.
+    """One job of one person. The first Ctrl-C (or SIGTERM) asks the job to end, the second leaves at once; the first
+    leaves soon where no server takes the job.
 
     outlives   whether the job goes on when this ends before it
     """
@@ -63,8 +64,35 @@ class Foreground:
         except CmdexecError as wrong:
             tell_error(wrong)
 
+    async def _submitted(self) -> JobView | None:
+        """The job; None where the person wants its end and no server has taken it within `leave_after_sec` of that.
+
+        Tries go on so long: one before may have been taken, whose answer was lost, and the next one finds that job.
+        """
+
+        async def leave() -> None:
+            await self._interrupts.first.wait()
+            await self._client.runtime.clock.sleep(self._client.settings.leave_after_sec)
+            raise TimeoutError
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                leaving = group.create_task(leave())
+                submitted = await self._client.submit(self._asked_for)
+                leaving.cancel()
+        except ExceptionGroup as several:
+            if isinstance(several.exceptions[0], TimeoutError):
+                return None
+            raise several.exceptions[0] from None
+        return submitted
+
     async def _to_its_end(self) -> int:
-        job_id = self._shown.job_id = (await self._client.submit(self._asked_for)).job_id
+        submitted = await self._submitted()
+        if submitted is None:
+            rest = " If it has the job, `cmdexec jobs` shows it." if self._outlives else ""
+            tell(f"The server has not answered in time, so this is left.{rest}")
+            return CANCELLED
+        job_id = self._shown.job_id = submitted.job_id
         if self._interrupts.first.is_set():
             await self._ask_to_end(job_id)
         try:
@@ -76,10 +104,9 @@ class Foreground:
             tell(f"The job's output cannot be written here: {wrong.strerror}. So the job is asked to end.")
             await self._ask_to_end(job_id)
             return OWN_FAILURE
-        except CmdexecError as wrong:
-            tell_error(wrong)
+        except CmdexecError:
             self._say_what_goes_on()
-            return OWN_FAILURE
+            raise
         return told_end(ended, name_it=self._outlives)
 
 

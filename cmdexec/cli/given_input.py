@@ -33,7 +33,7 @@ def given_input(tell_after_sec: float) -> bytes | None:
             read += piece
             if len(read) > STDIN_MAX:
                 raise Refused(
-                    "too_large", f"Standard input is longer than the {STDIN_MAX // 1024} KiB that a job may be given.",
+                    "too_large", f"Standard input is longer than the {STDIN_MAX // 1024} KB that a job may be given.",
                     field="stdin", mend=f"Have the job read it from a file or an address of its own, {_LEAVE_OUT}",
                 )  # fmt: skip
     except OSError as wrong:

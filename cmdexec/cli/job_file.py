@@ -53,7 +53,7 @@ def read_input(path: str) -> bytes:
         raise click.BadParameter(f"{path} cannot be read: {wrong.strerror}.", param_hint="--stdin") from wrong
     if len(data) > STDIN_MAX:
         raise click.BadParameter(
-            f"{_named(path)} is longer than the {STDIN_MAX // 1024} KiB that a job may be given. Have the job read it "
+            f"{_named(path)} is longer than the {STDIN_MAX // 1024} KB that a job may be given. Have the job read it "
             "from a place of its own.", param_hint="--stdin",
         )  # fmt: skip
     return data
@@ -72,7 +72,7 @@ def _texts(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     while text := file.readline(LINE_MAX + 1):
         number += 1
         if len(text) > LINE_MAX:
-            raise Refused("too_large", f"Line {number} is longer than {LINE_MAX >> 20} MiB, the most of one job.")
+            raise Refused("too_large", f"Line {number} is longer than {LINE_MAX >> 20} MB, the most of one job.")
         if text.strip():
             jobs += 1
             if jobs > JOBS_MAX:

@@ -34,7 +34,7 @@ _OPTIONS = (
     click.option("--timeout", metavar="DURATION", help="End the command after so long: 10, 90s, 5m. [default: never]"),
     click.option("--kill-grace", metavar="DURATION", help="How long it has to end when it is told to. [default: 10s]"),
     click.option("--cpu", metavar="CORES", help="The part of the worker that it gets: 2, 0.5. [default: what is free]"),
-    click.option("--ram", metavar="SIZE", help="The memory that it gets: 512MiB, 2GiB. [default: what is free]"),
+    click.option("--ram", metavar="SIZE", help="The memory that it gets: 512MB, 2GB. [default: what is free]"),
     click.option("--env", "-e", metavar="NAME[=VALUE]", multiple=True,
                  help="A variable of it; without VALUE, as here. May be given several times."),
     click.option("--name", metavar="TEXT", help="A name that people see."),

@@ -21,6 +21,7 @@ _COLUMNS = (
     Column("ID"), Column("STATUS", least=9), Column("JOB", least=8, good=20),
     Column("WORKER", least=8, drop=2), Column("TIME", drop=1), Column("SUBMITTED", drop=3),
 )  # fmt: skip
+_LIMIT = 20
 _LIMIT_MOST = 100_000
 _BEGIN_MOST = 200
 _SPAN = re.compile(r"(\d+)([dhms])")
@@ -41,14 +42,20 @@ _SPAN = re.compile(r"(\d+)([dhms])")
 @click.option("--match", "-m", metavar="TEXT", help="Only those whose name, id or tag begins so.")
 @click.option("--oldest-first", is_flag=True, help="Begin with the oldest.")
 @click.option(
-    "--limit", "-n", metavar="N", type=click.IntRange(1, _LIMIT_MOST), default=20, help="So many at most. [default: 20]"
+    "--limit",
+    "-n",
+    metavar="N",
+    type=click.IntRange(1, _LIMIT_MOST),
+    help="So many at most. [default: 20; all, for --ids into a file or pipe]",
 )
 @click.option("--ids", "-q", "ids_only", is_flag=True, help="Print the ids alone.")
+@click.option("--count", is_flag=True, help="Print how many there are, and nothing else.")
 @json_option(LINES_JSON)
 @calls_server
 def jobs(
     caller: Caller, status: tuple[str, ...], tag: tuple[str, ...], worker: str | None, since: str | None,
-    match: str | None, oldest_first: bool, limit: int, ids_only: bool, as_json: bool,
+    match: str | None, oldest_first: bool, limit: int | None, ids_only: bool, count: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """List jobs, the newest first.
 
@@ -57,6 +64,10 @@ def jobs(
 
     Example: `cmdexec jobs --status failed --since 7d`
     """
+    if count and (limit is not None or ids_only or as_json):
+        raise click.UsageError("--count prints a number of all that fit; leave out --limit, --ids and --json.")
+    if limit is None and not count and not (ids_only and not on_terminal()):
+        limit = _LIMIT
     import msgspec
 
     from cmdexec.cli.naming import find_worker
@@ -74,11 +85,14 @@ def jobs(
         if worker is not None:
             asked = msgspec.structs.replace(query, worker=(await find_worker(client, worker)).worker_id)
         rows, more = await _pages(client, asked, limit)
-        if on_terminal() and not as_json and any(row.worker_id for row in rows):
+        if on_terminal() and not (as_json or count) and any(row.worker_id for row in rows):
             names.update({one.worker_id: one.name for one in await client.workers()})
         return rows, more
 
     rows, more = caller.call(listed)
+    if count:
+        print_lines([str(len(rows))])
+        return
     if as_json:
         print_json(*rows)
     elif ids_only:
@@ -87,22 +101,22 @@ def jobs(
         _print(caller, rows, names)
     if on_terminal() and not rows:
         tell("There are no such jobs." if query != JobsQuery() or worker else "There are no jobs yet.")
-    elif more:
+    elif more and limit is not None:
         tell(f"There are more; `--limit {min(limit * 10, _LIMIT_MOST)}` shows them.")
 
 
-async def _pages(client: "Client", query: "JobsQuery", limit: int) -> "tuple[list[JobRow], bool]":
-    """Up to `limit` rows, and whether there are more."""
+async def _pages(client: "Client", query: "JobsQuery", limit: int | None) -> "tuple[list[JobRow], bool]":
+    """Up to `limit` rows, None: all of them, and whether there are more."""
     import msgspec
 
     from cmdexec.protocol.listing import PAGE_MAX
 
     rows: list[JobRow] = []
     while True:
-        wanted = min(limit - len(rows), PAGE_MAX)
+        wanted = PAGE_MAX if limit is None else min(limit - len(rows), PAGE_MAX)
         page = await client.jobs_page(msgspec.structs.replace(query, limit=wanted))
         rows += page.jobs
-        if page.next is None or len(rows) >= limit:
+        if page.next is None or (limit is not None and len(rows) >= limit):
             return rows[:limit], page.next is not None
         query = msgspec.structs.replace(query, cursor=page.next)
 

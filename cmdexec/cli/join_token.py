@@ -10,7 +10,7 @@ from cmdexec.cli.colour import DIM, in_colour
 from cmdexec.cli.columns import Cell, Column, tabbed, table
 from cmdexec.cli.facts import Fact, fact_lines
 from cmdexec.cli.groups import LIST, Listed
-from cmdexec.cli.printed import on_terminal, print_json, print_lines, width
+from cmdexec.cli.printed import on_terminal, or_told, print_json, print_lines, width
 from cmdexec.cli.told import tell
 from cmdexec.settings.declare import Kind, Setting
 from cmdexec.settings.parse import parse, wanted
@@ -79,10 +79,11 @@ def create(caller: Caller, uses: int, expires: str, labels: tuple[str, ...], nam
         return await client.create_join_token(new)
 
     view = caller.call(made)
-    if as_json:
-        print_json(view)
-        return
-    print_lines([view.token or ""])
+    with or_told(f"The token {view.join_token_id} is made: {view.token}"):
+        if as_json:
+            print_json(view)
+            return
+        print_lines([view.token or ""])
     _say_what_to_type(caller, view)
 
 

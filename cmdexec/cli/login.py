@@ -30,9 +30,10 @@ _SOURCES = {
 @click.command()
 @click.option("--email", "-u", metavar="EMAIL", help="Who logs in. [default: it is asked for]")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input, not from the terminal.")
+@click.option("--print-token", is_flag=True, help="Print the token, for CMDEXEC_TOKEN elsewhere; keep no login.")
 @json_option("Print one JSON object: server, user, role and expiry; never the token.")
 @calls_server
-def login(caller: Caller, email: str | None, password_stdin: bool, as_json: bool) -> None:
+def login(caller: Caller, email: str | None, password_stdin: bool, print_token: bool, as_json: bool) -> None:
     """Log in to a server, and keep the login for the other commands.
 
     It is kept for one server at a time, in a file that only you can read (LOGIN_FILE), and is good for 24 hours. A
@@ -44,6 +45,8 @@ def login(caller: Caller, email: str | None, password_stdin: bool, as_json: bool
     from cmdexec.client import Access
     from cmdexec.client.logins import Login, keep_login
 
+    if print_token and as_json:
+        raise click.UsageError("--print-token prints nothing but the token; leave out --json.")
     url = _address(caller)
     _warn_of_what_is_in_clear(url)
     if email is None:
@@ -55,6 +58,10 @@ def login(caller: Caller, email: str | None, password_stdin: bool, as_json: bool
 
     told = caller.call(log_in, lambda: Access(url, ""))
     kept = Login(url, told.token, told.user.email, told.user.role, told.expires_at)
+    if print_token:
+        print_lines([told.token])
+        _say_who(kept, as_json)
+        return
     keep_login(caller.settings.login_file, kept)
     _say_who(kept, as_json)
     if caller.settings.token is not None:

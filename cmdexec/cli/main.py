@@ -147,7 +147,7 @@ def _takes_output() -> bool:
         sys.stdout.flush()
     except OSError:
         return False
-    return True
+    return getattr(getattr(sys.stdout.buffer, "raw", None), "failed", None) is None
 
 
 def _sentence(text: str) -> str:

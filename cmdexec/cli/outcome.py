@@ -90,12 +90,10 @@ def _as_exit_code(code: int) -> int:
 
 def _missing(job: "JobView") -> list[str]:
     streams: list[tuple[str, StreamView]] = [("stdout", job.output.stdout), ("stderr", job.output.stderr)]
-    return [f"Part of the job's {name} is missing{_how_much(view)}." for name, view in streams if view.whole is False]
-
-
-def _how_much(view: "StreamView") -> str:
-    lost = sum(to - begin for begin, to in view.lost)
-    return f": {lost} bytes" if lost else ""
+    cut = {name: sum(to - begin for begin, to in view.lost) for name, view in streams if view.whole is False}
+    said = [f"Part of the job's {name} is missing: {lost} bytes." for name, lost in cut.items() if lost]
+    unsure = [name for name, lost in cut.items() if not lost]
+    return [*said, *([f"Part of the job's {' and '.join(unsure)} may be missing."] if unsure else [])]
 
 
 def _survivors(job: "JobView") -> list[str]:

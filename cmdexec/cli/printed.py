@@ -3,13 +3,14 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
 
 from cmdexec.cli.outcome import NOBODY_READS
+from cmdexec.cli.told import tell
 
 _NARROWEST = 20
 
@@ -36,6 +37,17 @@ def print_json(*values: Any) -> None:
 
     encoder = msgspec.json.Encoder()
     _write(b"".join(encoder.encode(value) + b"\n" for value in values))
+
+
+@contextmanager
+def or_told(done: str) -> Iterator[None]:
+    """Where the answer of what was done cannot be printed, `done` says on standard error that it was; that it cannot be
+    printed goes on as OSError."""
+    try:
+        yield
+    except OSError:
+        tell(done)
+        raise
 
 
 def unwritten(wrong: OSError) -> click.ClickException:

@@ -10,6 +10,7 @@ from cmdexec.cli.caller import Caller
 from cmdexec.cli.job_options import JobOptions, job_options
 from cmdexec.cli.options import config_option, not_provided, settings_options
 from cmdexec.cli.outcome import CODES
+from cmdexec.cli.printed import or_told, print_lines
 from cmdexec.cli.told import tell_warnings
 from cmdexec.settings.client import ClientSettings
 from cmdexec.settings.load import load, make
@@ -53,11 +54,14 @@ def run(
     Several words are a program and its arguments, exactly as typed, without a shell: `run -- grep -c model
     /proc/cpuinfo`. A single word that is more than a plain word is a line for the shell: `run -- 'du -s * | sort -n'`.
 
+    It starts in an empty folder of its own on the worker's machine, which is its HOME too and is deleted when it ends.
+    What shall stay it writes to its output, or into a folder that is named in full, such as /srv/project.
+
     Ctrl-C asks the command to end; a second one leaves it to itself, and `cmdexec attach` shows it again. Standard
-    input that is no terminal is read to its end first, up to 256 KiB, and given to the command; in a loop that reads
+    input that is no terminal is read to its end first, up to 256 KB, and given to the command; in a loop that reads
     lines, use -n.
 
-    Example: `cmdexec run --timeout 10m -- make test`
+    Example: `cmdexec run --timeout 10m -- make -C /srv/project test`
     """
     if not words:
         raise click.UsageError("There is no COMMAND. Write it behind two dashes: `cmdexec run -- echo hello`.")
@@ -101,7 +105,9 @@ def _job(words: tuple[str, ...], options: JobOptions, settings: ClientSettings, 
 
 def _run(settings: ClientSettings, job: "NewJob", private: "Standalone | None", detach: bool) -> int:
     async def submitted(client: "Client") -> int:
-        click.echo((await client.submit(job)).job_id)
+        job_id = (await client.submit(job)).job_id
+        with or_told(f"The job {job_id} is submitted."):
+            print_lines([job_id])
         return 0
 
     async def foreground(client: "Client") -> int:

@@ -74,7 +74,10 @@ def _settings(with_worker: bool, config: Path | None, flags: Mapping[str, object
         given = {"server_url": "http://localhost", "data_dir": data_dir / "worker"}
         file = _file_of_worker(config, data_dir)
         try:
-            warnings += load(WorkerSettings, flags=given, config=file, also=(_may_run_jobs, _has_folders)).warnings
+            warnings += load(
+                WorkerSettings, flags=given, config=file, also=(_may_run_jobs, _has_folders),
+                config_of="--config" if config is not None else SETTINGS_FILE,
+            ).warnings  # fmt: skip
         except SettingsError as wrong:
             faults += wrong.faults
     if loaded is None or faults:

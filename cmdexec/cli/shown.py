@@ -77,6 +77,8 @@ def told_end(job: JobView, *, name_it: bool) -> int:
         tell(sentence)
     if end.code == OWN_FAILURE and job.reason != "exit" and name_it:
         tell(f"The job's id is {job.job_id}.")
+        if job.reason == "worker":
+            tell(f"`cmdexec rerun {job.job_id}` runs it again; with `--on-lost requeue` that happens by itself.")
     return end.code
 
 

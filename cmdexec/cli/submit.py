@@ -9,7 +9,7 @@ from cmdexec.cli.caller import LINES_JSON, Caller, calls_server, json_option
 from cmdexec.cli.exits import FAILED, OK
 from cmdexec.cli.job_options import JobOptions, job_options
 from cmdexec.cli.outcome import NOBODY_READS
-from cmdexec.cli.printed import print_json, print_lines, unwritten
+from cmdexec.cli.printed import or_told, print_json, print_lines, unwritten
 from cmdexec.cli.told import tell, tell_error
 from cmdexec.errors import CmdexecError, Refused, Unavailable
 
@@ -18,13 +18,11 @@ if TYPE_CHECKING:
     from cmdexec.protocol.requests import JobView
 
 
-_KEY_MOST = 180
-"""A little less than a server takes: batches have their number behind it."""
-
-
 def _checked_key(text: str | None) -> str | None:
-    if text is not None and not (0 < len(text) <= _KEY_MOST and all("!" <= mark <= "~" for mark in text)):
-        raise click.BadParameter(f"Write 1 to {_KEY_MOST} printable ASCII characters without spaces.")
+    from cmdexec.client.keys import is_key, rule
+
+    if text is not None and not is_key(text):
+        raise click.BadParameter(rule())
     return text
 
 
@@ -34,7 +32,7 @@ def _checked_key(text: str | None) -> str | None:
     "-f",
     metavar="FILE",
     help="A file of jobs, or - for standard input: one JSON object a line, with the fields that the API has, "
-    'as {"command": ["make", "test"], "name": "nightly"}.',
+    'as {"command": ["make", "-C", "/srv/project"], "name": "nightly"}.',
 )
 @click.option("--stdin", "-i", metavar="FILE", help="A file that it gets as its standard input, or - for that of here.")
 @click.option(
@@ -56,10 +54,13 @@ def submit(
     The job is on the server's disk when its id is printed. Several words are a program and its arguments, exactly as
     typed, without a shell; a single word that is more than a plain word is a line for the shell.
 
-    A file is looked through before any of it is submitted. Then up to 1,000 jobs at a time are taken, all or none, and
-    the ids come in the order of the file.
+    It starts in an empty folder of its own on the worker's machine, which is its HOME too and is deleted when it ends.
+    What shall stay it writes to its output, or into a folder that is named in full, such as /srv/project.
 
-    Example: `cmdexec submit --name nightly --retries 2 -- make test`
+    A file of jobs is looked through before any of it is submitted. Then up to 1,000 jobs at a time are taken, all or
+    none, and the ids come in the order of the file.
+
+    Example: `cmdexec submit --name nightly --retries 2 -- make -C /srv/project test`
     """
     if file is not None:
         if words or stdin is not None or options != JobOptions():
@@ -82,10 +83,11 @@ def submit(
         view = caller.call(submitted)
     except CmdexecError as wrong:
         raise _by_option(wrong) from wrong
-    if as_json:
-        print_json(view)
-    else:
-        print_lines([view.job_id])
+    with or_told(f"The job {view.job_id} is submitted."):
+        if as_json:
+            print_json(view)
+        else:
+            print_lines([view.job_id])
     return OK
 
 
@@ -110,7 +112,7 @@ def _submit_file(caller: Caller, file: str, key: str | None, as_json: bool) -> i
         return NOBODY_READS
     except OSError as wrong:
         tell(unwritten(wrong).message)
-        batches.tell_how_far(sure=True)
+        batches.tell_how_far(sure=True, unseen=True)
         return FAILED
     except CmdexecError as wrong:
         tell_error(_by_option(wrong))

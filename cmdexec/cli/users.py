@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cmdexec.cli.asked_password import new_password
+from cmdexec.cli.asked_password import new_password, own_passwords
 from cmdexec.cli.caller import LINES_JSON, ONE_JSON, Caller, calls_server, json_option
 from cmdexec.cli.colour import DIM, in_colour
 from cmdexec.cli.columns import Cell, Column, tabbed, table
 from cmdexec.cli.groups import LIST, Listed
-from cmdexec.cli.printed import on_terminal, print_json, print_lines, width
+from cmdexec.cli.printed import on_terminal, or_told, print_json, print_lines, width
 from cmdexec.cli.told import tell
 
 if TYPE_CHECKING:
     from cmdexec.client import Client
-    from cmdexec.protocol.accounts import UserRowView
+    from cmdexec.protocol.accounts import MeView, UserRowView
 
 _ROLES = ("viewer", "operator", "admin")
 _ROLE = click.Choice(_ROLES)
@@ -25,7 +25,7 @@ _FROM_STDIN = click.option("--password-stdin", is_flag=True, help="Read the pass
 
 @click.group(cls=Listed)
 def users() -> None:
-    """List the users, or add and change them. For admins.
+    """List the users, or add and change them: for admins. Everybody may change the password of their own.
 
     A viewer looks, an operator runs jobs as well, an admin sees to workers and users too.
 
@@ -112,18 +112,38 @@ def role(caller: Caller, email: str, new_role: str, as_json: bool) -> None:
 
 
 @users.command()
-@click.argument("email", metavar="EMAIL")
+@click.argument("email", metavar="[EMAIL]", required=False)
 @_FROM_STDIN
 @json_option(ONE_JSON)
 @calls_server
-def password(caller: Caller, email: str, password_stdin: bool, as_json: bool) -> None:
-    """Give a user another password; without --password-stdin one is made, and printed this once. This ends the user's
-    logins.
+def password(caller: Caller, email: str | None, password_stdin: bool, as_json: bool) -> None:
+    """Give yourself another password, or as an admin the user whom EMAIL names.
 
-    Example: `cmdexec users password ada@example.com`
+    Your own is asked for on the terminal, with the one that you have now; --password-stdin reads both, a line each, the
+    old one first. Your other logins end. Of another user, without --password-stdin, a password is made, and printed
+    this once; the user's logins end.
+
+    Example: `cmdexec users password`
     """
+    if email is None:
+        _change_own(caller, password_stdin, as_json)
+        return
     change = {"password": new_password()} if password_stdin else {"new_password": True}
     _changed(caller, email, as_json, "has another password from now on.", **change)
+
+
+def _change_own(caller: Caller, from_stdin: bool, as_json: bool) -> None:
+    old, new = own_passwords(from_stdin=from_stdin)
+
+    async def change_it(client: "Client") -> "MeView":
+        await client.change_password(old, new)
+        return await client.me()
+
+    me = caller.call(change_it)
+    if as_json:
+        print_json(me.user)
+    else:
+        tell(f"{me.user.email} has another password from now on. This login goes on; all others of yours have ended.")
 
 
 @users.command()
@@ -163,10 +183,13 @@ def _changed(caller: Caller, email: str, as_json: bool, said: str, **change: Any
 
 
 def _print(user: "UserRowView", as_json: bool, said: str) -> None:
+    made = "" if user.password is None else f" The password is {user.password}"
     if as_json:
-        print_json(user)
+        with or_told(f"{user.email} {said}{made}"):
+            print_json(user)
         return
     tell(f"{user.email} {said}")
     if user.password is not None:
-        print_lines([user.password])
+        with or_told(made.lstrip()):
+            print_lines([user.password])
         tell("That is the password. It is shown this once.")

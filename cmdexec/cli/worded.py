@@ -66,15 +66,15 @@ def said_here(text: str) -> str:
 
 
 def size(count: int) -> str:
-    """`1536` → `1.5 KiB`."""
+    """`1536` → `1.5 KB`: of 2^10 bytes, as the server's sentences, the API and the pages have them."""
     if count < 1024:
         return f"{count} byte" if count == 1 else f"{count} bytes"
     value = float(count)
-    for unit in ("KiB", "MiB", "GiB", "TiB"):
+    for unit in ("KB", "MB", "GB", "TB"):
         value /= 1024
         if value < 1024:
             return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
-    return f"{value:.0f} TiB"
+    return f"{value:.0f} TB"
 
 
 def as_typed(command: str | Sequence[str]) -> str:

@@ -59,7 +59,7 @@ def worker(
 
         cmdexec worker --headless --allow-host --server https://cmdexec.example.com --join TOKEN
 
-    From then on neither --server nor --join is needed.
+    From then on neither --server nor --join is needed, and the --name and --label that were given are kept.
 
     Ctrl-C or SIGTERM lets running jobs end first, and begins no more; a second one gives them up. A server that is away
     is waited for. SIGHUP, of a closed terminal, lets them end as well.
@@ -82,7 +82,7 @@ def worker(
     if not warned:
         tell_warnings(loaded.warnings)
     try:
-        return _work(loaded, lifeline, own_server, rejoin=rejoin)
+        return _work(loaded, lifeline, own_server, rejoin=rejoin, keeps=_kept(loaded))
     except CmdexecError as wrong:
         if wrong.code not in _ENDS:
             raise
@@ -90,7 +90,18 @@ def worker(
         return _ENDS[wrong.code]
 
 
-def _work(loaded: Loaded[WorkerSettings], lifeline: Path | None, own_server: Path | None, *, rejoin: bool) -> int:
+def _kept(loaded: Loaded[WorkerSettings]) -> dict[str, object]:
+    """What was typed for this start, and is to hold at later ones as well."""
+    from cmdexec.worker.kept_settings import KEPT
+
+    typed = ("the command line", "the environment")
+    return {field: getattr(loaded.settings, field) for field in KEPT if loaded.origins[field].endswith(typed)}
+
+
+def _work(
+    loaded: Loaded[WorkerSettings], lifeline: Path | None, own_server: Path | None, *, rejoin: bool,
+    keeps: dict[str, object],
+) -> int:  # fmt: skip
     import asyncio
 
     from cmdexec import log
@@ -106,7 +117,9 @@ def _work(loaded: Loaded[WorkerSettings], lifeline: Path | None, own_server: Pat
 
     async def until_stopped() -> int:
         with hanging_on(lifeline, _vanish):
-            return await run_worker(settings, runtime, own_server=own_server, rejoin=rejoin, ends_process=True)
+            return await run_worker(
+                settings, runtime, own_server=own_server, rejoin=rejoin, keeps=keeps, ends_process=True
+            )
 
     return asyncio.run(until_stopped())
 

@@ -3,7 +3,7 @@
 For programs without an event loop::
 
     with cmdexec.connect() as c:
-        print(c.run("make test", cpu=2).text)
+        print(c.run("make -C /srv/project test", cpu=2).text)
 
 For programs with one::
 

@@ -95,7 +95,8 @@ class Background:
         except CmdexecError:
             raise
         except BaseException:
-            self._soon(self._take_back, future, patience)
+            if not future.done() or future.exception() is None:
+                self._soon(self._take_back, future, patience)
             raise
 
     def stop(self) -> None:
@@ -201,8 +202,8 @@ class Background:
             submitted = [job.job_id for job in await asyncio.wrap_future(future)]
             for begin in range(0, len(submitted), _CANCELLED_AT_ONCE):
                 await self.client.cancel(*submitted[begin : begin + _CANCELLED_AT_ONCE])
-        except (CmdexecError, RuntimeError) as wrong:
-            self.client.runtime.log.debug("a submission that was left is not taken back", why=str(wrong))
+        except Exception as wrong:  # whatever it is: nobody waits for it, and all else in this thread goes on
+            self.client.runtime.log.debug("a submission that was left is not taken back", why=repr(wrong))
         finally:
             self._taken_back.discard(future)
 

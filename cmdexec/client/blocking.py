@@ -66,10 +66,12 @@ class Connection:
     def run(self, command: Command, *, check: bool = True, **fields: Unpack[Fields]) -> Result:
         """Run one command, and wait for what it comes to.
 
-            c.run("make test", cpu=2, timeout_sec=600).text
+            c.run("make -C /srv/project test", cpu=2, timeout_sec=600).text
 
-        Raises JobFailed if it fails; without `check` only where it has no result: its output was too long. An
-        exception while it is waited for, as of Ctrl-C, asks the job to end.
+        It starts in an empty folder of its own, its HOME too, which is deleted when it ends: what shall stay it writes
+        to its output, or into a folder that is named in full. Raises JobFailed if it fails; without `check` only where
+        it has no result: its output was too long. An exception while it is waited for, as of Ctrl-C, asks the job to
+        end.
         """
         job = self.submit(command, **fields)
         try:
@@ -105,7 +107,7 @@ class Connection:
     ) -> Iterator[Result]:  # fmt: skip
         """Run one command for each item, all at once, and give what they come to in the order of the items.
 
-            for result in c.map("convert {} {}.png", paths): …
+            for result in c.map("convert {} png:-", paths): result.stdout …
             for result in c.map(["render", "--frame", "{n}"], ({"n": n} for n in range(100))): …
 
         `{}` is where the item stands, `{name}` where that of a mapping does; in a line for the shell text is quoted,

@@ -143,8 +143,10 @@ def _found(event: Event, position: _Position) -> Followed | None:
     if event.name == "end":
         return Ended(_decoded(event, FollowEnd).job)
     if event.name == "error":
-        error = _decoded(event, ErrorView).error
-        raise as_error(error)
+        wrong = as_error(_decoded(event, ErrorView).error)
+        if wrong.code == "unauthorized":  # a request finds whether another login is there by now
+            raise Unavailable("server_away", wrong.message, mend=wrong.mend)
+        raise wrong
     return None
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from cmdexec.client.caller import Caller
 from cmdexec.client.follow import Start
+from cmdexec.client.keys import LISTED_MOST, checked_key
 from cmdexec.client.patience import Patience
 from cmdexec.client.wanted import batches
 from cmdexec.errors import CmdexecError, Unavailable
@@ -26,18 +27,19 @@ class JobCalls(Caller):
     async def submit(self, job: NewJob, *, key: str | None = None, patience: Patience | None = None) -> JobView:
         """Submit one job; it is on the server's disk when this returns.
 
-        `key` makes the call safe to repeat for 72 hours by whoever makes it; without one, repeats that this call itself
-        makes are safe. `patience`: one by which somebody else may end the tries.
+        `key`, of 1 to 180 printable ASCII characters without spaces, makes the call safe to repeat for 72 hours by
+        whoever makes it; without one, repeats that this call itself makes are safe. `patience`: one by which somebody
+        else may end the tries.
         """
-        return await self._call("jobs.create", job, JobView, headers=self._key(key), patience=patience)
+        headers = self._key(checked_key(key))
+        return await self._call("jobs.create", job, JobView, headers=headers, patience=patience)
 
     async def submit_all(
         self, jobs: Sequence[NewJob], *, key: str | None = None, patience: Patience | None = None
     ) -> tuple[JobView, ...]:
         """Submit up to 1,000 jobs, all or none; they come back in the order given."""
-        answer = await self._call(
-            "jobs.create", list(jobs), requests.JobsView, headers=self._key(key), patience=patience
-        )  # fmt: skip
+        headers = self._key(checked_key(key, LISTED_MOST))
+        answer = await self._call("jobs.create", list(jobs), requests.JobsView, headers=headers, patience=patience)
         return answer.jobs
 
     async def submit_many(
@@ -48,6 +50,7 @@ class JobCalls(Caller):
         When it raises, the lists before the one that failed have been submitted. `key` as of `submit`, for the same
         jobs: the lists have `key-1`, `key-2` and so on. No list begins after `patience` was ended.
         """
+        checked_key(key)
         found: list[JobView] = []
         patience = patience or self.patience()
         for number, batch in enumerate(batches(jobs), 1):
@@ -97,7 +100,7 @@ class JobCalls(Caller):
     async def rerun(self, job_id: str, *, key: str | None = None) -> JobView:
         """Submit anew what that job was asked to do; gives the new job. `key` as of `submit`."""
         request = listing.RerunJob(job_id=job_id)
-        return await self._call("jobs.rerun", request, JobView, headers=self._key(key))
+        return await self._call("jobs.rerun", request, JobView, headers=self._key(checked_key(key)))
 
     async def requeue(self, job_id: str, *, accept_duplicate: bool = False) -> JobView:
         """Run a job again whose fate is not known (`unknown`). Raises Conflict unless `accept_duplicate` says that it

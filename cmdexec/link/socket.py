@@ -3,7 +3,8 @@
     1. upgrade       by `http.connect` or by the server's edge, with a deadline, Host and Origin checked
     2. identity      the credential of the upgrade, once; it holds for the whole socket
     3. `run`         reads message by message and hands each to the handler, one after the other
-    4. `put`         from anywhere on the event loop; one writer task sends what waits, joined into lists of frames
+    4. `put`         from anywhere on the event loop; what waits is sent when the loop comes to it, joined into lists of
+                     frames, or at once by `flush`; where the network does not take it, a writer task waits for that
     5. `close`       what waits is still sent, then the code and a sentence; the other end's close ends `run` as well
 
 How to use it::
@@ -13,7 +14,7 @@ How to use it::
     ended = await socket.run(handler)               # a `Handler`; until either end closes it
     if ended.code == Close.REPLACED: …
 
-A flush goes out at once while there is little to send. From more than `_BUSY_ITEMS` items in `flush_sec` on, frames
+What is put goes out at once while there is little to send. From more than `_BUSY_ITEMS` items in `flush_sec` on, frames
 wait up to `flush_sec` for company, or until `flush_items` or `_BULK_BYTES` wait. So put the frames of one turn without
 an `await` between them: they share a message.
 """
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
 from cmdexec.errors import CmdexecError, Refused, Unavailable
+from cmdexec.link.begun import Begun, begin
 from cmdexec.link.pool import Pool
 from cmdexec.protocol.codec import Frame, ask, decode_frames, encode, pack_output, unpack_output
 from cmdexec.protocol.messages import Failure, OutputHeader
@@ -137,7 +139,10 @@ class Socket:
         self._bytes = 0
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
+        self._soon: asyncio.Handle | None = None
+        self._begun: Begun | None = None
+        self._taken = 0
+        self._running = False
         self._level = 0.0
         self._moment = self._flushed = self._clock.elapsed()
         self._crowded: float | None = None
@@ -173,6 +178,17 @@ class Socket:
         else:
             raise Refused("too_large", "This frame is larger than a message may be.", mend="Send fewer items at once.")
 
+    @property
+    def settled(self) -> bool:
+        """Nothing that the other end sent before its last answer is under way: frames come in their order."""
+        return True
+
+    def flush(self) -> None:
+        """Send what waits now: for who has said all that belongs together, while there is much else to do in this turn
+        of the loop. While there is much to send, that goes on to wait for company."""
+        if self._soon is not None and not isinstance(self._soon, asyncio.TimerHandle):
+            self._send()
+
     def put_output(self, header: OutputHeader, data: bytes | memoryview) -> None:
         """Send a binary message soon. Ask for `room` before, where there may be much of it."""
         if self._end is None:
@@ -203,13 +219,16 @@ class Socket:
         raw: sockets.socket | None = self._ws.get_extra_info("socket")
         try:
             async with asyncio.TaskGroup() as tasks:
+                self._running = True
+                self._send()
                 tasks.create_task(self._write(), name="socket writer")
                 await self._read(handler)
                 self._gone = True
                 self._wake.set()
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
+            self._send_by(None)
+            if self._begun is not None:
+                self._begun.close()
             self._drop()
             self._note(Close.ABNORMAL, "")
             if raw is not None:
@@ -276,11 +295,17 @@ class Socket:
             self._level = min(max(0.0, self._level - leaked) + items, 3.0 * _BUSY_ITEMS)
             self._moment = now
         if self._level <= _BUSY_ITEMS or self._items >= limits.flush_items or self._bytes >= _BULK_BYTES:
-            self._wake.set()
-        elif self._timer is None and not self._wake.is_set():
+            if self._soon is None or isinstance(self._soon, asyncio.TimerHandle):
+                self._send_by(self._loop.call_soon(self._send))
+        elif self._soon is None:
             wait = max(0.0, self._flushed + limits.flush_sec - now)
-            self._timer = self._loop.call_later(wait, self._wake.set)
+            self._send_by(self._loop.call_later(wait, self._send))
         return None
+
+    def _send_by(self, soon: asyncio.Handle | None) -> None:
+        if self._soon is not None:
+            self._soon.cancel()
+        self._soon = soon
 
     def _drop(self) -> None:
         if self._pool is not None:
@@ -293,36 +318,60 @@ class Socket:
         self._drop()
         self.close(Close.TOO_SLOW, "Too slow: more was waiting to be sent than may wait.")
 
+    def _send(self) -> None:
+        """Send what waits, as far as the network takes it; the writer goes on from there."""
+        self._send_by(None)
+        if self._begun is not None or not self._running:
+            return
+        try:
+            while self._waiting and not self._gone:
+                payload, binary, self._taken = self._take()
+                try:
+                    self._begun = begin(self._ws.send_frame(payload, WSMsgType.BINARY if binary else WSMsgType.TEXT))
+                finally:
+                    if self._begun is None:
+                        self._sent()
+                if self._begun is not None:
+                    self._wake.set()
+                    return
+        except (OSError, RuntimeError):
+            self._break_off()
+
+    def _sent(self) -> None:
+        if self._pool is not None:
+            self._pool.give_back(self, self._taken)
+        self._flushed = self._clock.elapsed()
+        self._room.set()
+
     async def _write(self) -> None:
+        """Wait for the network, where it has no room, and for the end."""
         try:
             while not self._gone:
                 await self._wake.wait()
                 self._wake.clear()
-                if self._timer is not None:
-                    self._timer.cancel()
-                    self._timer = None
-                await self._flush()
+                await self._send_all()
                 if self._end is not None and self._end.ours and not self._gone:
                     reason = self._end.reason.encode()[:_REASON_BYTES].decode(errors="ignore").encode()
                     async with asyncio.timeout(self._limits.send_timeout_sec):
                         await self._ws.close(code=self._end.code, message=reason)
                     return
         except (OSError, TimeoutError, RuntimeError):
-            self._note(Close.ABNORMAL, "It could not be written to.")
-            self._hang_up()
+            self._break_off()
 
-    async def _flush(self) -> None:
-        while self._waiting and not self._gone:
-            payload, binary, taken = self._take()
-            kind = WSMsgType.BINARY if binary else WSMsgType.TEXT
+    async def _send_all(self) -> None:
+        self._send()
+        while (begun := self._begun) is not None and not self._gone:
             try:
                 async with asyncio.timeout(self._limits.send_timeout_sec):
-                    await self._ws.send_frame(payload, kind)
+                    await begun
             finally:
-                if self._pool is not None:
-                    self._pool.give_back(self, taken)
-            self._flushed = self._clock.elapsed()
-            self._room.set()
+                self._begun = None
+                self._sent()
+            self._send()
+
+    def _break_off(self) -> None:
+        self._note(Close.ABNORMAL, "It could not be written to.")
+        self._hang_up()
 
     def _take(self) -> tuple[bytes, bool, int]:
         """The next message, a binary one or as many frames as fit, and how much less waits now."""

@@ -48,6 +48,7 @@ class Release(StrEnum):
 
     NEVER_SPAWNED = "neverSpawned"
     STARTED_AHEAD = "startedAhead"
+    NO_ROOM = "noRoom"
     DECLINED = "declined"
     HANDED_BACK = "handedBack"
     DEAD = "dead"
@@ -63,7 +64,7 @@ class Ending(StrEnum):
 
 
 _ASKED_FOR = frozenset({Ending.STOP, Ending.CANCEL})
-_UNBORN = frozenset({Release.NEVER_SPAWNED, Release.STARTED_AHEAD})
+_UNBORN = frozenset({Release.NEVER_SPAWNED, Release.STARTED_AHEAD, Release.NO_ROOM})
 _TOO_LATE = "its lease was over before it was started"
 _KILLED = frozenset({Reason.EXIT, Reason.SIGNAL})
 """Ends that a kill leads to; after any other (a timeout, a lost executor, exit 0) the kill came too late to matter."""
@@ -89,7 +90,7 @@ class Do(StrEnum):
     """Write the record to the spool, before anything that comes after. It need not be flushed to disk."""
     ASK_START = "ask_start"
     SPAWN = "spawn"
-    """Make the process; tell `Finished` even when that fails, or `NoRoom`."""
+    """Make the process; tell `Finished` even when that fails, or `Unborn`."""
     TERMINATE = "terminate"
     """TERM to the whole tree, KILL after the job's grace."""
     KILL = "kill"
@@ -136,10 +137,12 @@ class Stalled(News, frozen=True):
     """Its start was granted ahead of a slot, and no slot comes free."""
 
 
-class NoRoom(News, frozen=True):
-    """No process was made, and nothing is wrong with the order: this machine had no room for it."""
+class Unborn(News, frozen=True):
+    """No process was made, and nothing is wrong with the order: this `machine` had no room for it, or the worker
+    ends."""
 
     message: str
+    machine: bool = False
 
 
 class Stop(News, frozen=True):
@@ -241,16 +244,16 @@ def _stalled(record: Record, _news: Stalled) -> Step:
     return _released(record, Release.STARTED_AHEAD, "no slot came free for it")
 
 
-def _no_room(record: Record, news: NoRoom) -> Step:
+def _unborn(record: Record, news: Unborn) -> Step:
     if record.state is not State.RUNNING:
         return Step(record)
-    return _released(record, Release.NEVER_SPAWNED, news.message)
+    return _released(record, Release.NO_ROOM if news.machine else Release.NEVER_SPAWNED, news.message)
 
 
 def _stop(record: Record, _news: Stop) -> Step:
     if record.state in UNSPAWNED:
         return _released(record, Release.NEVER_SPAWNED, "stopped before it was started")
-    if record.state is not State.RUNNING or record.ending is Ending.STOP:
+    if record.state is not State.RUNNING or record.ending in (Ending.STOP, Ending.DEADLINE):
         return Step(record)
     return Step(structs.replace(record, ending=Ending.STOP), (Do.KILL,))
 
@@ -331,7 +334,7 @@ _RULES: dict[type[News], Callable[[Record, Any], Step]] = {
     SlotFree: _slot_free,
     Go: _go,
     Stalled: _stalled,
-    NoRoom: _no_room,
+    Unborn: _unborn,
     Stop: _stop,
     Cancel: _cancel,
     HandBack: _hand_back,

@@ -64,9 +64,9 @@ def newest_run(job: Job) -> Attempt | None:
 
 
 def lost_run(job: Job) -> Attempt | None:
-    """The record of the newest attempt, if it ended as lost."""
+    """The record of the newest attempt, if it ended as lost and nobody knows how."""
     run = newest_run(job)
-    return run if run is not None and run.end is Reason.LOST else None
+    return run if run is not None and run.end is Reason.LOST and run.result is None else None
 
 
 def recorded(
@@ -77,7 +77,7 @@ def recorded(
     if run is None or run.ended_at is not None:
         return job.attempts
     ended = Attempt(
-        run.number, run.worker_id, run.session, run.started_at, now, end, end is None, result, lost_cost,
+        run.number, run.worker_id, run.session, run.started_at, now, end, end is None, result, lost_cost, run.refunded,
     )  # fmt: skip
     return (*job.attempts[:-1], ended)
 
@@ -87,7 +87,7 @@ def taken_back(job: Job) -> Job:
     run = lost_run(job)
     if run is None:
         return job
-    again = msgspec.structs.replace(run, ended_at=None, end=None, lost_cost=0)
+    again = msgspec.structs.replace(run, ended_at=None, end=None, lost_cost=0, refunded=run.lost_cost)
     return msgspec.structs.replace(
         job,
         status=Status.RUNNING,
@@ -97,6 +97,21 @@ def taken_back(job: Job) -> Job:
         queued_at=None,
         due_at=None,
     )
+
+
+def given_away(job: Job, event: Event, now: int, result: Result) -> Change | None:
+    """Waiting again, as before the newest attempt was taken back: it was ended as its worker had been told while it
+    counted as lost. None: it never did, or somebody wants the job cancelled, or it did not end by that."""
+    run = newest_run(job)
+    if run is None or run.refunded is None or result.reason is not Reason.CANCELLED or result.left:
+        return None
+    if job.cancel_requested:
+        return None
+    return rescheduled(
+        job, event, now, 0, tell=Tell.OK, note="ended as its worker was told while it counted as lost",
+        attempts=recorded(job, now, Reason.LOST, result, lost_cost=run.refunded),
+        lost_used=job.lost_used + run.refunded,
+    )  # fmt: skip
 
 
 def requeued(job: Job, event: Event, now: int, *, tell: Tell | None = None, **more: Any) -> Change:

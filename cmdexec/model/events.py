@@ -145,11 +145,12 @@ class Ended(FromWorker, frozen=True):
 
 
 class NeverSpawned(FromWorker, frozen=True):
-    """W had n journaled, made no process of it and will make none. `ahead`: it had asked to start n before it had a
-    slot, and gives it back since none came free; that says nothing against the job."""
+    """W had n journaled, made no process of it and will make none. `blameless`: that says nothing against the job: no
+    slot came free for it, or W's machine had no room for a process."""
 
     name: ClassVar[str] = "never_spawned"
-    ahead: bool = False
+    message: str | None = None
+    blameless: bool = False
 
 
 class Declined(FromWorker, frozen=True):

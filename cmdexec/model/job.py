@@ -150,6 +150,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     result     as its worker reported it; None when the end is only inferred (lost, dead, handed back)
     lost_cost  what its end as `lost` took of the job's `lost_used`, to be given back when it turns out not to be lost
+    refunded   how much was given back, when it turned out so; None: it never counted as lost, or does now
     """
 
     number: int
@@ -161,6 +162,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     ok: bool = False
     result: Result | None = None
     lost_cost: int = 0
+    refunded: int | None = None
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True, gc=False):
@@ -190,6 +192,7 @@ MESSAGE_MAX = 500
 class Job(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One job. `rev` rises by one with every change; a change is written only on the `rev` it was decided on.
 
+    submit_key, body_hash   what names the submission that it came with, and what that said; "": it had no key
     attempt        the number of the newest claim; rises with each, and may skip
     worker_id, session   who holds it, or held it last (the session is the life of one spool)
     claim_id       the claim that gave out the newest attempt: the same claim asked again gets the same jobs again

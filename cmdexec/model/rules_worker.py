@@ -11,6 +11,7 @@ from cmdexec.model.ends import (
     begun,
     cancelled,
     finished,
+    given_away,
     judged,
     lost_run,
     newest_run,
@@ -95,22 +96,26 @@ def start_unknown(job: Job, event: Event, now: int, _jitter: float) -> Change:
 
 def unborn(job: Job, event: NeverSpawned, now: int, _jitter: float) -> Change:
     """queued, no retry used (cancel asked: cancelled); the 6th time failed `start`; a start asked ahead of its slot and
-    given back is not counted"""
+    given back is not counted, nor one for which W's machine had no room"""
     run = newest_run(job)
     attempts = job.attempts if run is None else job.attempts[:-1]
     if job.cancel_requested:
         return cancelled(job, event, now, confirmed=True, tell=Tell.OK, attempts=attempts)
-    times = job.never_spawned + (0 if event.ahead else 1)
+    times = job.never_spawned + (0 if event.blameless else 1)
     if times < NEVER_SPAWNED_MAX:
         return requeued(
             job, event, now, tell=Tell.OK, closes=None if run is None else job.attempt,
-            attempts=attempts, never_spawned=times,
+            attempts=attempts, never_spawned=times, note=None if event.message is None else clipped(event.message),
         )  # fmt: skip
-    message = f"{times} times a worker took it and made no process of it"
+    message = clipped(f"{times} times a worker took it and made no process of it{_why(event)}")
     return finished(
         job, event, now, Status.FAILED, Reason.START,
         message=message, tell=Tell.OK, attempts=attempts, never_spawned=times,
     )  # fmt: skip
+
+
+def _why(event: NeverSpawned) -> str:
+    return "" if event.message is None else f": {event.message}"
 
 
 def confirm(job: Job, event: FromWorker, now: int, _jitter: float) -> Change | NoChange:
@@ -198,11 +203,13 @@ def result_assigned(job: Job, event: Ended, now: int, jitter: float) -> Change |
 
 def result_running(job: Job, event: Ended, now: int, jitter: float) -> Change | Refusal:
     """exit 0 completed; else by reason and retries left scheduled (backoff) or failed; cancel asked, **never retried**:
-    exit 0 completed; ended by the cancel cancelled, confirmed; else failed"""
+    exit 0 completed; ended by the cancel cancelled, confirmed; else failed; n counted as `lost` once, and was ended by
+    the `stop` for that: scheduled, at the cost it had then"""
     reason = event.result.reason
     if reason is not None and reason not in REPORTABLE:
         return Refusal("invalid_field", f"A worker cannot end an attempt as {reason}.", {"reason": sorted(REPORTABLE)})
-    return judged(job, event, now, jitter, event.result, reported=True)
+    away = given_away(job, event, now, event.result)
+    return judged(job, event, now, jitter, event.result, reported=True) if away is None else away
 
 
 def result_ended(job: Job, event: Ended, now: int, _jitter: float) -> Refusal:
@@ -230,11 +237,15 @@ def back_to_queue(job: Job, event: FromWorker, now: int, _jitter: float) -> Chan
 
 
 def handed_back_running(job: Job, event: HandedBack, now: int, _jitter: float) -> Change:
-    """`hold`, or cancel asked: failed `worker`; `requeue`: scheduled, no retry used"""
-    attempts = recorded(job, now, Reason.WORKER)
+    """`hold`, or cancel asked: failed `worker`; `requeue`: scheduled, no retry used; if n counted as `lost` once, at
+    the cost it had then"""
+    run = newest_run(job)
+    cost = 0 if run is None else run.refunded or 0
     if wants_requeue(job) and not job.cancel_requested:
-        return rescheduled(job, event, now, 0, tell=Tell.OK, attempts=attempts)
-    message = sentence(job, Reason.WORKER, detail="it handed the job back")
+        attempts = recorded(job, now, Reason.WORKER, lost_cost=cost)
+        return rescheduled(job, event, now, 0, tell=Tell.OK, attempts=attempts, lost_used=job.lost_used + cost)
+    attempts = recorded(job, now, Reason.WORKER)
+    message = sentence(job, Reason.WORKER, detail="it was stopped while the job ran")
     return finished(job, event, now, Status.FAILED, Reason.WORKER, message=message, tell=Tell.OK, attempts=attempts)
 
 

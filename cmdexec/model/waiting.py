@@ -35,7 +35,9 @@ class Cause(StrEnum):
     SOON = "soon"
     ASKS = "asks"
     NEXT = "next"
+    KEPT = "kept"
     UNKNOWN = "unknown"
+    REVOKED = "revoked"
 
 
 class Why(msgspec.Struct, frozen=True):
@@ -46,7 +48,7 @@ class Why(msgspec.Struct, frozen=True):
     misses   of NO_MATCH: what the nearest lacks
     detail   of ROOM what is free, of TIME when, of RETRY what became of the run before, of AWAY whether they drain too,
              of STALLED whether they are only new
-    seconds  of RETRY how long still, of SILENT for how long
+    seconds  of RETRY how long still, of SILENT for how long; of KEPT, too: 0 for one that is not connected
     run, runs  of RETRY which run comes next, of how many
     before   of BUSY and ROOM: how many that need the same go first; None: not known
     more     `before` counts no further
@@ -208,7 +210,13 @@ _SENTENCES: dict[Cause, Callable[[Why], str]] = {
     Cause.NEXT: lambda why: (
         f"room on worker {_named(why.workers)}: {why.detail}" if why.detail else f"next on worker {_named(why.workers)}"
     ),
+    Cause.KEPT: lambda why: (
+        f"worker {_named(why.workers)}, which"
+        f" {f'has been silent for {_seconds(why.seconds)}' if why.seconds else 'is not connected'};"
+        " it goes back to the queue when its lease is over"
+    ),
     Cause.UNKNOWN: lambda why: f"news of worker {_named(why.workers)}, which is silent",
+    Cause.REVOKED: lambda why: f"a decision: worker {_named(why.workers)}, which ran it, was revoked",
 }
 
 
@@ -276,5 +284,6 @@ _MENDS: dict[Cause, Callable[[Why], str]] = {
     Cause.BUSY: _mend_busy,
     Cause.ROOM: lambda why: f"Cancel it and submit it with less of the machine, or {_add(why)}.",
     Cause.STALLED: lambda why: f"Look after {_named(why.workers)}, or {_add(why)}.",
+    Cause.REVOKED: lambda why: f"Requeue it: it runs twice then if {_named(why.workers)} still runs it. Or cancel it.",
     Cause.UNKNOWN: lambda why: f"If {_named(why.workers)} does not come back, requeue it: it may run twice then.",
 }

@@ -4,7 +4,7 @@ A listener is called on the event loop, must return at once and must not raise; 
 since the store has the truth.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -37,7 +37,7 @@ class JobsChanged(Hint, frozen=True):
     hears it elsewhere looks them up."""
 
     job_ids: tuple[str, ...]
-    jobs: tuple[Job, ...] = ()
+    jobs: Sequence[Job] = ()
 
 
 class OutputGrew(Hint, frozen=True):
@@ -60,11 +60,13 @@ class TellWorker(Hint, frozen=True):
 
 
 class Revoked(Hint, frozen=True):
-    """A login session (`jti`), a user or a worker may do nothing any more."""
+    """A login session (`jti`), a user or a worker may do nothing any more; of a user all sessions but `spares`, if one
+    is named."""
 
     jti: str | None = None
     user_id: str | None = None
     worker_id: str | None = None
+    spares: str | None = None
 
 
 H = TypeVar("H", bound=Hint)

@@ -52,6 +52,13 @@ class ChangeUser(UserId, frozen=True):
     new_password: bool = False
 
 
+class OwnPassword(Request, frozen=True):
+    """Ends all other logins of the user; the one by which it is asked goes on."""
+
+    old_password: Annotated[str, Meta(min_length=1, max_length=1024)]
+    password: Password
+
+
 class UserRowView(View, frozen=True):
     """`password`: only in the answer to who had it made."""
 

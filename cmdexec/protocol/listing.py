@@ -68,7 +68,8 @@ class JobRow(View, frozen=True):
 
 
 class JobsPage(View, frozen=True):
-    """`next` None: there are no more. Where few jobs fit a page may be short, or empty, and still have a next one."""
+    """`next` None: there are no more. Where few jobs fit a page may be short and still have a next one; it is empty and
+    has one only if none of very many fits (LIST_LOOK_JOBS of the server)."""
 
     jobs: tuple[JobRow, ...]
     next: str | None

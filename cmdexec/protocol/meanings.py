@@ -89,6 +89,7 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "disabled": "Whether the user is shut out.", "password": "The new one.",
         "newPassword": "Have a new one made.",
     },
+    accounts.OwnPassword: {"oldPassword": "The one that it has now.", "password": "The new one."},
     accounts.UserRowView: {
         "disabled": "Whether the user is shut out.", "password": "The one that was made; told this once.",
     },
@@ -229,8 +230,9 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "trouble": "Why it begins no jobs now, such as a full disk, in words.",
     },
     messages.Released: {
-        "why": "`neverSpawned`: it made no process. `startedAhead`: the same, since no slot came free. `declined`: not"
-               " this one. `handedBack`: not now. `dead`: its process is known to be gone.",
+        "why": "`neverSpawned`: it made no process. `startedAhead`: the same, since no slot came free. `noRoom`: the"
+               " same, since its machine had no room for one. `declined`: not this one. `handedBack`: not now. `dead`:"
+               " its process is known to be gone.",
     },
     messages.Heartbeat: {
         "jobs": "All attempts it holds, a complete list; leave it out to say nothing of them.",

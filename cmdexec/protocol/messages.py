@@ -87,11 +87,12 @@ class Stats(Message, frozen=True):
 
 class Released(Message, frozen=True):
     """An attempt that the worker has no more: it never made a process, declined it, gave it back, or knows it dead.
-    `startedAhead`: it made no process, since no slot came free for it as soon as it had expected."""
+    `startedAhead`: it made no process, since no slot came free for it as soon as it had expected. `noRoom`: since its
+    machine had no room for one."""
 
     job_id: JobId
     attempt: AttemptNumber
-    why: Literal["neverSpawned", "startedAhead", "declined", "handedBack", "dead"]
+    why: Literal["neverSpawned", "startedAhead", "noRoom", "declined", "handedBack", "dead"]
     message: LongText | None = None
 
 

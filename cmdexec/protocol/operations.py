@@ -81,6 +81,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "End this login: its token and its cookie are good no more.", effect=True,
     ),
     Operation("auth.me", Permission.BE_LOGGED_IN, requests.Nothing, accounts.MeView, "Whose login this is."),
+    Operation(
+        "auth.password", Permission.BE_LOGGED_IN, accounts.OwnPassword, accounts.Empty,
+        "Give yourself another password.", effect=True, max_body=16 * KIB, codes=("too_many", "disk_full"),
+    ),
     Operation("health", Permission.ANYONE, requests.Nothing, requests.HealthView, "Whether the server does its work."),
     Operation("live", Permission.ANYONE, requests.Nothing, requests.HealthView, "Whether the process is there."),
     Operation(
@@ -230,6 +234,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/auth/login", "auth.login"),
     Route("POST", "/api/auth/logout", "auth.logout"),
     Route("GET", "/api/auth/me", "auth.me"),
+    Route("PATCH", "/api/auth/me", "auth.password"),
     Route("GET", "/api/health", "health"),
     Route("GET", "/api/live", "live"),
     Route("GET", "/api/ready", "ready"),

@@ -42,6 +42,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "workers.join": {"token": f"cj_{'A' * 43}", "credentialHash": "0f" * 32, "name": "desk"},
     "join_tokens.create": {"name": "the lab", "uses": 10, "expiresSec": 86400, "labels": {"room": "lab"}},
     "join_tokens.revoke": {"joinTokenId": _MADE},
+    "auth.password": {"oldPassword": "the one until now", "password": "the one from now on"},
     "users.create": {"email": "ben@example.org", "role": "operator"},
     "users.change": {"userId": _USER, "role": "viewer"},
     "workers.register": {"workerId": "desk-1", "name": "desk", "slots": 1},

@@ -147,5 +147,5 @@ def _edge(
         hosts=Hosts(settings.host, settings.allowed_hosts, gethostname()),
         answers=answers, serve_socket=sockets.serve, bodies=bodies, site=pages,
         sources=Sources(settings.trusted_proxies if settings.behind_tls_proxy else 0),
-        over_tls=settings.behind_tls_proxy,
+        over_tls=settings.behind_tls_proxy, hsts_sec=settings.hsts_sec,
     )  # fmt: skip

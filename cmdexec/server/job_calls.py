@@ -42,7 +42,7 @@ def build_job_calls(
     )
     listing = ListingApi(
         reads.lists, runtime.clock, fleet=fleet, scan=settings.list_scan_jobs, scan_bytes=settings.list_scan_bytes,
-        newest=settings.list_newest_jobs,
+        look=settings.list_look_jobs, newest=settings.list_newest_jobs,
     )  # fmt: skip
 
     async def all_workers() -> Sequence[WorkerView]:

@@ -162,8 +162,8 @@ def _who_may(permission: Permission) -> str:
     """What to do for somebody who lacks it."""
     roles = [role for role, permissions in ROLES.items() if permission in permissions]
     if roles == ["admin"]:
-        also = ", for a new password of your own too" if permission is Permission.MANAGE_USERS else ""
-        return f"Only an admin has it: ask one{also}."
+        own = " Your own password you change yourself: `cmdexec users password`, or PATCH /api/auth/me."
+        return f"Only an admin has it: ask one.{own if permission is Permission.MANAGE_USERS else ''}"
     named = [f"{'an' if role[0] in 'aeiou' else 'a'} {role}" for role in roles]
     several = f"{', '.join(named[:-1])} or {named[-1]}"
     return f"{several.capitalize()} has it: ask an admin for such a role."
@@ -262,6 +262,8 @@ class _Decoder:
 
     def _from_body(self, body: bytes) -> tuple[Any, bool]:
         listed = self._many and is_list(body)
+        if listed and (alike := self._alike(body)) is not None:
+            return alike, True
         try:
             said: Any = self._list.decode(body) if listed else self._one.decode(body)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
@@ -269,6 +271,22 @@ class _Decoder:
         if self._asked_by_people:
             refuse_repeats(body, self._required * (len(said) if listed else 1))
         return ((said,) if self._many and not listed else said), listed
+
+    def _alike(self, body: bytes) -> tuple[Any, ...] | None:
+        """The items of a list most of which are there several times, letter by letter: each is decoded once. None where
+        it is not so, or where something is wrong with it."""
+        try:
+            items = [bytes(item) for item in self._items.decode(body)]
+            said = dict.fromkeys(items)
+            if len(said) > len(items) // 2:
+                return None
+            for item in said:
+                said[item] = self._one.decode(item)
+                if self._asked_by_people:
+                    refuse_repeats(item, self._required)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError, Refused):
+            return None
+        return tuple([said[item] for item in items])
 
     def _from_body_and_path(self, body: bytes, fields: Mapping[str, str]) -> Any:
         """The path names some of the fields; then the body may not."""

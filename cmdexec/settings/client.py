@@ -26,7 +26,7 @@ CLIENT: tuple[Setting, ...] = (
     Setting(
         "CMDEXEC_TOKEN", Kind.TEXT, None, "The token that calls are made with.", _HERE,
         secret=True, minimum=16, maximum=8 * KIB,
-        mend="Set it to a token of the server; its POST /api/auth/login gives one.",
+        mend="Set it to a token of the server; `cmdexec login --print-token` prints one.",
     ),
     Setting(
         "LOGIN_FILE", Kind.PATH, login_file, "The file in which `cmdexec login` keeps server and token (0600).", _HERE,
@@ -43,6 +43,11 @@ CLIENT: tuple[Setting, ...] = (
     Setting(
         "TELL_AFTER_SEC", Kind.DURATION, 2.0, "How long nothing may happen before you are told what is waited for.",
         _HERE, unit="s", minimum=0.01, maximum=DAY,
+    ),
+    Setting(
+        "LEAVE_AFTER_SEC", Kind.DURATION, 3.0,
+        "How long `run` waits, once it is told to end, for a server that has not taken the job.",
+        _HERE, unit="s", minimum=0, maximum=3600,
     ),
     Setting(
         "RETRY_FIRST_SEC", Kind.DURATION, 0.1, "The range of the first wait before a call is made again.",
@@ -80,6 +85,7 @@ class ClientSettings:
     request_timeout_sec: float
     patience_sec: float
     tell_after_sec: float
+    leave_after_sec: float
     retry_first_sec: float
     retry_max_sec: float
     follow_silence_sec: float

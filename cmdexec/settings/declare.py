@@ -54,7 +54,8 @@ class Setting:
     `name` is the environment variable; the field, the key in the settings file and the click option's parameter are
     `field`. `minimum` and `maximum` are inclusive, in `unit`; of a text they bound the length in UTF-8 bytes, of a list
     the number of items. `default` may be None: then the setting is optional and `help` says what unset means. `mend`
-    says what to write instead of a value that cannot be, where kind and bounds do not.
+    says what to write instead of a value that cannot be, where kind and bounds do not. `empty` says what to write
+    instead of an empty flag, where that means something to other programs; None: such a flag counts as not given.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Setting:
     relation: Relation | None = None
     aliases: tuple[str, ...] = ()
     mend: str | None = None
+    empty: str | None = None
 
     @property
     def field(self) -> str:

@@ -84,6 +84,7 @@ def load(
     environ: Mapping[str, str] | None = None,
     dotenv: Path | None = Path(".env"),
     config: Path | None = None,
+    config_of: str = "--config",
     also: Sequence[Check] = (),
 ) -> Loaded[S]:
     """The settings of one side: `load(ServerSettings, flags={"port": 0})`.
@@ -93,6 +94,7 @@ def load(
     dotenv   need not exist; the client reads none
     config   must exist; when None, `cmdexec.toml` in the data folder is read if it is there, but not by the client: a
              folder that somebody else filled must not decide where its token is sent
+    config_of  what names `config`: the field of the faults of that file
     also     rules of the caller's own, so that what they find is told together with the rest
 
     Raises SettingsError with every fault.
@@ -109,9 +111,9 @@ def load(
         warnings += misspelt(written, _every_name(), str(dotenv))
     others = {name.lower().removeprefix("cmdexec_") for name in _every_name()}
     if config is not None:
-        sources.append(from_file(side, declared, config, named=True, elsewhere=others))
+        sources.append(from_file(side, declared, config, named=config_of, elsewhere=others))
     elif side != "client" and (folder := _data_dir(side, sources)) is not None:
-        sources.append(from_file(side, declared, folder / SETTINGS_FILE, named=False, elsewhere=others))
+        sources.append(from_file(side, declared, folder / SETTINGS_FILE, named=None, elsewhere=others))
     return _resolve(kind, sources, faults, warnings, also)
 
 

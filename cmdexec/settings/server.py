@@ -31,6 +31,7 @@ class ServerSettings:
     ws_port: int | None
     behind_tls_proxy: bool
     trusted_proxies: int
+    hsts_sec: float
     insecure_http: bool
     allowed_hosts: tuple[str, ...]
     jwt_secret: str | None = field(repr=False)
@@ -67,6 +68,7 @@ class ServerSettings:
     sweep_items: int
     submit_key_ttl_sec: float
     list_scan_jobs: int
+    list_look_jobs: int
     list_scan_bytes: int
     list_newest_jobs: int
     sockets_per_user: int

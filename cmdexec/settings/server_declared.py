@@ -14,6 +14,7 @@ SERVER: tuple[Setting, ...] = (
     Setting(
         "CMDEXEC_HOST", Kind.TEXT, "127.0.0.1", "The address to listen on.",
         _HERE, minimum=1, maximum=255, flag="--host",
+        empty="Write 0.0.0.0 or :: for every address of this machine, or leave out --host for this machine alone.",
     ),
     Setting(
         "PORT", Kind.INTEGER, 3000, "The port to listen on; 0 lets the system choose one.",
@@ -33,6 +34,12 @@ SERVER: tuple[Setting, ...] = (
         "How many proxies a request goes through where one ends TLS. Each must add whom it was asked by to"
         " X-Forwarded-For; failed logins are counted by the place that is so named, and by no place where none is.",
         _HERE, minimum=1, maximum=10,
+    ),
+    Setting(
+        "HSTS_SEC", Kind.DURATION, 30 * 86400.0,
+        "How long a browser that got a page where BEHIND_TLS_PROXY is set asks that host over TLS alone, at whatever"
+        " port; 0: it is not told to.",
+        _HERE, unit="s", minimum=0, maximum=730 * 86400,
     ),
     Setting(
         "INSECURE_HTTP", Kind.BOOLEAN, False, "Other hosts may connect without TLS: passwords and tokens go in clear.",
@@ -191,6 +198,12 @@ SERVER: tuple[Setting, ...] = (
         "LIST_SCAN_JOBS", Kind.INTEGER, 5000,
         "The most jobs that are looked at for one page of a list; then it is given as it is.",
         _HERE, minimum=1, maximum=1_000_000,
+    ),
+    Setting(
+        "LIST_LOOK_JOBS", Kind.INTEGER, 50_000,
+        "As long as a page of a list would be empty more jobs are looked at, LIST_SCAN_JOBS at a time, about so many"
+        " in all.",
+        _HERE, minimum=1, maximum=10_000_000,
     ),
     Setting(
         "LIST_SCAN_BYTES", Kind.SIZE, 32 * MIB,

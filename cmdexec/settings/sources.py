@@ -41,9 +41,14 @@ class Source:
 
 
 def from_flags(declared: Sequence[Setting], flags: Mapping[str, object], label: str = "the command line") -> Source:
-    """Values that the caller hands in by field; None and "" stand for a flag that was not given."""
+    """Values that the caller hands in by field; None and "" stand for a flag that was not given. An empty text that
+    means something to other programs is a fault."""
     given = {setting.field: flags.get(setting.field) for setting in declared}
-    return Source(label, {name: raw for name, raw in given.items() if raw is not None and raw != ""})
+    source = Source(label, {name: raw for name, raw in given.items() if raw is not None and raw != ""})
+    for setting in declared:
+        if setting.empty is not None and given[setting.field] == "":
+            source.faults.append(Fault(setting.name, "An empty text is none.", setting.empty, label))
+    return source
 
 
 def from_environment(side: Side, declared: Sequence[Setting], environ: Mapping[str, str], label: str) -> Source:
@@ -64,22 +69,22 @@ def from_environment(side: Side, declared: Sequence[Setting], environ: Mapping[s
 
 
 def from_file(
-    side: Side, declared: Sequence[Setting], path: Path, *, named: bool, elsewhere: Collection[str] = ()
+    side: Side, declared: Sequence[Setting], path: Path, *, named: str | None, elsewhere: Collection[str] = ()
 ) -> Source:
     """The settings file: TOML, flat, its keys the field names. A key that nobody declared is a fault.
 
-    named      somebody asked for this file, so it must exist; else it is the data folder's own
+    named      what asked for this file, such as `--config`: it must exist; None: it is the data folder's own
     elsewhere  keys that are for other sides, which may share the file; they are passed over
     """
     source = Source(str(path))
-    content = _read(path, source.faults, must_exist=named)
+    content = _read(path, source.faults, must_exist=named is not None, field_name=named)
     if content is None:
         return source
     try:
         table = tomllib.loads(content)
     except (ValueError, RecursionError) as wrong:
         why = f": {wrong}" if isinstance(wrong, tomllib.TOMLDecodeError) else ""
-        source.faults.append(Fault(path.name, f"{path} is not TOML{why}.", "Correct it there."))
+        source.faults.append(Fault(named or path.name, f"{path} is not TOML{why}.", "Correct it there."))
         return source
     for setting in declared:
         if (raw := table.pop(setting.field, None)) not in (None, ""):
@@ -208,9 +213,9 @@ def _read(path: Path, faults: list[Fault], *, must_exist: bool, field_name: str 
         faults.append(Fault(name, message, "Name a file." if must_exist else "Make it a file, or remove it."))
     except OSError as wrong:
         if must_exist or os.path.lexists(path):  # else its folder is at fault, of which whoever opens that tells
-            mend = (
-                "Make it readable, or name another." if must_exist else "Make it a file that can be read, or remove it."
-            )
+            mend = "Make it a file that can be read, or remove it."
+            if must_exist:
+                mend = "Name a file that this user can read."
             faults.append(Fault(name, f"{path} cannot be read: {wrong.strerror}.", mend))
     except (ValueError, RuntimeError):
         faults.append(Fault(name, f"{str(path)!r} is not a path.", "Name the right file."))

@@ -29,7 +29,10 @@ WORKER: tuple[Setting, ...] = (
         "WORKER_ID", Kind.TEXT, None, "The id of this worker; made at the first start and kept when unset.",
         _HERE, minimum=1, maximum=100,
     ),
-    Setting("WORKER_NAME", Kind.TEXT, default_name, "The name that people see.", _HERE, minimum=1, maximum=100),
+    Setting(
+        "WORKER_NAME", Kind.TEXT, default_name, "The name that people see.", _HERE,
+        flag="--name", minimum=1, maximum=100,
+    ),
     Setting(
         "WORKER_CREDENTIAL_FILE", Kind.PATH, None, "The file that holds this worker's own credential.", _HERE,
     ),

@@ -39,7 +39,7 @@ class Attempts:
 
     draining      no more is taken, for good
     drained       no more is taken, until the server says so
-    excused       the server has heard on this connection that no more is taken, for good
+    excused       the server has heard on this connection that no more is taken, for good, and nothing is on its way
     busy_at       when the worker last got or got rid of an attempt (elapsed seconds)
     turned_at     when the server last came within reach, or was lost
     output_limit  bytes of output that the server keeps of a job; None before it said so
@@ -77,6 +77,8 @@ class Attempts:
             return f"its journal cannot be written ({self._turns.fault}), so it begins no job"
         if self._spool.fault is not None:
             return f"its spool cannot be written ({self._spool.fault}), so jobs wait when memory is full"
+        if self._turns.lack is not None:
+            return f"it could make no process ({self._turns.lack}), so it gives jobs back and tries again now and then"
         return None
 
     def adopt(self, found: Found) -> None:
@@ -142,12 +144,14 @@ class Attempts:
         elif told.tell == "resend":
             self._turns.rewind(held, told.stdout, told.stderr)
 
-    def beaten(self, *, draining: bool) -> None:
-        """A heartbeat was answered, which said whether no more is taken: what the server does not want has been stopped
-        by that."""
-        if draining and not self.excused:
+    def excuse(self) -> None:
+        """The server has heard that no more is taken, and nothing that it gave before is under way."""
+        if not self.excused:
             self.excused = True
             self._turns.moved.set()
+
+    def beaten(self) -> None:
+        """A heartbeat was answered: what the server does not want has been stopped by that."""
         for held in self.table.values():
             if held.muted and held.record.ending is None:
                 held.muted = False
@@ -245,6 +249,8 @@ class Attempts:
         self.drained = drained
         self._slots.closed = self.draining or drained
         if drained:
+            self._turns.unspawn()
+            self._runner.withdraw()
             self._give_back_unbegun()
         self._turns.soon()
 
@@ -274,7 +280,8 @@ class Attempts:
 
     # What processes do -----------------------------------------------------------------------------------------------
 
-    def _started(self) -> None:
+    def _started(self, held: HeldAttempt) -> None:
+        self._turns.born(held)
         if self._slots.began():
             self._turns.soon()
 

@@ -76,6 +76,7 @@ class Conversation:
         self._beat_now = asyncio.Event()
         self._registered: messages.Registered | None = None
         self._parted: int | None = None
+        self._parted_heard = False
         self._most = settings.max_frame_bytes
         self._heard_at = self._clock.elapsed()
 
@@ -95,6 +96,9 @@ class Conversation:
 
     def start(self, attempts: Sequence[Held]) -> None:
         self._in_parts("start", attempts, lambda _one: _NAMED_BYTES)
+
+    def said(self) -> None:
+        self._line.flush()
 
     def _in_parts(self, op: str, items: Sequence[_About], size_of: Callable[[Any], int]) -> None:
         """In frames of at most half of what a message may have."""
@@ -163,6 +167,8 @@ class Conversation:
                 self._answered(frame.re, frame.items)
             else:
                 self._told(frame.op, frame.items)
+        if self._parted_heard and self._line.settled:
+            self._attempts.excuse()
 
     async def output(self, header: OutputHeader, data: memoryview) -> None:
         raise Refused("bad_request", "A server sends no output to a worker.")
@@ -262,7 +268,10 @@ class Conversation:
             self._log.info("connected", by=self._way, **about)
             self._sender.connected(self, self._most)
             self._attempts.connected(self)
-        self._attempts.beaten(draining=parted)
+            if self._attempts.draining and self._parted is None:  # the list that was answered was made before that
+                self._beat_now.set()
+        self._parted_heard |= parted
+        self._attempts.beaten()
 
     def _only(self, items: msgspec.Raw, decoder: Any) -> Any:
         """The one item of an answer; None, and noted, when it is a failure."""

@@ -55,7 +55,7 @@ async def until_over(
             step()
         left = _idle_left(worker, settings, runtime)
         if left is not None and left <= 0:
-            if not worker.connection.online:
+            if not worker.connection.online and not attempts.table:
                 fault.append(_unreachable(worker, settings))
                 return
             runtime.log.info("ending, idle for long enough")
@@ -115,11 +115,12 @@ class _LastWords:
 
 def _idle_left(worker: Worker, settings: WorkerSettings, runtime: Runtime) -> float | None:
     """Seconds after which it has to be seen whether the worker was idle for long enough, or its server away; None:
-    never. Neither counts for the other."""
+    never. Neither counts for the other. What it only has to tell a server that is away keeps it that long, and
+    `deliver_sec` after it, no longer."""
     attempts, bound = worker.attempts, settings.idle_timeout_sec
     if bound is None or attempts.draining:
         return None
-    if attempts.table:
+    if attempts.table and (attempts.runs or worker.connection.online):
         return bound
     if not worker.connection.online:
         bound = _away_most(bound, settings)

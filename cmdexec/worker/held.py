@@ -52,7 +52,7 @@ class HeldAttempt:
         self.started_at = 0.0
         self.on_output: Callable[[HeldAttempt, Stream, bytes], None] = _nobody
         self.on_ended: Callable[[HeldAttempt, End], None] = _nobody
-        self.on_started: Callable[[], None] = _nobody
+        self.on_started: Callable[[HeldAttempt], None] = _nobody
 
     @property
     def named(self) -> Held:
@@ -62,7 +62,7 @@ class HeldAttempt:
     # The executor's sink
 
     def started(self, pid: int) -> None:
-        self.on_started()
+        self.on_started(self)
 
     def output(self, stream: Stream, data: bytes) -> None:
         self.on_output(self, stream, data)

@@ -37,10 +37,11 @@ class Joining:
         self._url, self._folder = url, folder
         self._settings, self._runtime = settings, runtime
         self._said = ""
+        self._mend: str | None = None
 
     async def join(self, token: str, told: Callable[[], Coroutine[Any, Any, None]]) -> Joined | None:
-        """Join, however long the server is away. None: `told` returned before it answered. Raises CmdexecError if it
-        refuses, and then nothing is left of it."""
+        """Join, however long the server is away, unless the worker may be idle for so long only. None: `told` returned
+        before it answered. Raises Unavailable then, and CmdexecError if it refuses: then nothing is left of it."""
         call, runtime, folder = self._runtime.threads.run, self._runtime, self._folder
         secret = runtime.secret_bytes(RANDOM_BYTES)
         credential = await call(partial(pending_credential, folder, self._url, secret))
@@ -49,6 +50,8 @@ class Joining:
         )  # fmt: skip
         try:
             answer = await self._asked_unless(told, body)
+        except Unavailable:  # a server may know of it
+            raise
         except CmdexecError:
             await call(partial(give_up, folder))
             raise
@@ -86,6 +89,7 @@ class Joining:
 
     async def _asked(self, body: bytes) -> accounts.Joined:
         settings, runtime, failures = self._settings, self._runtime, 0
+        began = runtime.clock.elapsed()
         async with session(connect_timeout_sec=settings.connect_timeout_sec) as http:
             calls = Calls(http, self._url, _nothing, settings=settings, runtime=runtime)
             while True:
@@ -102,12 +106,24 @@ class Joining:
                     self._tell(wrong)
                 except (msgspec.MsgspecError, UnicodeError, RecursionError):
                     self._tell(Unavailable("server_away", f"The answer of {self._url} is none of a cmdexec server."))
-                await runtime.clock.sleep(wait)
+                await runtime.clock.sleep(self._within(began, wait))
+
+    def _within(self, began: float, wait: float) -> float:
+        """How much of `wait` is left to a worker that was idle since then. Raises Unavailable when nothing is."""
+        settings = self._settings
+        if settings.idle_timeout_sec is None:
+            return wait
+        bound = max(settings.idle_timeout_sec, settings.connect_timeout_sec)  # a connection takes its time
+        left = began + bound - self._runtime.clock.elapsed()
+        if left <= 0:
+            message = f"Idle, and not joined for {bound:g} s, this worker ends. {self._said}"
+            raise Unavailable("server_away", message, mend=self._mend)
+        return min(wait, left)
 
     def _tell(self, wrong: CmdexecError) -> None:
         """What is waited for: each reason once."""
         if wrong.message != self._said:
-            self._said = wrong.message
+            self._said, self._mend = wrong.message, wrong.mend
             self._runtime.log.warning("cannot join yet; it goes on trying", error=str(wrong))
 
 

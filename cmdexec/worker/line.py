@@ -12,10 +12,20 @@ NOT_NOW = frozenset(
 
 
 class Line(Protocol):
-    """Carries frames both ways, in order. `put`, `put_output` and `close` never block, and do nothing after its end."""
+    """Carries frames both ways, in order. `put`, `put_output` and `close` never block, and do nothing after its end.
+
+    settled   nothing is under way to this worker that was sent before the last answer came
+    """
+
+    @property
+    def settled(self) -> bool: ...
 
     def put(self, frame: Any) -> None:
         """Send a frame (`codec.ask`) soon, in the order of the calls."""
+        ...
+
+    def flush(self) -> None:
+        """Send what was put now, in the midst of a turn of the loop."""
         ...
 
     def put_output(self, header: OutputHeader, data: bytes | memoryview) -> None:

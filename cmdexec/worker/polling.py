@@ -67,6 +67,11 @@ class HttpLine:
         self._hasty = False
         self._patience_sec = settings.socket_send_timeout_sec
 
+    @property
+    def settled(self) -> bool:
+        """No request for jobs is under way: its answer may come after those that were made after it."""
+        return not self._orders.asking
+
     # What is said ----------------------------------------------------------------------------------------------------
 
     def put(self, frame: Any) -> None:
@@ -76,6 +81,9 @@ class HttpLine:
                 self._calls.connection = frame.items[0].connection
             self._speech.put(frame, self._clock.elapsed())
             self._put()
+
+    def flush(self) -> None:
+        """Nothing to do: its calls are made by tasks of their own."""
 
     def put_output(self, header: OutputHeader, data: bytes | memoryview) -> None:
         if self._end is None:

@@ -40,6 +40,7 @@ class Orders:
     the next one comes. `look` says that a slot may have come free.
 
     answered  a server of ours has answered a poll
+    asking    how many polls for jobs are under way
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Orders:
         self._calls, self._hear, self._free = calls, hear, free
         self._settings, self._clock, self._ids = settings, clock, ids
         self.answered = False
+        self.asking = 0
         self._look = asyncio.Event()
         self._current: str | None = None
 
@@ -81,10 +83,17 @@ class Orders:
         wait, again = self._settings.poll_wait_sec, self._settings.again_sec
         query = {"claim": claim, "wait": f"{wait:g}", "max": str(most)}
         asked_at = self._clock.elapsed()
-        given = await self._given(claim, query)
+        self.asking += most > 0
+        try:
+            given = await self._given(claim, query)
+        finally:
+            self.asking -= most > 0
         if given is not None and self._some(given):
             await self._hear(_frames(given))
-        elif claim == self._current and self._clock.elapsed() - asked_at < min(again, wait) / 2:
+            return
+        if most:
+            await self._hear(())  # nothing is on its way any more: that is news to one who ends
+        if claim == self._current and self._clock.elapsed() - asked_at < min(again, wait) / 2:
             await self._clock.sleep(again)  # it was sent away, by a server that has a reason for it
 
     async def _given(self, claim: str, query: Mapping[str, str]) -> _Given | None:

@@ -6,6 +6,7 @@ in the spool while the server is away; the connection is closed; every tree of p
 
 import asyncio
 import signal
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from cmdexec.errors import CmdexecError
 from cmdexec.link.memory_posix import give_back_large_blocks
 from cmdexec.runtime import Runtime, system_runtime
 from cmdexec.settings.declare import Given
-from cmdexec.settings.load import SettingsError
+from cmdexec.settings.load import SETTINGS_FILE, SettingsError
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.build import Worker, build
 from cmdexec.worker.ending import Wishes, until_over
@@ -25,13 +26,15 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 async def run_worker(
     settings: WorkerSettings, runtime: Runtime | None = None, *, stop: asyncio.Event | None = None,
-    own_server: Path | None = None, rejoin: bool = False, ends_process: bool = False,
+    own_server: Path | None = None, rejoin: bool = False, keeps: Mapping[str, object] | None = None,
+    ends_process: bool = False,
 ) -> int:  # fmt: skip
     """Work until told to end by TERM, INT or HUP, by `stop`, or by the settings; returns 0.
 
     own_server   the file in which the server that started this worker writes where it is; it is looked at before each
                  connection but the first, since the next server in that folder may listen elsewhere
     rejoin       join with the token of the settings although it has joined before
+    keeps        settings by field that it has from its joining on, if it joins now
     ends_process the process ends with it: who tells it to end too late, when all is done, does not kill it
 
     Raises CmdexecError: `bad_settings`, `in_use`, `bad_data_dir`, `no_executor`; `bad_join_token` and others as a
@@ -51,7 +54,7 @@ async def run_worker(
     try:
         await runtime.threads.run(folder.take)
         await folder.wait_for_warden(runtime.clock, settings.folder_wait_sec, settings.folder_look_ms / 1000)
-        if await _joined(url, wishes, stop, settings, runtime, rejoin=rejoin):
+        if await _joined(url, wishes, stop, settings, runtime, rejoin=rejoin, keeps=keeps or {}):
             worker = await build(url, folder, settings=settings, runtime=runtime, own_server=own_server)
             await _run(worker, wishes, stop, settings, runtime)
     finally:
@@ -79,8 +82,9 @@ def _checked(settings: WorkerSettings, *, rejoin: bool) -> str:
 
 
 async def _joined(
-    url: str, wishes: Wishes, stop: asyncio.Event | None, settings: WorkerSettings, runtime: Runtime, *, rejoin: bool
-) -> bool:
+    url: str, wishes: Wishes, stop: asyncio.Event | None, settings: WorkerSettings, runtime: Runtime, *, rejoin: bool,
+    keeps: Mapping[str, object],
+) -> bool:  # fmt: skip
     """Join, if that is still to be done; finish it, if that was cut short. False: it was told to end before it could.
     Raises CmdexecError."""
     token, call = settings.join_token, runtime.threads.run
@@ -114,7 +118,25 @@ async def _joined(
     if await Joining(url, settings.data_dir, settings=settings, runtime=runtime).join(token, told) is None:
         runtime.log.info("ending; it has not joined yet")
         return False
+    if keeps:
+        await _keep(keeps, settings.data_dir, runtime)
     return True
+
+
+async def _keep(given: Mapping[str, object], folder: Path, runtime: Runtime) -> None:
+    """It has joined; that its name and labels cannot be kept is told, and no reason not to work."""
+    from cmdexec.worker.kept_settings import keep_settings
+
+    why = "that file is somebody else's"
+    try:
+        if await runtime.threads.run(partial(keep_settings, folder, given)) is not None:
+            return
+    except OSError as wrong:
+        why = str(wrong.strerror)
+    runtime.log.warning(
+        "its name and labels are not kept for its next start: give them then, or write them there",
+        file=folder / SETTINGS_FILE, why=why,
+    )  # fmt: skip
 
 
 async def _run(

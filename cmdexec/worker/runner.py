@@ -67,7 +67,7 @@ class Runner:
                 continue
             folder = f"{self._work_dir}/{held.key}"
             try:
-                os.mkdir(folder, 0o700)
+                self._make(folder)
             except OSError as wrong:
                 sentence = f"no folder could be made for it: {wrong.strerror}"
                 self._fail(held, End(start_error=sentence, machine_fault=True))
@@ -82,6 +82,14 @@ class Runner:
             orders.append((order, held))
         if orders:
             self._executor.start(orders)
+
+    def _make(self, folder: str) -> None:
+        """A cleaner of old files may have taken the folder of the folders, too."""
+        try:
+            os.mkdir(folder, 0o700)
+        except FileNotFoundError:
+            os.mkdir(self._work_dir, 0o700)
+            os.mkdir(folder, 0o700)
 
     def _fail(self, held: HeldAttempt, end: End) -> None:
         asyncio.get_running_loop().call_soon(held.ended, end)

@@ -23,11 +23,11 @@ from cmdexec.worker.slots import Slots
 from cmdexec.worker.spool.records import Ended, Forgotten, Received, Record, Released, Spawning
 from cmdexec.worker.spool.spool import Spool
 
-Why = Literal["neverSpawned", "startedAhead", "declined", "handedBack", "dead"]
+Why = Literal["neverSpawned", "startedAhead", "noRoom", "declined", "handedBack", "dead"]
 
 _WHY: dict[Release, Why] = {
-    Release.NEVER_SPAWNED: "neverSpawned", Release.STARTED_AHEAD: "startedAhead", Release.DECLINED: "declined",
-    Release.HANDED_BACK: "handedBack", Release.DEAD: "dead",
+    Release.NEVER_SPAWNED: "neverSpawned", Release.STARTED_AHEAD: "startedAhead", Release.NO_ROOM: "noRoom",
+    Release.DECLINED: "declined", Release.HANDED_BACK: "handedBack", Release.DEAD: "dead",
 }  # fmt: skip
 
 
@@ -39,6 +39,10 @@ class Voice(Protocol):
     def released(self, releases: Sequence[messages.Released]) -> None: ...
 
     def start(self, attempts: Sequence[Held]) -> None: ...
+
+    def said(self) -> None:
+        """All that belongs together was said."""
+        ...
 
     def beat(self, *, at_once: bool = False) -> None:
         """Send a heartbeat with the complete list: soon, or before all that is said from now on."""
@@ -54,6 +58,7 @@ class Turns:
     full       told when the worker has started as many jobs as it shall
     spawned    attempts started so far
     fault      why the journal cannot be written; None: it can
+    lack       why the machine has no room for a process; None: it has, as far as is known
     """
 
     def __init__(
@@ -69,6 +74,8 @@ class Turns:
         self._settings, self._clock, self._log = settings, runtime.clock, runtime.log
         self._loop = asyncio.get_running_loop()
         self.fault: str | None = None
+        self.lack: str | None = None
+        self._nascent: set[str] = set()
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -128,15 +135,24 @@ class Turns:
         self._asks.clear()
         self._reports.clear()
 
+    def born(self, held: HeldAttempt) -> None:
+        """Its process exists."""
+        self.lack = None
+        self._nascent.discard(held.key)
+        if self._is_full():
+            self.soon()
+
     def finished(self, held: HeldAttempt, result: Result) -> None:
         """Nothing runs of it any more."""
+        self._nascent.discard(held.key)
         self._spool.close(held.spooled)
         self.apply(held, model.Finished(result))
 
     def no_room(self, held: HeldAttempt, message: str) -> None:
         """No process could be made, for want of room on this machine: it is given back, and no more is asked for a
         while. Else a worker that can start nothing would draw all jobs to it."""
-        self.unborn(held, message)
+        self.lack = message
+        self.unborn(held, message, machine=True)
         wait, now = self._settings.start_pause_sec, self._clock.elapsed()
         if now >= self._slots.paused_until:
             self._log.warning("no process could be made; no job is started for a while", error=message, wait_sec=wait)
@@ -144,17 +160,18 @@ class Turns:
         self._slots.pause(now + wait)
 
     def unspawn(self) -> None:
-        """The worker ends: what could not be started yet, since the journal cannot be written, is not."""
+        """The worker takes no more: what could not be started yet, since the journal cannot be written, is not."""
         spawns = list(self._spawns)
         self._spawns.clear()
         for held in spawns:
-            self.unborn(held, "the worker was told to end before it was started")
+            self.unborn(held, "the worker was told to take no more before it was started")
 
-    def unborn(self, held: HeldAttempt, message: str) -> None:
-        """No process was made of it, and none will be."""
+    def unborn(self, held: HeldAttempt, message: str, *, machine: bool = False) -> None:
+        """No process was made of it, and none will be; `machine`: for want of room on it."""
         self.spawned -= 1
+        self._nascent.discard(held.key)
         self._spool.close(held.spooled)
-        self.apply(held, model.NoRoom(message))
+        self.apply(held, model.Unborn(message, machine))
 
     # The orders ------------------------------------------------------------------------------------------------------
 
@@ -251,8 +268,10 @@ class Turns:
         in_time = self._lease.in_time() if chosen else False
         for held in chosen:
             self.apply(held, model.Go(in_time=in_time))
-            self.spawned += held.record.state is State.RUNNING
-        if (left := self._left) is not None and left <= 0:
+            if held.record.state is State.RUNNING:
+                self.spawned += 1
+                self._nascent.add(held.key)
+        if self._is_full():
             self.full()
         if self._slots.granted and self._patience is None:
             self._patience = self._loop.call_later(self._slots.patience_sec, self._impatient)
@@ -261,6 +280,11 @@ class Turns:
     def _left(self) -> int | None:
         """How many more may be begun; None: any number."""
         return None if self._settings.max_jobs is None else self._settings.max_jobs - self.spawned
+
+    def _is_full(self) -> bool:
+        """Whether as many were begun as may be, and of none of them it may still turn out that no process was made."""
+        left = self._left
+        return left is not None and left <= 0 and not self._nascent
 
     def _impatient(self) -> None:
         """Give back what was started ahead of slots that do not come free: another worker may have one."""
@@ -355,6 +379,7 @@ class Turns:
             voice.released(releases)
         if asks:
             voice.start([held.named for held in asks.values()])
+        voice.said()
 
 
 def _release_of(held: HeldAttempt) -> messages.Released:

@@ -22,6 +22,16 @@ def logs_in(server: Running, email: str, password: str, forwarded: str | None) -
     return Api(server.url).call("POST", "/api/auth/login", body, headers)[0]
 
 
+def test_pages_tell_browsers_to_come_by_tls_alone_where_a_proxy_ends_it(server: Running, tmp_path: Path) -> None:
+    def told(url: str, path: str = "/login") -> str | None:
+        return Api(url).call("GET", path)[1].get("strict-transport-security")
+
+    assert told(server.url) == "max-age=2592000"
+    for number, settings in enumerate(({}, {"BEHIND_TLS_PROXY": "true", "HSTS_SEC": "0"})):
+        with running(tmp_path / str(number), **settings) as other:
+            assert told(other.url) is None
+
+
 def test_nobody_shuts_others_out_of_logging_in_or_joining(server: Running) -> None:
     tries = [logs_in(server, f"x{number}@test", "wrong", f"made up {number}, 203.0.113.9") for number in range(8)]
     assert tries[:4] == [401] * 4

@@ -13,7 +13,7 @@ from tests.support.server import Running
 from tests.support.system import EMAIL
 
 ENTRIES = [entry for entry in entries(document()) if "x-worker-token" not in entry.curl]
-REFUSED = {"auth.login": "401", "workers.join": "401"}
+REFUSED = {"auth.login": "401", "auth.password": "403", "workers.join": "401"}
 """Those that show a password, or a token, which is none."""
 
 

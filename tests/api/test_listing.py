@@ -1,12 +1,13 @@
 """`GET /api/jobs`: what is asked for, page by page, and what is wrong told in words."""
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from tests.support.api import Api, ApiError
-from tests.support.server import Running
+from tests.support.server import Running, running
 from tests.support.speaker import speaking
 
 MARK = "listing-tests"
@@ -41,6 +42,19 @@ def test_the_newest_come_first_and_pages_give_each_once(server: Running, made: l
     for limit in (1, 4, 100):
         assert [job["jobId"] for job in listed(api, limit=limit)] == made[::-1]
         assert [job["jobId"] for job in listed(api, limit=limit, order="old")] == made
+
+
+def test_a_page_is_empty_and_not_the_last_only_after_a_long_look(tmp_path: Path) -> None:
+    for look, found in (("5", 1), ("4", 0)):
+        with running(tmp_path / look, LIST_SCAN_JOBS="2", LIST_LOOK_JOBS=look) as server:
+            mine = server.api("operator").create({"command": "true"})["jobId"]
+            server.api().create_many([{"command": "true"}] * 4)
+            page = server.api("operator").ask("GET", "/api/jobs?owner=me")
+            assert [job["jobId"] for job in page["jobs"]] == [mine][:found]
+            assert (page["next"] is None) == (found == 1)
+            if not found:
+                page = server.api("operator").ask("GET", f"/api/jobs?owner=me&cursor={page['next']}")
+                assert [job["jobId"] for job in page["jobs"]] == [mine]
 
 
 def test_ones_own_are_those_that_one_has_submitted(server: Running, made: list[str]) -> None:
@@ -126,3 +140,33 @@ async def test_jobs_that_failed_are_listed_by_reason_and_worker_with_the_sentenc
     ]  # fmt: skip
     (one,) = api.ask("GET", "/api/jobs?tag=failed-here&reason=exit")["jobs"]
     assert one["message"] == "exit code 7"
+
+
+async def test_a_job_that_waits_to_run_again_is_listed_with_why_it_does(server: Running) -> None:
+    """A list holds little of each job: how its newest run ended is part of it."""
+    api = server.api()
+    rules = {"priority": 100, "maxRetries": 2, "backoff": {"firstSec": 600, "maxSec": 600}}
+    retried = api.create({"command": "x", "tags": ["again"]} | rules)["jobId"]
+    async with speaking(server.url, server.headers("worker")) as worker:
+        await worker.ask("register", {"slots": 100, "session": "retries", "instanceId": "retries"})
+        await worker.ask("heartbeat", {"jobs": []})
+        given: dict[str, int] = {}
+        while retried not in given:
+            given |= {job["jobId"]: job["attempt"] for job in await worker.told("assign")}
+        about = {"jobId": retried, "attempt": given.pop(retried)}
+        await worker.ask("start", about)
+        await worker.ask("done", about | {"exitCode": 3})
+        for job_id, attempt in given.items():
+            await worker.ask("released", {"jobId": job_id, "attempt": attempt, "why": "neverSpawned"})
+    async with speaking(server.url, server.headers("viewer")) as person:
+        assert await person.ask("watch", {"what": "jobs"}) == [{}]
+        told: dict[str, dict[str, Any]] = {}
+        while retried not in told:
+            told |= {row["jobId"]: row for row in await person.told("jobs")}
+    (by_tag,) = api.ask("GET", "/api/jobs?tag=again")["jobs"]
+    (by_status,) = api.ask("GET", "/api/jobs?status=scheduled&tag=again")["jobs"]
+    api.cancel(retried)
+    for row in (by_tag, by_status, told[retried]):
+        assert (row["status"], row["run"]) == ("scheduled", 1)
+        assert row["waitingFor"].startswith("retries in ")
+        assert row["waitingFor"].endswith("(run 2 of 3): exit code 3")

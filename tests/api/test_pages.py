@@ -9,7 +9,8 @@ from cmdexec.server.edge.static import CSP
 from tests.support.server import Running
 
 HTML = {"Accept": "text/html,*/*;q=0.8"}
-PATHS = ["/", "/login", "/jobs", "/jobs/new", "/jobs/01936f0e-4f2a-7001-9c3f-000000000001", "/workers", "/workers/add"]
+PATHS = ["/", "/login", "/jobs", "/jobs/new", "/jobs/01936f0e-4f2a-7001-9c3f-000000000001", "/workers", "/workers/add",
+         "/jobs/", "/workers/"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from tests.support.system import EMAIL, Server, ends
 
 KEYS = {"userId", "email", "role", "disabled", "createdAt", "password"}
 SOON_SEC = 5.0
+OWN = "Your own password you change yourself: `cmdexec users password`, or PATCH /api/auth/me."
 
 
 def add(server: Running, role: str = "operator", **asked: Any) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def test_who_lacks_a_permission_is_told_who_has_it(server: Running) -> None:
     for path, asked, mend in (
         ("/api/jobs/create", {"command": "x"}, "An operator or an admin has it: ask an admin for such a role."),
         ("/api/join-tokens", {}, "Only an admin has it: ask one."),
-        ("/api/users", {"email": "a@b"}, "Only an admin has it: ask one, for a new password of your own too."),
+        ("/api/users", {"email": "a@b"}, f"Only an admin has it: ask one. {OWN}"),
     ):
         with pytest.raises(ApiError) as refused:
             viewer.ask("POST", path, asked)
@@ -92,6 +93,39 @@ def test_the_last_admin_cannot_be_shut_out_and_may_change_its_own_password(tmp_p
         assert ended.value.status == 401
         Api(server.url).login(EMAIL, made)
         server.stop()
+
+
+def test_who_knows_the_password_gives_itself_another_and_only_other_logins_end(server: Running) -> None:
+    user = add(server, "viewer")
+    here, there = logged_in(server, user), logged_in(server, user)
+    for old, new, said in (
+        ("no", "another one, of my own", (403, "forbidden", "oldPassword")),
+        (user["password"], "short", (422, "invalid_field", "password")),
+    ):
+        with pytest.raises(ApiError) as refused:
+            here.ask("PATCH", "/api/auth/me", {"oldPassword": old, "password": new})
+        assert (refused.value.status, refused.value.error["code"], refused.value.error["field"]) == said
+    asked = {"oldPassword": user["password"], "password": "another one, of my own"}
+    assert here.ask("PATCH", "/api/auth/me", asked) == {}
+    assert here.ask("GET", "/api/auth/me")["user"]["userId"] == user["userId"]
+    with pytest.raises(ApiError) as ended:
+        there.ask("GET", "/api/auth/me")
+    assert ended.value.status == 401
+    with pytest.raises(ApiError) as old:
+        logged_in(server, user)
+    assert old.value.error["code"] == "bad_credentials"
+    logged_in(server, user | {"password": asked["password"]})
+
+
+def test_guessing_the_old_password_is_slowed_as_logging_in_is(tmp_path: Path) -> None:
+    codes = []
+    with running(tmp_path, LOGIN_TRIES="3") as server:
+        api = logged_in(server, add(server))
+        for _ in range(4):
+            with pytest.raises(ApiError) as refused:
+                api.ask("PATCH", "/api/auth/me", {"oldPassword": "a guess", "password": "another one, of my own"})
+            codes.append(refused.value.error["code"])
+    assert codes == ["forbidden"] * 3 + ["too_many"]
 
 
 @contextmanager

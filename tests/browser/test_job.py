@@ -1,5 +1,6 @@
 """A job's page: its output as it comes, its end, and what can be done with it."""
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import Page, Response, expect
@@ -134,3 +135,28 @@ def test_each_run_has_its_own_output(run: Running, log_in: LogIn) -> None:
     expect(page.locator(LINES).filter(has_text="run of 1")).to_be_visible()
     expect(page.locator(LINES)).to_have_count(1)
     assert "attempt=1" in page.url
+
+
+def test_many_runs_stand_in_one_row_that_shows_the_one_whose_output_is_read(run: Running, log_in: LogIn) -> None:
+    asked = {"command": "exit 75", "maxRetries": 20, "backoff": {"firstSec": 0, "maxSec": 0}}
+    job = run.api().create(asked)["jobId"]
+    run.api().wait_status(job, "failed", within=40)
+    page = log_in("viewer", f"/jobs/{job}").page
+    said = re.compile(r"^Failed after [\d.]+ s on build-01, run 21: exit code 75; its retries are used up · ")
+    expect(page.locator(".sentence")).to_have_text(said)
+    runs = page.locator(".runs button")
+    expect(runs).to_have_count(21)
+    expect(runs.last).to_be_in_viewport()
+    expect(runs.first).not_to_be_in_viewport()
+    tops = page.evaluate("[...document.querySelectorAll('.runs button')].map((one) => one.getBoundingClientRect().top)")
+    assert len(set(tops)) == 1
+
+
+def test_a_long_word_in_the_sentence_makes_no_page_wider(run: Running, log_in: LogIn) -> None:
+    job = run.api().create({"command": [f"/{'a' * 3000}"]})["jobId"]
+    run.api().wait_status(job, "failed")
+    page = log_in("viewer", f"/jobs/{job}").page
+    expect(page.locator(".sentence")).to_contain_text("Failed")
+    wide = "(one) => one.scrollWidth - one.clientWidth"
+    assert page.locator("main").evaluate(wide) == 0
+    assert page.locator("html").evaluate(wide) == 0

@@ -1,8 +1,10 @@
 """The list of jobs: it changes in place, what is new waits, and the address holds what is asked for."""
 
+import re
+import time
 from pathlib import Path
 
-from playwright.sync_api import WebSocketRoute, expect
+from playwright.sync_api import Route, WebSocketRoute, expect
 
 from tests.browser.conftest import LogIn
 from tests.support.server import Running
@@ -23,6 +25,19 @@ def test_a_row_changes_where_it_is_also_for_who_comes_back(run: Running, log_in:
     expect(row).to_contain_text("running")
     gate.touch()
     expect(row).to_contain_text("failed · exit 4")
+
+
+def test_the_frame_of_the_list_is_there_before_its_rows(run: Running, log_in: LogIn) -> None:
+    job = run.api().create({"command": "true", "name": "slow to be read", "tags": ["frame"]})
+    page = log_in("viewer", "/workers").page
+    held: list[Route] = []
+    page.route("**/api/jobs?tag=*", lambda route: held.append(route), times=1)
+    page.goto(f"{run.url}/jobs?tag=frame")
+    expect(page.locator(".job-head")).to_be_visible()
+    expect(page.locator(".ghost")).to_have_count(6)
+    held[0].continue_()
+    expect(page.locator(f"[data-job='{job['jobId']}']")).to_be_visible()
+    expect(page.locator(".ghost")).to_have_count(0)
 
 
 def test_new_jobs_wait_until_they_are_asked_for(run: Running, log_in: LogIn) -> None:
@@ -68,6 +83,7 @@ def test_the_address_is_the_view(run: Running, log_in: LogIn) -> None:
     page.get_by_label("Do not filter by tag shown").click()
     page.get_by_label("Name, id or tag").fill("no job is called this")
     expect(page.get_by_role("heading", name="No job matches")).to_be_visible()
+    expect(page.get_by_text("Names, ids and tags are searched, commands are not.")).to_be_visible()
     page.get_by_role("button", name="Clear filters").click()
     expect(rows.first).to_be_visible()
     assert page.url == f"{run.url}/jobs"
@@ -75,12 +91,21 @@ def test_the_address_is_the_view(run: Running, log_in: LogIn) -> None:
 
 def test_pages_come_when_they_are_asked_for(run: Running, log_in: LogIn) -> None:
     run.api().create_many([{"command": "true", "requires": {"no": "such"}, "tags": ["paged"]} for _ in range(130)])
-    page = log_in("viewer", "/jobs?tag=paged").page
+    tab = log_in("viewer", "/jobs?tag=paged")
+    page = tab.page
     rows = page.locator(".job-row")
     expect(rows).to_have_count(100)
     expect(rows.first).to_contain_text("no=such")
+    tab.excuse("503")
+    away = {"error": {"code": "store_away", "message": "The store is away."}}
+    page.route("**/api/jobs?*cursor=*", lambda route: route.fulfill(status=503, json=away))
+    page.get_by_role("button", name="More").click()
+    expect(page.get_by_role("alert")).to_have_text(re.compile("The store is away."))
+    expect(page.get_by_role("alert")).to_be_in_viewport()
+    page.unroute("**/api/jobs?*cursor=*")
     page.get_by_role("button", name="More").click()
     expect(rows).to_have_count(130)
+    expect(page.get_by_role("alert")).to_have_count(0)
     left = rows.nth(115).get_attribute("data-job")
     assert left is not None
     rows.nth(115).click()
@@ -204,3 +229,39 @@ def test_a_name_can_neither_turn_its_row_round_nor_hide(run: Running, log_in: Lo
     expect(page).to_have_title("scheduled · gpj.⟨U+202E⟩exe⟨U+200B⟩ · cmdexec")
     expect(page.locator(".facts")).to_contain_text("1 Jan 2099 03:00")
     run.api().cancel(job["jobId"])
+
+
+def test_a_command_whose_first_lines_are_empty_is_called_by_the_next(run: Running, log_in: LogIn) -> None:
+    commands = {"titled": "\n  \n  echo deploy\necho more\n", "blank": " \n "}
+    made = {tag: run.api().create({"command": line, "tags": [tag]})["jobId"] for tag, line in commands.items()}
+    page = log_in("viewer", "/jobs?tag=titled&tag=blank").page
+    expect(page.locator(f"[data-job='{made['titled']}'] .title")).to_have_text("echo deploy")
+    expect(page.locator(f"[data-job='{made['blank']}'] .title")).to_have_text(made["blank"])
+    page.locator(f"[data-job='{made['titled']}']").click()
+    expect(page.get_by_role("heading", name="echo deploy")).to_be_visible()
+
+
+def test_where_there_is_little_room_exact_times_leave_the_name_its_own(run: Running, log_in: LogIn) -> None:
+    run.api().create({"command": "true", "name": "narrow but seen", "tags": ["narrow"]})
+    page = log_in("viewer", "/jobs?tag=narrow", width=768).page
+    name = page.locator(".job-row .name")
+    expect(name).to_be_visible()
+    page.keyboard.press("t")
+    expect(page.locator(".exact")).to_be_visible()
+    assert name.evaluate("(one) => one.clientWidth") >= 140
+
+
+def test_a_clock_that_is_wrong_here_changes_no_time_of_the_servers(run: Running, log_in: LogIn) -> None:
+    """Two hours ahead, what is new is of the last hour still, and has run since just now."""
+    page = log_in("viewer", "/workers").page
+    page.clock.install(time=time.time() + 7300)
+    page.goto(f"{run.url}/jobs?tag=ahead&from=-1h")
+    expect(page.get_by_role("heading", name="No job matches")).to_be_visible()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    job = run.api().create({"command": "exec sleep 300", "tags": ["ahead"]})["jobId"]
+    row = page.locator(f"[data-job='{job}']")
+    expect(row).to_contain_text("running")
+    expect(row.locator(".ran")).to_have_text(re.compile(r"^\d+(\.\d)? s$"))
+    row.click()
+    expect(page.locator(".sentence")).to_have_text(re.compile(r"^Running on build-01 for \d+(\.\d)? s"))
+    run.api().cancel(job)

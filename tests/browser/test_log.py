@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import LogIn
 from tests.browser.test_job import LINES, gated, lines
 from tests.support.server import Running
+from tests.support.waiting import until
 
 
 def first_in_view(page: Page) -> str:
@@ -32,6 +33,8 @@ def test_streams_whose_order_is_not_known_are_shown_one_after_the_other(run: Run
     expect(page.get_by_text("Ended · 4 lines")).to_be_visible()
     expect(page.get_by_role("button", name="To the end")).to_be_hidden()
     assert page.locator(f"{LINES}.heading").all_inner_texts() == ["stdout", "stderr"]
+    view = page.get_by_role("region", name="Output").last
+    assert view.evaluate("(box) => box.scrollWidth - box.clientWidth") == 0
     assert lines(page) == ["out 1", "out 2", "err 1", "err 2"]
     page.evaluate("getSelection().selectAllChildren(document.querySelector('.log-rows'))")
     copied: str = page.evaluate("getSelection().toString()")
@@ -88,3 +91,78 @@ def test_lines_that_are_dropped_do_not_move_those_that_are_read(run: Running, lo
     assert first_in_view(page) == place
     gates[2].touch()
     expect(page.get_by_text("Ended · 215,000 lines")).to_be_visible()
+
+
+def test_the_end_of_a_long_line_can_be_scrolled_to_and_stays_in_view(run: Running, log_in: LogIn) -> None:
+    """Also where only short lines are drawn then."""
+    job = ended(run, "for n in $(seq 50); do printf '%0300d THE-END\\n' 0; done; seq 500")
+    page = log_in("viewer", f"/jobs/{job}").page
+    view = page.get_by_role("region", name="Output").last
+    end = page.locator(f"{LINES} .log-text").first
+    expect(end).to_contain_text("THE-END")
+    view.evaluate("(box) => { box.scrollTop = 0; box.scrollLeft = 1e6; }")
+    sides = "(one) => one.getBoundingClientRect().right"
+    assert end.evaluate(sides) <= view.evaluate(sides)
+    left = view.evaluate("(box) => box.scrollLeft")
+    assert left > 500
+    view.evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
+    expect(page.locator(LINES).filter(has_text="THE-END")).to_have_count(0)
+    assert view.evaluate("(box) => box.scrollLeft") == left
+
+
+def test_more_of_what_was_followed_to_its_end_lacks_nothing(run: Running, log_in: LogIn, tmp_path: Path) -> None:
+    """How long it is now counts, and not how long it was when it was opened."""
+    command, gates = gated(tmp_path, "seq -f %0100g 20000", "seq -f %0100g 20001 22000; echo few >&2")
+    job = run.api().create({"command": command})["jobId"]
+    gates[0].touch()
+    until(lambda: run.api().job(job)["output"]["stdout"]["bytes"] >= 2_020_000, "its first lines are stored")
+    page = log_in("viewer", f"/jobs/{job}").page
+    expect(page.locator(LINES).filter(has_text="020000")).to_be_visible()
+    gates[1].touch()
+    expect(page.get_by_text("Ended · ")).to_be_visible()
+    page.get_by_role("button", name="stdout", exact=True).click()
+    page.get_by_role("button", name="Show more").click()
+    expect(page.get_by_text("Ended · 22,000 lines")).to_be_visible()
+    expect(page.locator(LINES).filter(has_text="022000")).to_be_visible()
+    page.get_by_role("button", name="stderr", exact=True).click()
+    expect(page.locator(LINES)).to_have_text("stderr: few")
+
+
+def test_a_log_that_could_not_be_read_says_so_and_comes_by_itself(run: Running, log_in: LogIn) -> None:
+    job = ended(run, "seq -f %0100g 20000")
+    tab = log_in("viewer", "/workers")
+    tab.excuse("503")
+    page = tab.page
+    away = {"error": {"code": "store_away", "message": "The store is away."}}
+    page.route("**/output?*", lambda route: route.fulfill(status=503, headers={"Retry-After": "1"}, json=away))
+    page.goto(f"{run.url}/jobs/{job}")
+    expect(page.get_by_role("alert")).to_contain_text("The store is away.")
+    expect(page.locator(".log-view")).to_have_text("What it wrote could not be read.")
+    expect(page.get_by_text("Ended · ")).to_have_count(0)
+    page.unroute("**/output?*")
+    expect(page.locator(LINES).filter(has_text="020000")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_of_each_run_the_stream_is_shown_that_it_wrote(run: Running, log_in: LogIn) -> None:
+    """Of one that wrote too much to show both, whatever another wrote."""
+    command = "if [ $CMDEXEC_ATTEMPT = 1 ]; then seq -f %0100g 20000 >&2; exit 9; fi; echo well"
+    asked = {"command": command, "maxRetries": 1, "backoff": {"firstSec": 0, "maxSec": 0}}
+    job = run.api().create(asked)["jobId"]
+    run.api().wait_status(job, "completed", within=40)
+    page = log_in("viewer", f"/jobs/{job}?attempt=1").page
+    expect(page.locator(LINES).filter(has_text="020000")).to_be_visible()
+    expect(page.get_by_role("button", name="stderr", exact=True)).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_first_error_is_found_by_its_class_too_and_is_marked_in_no_other_run(run: Running, log_in: LogIn) -> None:
+    asked = {"command": "echo started; seq 3; echo 'ValueError: boom'; exit 9", "maxRetries": 1}
+    job = run.api().create(asked | {"backoff": {"firstSec": 0, "maxSec": 0}})["jobId"]
+    run.api().wait_status(job, "failed")
+    page = log_in("viewer", f"/jobs/{job}").page
+    expect(page.get_by_text("Ended · 5 lines")).to_be_visible()
+    page.get_by_role("button", name="First error").click()
+    expect(page.locator(f"{LINES}.marked .log-text")).to_have_text("ValueError: boom")
+    page.get_by_role("button", name="run 1").click()
+    expect(page.get_by_text("Ended · 5 lines")).to_be_visible()
+    expect(page.locator(f"{LINES}.marked")).to_have_count(0)

@@ -10,6 +10,20 @@ from tests.browser.conftest import sign_in, site
 from tests.browser.test_job import LINES, gated
 from tests.support.system import Worker, ends
 
+ROWS_OF_ACTS = """
+() => {
+  const tops = [...document.querySelectorAll('.acts > button')].map((one) => one.getBoundingClientRect().top);
+  return [...new Set(tops)].map((top) => tops.filter((one) => one === top).length);
+}
+"""
+TOAST_IS_ON_TOP = """
+() => {
+  const toast = document.querySelector('.toast');
+  const { left, top, width, height } = toast.getBoundingClientRect();
+  return toast.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+}
+"""
+
 
 def test_a_killed_server_costs_the_reader_nothing(opened: Callable[..., Tab], tmp_path: Path) -> None:
     command, gates = gated(tmp_path, "seq 500", "seq 501 1000", "seq 1001 1500")
@@ -50,11 +64,16 @@ def test_a_job_of_a_silent_worker_runs_again_only_when_that_is_said_to_be_harmle
             expect(page.locator(".sentence")).to_contain_text("Running on desk-anna")
             desk.kill9()
             expect(page.locator(".sentence")).to_contain_text("desk-anna is silent")
+            expect(page.locator(".log-empty")).to_contain_text("Nothing that it wrote has come.")
+            page.set_viewport_size({"width": 390, "height": 844})
+            assert page.evaluate(ROWS_OF_ACTS) == [2, 2], "none stands alone"
             page.get_by_role("button", name="Requeue…").click()
             dialog = page.get_by_role("dialog", name="Run backup again?")
             again = dialog.get_by_role("button", name="Requeue")
             expect(again).to_have_attribute("aria-disabled", "true")
             again.click(force=True)
+            expect(page.get_by_text("Tick the box first.")).to_be_visible()
+            assert page.evaluate(TOAST_IS_ON_TOP)
             assert run.api().job(job["jobId"])["status"] == "unknown"
             dialog.get_by_label("Running it twice does no harm").check()
             again.click()

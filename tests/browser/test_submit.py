@@ -1,6 +1,7 @@
 """A new job by its form: what is sent, and where faults stand."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -71,6 +72,34 @@ def by_command_line(line: str, run: Running, folder: Path) -> dict[str, Any]:
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
     return run.api().job(told.stdout.strip())
+
+
+COPIED: list[tuple[str | list[str], str | list[str]]] = [
+    ("exit", ["sh", "-c", "exit"]), (["true"], ["true"]), ("echo a | wc", "echo a | wc"), (["a", "b c"], ["a", "b c"]),
+    (["/bin/echo hi"], ["sh", "-c", 'exec "$0"', "/bin/echo hi"]),
+]  # fmt: skip
+
+
+def test_the_copied_line_runs_the_same_also_where_the_command_is_one_word(
+    run: Running, log_in: LogIn, tmp_path: Path
+) -> None:
+    page = log_in("operator").page
+    for command, meant in COPIED:
+        job = run.api().create({"command": command, "requires": {"no": "such"}})
+        again = by_command_line(page.evaluate(AS_CLI, job), run, tmp_path)
+        assert again["command"] == meant
+        for one in (job, again):
+            run.api().cancel(one["jobId"])
+
+
+def test_what_the_copied_line_cannot_say_is_told(run: Running, log_in: LogIn) -> None:
+    asked = {"command": "cat", "stdin": "aGk=", "maxRetries": 1, "backoff": {"firstSec": 7}, "requires": {"no": "such"}}
+    job = run.api().create(asked | {"onLost": "requeue", "maxLost": 9})
+    page = log_in("operator", f"/jobs/{job['jobId']}").page
+    page.get_by_role("button", name="Copy as CLI").click()
+    missing = "its input, the time between its retries, how often its worker may be lost"
+    expect(page.get_by_text(f"Copied without {missing}")).to_be_visible()
+    run.api().cancel(job["jobId"])
 
 
 def test_faults_stand_at_their_fields_and_take_the_focus(log_in: LogIn) -> None:
@@ -180,6 +209,26 @@ def test_an_answer_that_is_lost_makes_no_second_job(run: Running, log_in: LogIn)
     run.api().wait_status(made[1], "completed")
     page.get_by_role("button", name="Rerun", exact=True).click()
     page.wait_for_url(lambda url: not url.endswith((made[0], made[1])))
+
+
+def test_what_is_refused_for_now_is_sent_again_by_itself_unless_that_is_called_off(run: Running, log_in: LogIn) -> None:
+    tab = log_in("operator", "/jobs/new")
+    tab.excuse("429")
+    page = tab.page
+    waits = ["600", "1"]
+    full = {"error": {"code": "queue_full", "message": "5 jobs of yours wait already."}}
+    page.route("**/api/jobs/create", lambda route: route.fulfill(
+        status=429, headers={"Retry-After": waits.pop(0)}, json=full), times=2)  # fmt: skip
+    page.get_by_label("Command", exact=True).fill("echo patience")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_text("5 jobs of yours wait already.")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"It is sent again in (600|59\d) s\."))).to_be_visible()
+    page.get_by_role("button", name="Do not send it again").click()
+    expect(page.get_by_text("It is sent again")).to_have_count(0)
+    assert waits == ["1"]
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("heading", name="echo patience")).to_be_visible()
+    assert waits == []
 
 
 def test_a_second_press_while_the_first_is_under_way_makes_no_second_job(run: Running, log_in: LogIn) -> None:

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import LogIn
 from tests.support.server import Running
@@ -49,6 +49,18 @@ def test_the_line_that_the_page_shows_makes_a_worker(run: Running, log_in: LogIn
         expect(card).to_contain_text("Shut out for good")
 
 
+def test_a_card_names_what_runs_there_as_people_do(run: Running, log_in: LogIn) -> None:
+    named = run.api().create({"command": "exec sleep 300", "name": "nightly index"})
+    line = run.api().create({"command": "sleep 301; true"})
+    for job in (named, line):
+        run.api().wait_status(job["jobId"], "running")
+    card = log_in("viewer", "/workers").page.locator(".worker").filter(has_text="build-01")
+    expect(card.get_by_role("link", name="nightly index")).to_have_attribute("href", f"/jobs/{named['jobId']}")
+    expect(card.get_by_role("link", name="sleep 301; true")).to_have_attribute("href", f"/jobs/{line['jobId']}")
+    for job in (named, line):
+        run.api().cancel(job["jobId"])
+
+
 def test_a_viewer_sees_every_act_and_why_it_is_refused(run: Running, log_in: LogIn) -> None:
     job = run.api().create({"command": "true", "requires": {"no": "such"}})
     tab = log_in("viewer", "/workers")
@@ -86,3 +98,31 @@ def test_a_page_waits_for_nobody_once_its_token_is_revoked(log_in: LogIn) -> Non
     page.get_by_role("button", name="Revoke this token").click()
     expect(page.get_by_text("The token is revoked")).to_be_visible()
     expect(page.get_by_text("Waiting for it to call")).to_have_count(0)
+
+
+def test_a_token_that_has_expired_is_waited_for_no_longer(log_in: LogIn) -> None:
+    page = log_in("admin", "/workers/add").page
+
+    def shorter(route: Route) -> None:
+        short = {"uses": 1, "expiresSec": 2, "labels": {}}
+        route.continue_(post_data=short) if route.request.method == "POST" else route.continue_()
+
+    page.route("**/api/join-tokens", shorter)
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_text("Waiting for it to call")).to_be_visible()
+    expect(page.get_by_text("The token has expired")).to_be_visible()
+    expect(page.get_by_text("Waiting for it to call")).to_have_count(0)
+    page.unroute("**/api/join-tokens")
+
+
+def test_a_token_that_is_good_can_be_revoked_by_whoever_comes_later(run: Running, log_in: LogIn) -> None:
+    page = log_in("admin", "/workers/add").page
+    page.get_by_label("How many workers").fill("7")
+    page.get_by_role("button", name="Make it").click()
+    expect(page.locator("[data-line]")).to_be_visible()
+    page.reload()
+    token = page.get_by_role("listitem").filter(has_text="For 7 workers")
+    token.get_by_role("button", name="Revoke this token").click()
+    expect(token).to_have_count(0)
+    states = [one["state"] for one in run.api().ask("GET", "/api/join-tokens")["joinTokens"] if one["uses"] == 7]
+    assert states in ([], ["revoked"])

@@ -55,6 +55,21 @@ async def test_the_last_user_of_a_role_stays_one_whoever_asks_at_the_same_time(s
     assert await users.change(left, replace(left, password_hash="new")) == "changed", "that takes nothing away"
 
 
+async def test_a_change_that_ends_all_logins_spares_the_one_that_is_named_if_it_was_good(store: Store) -> None:
+    users, sessions = store.reads.users, store.reads.sessions
+    await users.insert(ADMIN)
+    others = SessionRow("jti-of-another", "u2", NOW, NOW + 1000)
+    for session in (login(1), login(2), others):
+        await sessions.insert(session)
+    after = replace(ADMIN, epoch=1)
+    assert await users.change(ADMIN, after, spares="jti-1") == "changed"
+    assert await sessions.get("jti-1") == await sessions.by_cookie("cookie-1") == replace(login(1), epoch=1)
+    assert await sessions.get("jti-2") == login(2)
+    for spared in ("jti-2", "jti-of-another", "jti-of-nobody"):
+        assert await users.change(after, after := replace(after, epoch=after.epoch + 1), spares=spared) == "changed"
+    assert (await sessions.get("jti-2"), await sessions.get("jti-of-another")) == (login(2), others)
+
+
 async def test_users_are_listed_by_id_page_by_page(store: Store) -> None:
     for number in (3, 1, 2):
         await store.reads.users.insert(UserRow(f"u{number}", f"u{number}@test", "viewer", "hash", NOW))

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from cmdexec.model.job import Job, Status
+from cmdexec.model.batch import Batch
+from cmdexec.model.job import Job, Spec, Status
 from cmdexec.store.contract.jobs_write import Inserted, Present
 from tests.contract.engines import Place, Store
 from tests.contract.making import NOW, inserted, job, jobs, wanted
@@ -12,7 +13,7 @@ from tests.contract.making import NOW, inserted, job, jobs, wanted
 
 async def test_inserted_jobs_are_read_as_they_were_given(store: Store) -> None:
     new = jobs(5)
-    assert await store.jobs_write.insert(new) == Inserted(tuple(new))
+    assert await store.jobs_write.insert(new) == Inserted()
     ids = [one.job_id for one in reversed(new)]
     assert await store.reads.jobs.get([*ids, "no such job"]) == [*reversed(new), None]
 
@@ -40,6 +41,25 @@ async def test_jobs_are_found_by_their_submit_keys(store: Store) -> None:
     assert await store.reads.jobs.by_submit_keys(["key-0"]) == []
 
 
+async def test_jobs_that_are_alike_are_read_as_if_each_had_been_given(store: Store) -> None:
+    """Runs of one and of many, of which some differ in columns, some in what they run alone."""
+    kinds = [
+        (job(0), 1), (job(1, submit_key="mine"), 3), (job(4, klass="k", submit_key=""), 2),
+        (job(6, spec=Spec(command="x" * 500), submit_key="last"), 1),
+        (job(7, submit_key="last", created_at=NOW + 6), 40),
+    ]  # fmt: skip
+    new = Batch([(one, [job(int(one.job_id[-12:], 16) + n).job_id for n in range(count)]) for one, count in kinds])
+    assert await store.jobs_write.insert(new) == Inserted()
+    assert await store.reads.jobs.get(new.job_ids) == list(new)
+    assert [one.job_id for one in new] == [job(number).job_id for number in range(47)]
+    assert await store.reads.jobs.by_submit_keys(["last", "mine", ""]) == [*new[6:], *new[1:4]]
+    assert await store.reads.jobs.waiting_of("owner") == 47
+    (klass,) = await store.reads.classes.get(["k"])
+    assert klass is not None
+    assert klass.jobs == 2
+    assert await store.jobs_write.insert([job(100), job(101, submit_key="mine")]) == Present(tuple(new[1:4]))
+
+
 async def test_a_claim_that_is_made_when_an_insert_has_its_place_sees_the_jobs(store: Store) -> None:
     (new,) = jobs(1)
     claims: list[asyncio.Task[list[Job]]] = []
@@ -48,7 +68,7 @@ async def test_a_claim_that_is_made_when_an_insert_has_its_place_sees_the_jobs(s
         def claim() -> None:
             claims.append(tasks.create_task(store.jobs_write.claim(wanted("early"))))
 
-        assert await store.jobs_write.insert([new], claim) == Inserted((new,))
+        assert await store.jobs_write.insert([new], claim) == Inserted()
     assert [[one.job_id for one in await claim] for claim in claims] == [[new.job_id]]
     (found,) = await store.reads.jobs.get([new.job_id])
     assert found is not None
@@ -81,9 +101,8 @@ async def test_a_refused_batch_does_not_hurt_what_is_stored_beside_it(store: Sto
 async def test_of_many_that_bring_the_same_key_at_once_one_adds_its_job(store: Store) -> None:
     rivals = [job(number, submit_key="the key") for number in range(20)]
     outcomes = await asyncio.gather(*(store.jobs_write.insert([rival]) for rival in rivals))
-    winners = [outcome for outcome in outcomes if isinstance(outcome, Inserted)]
-    assert len(winners) == 1
-    assert [outcome for outcome in outcomes if isinstance(outcome, Present)] == [Present(winners[0].jobs)] * 19
+    (winner,) = [rival for rival, outcome in zip(rivals, outcomes, strict=True) if isinstance(outcome, Inserted)]
+    assert [outcome for outcome in outcomes if isinstance(outcome, Present)] == [Present((winner,))] * 19
 
 
 async def test_a_key_is_free_again_once_it_is_forgotten(store: Store) -> None:
@@ -102,6 +121,13 @@ async def test_a_job_id_that_is_there_already_is_a_fault_and_adds_nothing(store:
         await store.jobs_write.insert([job(1), job(0, submit_key="another key")])
     assert await store.reads.jobs.get([job(1).job_id]) == [None]
     await inserted(store, job(1))
+
+
+async def test_a_key_that_is_there_twice_in_a_batch_is_a_fault_and_adds_nothing(store: Store) -> None:
+    with pytest.raises(ValueError, match="twice"):
+        await store.jobs_write.insert([job(0), job(1), job(2, submit_key="key-0")])
+    assert await store.reads.jobs.get([job(number).job_id for number in range(3)]) == [None] * 3
+    await inserted(store, *jobs(2))
 
 
 async def test_inserted_jobs_are_there_after_opening_again(place: Place) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from cmdexec.ids import Ids
+from cmdexec.model.batch import Batch
 from cmdexec.model.job import Job, Reason, Spec, Status
 from cmdexec.store.contract.listing import BadCursor, Filter, PageWanted, brief
 from tests.contract.engines import HandClock, Store
@@ -77,9 +78,7 @@ FILTERS: dict[str, tuple[dict[str, Any], Callable[[Job], bool]]] = {
 
 
 @pytest.mark.parametrize("name", FILTERS)
-async def test_each_filter_finds_what_it_says_in_either_order_and_at_any_size_of_page(
-    store: Store, name: str
-) -> None:
+async def test_each_filter_finds_what_it_says_in_either_order_and_at_any_size_of_page(store: Store, name: str) -> None:
     jobs = made(120, HandClock())
     await inserted(store, *jobs)
     fields, fits = FILTERS[name]
@@ -91,9 +90,7 @@ async def test_each_filter_finds_what_it_says_in_either_order_and_at_any_size_of
 
 
 @pytest.mark.parametrize(("begins", "count"), [("build", 1000), ("BUILD 3", 1000), ("ÉCL", 1000), ("gp", 1000)])
-async def test_a_beginning_is_that_of_a_name_or_a_tag_whatever_its_case(
-    store: Store, begins: str, count: int
-) -> None:
+async def test_a_beginning_is_that_of_a_name_or_a_tag_whatever_its_case(store: Store, begins: str, count: int) -> None:
     jobs = made(120, HandClock())
     await inserted(store, *jobs)
     text = begins.casefold()
@@ -208,6 +205,12 @@ async def test_jobs_of_which_nothing_was_written_are_called_nothing(store: Store
     again = [msgspec.structs.replace(job(2, spec=named), submit_key="key-1"), job(3, spec=named)]
     await store.jobs_write.insert(again)
     assert await listed(store, begins="once") == [brief(job(1, spec=named))]
+
+
+async def test_each_of_jobs_that_are_alike_is_listed_by_its_name_and_tags(store: Store) -> None:
+    first = job(0, spec=Spec(command=("true",), name="Nightly", tags=("Night", "night", "gpu")))
+    await store.jobs_write.insert(Batch([(first, [job(number).job_id for number in range(20)])]))
+    assert len(await listed(store, begins="nightly")) == len(await listed(store, tags=frozenset({"NIGHT"}))) == 20
 
 
 async def test_a_job_is_listed_as_it_stands_now_through_all_its_changes(store: Store) -> None:

@@ -50,7 +50,7 @@ class Reference:
         if used:
             assert outcome == Present((used,))
             return
-        assert outcome == Inserted(tuple(new))
+        assert outcome == Inserted()
         self.jobs |= {one.job_id: one for one in new}
         self.ids += [one.job_id for one in new]
 

@@ -109,7 +109,7 @@ STEPS: dict[str, Step] = {
     "cmdexec serve --with-worker --host 0.0.0.0 --insecure-http": Reader.serve,
     "cmdexec join-token create": Reader.makes_token,
     "cmdexec worker --headless --allow-host --server http://SERVER:3000 --join TOKEN": Reader.joins,
-    "cmdexec submit --name nightly --ram 64MiB --retries 2 --on-lost requeue -- 'date; sleep 1; date'": shows("-"),
+    "cmdexec submit --name nightly --ram 64MB --retries 2 --on-lost requeue -- 'date; sleep 1; date'": shows("-"),
     "cmdexec show nightly": shows("nightly"),
     "cmdexec attach last": shows(":"),
     "cmdexec run --standalone --timeout 5m -- make --version": shows("GNU Make"),

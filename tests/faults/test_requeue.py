@@ -114,6 +114,29 @@ def test_a_job_never_runs_twice_at_a_time_whatever_becomes_of_its_worker(tmp_pat
 
 
 @pytest.mark.timeout(60)
+def test_a_worker_that_wakes_while_its_jobs_still_wait_fails_none_of_them(tmp_path: Path) -> None:
+    """It is told to end what counted as lost, and names it: one that goes to another by itself, one by a person."""
+    server = Server(tmp_path, **FAST).start()
+    only = Worker(server, "only", slots=2, **FAST)
+    with ends(server, only):
+        api = server.api()
+        only.start(api)
+        wait = {"command": "[ $CMDEXEC_ATTEMPT -gt 1 ] || sleep 600", "backoff": {"firstSec": 1, "maxSec": 1}}
+        own, held = (api.create({**wait, "onLost": on_lost})["jobId"] for on_lost in ("requeue", "hold"))
+        api.wait_status(own, "running")
+        api.wait_status(held, "running")
+        only.send(signal.SIGSTOP)
+        api.wait_status(own, "scheduled", "queued")
+        api.wait_status(held, "unknown")
+        api.ask("POST", f"/api/jobs/{held}/requeue", {"acceptDuplicate": True})
+        only.send(signal.SIGCONT)
+        for job in api.wait_ended([own, held]):
+            assert job["status"] == "completed", job
+            assert job["lostUsed"] == (job["jobId"] == own), job
+        assert only.stop() == 0
+
+
+@pytest.mark.timeout(60)
 def test_a_lease_that_shrinks_when_the_server_is_started_anew_shrinks_for_the_worker_too(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path)
     server, faulty = fleet.server, fleet.faulty["cut off"]

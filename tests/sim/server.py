@@ -15,7 +15,8 @@ from tests.sim.world import LEASE, LOST_TIMEOUT, Violation, World
 
 RELEASED: dict[Release, Callable[..., Any]] = {
     Release.NEVER_SPAWNED: on.NeverSpawned,
-    Release.STARTED_AHEAD: partial(on.NeverSpawned, ahead=True),
+    Release.STARTED_AHEAD: partial(on.NeverSpawned, blameless=True),
+    Release.NO_ROOM: partial(on.NeverSpawned, blameless=True),
     Release.HANDED_BACK: on.HandedBack,
     Release.DEAD: on.Dead,
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from tests.support.forked import Forked
 from tests.support.system import clean_environment
 from tests.support.waiting import until
 
@@ -26,21 +27,28 @@ class Result:
 class Command:
     """One process of `cmdexec`, in a process group of its own as a shell makes it; its streams go to files.
 
-    by   a line of the shell that starts it, as `exec "$@" 2>&-`
+    by       a line of the shell that starts it, as `exec "$@" 2>&-`
+    loaded   it may come from a process that has loaded the program already
     """
 
     def __init__(
         self, folder: Path, *arguments: str, stdin: int = subprocess.DEVNULL, stdout: int | IO[bytes] | None = None,
-        by: str | None = None, **environment: str,
+        by: str | None = None, loaded: bool = False, **environment: str,
     ) -> None:  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         self.out, self.err = folder / "stdout", folder / "stderr"
-        with self.out.open("wb") as out, self.err.open("wb") as err:
-            self.process = subprocess.Popen(
-                [*([] if by is None else ["sh", "-c", by, "sh"]), sys.executable, "-m", "cmdexec", *arguments],
-                env=clean_environment(HOME=str(folder), **environment), stdin=stdin,
-                stdout=out if stdout is None else stdout, stderr=err, process_group=0,
-            )  # fmt: skip
+        given = clean_environment(HOME=str(folder), **environment)
+        self.process: subprocess.Popen[bytes] | Forked
+        with self.out.open("wb") as out, self.err.open("wb") as err, open(os.devnull, "rb") as nothing:
+            reads = nothing.fileno() if stdin == subprocess.DEVNULL else stdin
+            writes = out.fileno() if stdout is None else stdout if isinstance(stdout, int) else stdout.fileno()
+            if loaded and by is None and "COVERAGE_PROCESS_START" not in given:
+                self.process = Forked(arguments, given, (reads, writes, err.fileno()))
+            else:
+                self.process = subprocess.Popen(
+                    [*([] if by is None else ["sh", "-c", by, "sh"]), sys.executable, "-m", "cmdexec", *arguments],
+                    env=given, stdin=reads, stdout=writes, stderr=err, process_group=0,
+                )  # fmt: skip
 
     @property
     def pid(self) -> int:
@@ -79,10 +87,10 @@ class Command:
 @contextmanager
 def command(
     folder: Path, *arguments: str, stdin: int = subprocess.DEVNULL, stdout: int | IO[bytes] | None = None,
-    by: str | None = None, **environment: str,
+    by: str | None = None, loaded: bool = False, **environment: str,
 ) -> Iterator[Command]:  # fmt: skip
     """Start it; what still runs at the end is killed."""
-    started = Command(folder, *arguments, stdin=stdin, stdout=stdout, by=by, **environment)
+    started = Command(folder, *arguments, stdin=stdin, stdout=stdout, by=by, loaded=loaded, **environment)
     try:
         yield started
     finally:

@@ -80,13 +80,15 @@ class Script:
 
 
 class Heard:
-    """A handler that keeps what it hears: answers by number, orders by op."""
+    """A handler that keeps what it hears: answers by number, orders by op; and how many `times` it heard something."""
 
     def __init__(self) -> None:
         self.answers: dict[int, Any] = {}
         self.orders: list[tuple[str, Any]] = []
+        self.times = 0
 
     async def frames(self, frames: tuple[Frame, ...]) -> None:
+        self.times += 1
         for frame in frames:
             items = json.loads(bytes(frame.items))
             if frame.re is not None:

@@ -1,6 +1,7 @@
 """A server with one job that a test plays, and `cmdexec run` as a real process against it."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from cmdexec.protocol.requests import FollowAttempt, FollowEnd, FollowOutput
 from tests.support.cli import Command, Result
 from tests.support.cli import command as process
 from tests.support.scripted import JOB_ID, TOKEN, begun, job
+
+UNKNOWN = {"error": {"code": "unauthorized", "message": "This token is not known.", "mend": "Log in."}}
 
 Part = bytes | Callable[["Plays"], Awaitable[bytes]]
 
@@ -45,6 +48,7 @@ async def never(_: "Plays") -> bytes:
 class Plays:
     """A server with one job, whose output and end are `parts`.
 
+    good_for for how many followers the token is good
     points   what each follower asked to go on after
     stored   of a job that has begun: its attempt, and the bytes of both streams; None of one that has not
     """
@@ -53,6 +57,7 @@ class Plays:
         self.parts = parts
         self.created: dict[str, Any] = {}
         self.points: list[str | None] = []
+        self.good_for = sys.maxsize
         self.mend: str | None = None
         self.stored: tuple[int, int, int] | None = None
         self.cancelled = asyncio.Event()
@@ -73,8 +78,7 @@ class Plays:
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
-            refusal = {"error": {"code": "unauthorized", "message": "This token is not known.", "mend": "Log in."}}
-            return web.json_response(refusal, status=401)
+            return web.json_response(UNKNOWN, status=401)
         self.created = await request.json()
         self.asked.set()
         await self.takes_jobs.wait()
@@ -97,6 +101,8 @@ class Plays:
 
     async def _output(self, request: web.Request) -> web.StreamResponse:
         self.points.append(request.headers.get("Last-Event-ID"))
+        if len(self.points) > self.good_for:
+            return web.json_response(UNKNOWN, status=401)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         for part in self.parts:
@@ -110,7 +116,7 @@ class Plays:
         await self.server.start_server()
         given = {"SERVER_URL": self.url, "CMDEXEC_TOKEN": token}
         try:
-            with process(folder, command, *(words or ("--", "true")), **given, **more) as started:
+            with process(folder, command, *(words or ("--", "true")), loaded=True, **given, **more) as started:
                 yield started
         finally:
             await self.server.close()

@@ -123,7 +123,7 @@ class WorkerServer:
         self._changed.set()
         if status == 0:  # it carries that out, and nobody hears of it
             self.break_off(request)
-        return web.Response(status=status, headers={"Server": SERVER_NAME}, body=encode(body))
+        return web.Response(status=status, headers={"Server": SERVER_NAME, "Retry-After": "0.1"}, body=encode(body))
 
     @staticmethod
     def break_off(request: web.Request) -> None:
@@ -242,7 +242,10 @@ class WorkerServer:
 class RunningWorker:
     """A worker in this process. `stop` is the first TERM."""
 
-    def __init__(self, server: WorkerServer, folder: Path, *, rejoin: bool = False, **values: object) -> None:
+    def __init__(
+        self, server: WorkerServer, folder: Path, *, rejoin: bool = False, keeps: dict[str, object] | None = None,
+        **values: object,
+    ) -> None:  # fmt: skip
         fast: dict[str, object] = {
             "server_url": None if "server_url" in values else server.url, "worker_token_secret": SECRET,
             "allow_host": True, "slots": 4, "worker_name": "w",
@@ -251,7 +254,7 @@ class RunningWorker:
         }  # fmt: skip
         self.settings = worker_settings(folder / "worker", **(fast | values))
         self.stop = asyncio.Event()
-        self.task = asyncio.create_task(run_worker(self.settings, stop=self.stop, rejoin=rejoin))
+        self.task = asyncio.create_task(run_worker(self.settings, stop=self.stop, rejoin=rejoin, keeps=keeps))
 
     async def end(self) -> int:
         """Drain it, and wait for its end."""

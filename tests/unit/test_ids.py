@@ -60,6 +60,19 @@ def test_a_millisecond_that_is_used_up_borrows_from_the_next() -> None:
     assert [uuid.UUID(made[place]).int >> 80 for place in (0, 4095, 4096, 8192)] == [NOW, NOW, NOW + 1, NOW + 2]
 
 
+@given(st.lists(st.integers(min_value=0, max_value=5000), min_size=1, max_size=4), st.binary(min_size=8, max_size=8))
+def test_ids_made_at_once_are_those_made_one_by_one(counts: list[int], tail: bytes) -> None:
+    one, other = (Ids(SetClock(NOW), lambda count: tail * (count // 8)) for _ in range(2))
+    for count in counts:
+        assert one.several(count) == tuple(other.new() for _ in range(count))
+        assert one.new() == other.new()
+
+
+def test_ids_made_at_once_have_each_their_own_randomness() -> None:
+    made = Ids(SetClock(NOW), lambda count: bytes(place // 8 for place in range(count))).several(200)
+    assert [one[-12:] for one in made] == [f"{number:02x}" * 6 for number in range(200)]
+
+
 def test_a_clock_that_goes_on_is_followed() -> None:
     clock = SetClock(NOW)
     ids = Ids(clock, random_bytes)

@@ -56,13 +56,16 @@ def test_a_name_twice_in_one_file_is_warned_of_with_both_lines(tmp_path: Path) -
 
 
 def test_a_flag_with_an_empty_text_counts_as_not_given(tmp_path: Path) -> None:
-    loaded = load(ServerSettings, flags={"port": "", "host": ""}, environ={"PORT": "7", "DATA_DIR": str(tmp_path)})
-    assert (loaded.settings.port, loaded.settings.host) == (7, "127.0.0.1")
+    loaded = load(
+        ServerSettings, flags={"port": "", "jwt_secret": ""}, environ={"PORT": "7", "DATA_DIR": str(tmp_path)}
+    )
+    assert (loaded.settings.port, loaded.settings.jwt_secret) == (7, None)
 
 
 def test_a_token_that_is_none_says_where_tokens_come_from() -> None:
     (said,) = faults(ClientSettings, CMDEXEC_TOKEN="abc")
-    assert said.endswith(": 3 bytes is too short. Set it to a token of the server; its POST /api/auth/login gives one.")
+    mend = "Set it to a token of the server; `cmdexec login --print-token` prints one."
+    assert said.endswith(f": 3 bytes is too short. {mend}")
 
 
 @pytest.mark.parametrize(("raw", "mb"), [("512", 512), ("512MB", 512), ("512 mib", 512), ("2GB", 2048), ("2GiB", 2048)])

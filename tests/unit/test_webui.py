@@ -93,7 +93,7 @@ def test_only_the_tokens_hold_colours_sizes_of_type_radii_and_times(path: Path) 
 @pytest.mark.parametrize("path", STYLES, ids=lambda path: path.name)
 def test_every_token_that_is_used_is_declared(path: Path) -> None:
     declared = set(re.findall(r"(--[\w-]+):", (WEBUI / "tokens.css").read_text()))
-    by_script = {"--top", "--height", "--share", "--tone", "--tone-text", "--tint"}
+    by_script = {"--top", "--height", "--log-width", "--share", "--tone", "--tone-text", "--tint"}
     assert set(re.findall(r"var\((--[\w-]+)\)", path.read_text())) <= declared | by_script
 
 

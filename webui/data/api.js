@@ -1,6 +1,7 @@
 // Calls of the API by the browser's own session. Whatever goes wrong is an `ApiError` with words for a person.
 import { signal } from '../vendor/signals.js';
 import { S } from '../strings.js';
+import { heardTime } from '../words/time.js';
 
 /** Set when a call was told that nobody is logged in. */
 export const loggedOut = signal(false);
@@ -53,6 +54,7 @@ export async function request(method, path, { body, headers, signal: until } = {
   const sent = { ...headers };
   if (method !== 'GET') sent['X-Csrf'] = '1';
   if (body !== undefined) sent['Content-Type'] = 'application/json';
+  const asked = Date.now();
   let response;
   try {
     response = await fetch(path, {
@@ -67,6 +69,7 @@ export async function request(method, path, { body, headers, signal: until } = {
     if (until?.aborted) throw fault;
     throw asApiError(fault);
   }
+  heardTime(response.headers.get('Date'), asked);
   if (response.ok) return response;
   const error = await refused(response);
   if (error.status === 401 && path !== '/api/auth/login') loggedOut.value = true;

@@ -1,7 +1,7 @@
 // The new job as it is typed: kept until it is sent, so that nothing typed is lost; then made into what the API takes.
 import { S } from '../strings.js';
 import { lineOf } from '../words/job.js';
-import { exactly, mbOf, secondsOf, timeOf } from '../words/time.js';
+import { exactly, mbOf, secondsOf, serverNow, timeOf } from '../words/time.js';
 
 /** @typedef {import('../types/api.js').JobView} JobView */
 
@@ -88,7 +88,7 @@ export function draftOf(job) {
     maxLost: job.onLost === 'requeue' ? String(job.maxLost) : '',
     priority: job.priority ? String(job.priority) : '',
     killGrace: secondsTyped(job.killGraceSec),
-    runAt: job.runAt && Date.parse(job.runAt) > Date.now() ? exactly(Date.parse(job.runAt)) : '',
+    runAt: job.runAt && Date.parse(job.runAt) > serverNow() ? exactly(Date.parse(job.runAt)) : '',
     ttl: secondsTyped(job.ttlSec),
     envMore: beyondLines(job.env),
     stdinBytes: job.stdinBytes ? String(job.stdinBytes) : '',

@@ -1,7 +1,7 @@
 // One list of jobs, as the address asks for it. Rows that are there change in place; rows that are new wait until they are
 // asked for, so that nothing moves under the reader.
 import { batch, signal } from '../vendor/signals.js';
-import { momentOf } from '../words/time.js';
+import { momentOf, serverNow } from '../words/time.js';
 import { tryUntilRead } from './again.js';
 import { ApiError, asApiError, call } from './api.js';
 import { watch, whenBack } from './live.js';
@@ -29,6 +29,8 @@ export class JobList {
     this.reading = signal(false);
     /** @type {import('../vendor/signals.js').Signal<import('./api.js').ApiError | null>} */
     this.error = signal(null);
+    /** Why the page after the last row could not be read. @type {import('../vendor/signals.js').Signal<import('./api.js').ApiError | null>} */
+    this.moreError = signal(null);
     /** How many new jobs wait to be shown. */
     this.held = signal(0);
     /** @type {Map<string, Row>} */
@@ -140,6 +142,7 @@ export class JobList {
     this.#turn += 1;
     const turn = this.#turn;
     this.reading.value = true;
+    this.moreError.value = null;
     try {
       await this.#whileHearing(async (newer) => {
         const answer = await this.#ask(cursor);
@@ -147,7 +150,7 @@ export class JobList {
       });
       return true;
     } catch (fault) {
-      if (turn === this.#turn) this.error.value = asApiError(fault);
+      if (turn === this.#turn) (cursor === null ? this.error : this.moreError).value = asApiError(fault);
       return false;
     } finally {
       if (turn === this.#turn) this.reading.value = false;
@@ -208,8 +211,8 @@ export class JobList {
   /** Whether a job that is not there belongs there now: it may be old, and fit the filter only since. @param {JobRow} job */
   #isNew(job) {
     const at = Date.parse(job.createdAt);
-    const from = momentOf(this.query.get('from'), Date.now());
-    const to = momentOf(this.query.get('to'), Date.now());
+    const from = momentOf(this.query.get('from'), serverNow());
+    const to = momentOf(this.query.get('to'), serverNow());
     if ((from !== null && at < from) || (to !== null && at >= to)) return false;
     return this.matches(job) && (!this.next.peek() || job.createdAt >= this.#oldest());
   }

@@ -1,6 +1,7 @@
 // Who is logged in, and what that allows.
 import { signal } from '../vendor/signals.js';
-import { asApiError, call, loggedOut } from './api.js';
+import { S } from '../strings.js';
+import { ApiError, asApiError, call, loggedOut } from './api.js';
 
 /** @typedef {import('../types/api.js').MeView} Me */
 
@@ -11,6 +12,7 @@ export const me = signal(undefined);
 export const trouble = signal(null);
 
 const KEY = 'logged in';
+const WHOSE = 'whose';
 
 /** Whether this browser may have a session: so that the server is not asked in vain, which browsers report as an error. */
 function mayBe() {
@@ -31,6 +33,17 @@ function note(isIn) {
   }
 }
 
+/** What this tab keeps is for one user alone. @param {string} userId */
+function keepFor(userId) {
+  try {
+    const before = sessionStorage.getItem(WHOSE);
+    if (before !== null && before !== userId) sessionStorage.clear();
+    sessionStorage.setItem(WHOSE, userId);
+  } catch {
+    // Storage may be shut off; then nothing is kept.
+  }
+}
+
 /** Whoever was logged in is so no more: the page stays, also what is typed in it, until somebody logs in again. */
 function over() {
   note(false);
@@ -48,20 +61,37 @@ export function heedOtherTabs() {
   });
 }
 
-/** Ask who is logged in. */
+/** Ask who is logged in. Of another user's pages nothing stays, also not what was typed in them. */
 export async function whoAmI() {
   if (!me.value && !mayBe()) {
     me.value = null;
     return;
   }
+  await look();
+}
+
+/** Whether somebody is logged in; undefined: that could not be found out. */
+async function look() {
   try {
-    me.value = await call('GET', '/api/auth/me');
+    /** @type {Me} */
+    const found = await call('GET', '/api/auth/me');
+    keepFor(found.user.userId);
+    if (me.value && me.value.user.userId !== found.user.userId) {
+      location.reload();
+      return true;
+    }
+    me.value = found;
     loggedOut.value = false;
     trouble.value = null;
+    return true;
   } catch (fault) {
     const error = asApiError(fault);
-    if (error.status === 401) over();
-    else trouble.value = error;
+    if (error.status === 401) {
+      over();
+      return false;
+    }
+    trouble.value = error;
+    return undefined;
   }
 }
 
@@ -69,12 +99,16 @@ export async function whoAmI() {
 export async function logIn(email, password) {
   await call('POST', '/api/auth/login', { email, password });
   note(true);
-  await whoAmI();
+  if ((await look()) === false) throw new ApiError(0, { code: 'not_kept', message: S.loginNotKept });
 }
 
-/** End this login, here and on the server. */
+/** End this login, here and on the server, where it may have ended before. */
 export async function logOut() {
-  await call('POST', '/api/auth/logout');
+  try {
+    await call('POST', '/api/auth/logout');
+  } catch (fault) {
+    if (asApiError(fault).status !== 401) throw fault;
+  }
   sessionStorage.clear();
   note(false);
   me.value = null;

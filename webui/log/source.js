@@ -19,6 +19,9 @@ export function outputOf(job, attempt) {
   return run?.output ?? job.output;
 }
 
+/** The stream of an attempt that is shown where both cannot be. @param {JobView} job @param {number} attempt */
+export const fullerOf = (job, attempt) => (outputOf(job, attempt).stdout.bytes ? 'stdout' : 'stderr');
+
 /** Whether an attempt is over, and what it has written. @param {JobView} job @param {number} attempt */
 function stored(job, attempt) {
   const run = job.attempts.find((one) => one.attempt === attempt);
@@ -57,8 +60,10 @@ export class Source {
     this.#attempt = attempt;
     this.#until = new AbortController();
     this.#timer = undefined;
+    this.#again = () => Promise.resolve();
   }
 
+  #again;
   #learn;
   #job;
   #attempt;
@@ -66,17 +71,27 @@ export class Source {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
+  /** The job as it is now: how much it has written is read from it. @param {JobView} job */
+  know(job) {
+    this.#job = job;
+  }
+
   /** Begin to read. @param {string} stream what is to be shown first */
   start(stream) {
     const job = this.#job;
     const attempt = this.#attempt ?? job.attempt;
     const { over, large, stdout, stderr } = stored(job, attempt);
     if (over && large) {
-      void this.#tail(stream === 'both' ? (stdout.bytes ? 'stdout' : 'stderr') : stream, TAIL);
+      void this.#tail(stream === 'both' ? fullerOf(job, attempt) : stream, TAIL);
     } else {
       this.buffer.apart = over && stdout.bytes > 0 && stderr.bytes > 0;
       void this.#follow(large ? this.#later(attempt, stdout.bytes, stderr.bytes) : '');
     }
+  }
+
+  /** Read again what could not be read. */
+  again() {
+    return this.#again();
   }
 
   stop() {
@@ -171,6 +186,7 @@ export class Source {
    */
   async #part(stream, from, to, earlier = false) {
     const until = this.#until.signal;
+    this.#again = () => this.#anew().#part(stream, from, to, earlier);
     this.state.value = 'reading';
     const attempt = this.#attempt ?? this.#job.attempt;
     try {
@@ -182,6 +198,7 @@ export class Source {
         body = new Uint8Array(await response.arrayBuffer());
       }
       if (until.aborted) return;
+      this.joined.value = false;
       const had = this.buffer.lines.length;
       this.buffer.clear();
       if (from) this.buffer.startInMiddle(stream);

@@ -10,6 +10,7 @@ import { Button, Trouble, toast } from '../parts/basics.js';
 import { Icon } from '../parts/icons.js';
 import { Segments } from '../parts/field.js';
 import { Row } from './row.js';
+import { fullerOf } from './source.js';
 import { Whole } from './whole.js';
 
 /** The height of a line in px, as `--log-row` has it. */
@@ -17,7 +18,7 @@ const ROW = 20;
 const AROUND = 12;
 const SELECTED_MAX = 5000;
 /** What a line that tells of an error has in it, and how many lines are shown above the first one. */
-const ERROR = /\b(?:error|fatal|exception|traceback|panic|panicked|failed)\b/i;
+const ERROR = /\b(?:\w*(?:error|exception)|fatal|traceback|panic|panicked|failed)\b/i;
 const ABOVE = 4;
 /** Lines from which on numbers need more room. */
 const WIDE = 100_000;
@@ -54,7 +55,11 @@ export function LogView({ source, stream, job, attempt, onStream }) {
   const seen = useSignal(0);
   const marked = useSignal('');
   const opened = useSignal(/** @type {ReadonlySet<string>} */ (new Set()));
-  const only = source.joined.value || stream !== 'both' ? stream : job.output.stdout.bytes ? 'stdout' : 'stderr';
+  const only = source.joined.value || stream !== 'both' ? stream : fullerOf(job, attempt);
+  useEffect(() => {
+    marked.value = '';
+    opened.value = new Set();
+  }, [source]);
   const changes = source.changes.value;
   const state = source.state.value;
   const over = state === 'ended' || state === 'failed';
@@ -154,13 +159,13 @@ export function LogView({ source, stream, job, attempt, onStream }) {
       <span class="room"></span>
       ${['stdout', 'stderr'].map((name) => downloadLink(job, attempt, name))}
     </header>
-    <${Trouble} error=${source.error.value} />
+    <${Trouble} error=${source.error.value} again=${() => source.again()} />
     <${Before} source=${source} stream=${only} lines=${shown.count} />
     <div class="log-view" ref=${view} tabindex="0" role="region" aria-label=${S.output} onScroll=${onScroll}
       onWheel=${(/** @type {WheelEvent} */ event) => event.deltaY < 0 && pause()} onKeyDown=${onKey}
       onPointerDown=${pauseIfLive} onTouchMove=${pause} data-lines=${shown.count}>
       ${lines.length
-        ? html`<${Spacer} height=${lines.length * ROW} wide=${total >= WIDE}>${rows}<//>`
+        ? html`<${Spacer} of=${only} source=${source} height=${lines.length * ROW} wide=${total >= WIDE}>${rows}<//>`
         : html`<p class="log-empty">${emptyText(state, job)}</p>`}
     </div>
     <footer>
@@ -202,12 +207,20 @@ function lacksBeginning(source, only) {
   return (only === 'both' ? stdout + stderr : only === 'stderr' ? stderr : stdout) > 0;
 }
 
-/** @param {{ height: number, wide: boolean, children?: any }} props */
-function Spacer({ height, wide, children }) {
+/**
+ * As high as all lines, and as wide as the longest that was drawn: what lies beside stays in view while one scrolls.
+ * @param {{ of: string, source: import('./source.js').Source, height: number, wide: boolean, children?: any }} props
+ */
+function Spacer({ of, source, height, wide, children }) {
   const place = useRef(/** @type {HTMLElement | null} */ (null));
   useLayoutEffect(() => {
     place.current?.style.setProperty('--height', `${height}px`);
   }, [height]);
+  useLayoutEffect(() => void place.current?.style.removeProperty('--log-width'), [of, source]);
+  useLayoutEffect(() => {
+    const rows = place.current;
+    if (rows && rows.scrollWidth > rows.clientWidth) rows.style.setProperty('--log-width', `${rows.scrollWidth}px`);
+  });
   return html`<div ref=${place} class=${`log-rows ${wide ? 'wide' : ''}`}>${children}</div>`;
 }
 
@@ -222,7 +235,9 @@ function downloadLink(job, attempt, stream) {
 
 /** @param {string} state @param {import('../types/api.js').JobView} job */
 function emptyText(state, job) {
+  if (state === 'failed') return S.notRead;
   if (state === 'reading' && job.attempt) return S.readingOutput;
+  if (job.status === 'unknown') return S.noneHeard;
   return state === 'ended' ? S.noOutput : S.startsHere;
 }
 
@@ -251,7 +266,7 @@ function Before({ source, stream, lines }) {
  *   total: number, only: string, following: boolean, held: number, onFollow: () => void, onPause: () => void }} props
  */
 function LogState({ state, job, source, lines, total, only, following, held, onFollow, onPause }) {
-  if (!lines && waits(job)) return null;
+  if (!lines && (waits(job) || state === 'failed')) return null;
   if (state === 'ended' || state === 'failed') {
     const part = source.after.value ? S.firstLines(lines) : lacksBeginning(source, only) ? S.lastLines(lines) : S.plural(total, 'line');
     return html`<span class="log-state">${S.ended(part)}</span>

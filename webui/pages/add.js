@@ -8,13 +8,12 @@ import { mayNot } from '../data/session.js';
 import { workers } from '../data/workers.js';
 import { S } from '../strings.js';
 import { Button, Copy, Trouble } from '../parts/basics.js';
+import { GoodTokens, Revoke, useTokens } from '../parts/tokens.js';
 import { Field, Segments } from '../parts/field.js';
 import { StatusIcon } from '../parts/icons.js';
 import { visible } from '../words/foreign.js';
 
 /** @typedef {import('../types/api.js').JoinTokenView} JoinToken */
-
-const LOOK_MS = 2000;
 
 /** Whether these pages came by an address that leads every machine to itself. */
 const isThisMachine = /^(?:localhost|.*\.localhost|127\..*|\[::1\])$/.test(location.hostname);
@@ -22,6 +21,12 @@ const isThisMachine = /^(?:localhost|.*\.localhost|127\..*|\[::1\])$/.test(locat
 export function AddWorkerPage() {
   const platform = useSignal('linux');
   const made = useSignal(/** @type {JoinToken | null} */ (null));
+  const { tokens, look } = useTokens(!mayNot('manage workers'));
+  const others = tokens.filter((one) => one.state === 'good' && one.joinTokenId !== made.value?.joinTokenId);
+  const onMade = (/** @type {JoinToken} */ token) => {
+    made.value = token;
+    void look();
+  };
   useEffect(() => {
     document.title = `${S.addWorker} · ${S.product}`;
   }, []);
@@ -35,8 +40,9 @@ export function AddWorkerPage() {
           onChange=${(/** @type {string} */ value) => (platform.value = value)} />
       </fieldset>
       ${platform.value === 'linux'
-        ? html`<${Make} made=${made.value} onMade=${(/** @type {JoinToken} */ token) => (made.value = token)} />
-            ${made.value ? html`<${Paste} token=${made.value} />` : null}`
+        ? html`<${Make} made=${made.value} onMade=${onMade} />
+            ${made.value ? html`<${Paste} token=${made.value} known=${tokens} look=${look} />` : null}
+            <${GoodTokens} tokens=${others} look=${look} />`
         : html`<p class="prose">${S.otherSystems} <a href="/api/docs#worker">${S.sixCalls}</a></p>`}
     </div>
   </div>`;
@@ -90,57 +96,30 @@ function Make({ made, onMade }) {
   </form>`;
 }
 
-/** @param {{ token: JoinToken }} props */
-function Paste({ token }) {
-  const revoked = useSignal(false);
-  const error = useSignal(/** @type {import('../data/api.js').ApiError | null} */ (null));
+/** @param {{ token: JoinToken, known: JoinToken[], look: () => Promise<void> }} props `token` as it was made, `known` as they are now */
+function Paste({ token, known, look }) {
+  const current = known.find((one) => one.joinTokenId === token.joinTokenId) ?? token;
+  const over = current.state === 'revoked' ? S.tokenRevoked : current.state === 'expired' ? S.tokenExpired : '';
   const line = `cmdexec worker --headless --allow-host --server ${location.origin} --join ${token.token ?? ''}`;
-  const revoke = async () => {
-    try {
-      await call('DELETE', `/api/join-tokens/${encodeURIComponent(token.joinTokenId)}`);
-      revoked.value = true;
-    } catch (fault) {
-      error.value = asApiError(fault);
-    }
-  };
   return html`<fieldset>
     <legend>3 · ${S.paste}</legend>
     <div class="paste"><pre class="command" data-line>${line}</pre><${Copy} text=${line} kind="" /></div>
     ${isThisMachine ? html`<div class="note doubt"><p>${S.onlyHere(location.hostname)}</p></div>` : null}
     <p class="hint">${S.pasteHint}</p>
-    <${Joiners} key=${token.joinTokenId} token=${token} waits=${!revoked.value} />
-    <${Trouble} error=${error.value} />
-    <p class="hint">${S.tokenOnce}
-      ${revoked.value
-        ? html` <strong>${S.tokenRevoked}</strong>`
-        : html` <${Button} kind="small bare" onClick=${revoke}>${S.revokeToken}<//>`}</p>
+    <${Joiners} token=${current} />
+    <div class="hint">${S.tokenOnce}
+      ${over ? html` <strong>${over}</strong>` : html` <${Revoke} id=${token.joinTokenId} look=${look} />`}</div>
   </fieldset>`;
 }
 
-/** Who has joined with it: asked for now and then, and shown with what the worker said of itself. @param {{ token: JoinToken, waits: boolean }} props */
-function Joiners({ token, waits }) {
-  const joined = useSignal(/** @type {string[]} */ ([]));
-  useEffect(() => {
-    const look = async () => {
-      if (document.hidden) return;
-      try {
-        /** @type {import('../types/api.js').JoinTokensView} */
-        const { joinTokens } = await call('GET', '/api/join-tokens');
-        joined.value = joinTokens.find((one) => one.joinTokenId === token.joinTokenId)?.workers ?? joined.value;
-      } catch {
-        // The bar says that the server is away; this goes on when it is back.
-      }
-    };
-    void look();
-    const timer = setInterval(look, LOOK_MS);
-    return () => clearInterval(timer);
-  }, [token.joinTokenId]);
-  const here = (workers.value ?? []).filter((one) => joined.value.includes(one.workerId));
+/** Who has joined with it, with what the worker said of itself. @param {{ token: JoinToken }} props */
+function Joiners({ token }) {
+  const here = (workers.value ?? []).filter((one) => token.workers.includes(one.workerId));
   return html`<ul class="joiners" role="status">
     ${here.map(
       (one) => html`<li key=${one.workerId}><${StatusIcon} status=${one.state} />
         ${S.joined(visible(one.name), one.cpu ? S.cores(one.cpu) : '')} <a class="button small" href="/workers">${S.openWorkers}</a></li>`,
     )}
-    ${waits && here.length < token.uses ? html`<li class="quiet"><${StatusIcon} status="queued" />${S.waitingForIt}</li>` : null}
+    ${['good', 'used'].includes(token.state) && here.length < token.uses ? html`<li class="quiet"><${StatusIcon} status="queued" />${S.waitingForIt}</li>` : null}
   </ul>`;
 }

@@ -8,7 +8,7 @@ import { go } from '../router.js';
 import { S } from '../strings.js';
 import { Button, Copy, toast } from '../parts/basics.js';
 import { Dialog } from '../parts/dialog.js';
-import { asCli, hasEnded, titleOf, waits } from '../words/job.js';
+import { asCli, beyondCli, hasEnded, titleOf, waits } from '../words/job.js';
 
 /** @typedef {import('../types/api.js').JobView} JobView */
 
@@ -33,7 +33,7 @@ export function Acts({ job, learn, read }) {
   const close = () => (asks.value = '');
   const ended = hasEnded(job);
   return html`<div class="row-of acts">
-    <${Copy} text=${asCli(job)} kind="bare">${S.copyCli}<//>
+    <${Copy} text=${asCli(job)} kind="bare" lacks=${beyondCli(job)}>${S.copyCli}<//>
     <${Button} refused=${refused} onClick=${() => go(`/jobs/new?from=${job.jobId}`)}>${S.editRerun}<//>
     ${ended ? html`<${Button} kind="primary" busy=${busy.value} refused=${refused} shortcut="r" onClick=${rerun}>${S.rerun}<//>` : null}
     ${job.status === 'unknown'

@@ -1,6 +1,6 @@
 // One job: its state and why, its runs, its output as it comes, and what can be done with it.
 import { html } from '../html.js';
-import { useEffect, useMemo, useRef } from '../vendor/hooks.js';
+import { useEffect, useLayoutEffect, useMemo, useRef } from '../vendor/hooks.js';
 import { useSignal } from '../vendor/signals.js';
 import { tryUntilRead } from '../data/again.js';
 import { asApiError, call } from '../data/api.js';
@@ -151,9 +151,14 @@ function useSource(job, attempt, stream, learn) {
   wasEnded.current = ended;
   const key = `${job.jobId} ${attempt ?? ''} ${turn.current}`;
   const source = useMemo(() => new Source(job, attempt, learn), [key]);
+  source.know(job);
   useEffect(() => {
     source.start(stream);
-    return () => source.stop();
+    const healed = tryUntilRead(source.error, () => source.again());
+    return () => {
+      healed();
+      source.stop();
+    };
   }, [source]);
   return source;
 }
@@ -173,11 +178,17 @@ function Note({ job }) {
   return null;
 }
 
-/** Its runs, each with how it went; a press shows its output. @param {{ job: JobView, attempt: number }} props */
+/** Its runs, each with how it went, that which is shown in view; a press shows its output. @param {{ job: JobView, attempt: number }} props */
 function Runs({ job, attempt }) {
+  const place = useRef(/** @type {HTMLElement | null} */ (null));
+  useLayoutEffect(() => {
+    const row = place.current;
+    const shown = /** @type {HTMLElement | null | undefined} */ (row?.querySelector('[aria-pressed="true"]'));
+    if (row && shown) row.scrollLeft = shown.offsetLeft - (row.clientWidth - shown.offsetWidth) / 2;
+  }, [attempt, job.attempts.length]);
   if (job.attempts.length < 2) return null;
   const last = job.attempts[job.attempts.length - 1].attempt;
-  return html`<ol class="runs">
+  return html`<ol ref=${place} class="runs">
     ${job.attempts.map((run) => {
       const status = run.finishedAt === null ? job.status : run.ok ? 'completed' : 'failed';
       const reason = run.ok || run.finishedAt === null ? '' : reasonOf({ ...job, ...run, status: 'failed' });

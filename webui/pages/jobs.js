@@ -15,11 +15,12 @@ import { Icon, StatusIcon } from '../parts/icons.js';
 import { Live } from '../parts/live.js';
 import { STATUSES, hasEnded, lineOf, ranFor, reasonOf, titleOf, waits, whenOf, briefWhyOf } from '../words/job.js';
 import { visible, visibleLines } from '../words/foreign.js';
-import { exact, duration, now } from '../words/time.js';
+import { exact, duration, now, serverNow } from '../words/time.js';
 
 const FILTERS = ['status', 'reason', 'tag', 'worker', 'q', 'from', 'to'];
 const TYPING_MS = 200;
 const IDLE_MS = 2000;
+const GHOSTS = [...Array(6).keys()];
 
 /** What the API is asked for: the filters of the address, and nothing else that may stand there. */
 function asked() {
@@ -93,7 +94,8 @@ function useIdle(list) {
       const quiet = Date.now() - last.current > IDLE_MS && getSelection()?.isCollapsed !== false;
       const onRow = document.activeElement?.classList.contains('job-row') ?? false;
       const isAway = quiet && !onRow && !isUnderPointer();
-      if (list.held.value && (isAway || !list.rows.value?.length) && !document.hidden && (main?.scrollTop ?? 1) < 8) void list.read();
+      const isDue = list.held.value > 0 && !list.reading.value && !list.error.value;
+      if (isDue && (isAway || !list.rows.value?.length) && !document.hidden && (main?.scrollTop ?? 1) < 8) void list.read();
     }, 500);
     return () => clearInterval(timer);
   }, [list]);
@@ -157,16 +159,21 @@ function Search({ value }) {
   </label>`;
 }
 
+function Head() {
+  const c = S.columns;
+  return html`<div class="job-head" aria-hidden="true">
+    <span>${c.status}</span><span>${c.name}</span><span>${c.why}</span><span>${c.worker}</span>
+    <span class="right">${c.ran}</span><span class="right">${c.when}</span>
+  </div>`;
+}
+
 /** @param {{ list: JobList, rows: import('../data/joblist.js').Row[] }} props */
 function Rows({ list, rows }) {
-  const c = S.columns;
   return html`<div class=${`card job-list ${exact.value ? 'exact' : ''}`}>
-    <div class="job-head" aria-hidden="true">
-      <span>${c.status}</span><span>${c.name}</span><span>${c.why}</span><span>${c.worker}</span>
-      <span class="right">${c.ran}</span><span class="right">${c.when}</span>
-    </div>
+    <${Head} />
     <ul>${rows.map((row) => html`<${Row} key=${row.peek().jobId} row=${row} list=${list} />`)}</ul>
   </div>
+  <${Trouble} error=${list.moreError.value} again=${() => list.more()} />
   <div class="row-of">
     ${list.next.value
       ? html`<${Button} busy=${list.reading.value} onClick=${() => list.more()}>${S.more}<//>`
@@ -177,7 +184,7 @@ function Rows({ list, rows }) {
 /** @param {{ row: import('../data/joblist.js').Row, list: JobList }} props */
 function Row({ row, list }) {
   const job = row.value;
-  const ran = ranFor(job, job.status === 'running' ? now.value : Date.now());
+  const ran = ranFor(job, job.status === 'running' ? now.value : serverNow());
   const why = briefWhyOf(job);
   const line = visibleLines(lineOf(job.command));
   const title = titleOf(job);
@@ -197,13 +204,18 @@ function Row({ row, list }) {
   </li>`;
 }
 
+/** Where the list is going to be, until it has been read. */
 function Loading() {
   const late = useSignal(false);
   useEffect(() => {
     const timer = setTimeout(() => (late.value = true), 5000);
     return () => clearTimeout(timer);
   }, []);
-  return html`<p class="faint" role="status">${late.value ? S.loading : ''}</p>`;
+  return html`<div class="card job-list" aria-hidden="true">
+      <${Head} />
+      ${GHOSTS.map((at) => html`<div class="ghost" key=${at}><i></i><i></i></div>`)}
+    </div>
+    <p class="faint" role="status">${late.value ? S.loading : ''}</p>`;
 }
 
 /** @param {{ filtered: boolean, list: JobList }} props */
@@ -212,7 +224,7 @@ function Empty({ filtered, list }) {
   if (filtered) {
     return html`<div class="empty">
       <h2>${S.noneMatch}</h2>
-      <p class="quiet">${S.noneMatchText}</p>
+      <p class="quiet">${S.noneMatchText}${list.query.has('q') ? ` ${S.commandsNotSearched}` : ''}</p>
       <${Button} onClick=${() => go('/jobs', { replace: true })}>${S.clear}<//>
     </div>`;
   }

@@ -11,7 +11,7 @@ import { S } from '../strings.js';
 import { Button, Trouble } from '../parts/basics.js';
 import { Field, Segments } from '../parts/field.js';
 import { visible } from '../words/foreign.js';
-import { size } from '../words/time.js';
+import { now, serverNow, size } from '../words/time.js';
 
 /** @typedef {import('../data/draft.js').Draft} Draft */
 
@@ -30,6 +30,7 @@ export function NewJobPage() {
   const error = useSignal(/** @type {import('../data/api.js').ApiError | null} */ (null));
   const busy = useSignal(false);
   const form = useRef(/** @type {HTMLFormElement | null} */ (null));
+  const again = useSignal(0);
   useEffect(() => {
     document.title = `${S.newJob} · ${S.product}`;
     const typed = kept(from);
@@ -43,6 +44,7 @@ export function NewJobPage() {
     );
   }, [from]);
   const put = (/** @type {string} */ name) => (/** @type {string} */ value) => {
+    again.value = 0;
     draft.value = { ...draft.value, [name]: value };
     keep(from, draft.value);
   };
@@ -60,6 +62,7 @@ export function NewJobPage() {
   const send = async () => {
     if (busy.value || refused) return;
     busy.value = true;
+    again.value = 0;
     error.value = null;
     faults.value = {};
     try {
@@ -77,8 +80,16 @@ export function NewJobPage() {
       const field = placeOf(told.field);
       if (KNOWN.has(field)) fault(field, told.text);
       else error.value = told;
+      if (told.status === 429 && told.retryAfter) again.value = serverNow() + told.retryAfter * 1000;
     }
   };
+  const latest = useRef(send);
+  latest.current = send;
+  useEffect(() => {
+    if (!again.value) return undefined;
+    const timer = setTimeout(() => void latest.current(), again.value - serverNow());
+    return () => clearTimeout(timer);
+  }, [again.value]);
   const onKey = (/** @type {KeyboardEvent} */ event) => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
@@ -100,15 +111,26 @@ export function NewJobPage() {
       <${Ends} draft=${draft.value} put=${put} faults=${faults.value} />
       <${More} draft=${draft.value} put=${put} faults=${faults.value} />
       <${Trouble} error=${error.value} />
+      ${again.value ? html`<${SendsAgain} at=${again.value} onCancel=${() => (again.value = 0)} />` : null}
       <div class="row-of sticky">
         <${Button} type="submit" kind="primary" busy=${busy.value} refused=${refused}>${S.doRun}<kbd>${S.runKey}</kbd><//>
         <${Button} kind="bare" onClick=${() => {
+          again.value = 0;
           draft.value = { ...EMPTY };
           keep(from, null);
         }}>${S.clearAll}<//>
         ${refused ? html`<p class="quiet">${refused}</p>` : null}
       </div>
     </form>
+  </div>`;
+}
+
+/** That it waits, for how long, and a way out. @param {{ at: number, onCancel: () => void }} props */
+function SendsAgain({ at, onCancel }) {
+  const left = Math.max(0, Math.ceil((at - now.value) / 1000));
+  return html`<div class="note">
+    <p aria-hidden="true">${S.sendsAgain(left)}</p>
+    <${Button} kind="small" onClick=${onCancel}>${S.doNotSend}<//>
   </div>`;
 }
 

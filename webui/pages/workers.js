@@ -4,6 +4,7 @@ import { useEffect, useLayoutEffect, useRef } from '../vendor/hooks.js';
 import { useSignal } from '../vendor/signals.js';
 import { asApiError, call } from '../data/api.js';
 import { mayNot } from '../data/session.js';
+import { titleBy, wantTitles } from '../data/titles.js';
 import { learn, readWorkers, workers, workersError } from '../data/workers.js';
 import { place, refine } from '../router.js';
 import { S } from '../strings.js';
@@ -119,11 +120,17 @@ function Meter({ label, share }) {
 /** @param {{ worker: Worker }} props */
 function Running({ worker }) {
   const jobs = worker.jobs.slice(0, LISTED);
+  const ids = jobs.map((job) => job.jobId);
+  useEffect(() => wantTitles(ids), [ids.join()]);
+  const called = (/** @type {string} */ id) => {
+    const title = titleBy(id);
+    return title ? html`<span class="cut" title=${title}>${title}</span>` : html`<code>${id.slice(0, 13)}…</code>`;
+  };
   return html`<div>
     <h3>${isHere(worker) ? S.runningHere : S.ranHere}</h3>
     <ul class="running-here">
       ${jobs.map((job) => html`<li key=${job.jobId}>
-        <a href=${`/jobs/${job.jobId}`}><${StatusWord} status=${job.status} word=${html`<code>${job.jobId.slice(0, 13)}…</code>`} /></a>
+        <a href=${`/jobs/${job.jobId}`}><${StatusWord} status=${job.status} word=${called(job.jobId)} /></a>
       </li>`)}
     </ul>
     ${worker.jobs.length > LISTED

@@ -68,8 +68,12 @@ function takeAway(mine) {
   said.value = said.value.filter((one) => one !== mine);
 }
 
-/** Where toasts appear. */
-export function Toasts() {
+/** The dialogs that are open, the one on top last: what is said has to be said over it. @type {import('../vendor/signals.js').Signal<unknown[]>} */
+export const dialogs = signal([]);
+
+/** Where toasts appear. @param {{ over?: unknown }} props `over`: the dialog that they are part of */
+export function Toasts({ over }) {
+  if (dialogs.value[dialogs.value.length - 1] !== over) return null;
   return html`<div class="toasts" role="status">
     ${said.value.map((one) => html`<p class="toast" key=${one.id}>${one.text}
       ${one.stays ? html`<${Button} kind="small" onClick=${() => takeAway(one)}>${S.close}<//>` : null}</p>`)}
@@ -96,12 +100,16 @@ async function copied(text) {
   return done;
 }
 
-/** A button that copies. @param {{ text: string, children?: any, kind?: string, label?: string }} props */
-export function Copy({ text, children, kind = 'small bare', label = S.copy }) {
+/**
+ * A button that copies.
+ * @param {{ text: string, children?: any, kind?: string, label?: string, lacks?: string }} props `lacks`: what to say of it
+ */
+export function Copy({ text, children, kind = 'small bare', label = S.copy, lacks = '' }) {
   const [done, setDone] = useState(false);
   const press = async () => {
     if (await copied(text)) {
       setDone(true);
+      if (lacks) toast(lacks, true);
       setTimeout(() => setDone(false), 1500);
     } else {
       toast(S.copyFailed);

@@ -2,7 +2,7 @@
 import { html } from '../html.js';
 import { useEffect, useId, useRef, useState } from '../vendor/hooks.js';
 import { asApiError } from '../data/api.js';
-import { Button, Trouble } from './basics.js';
+import { Button, Toasts, Trouble, dialogs } from './basics.js';
 
 /**
  * @param {{ title: string, children?: any, safe?: string, act: string, danger?: boolean, refused?: string,
@@ -17,7 +17,9 @@ export function Dialog({ title, children, safe, act, danger = false, refused = '
   useEffect(() => {
     const before = document.activeElement;
     place.current?.showModal();
+    dialogs.value = [...dialogs.value, id];
     return () => {
+      dialogs.value = dialogs.value.filter((one) => one !== id);
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
   }, []);
@@ -38,7 +40,11 @@ export function Dialog({ title, children, safe, act, danger = false, refused = '
     event.preventDefault();
     if (safe) onClose?.();
   };
-  return html`<dialog ref=${place} aria-labelledby=${id} onCancel=${cancel}>
+  const stay = () => {
+    const dialog = place.current;
+    if (dialog?.isConnected && !dialog.open) dialog.showModal();
+  };
+  return html`<dialog ref=${place} aria-labelledby=${id} onCancel=${cancel} onClose=${stay}>
     <form onSubmit=${send}>
       <div><h2 id=${id}>${title}</h2>${children}</div>
       <${Trouble} error=${error} />
@@ -47,5 +53,6 @@ export function Dialog({ title, children, safe, act, danger = false, refused = '
         <${Button} type="submit" kind=${danger ? 'danger' : 'primary'} busy=${busy} refused=${refused}>${act}<//>
       </div>
     </form>
+    <${Toasts} over=${id} />
   </dialog>`;
 }

@@ -2,7 +2,7 @@
 import { named } from '../data/workers.js';
 import { S } from '../strings.js';
 import { visible } from './foreign.js';
-import { duration, exactly, since } from './time.js';
+import { duration, exactly, serverNow, since } from './time.js';
 
 /** @typedef {import('../types/api.js').JobRow} JobRow */
 /** @typedef {import('../types/api.js').JobView} JobView */
@@ -32,9 +32,10 @@ export function quoted(word) {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** One line, fit to be seen among others. @param {JobRow | JobView} job */
+/** One line, fit to be seen among others: what is in the first line of a command that has no name. @param {JobRow | JobView} job */
 export function titleOf(job) {
-  return visible(job.name ?? lineOf(job.command).split('\n', 1)[0]);
+  const lines = job.name === null ? lineOf(job.command).split('\n') : [job.name];
+  return visible(lines.map((line) => line.trim()).find(Boolean) ?? job.jobId);
 }
 
 /** The reason after the status word. @param {JobRow | JobView} job */
@@ -114,7 +115,7 @@ export function sentenceOf(job, worker, now) {
   }
   if (job.status === 'unknown') return sentence(worker ? why.replace('Its worker', () => worker) : why);
   if (job.status === 'completed') return `Completed${took}${on}${run}${ended}`;
-  return `${capital(job.status)}${why ? `: ${why}` : ''}${/[.!?]$/.test(why) ? ' Ended' : ''}${took}${on}${run}${ended}`;
+  return `${capital(job.status)}${took}${on}${run}${why ? `: ${why.replace(/\.$/, '')}` : ''}${ended}`;
 }
 
 /** The command line that submits the same. @param {JobView} job */
@@ -125,16 +126,36 @@ export function asCli(job) {
   if (job.timeoutSec !== null) words.push('--timeout', `${job.timeoutSec}s`);
   if (job.killGraceSec !== null) words.push('--kill-grace', `${job.killGraceSec}s`);
   if (job.cpu !== null) words.push('--cpu', String(job.cpu));
-  if (job.ramMb !== null) words.push('--ram', `${job.ramMb}MiB`);
+  if (job.ramMb !== null) words.push('--ram', `${job.ramMb}MB`);
   for (const [name, value] of Object.entries(job.labels)) words.push('--requires', quoted(`${name}=${value}`));
   for (const tag of job.tags) words.push('--tag', quoted(tag));
   if (job.priority) words.push('--priority', String(job.priority));
   if (job.maxRetries) words.push('--retries', String(job.maxRetries));
   if (job.retryOn.length) words.push('--retry-on', quoted(job.retryOn.join(',')));
   if (job.onLost !== 'hold') words.push('--on-lost', job.onLost);
-  if (job.runAt && Date.parse(job.runAt) > Date.now()) words.push('--run-at', job.runAt);
+  if (job.runAt && Date.parse(job.runAt) > serverNow()) words.push('--run-at', job.runAt);
   if (job.ttlSec !== null) words.push('--ttl', `${job.ttlSec}s`);
-  words.push('--');
-  words.push(...(typeof job.command === 'string' ? [quoted(job.command)] : job.command.map(quoted)));
+  words.push('--', ...wordsOf(job.command));
   return words.join(' ');
+}
+
+/** One word that a shell would take as it is becomes a program, and any other one a line: `sh -c` says which. @param {string | string[]} command */
+function wordsOf(command) {
+  if (typeof command === 'string') {
+    const isLine = command.trim() !== '' && quoted(command) !== command;
+    return isLine ? [quoted(command)] : ['sh', '-c', quoted(command)];
+  }
+  const [word] = command;
+  const isLine = command.length === 1 && word.trim() !== '' && quoted(word) !== word;
+  return isLine ? ['sh', '-c', quoted('exec "$0"'), quoted(word)] : command.map(quoted);
+}
+
+/** What of a job that line cannot say; '' for nothing. @param {JobView} job */
+export function beyondCli(job) {
+  const { firstSec, maxSec } = job.backoff;
+  const parts = [];
+  if (job.stdinBytes) parts.push(S.cliInput);
+  if (job.maxRetries && (firstSec !== 1 || maxSec !== 300)) parts.push(S.cliPauses);
+  if (job.onLost === 'requeue' && job.maxLost !== 3) parts.push(S.cliLost);
+  return parts.length ? S.cliLacks(parts.join(', ')) : '';
 }

@@ -2,8 +2,27 @@
 import { signal } from '../vendor/signals.js';
 import { S } from '../strings.js';
 
-/** The time now in ms; it goes on each second while somebody looks. */
+/** By how much the server's clock is ahead of this machine's, in ms. */
+let ahead = 0;
+/** What is less lies within what an answer may take, and a whole second that it names. */
+const AHEAD_MIN = 3000;
+
+/** The time on the server's clock, by which everything that it tells of is dated, in ms. */
+export const serverNow = () => Date.now() + ahead;
+
+/** The time now in ms, as `serverNow` has it; it goes on each second while somebody looks. */
 export const now = signal(Date.now());
+
+/** Learn from an answer what time it is there. @param {string | null} date as its header says @param {number} asked when, in ms */
+export function heardTime(date, asked) {
+  const at = Date.parse(date ?? '');
+  const here = Date.now();
+  if (Number.isNaN(at) || here - asked > AHEAD_MIN / 2) return;
+  const found = Math.abs(at - here) < AHEAD_MIN ? 0 : at - here;
+  if (Math.abs(found - ahead) < AHEAD_MIN) return;
+  ahead = found;
+  now.value = serverNow();
+}
 
 /** Whether times are shown exactly. */
 export const exact = signal(false);
@@ -11,7 +30,7 @@ export const exact = signal(false);
 /** Begin to count seconds. */
 export function startClock() {
   const tick = () => {
-    if (!document.hidden) now.value = Date.now();
+    if (!document.hidden) now.value = serverNow();
   };
   setInterval(tick, 1000);
   document.addEventListener('visibilitychange', tick);

@@ -1,7 +1,7 @@
 """Logging in and out, and whose login it is."""
 
 from cmdexec.clock import rfc3339
-from cmdexec.protocol.accounts import Empty, MeView
+from cmdexec.protocol.accounts import Empty, MeView, OwnPassword
 from cmdexec.protocol.requests import LoggedIn, Login, UserView
 from cmdexec.server.api.handler import Call, Handlers, Reply
 from cmdexec.server.identity.cookies import Cookie, sent, wanted
@@ -17,7 +17,9 @@ class AuthApi:
         self._only_tls = only_tls
 
     def handlers(self) -> Handlers:
-        return {"auth.login": self.login, "auth.logout": self.logout, "auth.me": self.me}
+        return {
+            "auth.login": self.login, "auth.logout": self.logout, "auth.me": self.me, "auth.password": self.password,
+        }  # fmt: skip
 
     async def login(self, call: Call) -> Reply:
         asked: Login = call.request
@@ -36,6 +38,11 @@ class AuthApi:
         ends = cookie is not None and await self._logins.is_of(call.who, values)
         await self._logins.log_out(call.who)
         return Reply(Empty(), headers={"Set-Cookie": cookie.clear()} if cookie is not None and ends else {})
+
+    async def password(self, call: Call) -> Reply:
+        asked: OwnPassword = call.request
+        await self._logins.change_password(call.who, asked.old_password, asked.password, call.source)
+        return Reply(Empty())
 
     def _cookies(self, call: Call) -> tuple[Cookie | None, tuple[str, ...]]:
         """Ours that the request came with, whether or not they count."""

@@ -7,6 +7,7 @@ from typing import Literal, cast
 from msgspec.structs import replace
 
 from cmdexec.errors import Refused, Unavailable
+from cmdexec.model.batch import Batch
 from cmdexec.model.job import Backoff, Job, OnLost, Spec
 from cmdexec.protocol.codec import encode
 from cmdexec.protocol.moments import EXAMPLE, moment
@@ -18,9 +19,9 @@ from cmdexec.protocol.requests import (
     JobsView,
     NewJob,
 )
-from cmdexec.server.api.handler import Call, Handlers, Reply
-from cmdexec.server.api.pages import WHOLE_BYTES, Pages, pages
-from cmdexec.server.api.views import Fleet, Rows, job_views, needs_row
+from cmdexec.server.api.handler import JSON, Call, Handlers, Reply
+from cmdexec.server.api.pages import END, START, WHOLE_BYTES, Pages, pages
+from cmdexec.server.api.views import Fleet, Rows, as_json, job_views, needs_row
 from cmdexec.server.jobs import Jobs
 from cmdexec.store.contract.reads import Reads
 
@@ -29,6 +30,10 @@ _KEY_MAX = 200
 
 OWN_ENV = frozenset({"CMDEXEC_JOB_ID", "CMDEXEC_ATTEMPT"})
 """Set by the worker: what a job can fence its own work with (promise 3)."""
+
+_SHORT = 8
+"""A body that is so many times shorter than a job may be holds none that is longer: what was sent as JSON stays about
+as long."""
 
 _Outcome = Literal["cancelled", "asked", "too_late", "not_found"]
 
@@ -55,7 +60,7 @@ class JobsApi:
                 "invalid_field", f"A list may hold 1 to {self._max_batch:,} jobs; this one holds {len(asked):,}.",
                 mend="Send several lists." if asked else "Send at least one job.",
             )  # fmt: skip
-        specs = self._specs(asked, call.listed)
+        specs = self._specs(asked, call.listed, small=0 < len(call.body) < self._max_spec // _SHORT)
         jobs = await self._jobs.submit(owner_of(call), specs, key=key_of(call), body=call.body, by=call.who.email)
         if not call.listed:
             return Reply(await self.stored(jobs[0]))
@@ -63,7 +68,7 @@ class JobsApi:
         if len(call.body) > WHOLE_BYTES and sum(spec.weight for spec in specs) > WHOLE_BYTES:
             with contextlib.suppress(Unavailable):
                 return await self._pages.answer([job.job_id for job in jobs])
-        return Reply(await self._stored(jobs))
+        return await self._answer(Batch.of(jobs))
 
     async def status(self, call: Call) -> Reply:
         asked: JobQuery = call.request
@@ -89,11 +94,16 @@ class JobsApi:
             raise Refused("not_found", f"There is no job {job_ids[0]}.", field="jobId")
         return Reply(views[0])
 
-    def _specs(self, asked: Sequence[NewJob], listed: bool) -> list[Spec]:
-        """What is asked for; raises Refused for the first that may not be."""
+    def _specs(self, asked: Sequence[NewJob], listed: bool, *, small: bool = False) -> list[Spec]:
+        """What is asked for; raises Refused for the first that may not be. `small`: none can be too long."""
         specs: list[Spec] = []
+        seen: dict[int, Spec] = {}
         last: NewJob | None = None
         for place, new in enumerate(asked):
+            before = seen.get(id(new))
+            if before is not None:
+                specs.append(before)
+                continue
             dot = f"[{place}]." if listed else ""
             _refuse_own(new, dot)
             # Most of a list are alike but for what they run: that is half the work then.
@@ -103,12 +113,13 @@ class JobsApi:
                 spec = replace(specs[-1], command=new.command, name=new.name, env=new.env, stdin=new.stdin)
             else:
                 spec = _spec(new, dot)
-            if len(encode(spec)) > self._max_spec:
+            if not small and len(encode(spec)) > self._max_spec:
                 raise Refused(
                     "invalid_field", f"A job may be {self._max_spec:,} bytes long with its command and env; this one is"
                     " longer.", field=f"{dot}command", mend="Have the job read what is large from a file.",
                 )  # fmt: skip
             specs.append(spec)
+            seen[id(new)] = spec
             last = new
         return specs
 
@@ -138,6 +149,11 @@ class JobsApi:
         with contextlib.suppress(Unavailable):
             rows = await self._rows(jobs)
         return JobsView(jobs=job_views(jobs, self._fleet, rows))
+
+    async def _answer(self, jobs: Batch) -> Reply:
+        """As `_stored`, a `JobsView`: of jobs that are alike the view is made, and written, once."""
+        views = (await self._stored([job for job, _ in jobs.kinds])).jobs
+        return Reply(b"".join((START, *as_json(views, [ids for _, ids in jobs.kinds]), END)), content_type=JSON)
 
     async def _rows(self, jobs: Sequence[Job]) -> Rows:
         wanted = needs_row(jobs)

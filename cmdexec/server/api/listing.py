@@ -2,6 +2,8 @@
 
 import asyncio
 
+from msgspec.structs import replace
+
 from cmdexec.clock import Clock, rfc3339
 from cmdexec.errors import Refused
 from cmdexec.model.job import Job, Reason, Status
@@ -10,22 +12,25 @@ from cmdexec.protocol.moments import EXAMPLE, moment_or_before
 from cmdexec.server.api.handler import Call, Handlers, Reply
 from cmdexec.server.api.jobs import owner_of
 from cmdexec.server.api.views import Fleet
-from cmdexec.store.contract.listing import BadCursor, Filter, JobLists, PageWanted, shortened
+from cmdexec.store.contract.listing import BadCursor, Filter, JobLists, Page, PageWanted, shortened
 
 _READ_AT_ONCE = 4
 """Pages being read at once, of all that are asked for; the others wait."""
 
 
 class ListingApi:
-    """`jobs.list`. `fleet`: why a job waits, in words; `scan`, `scan_bytes`, `newest`: as in
-    `PageWanted`."""
+    """`jobs.list`. `fleet`: why a job waits, in words; `scan`, `scan_bytes`, `newest`: as in `PageWanted`; `look`:
+    about so many jobs are looked at before a page is given that is empty and not the last."""
 
-    def __init__(self, lists: JobLists, clock: Clock, *, fleet: Fleet, scan: int, scan_bytes: int, newest: int) -> None:
+    def __init__(
+        self, lists: JobLists, clock: Clock, *, fleet: Fleet, scan: int, scan_bytes: int, look: int, newest: int
+    ) -> None:
         self._lists = lists
         self._clock = clock
         self._fleet = fleet
         self._scan = scan
         self._scan_bytes = scan_bytes
+        self._looks = -(-look // scan)
         self._newest = newest
         self._reading = asyncio.Semaphore(_READ_AT_ONCE)
 
@@ -46,14 +51,24 @@ class ListingApi:
             scan_bytes=self._scan_bytes,
         )  # fmt: skip
         try:
-            async with self._reading:
-                page = await self._lists.page(wanted)
+            page = await self._page(wanted)
         except BadCursor:
             raise Refused(
                 "invalid_field", "`cursor` must be what a page before this one gave as `next`.", field="cursor"
             ) from None
         await self._fleet.look(page.jobs)
         return Reply(JobsPage(jobs=tuple(job_row(job, self._fleet) for job in page.jobs), next=page.next))
+
+    async def _page(self, wanted: PageWanted) -> Page:
+        """The first page from there that has something, if it is not too far away. Others read in between. Raises
+        BadCursor."""
+        for _ in range(self._looks):
+            async with self._reading:
+                page = await self._lists.page(wanted)
+            if page.jobs or page.next is None:
+                break
+            wanted = replace(wanted, after=page.next)
+        return page
 
 
 def job_row(job: Job, fleet: Fleet) -> JobRow:

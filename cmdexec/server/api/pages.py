@@ -23,7 +23,7 @@ _SENT_AT_ONCE = 32
 Find = Callable[[Sequence[str]], Awaitable[list[Job]]]
 Show = Callable[[Sequence[Job]], Awaitable[JobsView]]
 
-_START, _END = b'{"jobs":[', b"]}"
+START, END = b'{"jobs":[', b"]}"
 
 
 def pages(job_ids: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -53,19 +53,19 @@ class Pages:
             room = room - sum(map(len, found)) if len(found) == len(page) else 0
         later = job_ids[len(first) :]
         if not later:
-            return Reply(b"".join((_START, b",".join(first), _END)), content_type=JSON)
+            return Reply(b"".join((START, b",".join(first), END)), content_type=JSON)
         return Reply(self._sent(first, later), content_type=JSON)
 
     async def _sent(self, first: list[bytes], later: Sequence[str]) -> AsyncIterator[bytes]:
         """One job at a time after those that are there."""
-        yield _START + b",".join(first)
+        yield START + b",".join(first)
         comma = b"," if first else b""
         first.clear()
         for job_id in later:
             async with self._sending:
                 yield comma + await self._item(job_id)
                 comma = b","
-        yield _END
+        yield END
 
     async def _items(self, job_ids: Sequence[str], room: int) -> list[bytes]:
         """The first of these, encoded, that have room together. No job outlives the call: its caller waits."""

@@ -9,6 +9,7 @@ from cmdexec.clock import rfc3339
 from cmdexec.model.job import WAITING, Attempt, Job, Result, StreamEnd
 from cmdexec.model.sentences import attempt_sentence
 from cmdexec.model.waiting import Why
+from cmdexec.protocol.codec import encode
 from cmdexec.protocol.requests import (
     AttemptView,
     BackoffView,
@@ -18,6 +19,7 @@ from cmdexec.protocol.requests import (
     ProofView,
     StreamView,
     UsageView,
+    View,
 )
 from cmdexec.store.contract.output import OutputRow
 
@@ -27,6 +29,8 @@ Rows = Mapping[tuple[str, int], OutputRow]
 """Rows of output by (job id, attempt): needed where no result tells how much there is."""
 
 NO_ROWS: Rows = {}
+
+_HEAD = b'{"jobId":"'
 
 _NOTHING = StreamView(bytes=0, digest=None, whole=None, lost=())
 _NO_OUTPUT = OutputView(stdout=_NOTHING, stderr=_NOTHING)
@@ -116,6 +120,46 @@ def job_views(jobs: Sequence[Job], fleet: "Fleet", rows: Rows = NO_ROWS) -> tupl
         views.append(view)
         last = job
     return tuple(views)
+
+
+class _Begin(View, frozen=True):
+    """What a `JobView` begins with: of jobs that were submitted together mostly all that differs."""
+
+    job_id: str
+    name: str | None
+    command: str | tuple[str, ...]
+
+
+def as_json(views: Sequence[JobView], job_ids: Iterable[Sequence[str]]) -> list[bytes]:
+    """Jobs as JSON, with commas between them, in pieces. `views` as `job_views` made them; `job_ids`: for each of them
+    the ids of all jobs that it shows, but for the id."""
+    pieces: list[bytes] = []
+    last: JobView | None = None
+    rest = whole = b""
+    for view, ids in zip(views, job_ids, strict=True):
+        if last is not None and _ends_as(view, last):
+            rest = rest or whole[len(_begin(last)) :]
+            whole = _begin(view) + rest
+        else:
+            rest, whole = b"", encode(view) + b","
+        after = whole[len(_HEAD) + len(view.job_id) :]
+        for job_id in ids:
+            pieces += (_HEAD, job_id.encode(), after)
+        last = view
+    if pieces:
+        pieces[-1] = pieces[-1][:-1]
+    return pieces
+
+
+def _begin(view: JobView) -> bytes:
+    """Up to where all that `job_views` made of one another are the same."""
+    return encode(_Begin(job_id=view.job_id, name=view.name, command=view.command))[:-1]
+
+
+def _ends_as(view: JobView, other: JobView) -> bool:
+    """Whether `job_views` made it of the other one, and nothing differs behind the command."""
+    made_of_it = view.history is other.history and bool(view.history)
+    return made_of_it and view.stdin_bytes == other.stdin_bytes and view.env == other.env
 
 
 def _alike(job: Job, other: Job) -> bool:

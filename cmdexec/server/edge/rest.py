@@ -5,7 +5,7 @@ credential is told so on every known path, and no body is read that nobody may s
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from aiohttp import hdrs, web
@@ -73,11 +73,15 @@ class _Paths:
 
 
 class Rest:
-    """Handles every request of the port; `/ws` goes on to `serve_socket`."""
+    """Handles every request of the port; `/ws` goes on to `serve_socket`.
+
+    over_tls   a proxy in front ends TLS; then pages tell browsers to come by TLS alone for `hsts_sec` (RFC 6797), which
+               they pass over where a page came without
+    """
 
     def __init__(
         self, *, perform: Perform, bearer: Bearer, hosts: Hosts, answers: Answers, serve_socket: ServeSocket,
-        bodies: Bodies, site: Site | None, sources: Sources, over_tls: bool,
+        bodies: Bodies, site: Site | None, sources: Sources, over_tls: bool, hsts_sec: float,
     ) -> None:  # fmt: skip
         self._perform = perform
         self._bearer = bearer
@@ -88,6 +92,7 @@ class Rest:
         self._site = site
         self._sources = sources
         self._cookies = Cookies(over_tls=over_tls)
+        self._over_tls = {"Strict-Transport-Security": f"max-age={hsts_sec:.0f}"} if over_tls and hsts_sec else {}
         self._paths = _Paths()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -115,7 +120,7 @@ class Rest:
         if self._site is not None:
             page = await self._site.answer(request.method, request.path, request.headers)
             if page is not None:
-                return whole(page)
+                return whole(replace(page, headers={**page.headers, **self._over_tls}))
         return await self._answers.send(request, await self._reply(request))
 
     async def _only_socket(self, request: web.BaseRequest) -> web.StreamResponse:

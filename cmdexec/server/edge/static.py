@@ -25,8 +25,8 @@ CSP = (
 )
 """Nothing inline, nothing from elsewhere, in nobody's frame."""
 
-PAGES = re.compile(r"/|/login|/jobs|/jobs/new|/jobs/[^/]+|/workers|/workers/add")
-"""The paths that have a page; `webui/routes.js` has the same."""
+PAGES = re.compile(r"/|(?:/login|/jobs|/jobs/new|/jobs/[^/]+|/workers|/workers/add)/?")
+"""The paths that have a page, also with a slash at the end; `webui/routes.js` has the same."""
 
 AT = "/app"
 """Where the files are: `/app/VERSION/main.js`."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from cmdexec.errors import Refused
+from cmdexec.errors import Refused, Unavailable
 from cmdexec.notify.contract import Notify, Revoked
 from cmdexec.runtime import Runtime
 from cmdexec.server.identity.addresses import tidy
@@ -15,12 +15,14 @@ from cmdexec.server.identity.keys import KeyRing
 from cmdexec.server.identity.passwords import Passwords
 from cmdexec.server.identity.sessions import hash_of_cookie
 from cmdexec.server.identity.throttle import Throttle, source_key
-from cmdexec.server.identity.tokens import issue
+from cmdexec.server.identity.tokens import bad_token, issue
 from cmdexec.server.identity.who import Identity
 from cmdexec.store.contract.identity import SessionRow, Sessions, UserRow, Users
 
 _COOKIES = 4
 """Looked at, of those that one request has."""
+
+_TRIES = 5
 
 PLACE_TIMES = 4
 """Several people may share an address."""
@@ -60,8 +62,7 @@ class Logins:
         Unavailable(`too_many` | `overloaded` | `store_away`). `source`: the address it comes from; empty where
         nobody can tell, then it counts for the account alone."""
         email = tidy(email)
-        account = f"account {email.casefold()[:254]}"
-        free = {account: self._free} | ({source_key(source): self._free * PLACE_TIMES} if source else {})
+        account, free = self._counted(email, source)
         async with self._throttle.turn(free) as turn:
             user = await self._users.by_email(email)
             right = await self._passwords.check(password, user.password_hash if user else None)
@@ -75,6 +76,37 @@ class Logins:
             await self._users.change(user, anew)  # unless the user was changed meanwhile: then that counts
         self._runtime.log.info("a user logged in", user=user.user_id, source=source)
         return await self.open(user, cookie=cookie)
+
+    async def change_password(self, who: Identity, old: str, new: str, source: str) -> None:
+        """Give `who` another password; all other logins of the user end. A wrong `old` counts as a failed login does.
+
+        Raises Refused(`forbidden`) if `old` is not the password, Refused(`unauthorized`) if the user is gone, and
+        Unavailable(`too_many` | `overloaded` | `store_away`).
+        """
+        account, free = self._counted(who.email or "", source)
+        async with self._throttle.turn(free) as turn:
+            hashed: str | None = None
+            for _ in range(_TRIES):
+                user = await self._users.get(who.id or "")
+                if user is None or user.disabled:
+                    raise bad_token()
+                if not await self._passwords.check(old, user.password_hash):
+                    turn.failed()
+                    raise Refused("forbidden", "This is not the password that you have.", field="oldPassword")
+                self._throttle.succeeded(account)
+                hashed = hashed or await self._passwords.hash(new)
+                after = replace(user, password_hash=hashed, epoch=user.epoch + 1)
+                if await self._users.change(user, after, spares=who.jti) == "changed":
+                    self._runtime.log.info("a user changed the password", user=user.user_id, source=source)
+                    self._notify.publish(Revoked(user_id=user.user_id, spares=who.jti))
+                    return
+        raise Unavailable("overloaded", "Others are changing this user at the same time.", mend="Try it again.")
+
+    def _counted(self, email: str, source: str) -> tuple[str, dict[str, int]]:
+        """What a try with a password counts under: the account, and all with how many failures are free."""
+        account = f"account {email.casefold()[:254]}"
+        place = {source_key(source): self._free * PLACE_TIMES} if source else {}
+        return account, {account: self._free} | place
 
     async def log_out(self, who: Identity) -> None:
         """End the session that `who` speaks by. Raises Unavailable(`store_away`)."""

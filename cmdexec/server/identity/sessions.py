@@ -166,7 +166,7 @@ class LiveSessions:
     def _revoked(self, hint: Revoked) -> None:
         def meant(who: Identity) -> bool:
             return (hint.jti is not None and who.jti == hint.jti) or (
-                hint.user_id is not None and who.id == hint.user_id
+                hint.user_id is not None and who.id == hint.user_id and (hint.spares is None or who.jti != hint.spares)
             )
 
         self._ends += 1

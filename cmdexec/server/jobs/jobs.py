@@ -68,7 +68,7 @@ class Jobs:
     async def submit(
         self, owner: str, specs: Sequence[Spec], *, key: str | None, body: bytes, by: str | None = None,
         rerun_of: str | None = None,
-    ) -> list[Job]:  # fmt: skip
+    ) -> Sequence[Job]:  # fmt: skip
         """New jobs in the order of `specs`, all or none, answered when they are on disk.
 
         key       the same key gives the same jobs again for SUBMIT_KEY_TTL_SEC
@@ -101,7 +101,7 @@ class Jobs:
         )  # fmt: skip
 
     async def forget_submit_keys(self, limit: int) -> int:
-        """Free the keys of up to `limit` jobs older than SUBMIT_KEY_TTL_SEC; how many were freed."""
+        """Free the keys of up to `limit` submissions older than SUBMIT_KEY_TTL_SEC; how many were freed."""
         before = self._shell.runtime.clock.now() - self._key_ttl_ms
         return await self._shell.writes.forget_submit_keys(before, limit)
 

@@ -58,11 +58,11 @@ def dead(holder: Holder, job_id: str, attempt: int, message: str) -> Ask:
 
 
 def _never_spawned(holder: Holder, item: Released) -> FromWorker:
-    return NeverSpawned(holder.worker_id, holder.session, item.attempt)
+    return NeverSpawned(holder.worker_id, holder.session, item.attempt, item.message)
 
 
-def _started_ahead(holder: Holder, item: Released) -> FromWorker:
-    return NeverSpawned(holder.worker_id, holder.session, item.attempt, ahead=True)
+def _not_to_blame(holder: Holder, item: Released) -> FromWorker:
+    return NeverSpawned(holder.worker_id, holder.session, item.attempt, item.message, blameless=True)
 
 
 def _handed_back(holder: Holder, item: Released) -> FromWorker:
@@ -75,7 +75,8 @@ def _dead(holder: Holder, item: Released) -> FromWorker:
 
 _EVENTS: dict[str, Callable[[Holder, Released], FromWorker]] = {
     "neverSpawned": _never_spawned,
-    "startedAhead": _started_ahead,
+    "startedAhead": _not_to_blame,
+    "noRoom": _not_to_blame,
     "handedBack": _handed_back,
     "dead": _dead,
 }

@@ -4,8 +4,9 @@ A conflict is read and decided again, five times. The jobs that workers hold are
 a change is written on the revision that it was decided on, and what changes nothing is looked up before it is answered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from cmdexec.model.batch import Batch
 from cmdexec.model.decision import Change, NoChange, Refusal, Tell
 from cmdexec.model.events import FromWorker, Start
 from cmdexec.model.job import Job, Status
@@ -57,21 +58,28 @@ class Shell:
             pending = await round_.write(sure)
         return outcomes
 
-    def coming(self, jobs: Sequence[Job]) -> None:
+    def coming(self, new: Batch) -> None:
         """Say that these are about to be stored."""
-        waiting = {job.klass for job in jobs if job.status is Status.QUEUED}
+        waiting = _waiting(job for job, _ in new.kinds)
         if waiting:
-            self.notify.publish(JobsComing(tuple(waiting), jobs[0].job_id))
+            self.notify.publish(JobsComing(waiting, new.job_ids[0]))
 
-    def changed(self, jobs: Sequence[Job], list_id: str = "") -> None:
-        """Say that these were written; `list_id`: it was said that they were coming."""
+    def came(self, new: Batch) -> None:
+        """Say that these were stored."""
+        self.notify.publish(JobsChanged(new.job_ids, new))
+        waiting = _waiting(job for job, _ in new.kinds)
+        if waiting:
+            self.notify.publish(JobsWaiting(waiting, new.job_ids[0]))
+
+    def changed(self, jobs: Sequence[Job]) -> None:
+        """Say that these were written."""
         if not jobs:
             return
         newest = {job.job_id: job for job in jobs}
         self.notify.publish(JobsChanged(tuple(newest), tuple(newest.values())))
-        waiting = {job.klass for job in jobs if job.status is Status.QUEUED}
+        waiting = _waiting(jobs)
         if waiting:
-            self.notify.publish(JobsWaiting(tuple(waiting), list_id))
+            self.notify.publish(JobsWaiting(waiting))
 
 
 class _Step:
@@ -233,6 +241,11 @@ class _Round:
 
 _ORDERS = frozenset({Tell.STOP, Tell.CANCEL})
 _CROWDED = Outcome(None, CROWDED)
+
+
+def _waiting(jobs: Iterable[Job]) -> tuple[str, ...]:
+    """The classes of those that may be claimed."""
+    return tuple({job.klass for job in jobs if job.status is Status.QUEUED})
 
 
 def _plain(ask: Ask) -> Judged:

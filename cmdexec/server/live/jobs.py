@@ -111,6 +111,10 @@ class JobFeed:
         self._due[job.job_id] = job.rev
         self._wake.set()
 
+    def flush(self) -> None:
+        """Send what was told now."""
+        self._outlet.flush()
+
     def goes_on(self, job: Job) -> None:
         """Its end is waited for, and it has not ended: there is nothing to tell."""
         self._told[job.job_id] = max(job.rev, self._told.get(job.job_id, -1))

@@ -125,9 +125,14 @@ class Live:
     def _changed(self, hint: JobsChanged) -> None:
         if not self._feeds and not self._lists:
             return
+        waited: dict[JobFeed, None] = {}
         for job in hint.jobs:
             if self._lists or job.job_id in self._feeds:
+                if job.ended:
+                    waited.update(dict.fromkeys(self._feeds.get(job.job_id, ())))
                 self._tell(Shown(job, self._shows))
+        for feed in waited:  # a person may wait for that; of all else the worker is told first
+            feed.flush()
         if not hint.jobs:
             named = [job_id for job_id in hint.job_ids if self._lists or job_id in self._feeds]
             if named and len(self._unread) < _UNREAD_MAX:

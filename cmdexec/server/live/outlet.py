@@ -15,6 +15,10 @@ class Outlet(Protocol):
         """Send a frame soon, in the order of the calls."""
         ...
 
+    def flush(self) -> None:
+        """Send what was put now, in the midst of a turn of the loop."""
+        ...
+
     def has_room(self, size: int) -> bool:
         """Whether `size` more bytes leave half of what may wait free."""
         ...

@@ -46,6 +46,8 @@ async def carry_out(desk: Desk, member: Member, turn: Turn) -> CmdexecError | No
             await desk.renew(member.worker_id)
         if turn.declines:
             await desk.offers.look()
+        if turn.roomless:  # or all that others are too busy for would go to it, over and over
+            member.paused_until = desk.now() + desk.lease.heartbeat_sec
         while asks:
             turn.answered(await desk.jobs.turn(asks), desk.now())
             asks = turn.next_asks()

@@ -14,7 +14,7 @@ from cmdexec.errors import Refused, Unavailable
 from cmdexec.model.job import Job, Status
 from cmdexec.protocol.codec import ask, encode
 from cmdexec.protocol.messages import Released
-from cmdexec.server.jobs import Jobs, cannot_start, release
+from cmdexec.server.jobs import Jobs, cannot_start, recall, release
 from cmdexec.server.workers.assignment import assignment
 from cmdexec.server.workers.member import Member
 from cmdexec.server.workers.offers import Offers
@@ -59,6 +59,7 @@ class Courier:
         """Send these after those that wait."""
         jobs = self.turn_back(member, jobs)
         sent = 0 if member.unsent else self._put(member, jobs)
+        member.outbox.flush()
         self.send_later(member, [(job.job_id, job.attempt) for job in jobs[sent:]])
 
     def send_later(self, member: Member, attempts: Sequence[tuple[str, int]]) -> None:
@@ -85,10 +86,15 @@ class Courier:
             self._spawn(self._given_back(member, items), member.outbox)
 
     async def _given_back(self, member: Member, items: Sequence[Released]) -> None:
-        """If the worker leaves meanwhile, it is done when it comes again."""
-        while not member.gone:
+        """If the worker leaves meanwhile, it is done when it comes again. One that takes no more may never come; or its
+        next process does, with the same spool, which may have begun them: then what has not begun is recalled."""
+        while not (member.gone and member.takes):
             try:
-                outcomes = await self._jobs.turn([release(member.holder, item, fleet=self._offers) for item in items])
+                if member.gone:
+                    outcomes = await self._jobs.turn(recall([item.job_id for item in items]))
+                else:
+                    asks = [release(member.holder, item, fleet=self._offers) for item in items]
+                    outcomes = await self._jobs.turn(asks)
             except Unavailable as away:
                 await self._clock.sleep(away.retry_after)
                 continue

@@ -182,10 +182,14 @@ class Desk:
         if not jobs:
             return
         if member.gone or member.worker_id in self._joining:
-            self._doubtful.add(member.worker_id)
+            self.doubt(member)
             self.spawn(self._settle(member), member.outbox)
         member.give(jobs, self.now())
         self._courier.send(member, jobs)
+
+    def doubt(self, member: Member) -> None:
+        """It may have been given jobs that nobody here knows of: its next list shows what it lacks."""
+        self._doubtful.add(member.worker_id)
 
     async def look_up(self, member: Member) -> None:
         """See what else it ought to have, if that is in doubt."""

@@ -153,11 +153,16 @@ class Dispatch:
                 for want in wanting:
                     want.member.looked(announced)
             for start in range(0, len(shares), _AT_ONCE):
-                async with asyncio.TaskGroup() as tasks:
-                    claims = [
-                        (one.member, tasks.create_task(self._claim(one))) for one in shares[start : start + _AT_ONCE]
-                    ]
-                failed.update(member.worker_id for member, claim in claims if not claim.result())
+                failed.update(await self._side_by_side(shares[start : start + _AT_ONCE]))
+
+    async def _side_by_side(self, shares: Sequence[Share]) -> list[str]:
+        """Claim these; the workers for which that could not be done. One alone needs no task, and so no turn of the
+        loop: what is to be claimed is kept back for it."""
+        if len(shares) == 1:
+            return [] if await self._claim(shares[0]) else [shares[0].member.worker_id]
+        async with asyncio.TaskGroup() as tasks:
+            claims = [(one.member, tasks.create_task(self._claim(one))) for one in shares]
+        return [member.worker_id for member, claim in claims if not claim.result()]
 
     async def _claim(self, share: Share) -> bool:
         """Claim its share for a worker; whether that could be done. A claim whose answer was lost is asked again before
@@ -173,6 +178,8 @@ class Dispatch:
             )  # fmt: skip
         except CmdexecError as away:
             self._runtime.log.warning("jobs could not be claimed", worker=member.worker_id, code=away.code)
+            if member.gone:  # nobody asks again; it may be here already, and have been given what it does not know
+                self._desk.doubt(member)
             return False
         member.claiming = None
         self._desk.assign(member, jobs)

@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from cmdexec.model.job import Job
+from cmdexec.model.ends import wants_requeue
+from cmdexec.model.job import Job, Status
 from cmdexec.server import jobs as work
 from cmdexec.server.jobs import Holder, Jobs
 from cmdexec.server.workers.turn import ASKS_AT_ONCE
@@ -37,8 +38,14 @@ class Holdings:
             await self._jobs.turn(asks)
 
     async def end(self, worker_id: str) -> None:
-        """As if the worker's lease were over."""
-        held = [job async for job in self.of(worker_id)]
+        """As if the worker's lease were over; but what would be run again stays until it is: the worker may not hear
+        that it was shut out, and ends such jobs by its lease (promise 2)."""
+        held = [job async for job in self.of(worker_id) if not _run_again(job)]
         asks = [one for job in held for one in work.lease_over((job.job_id,), job.session or "")]
         for start in range(0, len(asks), ASKS_AT_ONCE):
             await self._jobs.turn(asks[start : start + ASKS_AT_ONCE])
+
+
+def _run_again(job: Job) -> bool:
+    """Whether it runs, and another worker would get it."""
+    return job.status is Status.RUNNING and wants_requeue(job) and not job.cancel_requested

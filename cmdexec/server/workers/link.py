@@ -152,6 +152,7 @@ class WorkerLink:
         await self._carry_out(turn)
         for reply in replies:
             self._send(reply)
+        self._outbox.flush()
         if self._late and not self._judging:
             self._judging = True
             desk.spawn(self._judge_late(), self._outbox)

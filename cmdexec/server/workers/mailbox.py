@@ -98,6 +98,9 @@ class Mailbox:
             self.poll.end(Unavailable("draining", "This server is stopping.", retry_after=2.0))
         self._look()
 
+    def flush(self) -> None:
+        """Nothing to do: a poll has been answered by then."""
+
     def has_room(self, size: int) -> bool:
         """Whether `size` more bytes leave half of what may wait free. Where nothing waits, there is room for all."""
         return not self._jobs or self._bytes + size <= self._most_bytes // 2
@@ -166,6 +169,11 @@ class Mailbox:
             taken.append(item)
             size += more
         return taken
+
+    def no_more(self) -> None:
+        """It takes no jobs any more: whoever waits for some is answered."""
+        if self.poll is not None and self.poll.most:
+            self.poll.end()
 
     def take_all(self) -> list[Assignment]:
         """All assignments that wait: they shall not be given."""

@@ -58,8 +58,8 @@ class Member:
     unsent        attempts that have to be sent to it, in their order
     dry_since     which announcement of waiting jobs had been made when nothing was left for it
     stirs         the next word of it is news to dispatch, whatever it says
-    paused_until  it left jobs unstarted until they were taken back, so until then, or until it asks for a start, it
-                  gets no more
+    paused_until  it left jobs unstarted until they were taken back, or had no room for a process, so until then, or
+                  until it asks for a start, it gets no more
     draining      it says that it takes no more jobs
     drained       somebody wants it to take none
     machine       what it has of what jobs may need: its labels, and what it lets its jobs use together

@@ -11,7 +11,7 @@ from cmdexec.model.matching import Machine, matches, needs_of
 from cmdexec.server.workers.member import Member
 from cmdexec.server.workers.parts import known_as, machine_of
 from cmdexec.server.workers.rows import registered
-from cmdexec.store.contract.workers import Workers
+from cmdexec.store.contract.workers import WorkerRow, Workers
 
 _GOOD_FOR_SEC = 1.0
 _PAGE = 1000
@@ -39,6 +39,7 @@ class Offers:
         self._workers = workers
         self._clock = clock
         self._away: dict[str, Offer] = {}
+        self._shut_out: dict[str, str] = {}
         self._until = -inf
         self._wanted = True
         self.known = False
@@ -52,7 +53,7 @@ class Offers:
                 return
             self._until = self._clock.elapsed() + _GOOD_FOR_SEC  # who leaves meanwhile is looked up again
             try:
-                self._away = {offer.worker_id: offer async for offer in self._enrolled()}
+                await self._look()
             except BaseException:
                 self._until = -inf
                 raise
@@ -71,9 +72,10 @@ class Offers:
         elif member.register.executors:
             self._away[member.worker_id] = _offer(member)
 
-    def revoked(self, worker_id: str) -> None:
+    def revoked(self, worker_id: str, called: str) -> None:
         """It is nobody that anything could wait for any more."""
         self._away.pop(worker_id, None)
+        self._shut_out[worker_id] = called
         self._until = -inf
 
     def others(self, job: Job, but: str) -> bool:
@@ -87,20 +89,34 @@ class Offers:
     def called(self, worker_id: str) -> str:
         """What people call it, as far as that is known; else its id."""
         member, offer = self._members.get(worker_id), self._away.get(worker_id)
-        return member.called if member is not None else worker_id if offer is None else offer.called
+        if member is not None:
+            return member.called
+        return self._shut_out.get(worker_id, worker_id) if offer is None else offer.called
+
+    def was_revoked(self, worker_id: str) -> bool:
+        """Whether it was shut out, as far as that is known."""
+        return worker_id in self._shut_out
 
     def away(self) -> list[Offer]:
         """Those that are not connected."""
         self._wanted |= self._clock.elapsed() >= self._until
         return [offer for offer in self._away.values() if offer.worker_id not in self._members]
 
-    async def _enrolled(self) -> AsyncIterator[Offer]:
+    async def _look(self) -> None:
+        away, shut_out = dict[str, Offer](), dict[str, str]()
+        async for row in self._rows():
+            if row.revoked:
+                shut_out[row.worker_id] = row.called
+            elif row.executors:
+                known, drains = known_as(row.worker_id, registered(row)), row.given.draining
+                away[row.worker_id] = Offer(row.worker_id, known, machine_of(row), row.called, drains)
+        self._away, self._shut_out = away, shut_out
+
+    async def _rows(self) -> AsyncIterator[WorkerRow]:
         after = ""
         while page := await self._workers.all(after, _PAGE):
             for row in page:
-                if row.executors and not row.revoked:
-                    known, drains = known_as(row.worker_id, registered(row)), row.given.draining
-                    yield Offer(row.worker_id, known, machine_of(row), row.called, drains)
+                yield row
             after = page[-1].worker_id
 
     def _all(self) -> Iterator[Offer]:

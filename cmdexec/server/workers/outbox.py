@@ -12,6 +12,10 @@ class Outbox(Protocol):
         is larger than a message and cannot be split: an answer, or a single item."""
         ...
 
+    def flush(self) -> None:
+        """Send what was put now, in the midst of a turn of the loop."""
+        ...
+
     def has_room(self, size: int) -> bool:
         """Whether `size` more bytes leave half of what may wait free. Where nothing waits, there is room for all."""
         ...

@@ -55,6 +55,7 @@ class PollingMember(Member):
         return f"{self.worker_id}/{claim}"
 
     def untold(self) -> list[tuple[str, int]]:
+        self.mailbox.no_more()
         return [*super().untold(), *((job.job_id, job.attempt) for job in self.mailbox.take_all())]
 
     def looked(self, announced: int) -> None:

@@ -105,7 +105,7 @@ class Presence:
             row = await self._workers.revoke(worker_id, by)
             if row is not None:
                 self.desk.shut_out(row)
-                self.desk.offers.revoked(worker_id)
+                self.desk.offers.revoked(worker_id, row.called)
             await self._credentials.revoke_of(worker_id)
             return row
 

@@ -100,13 +100,13 @@ _HELD, _START, _RELEASED = range(3)
 
 class Turn:
     """What one turn of `member` asks. `fleet`: who else might take what it declines, looked up if `declines`.
-    `changed`: some job is not as it was before."""
+    `changed`: some job is not as it was before. `roomless`: its machine has no room for another process."""
 
     def __init__(self, member: Member, fleet: Fleet) -> None:
         self._member = member
         self._holder: Holder = member.holder
         self._fleet = fleet
-        self.declines = self.changed = False
+        self.declines = self.changed = self.roomless = False
         self._asks: list[Ask] = []
         self._uses: list[_Use] = []
         self._begun = self._done = 0
@@ -165,6 +165,7 @@ class Turn:
 
     def _release(self, item: Released, reply: Reply | Parts, index: int) -> None:
         self.declines |= item.why == "declined"
+        self.roomless |= item.why == "noRoom"
         self._add(jobs.release(self._holder, item, fleet=self._fleet), _Use(item, _released, reply, index))
 
     def _add(self, ask: Ask, use: _Use) -> None:

@@ -46,10 +46,12 @@ class Waits:
 
     async def look(self, jobs: Iterable[Job]) -> None:
         """Look up who is away, and who goes before these. Raises Unavailable."""
-        queued = [job for job in jobs if job.status is Status.QUEUED]
+        held = tuple(jobs)
+        queued = [job for job in held if job.status is Status.QUEUED]
+        if queued or any(self._of_one_away(job) for job in held):
+            await self._desk.offers.look()
         if not queued:
             return
-        await self._desk.offers.look()
         self._renew()
         klasses = [klass for klass in dict.fromkeys(job.klass for job in queued) if klass not in self._fronts]
         asked = klasses[:_CLASSES_MAX]
@@ -88,7 +90,8 @@ class Waits:
             case Status.SCHEDULED:
                 return self._scheduled(job)
             case Status.UNKNOWN:
-                return Why(Cause.UNKNOWN, workers=(self._called(job.worker_id or ""),))
+                revoked = self._desk.offers.was_revoked(job.worker_id or "")
+                return Why(Cause.REVOKED if revoked else Cause.UNKNOWN, workers=(self._called(job.worker_id or ""),))
             case _:
                 return None
 
@@ -123,8 +126,16 @@ class Waits:
 
     def _with_one(self, job: Job) -> Why:
         member = self._desk.members.get(job.worker_id or "")
-        crowded = member.crowded.get(job.job_id) if member is not None and member.has(job.job_id, job.attempt) else None
+        silent = 0.0 if member is None else self._desk.now() - member.heard_at
+        if member is None or silent > self._desk.lease.lease_sec / 2:
+            return Why(Cause.KEPT, workers=(self._called(job.worker_id or ""),), seconds=silent)
+        crowded = member.crowded.get(job.job_id) if member.has(job.job_id, job.attempt) else None
         return Why(Cause.NEXT, workers=(self._called(job.worker_id or ""),), detail=crowded or "")
+
+    def _of_one_away(self, job: Job) -> bool:
+        """Whether it waits for a worker that may be known by the store alone."""
+        held = job.status is Status.UNKNOWN or job.status is Status.ASSIGNED
+        return held and job.worker_id not in self._desk.members
 
     def _called(self, worker_id: str) -> str:
         return self._desk.offers.called(worker_id)

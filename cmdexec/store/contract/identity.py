@@ -81,10 +81,11 @@ class Users(Protocol):
         ...
 
     async def change(
-        self, before: UserRow, after: UserRow, *, keeps: str | None = None
+        self, before: UserRow, after: UserRow, *, keeps: str | None = None, spares: str | None = None
     ) -> Literal["changed", "stale", "last"]:
         """Put `after` in the place of `before`, which must stand exactly so (else `stale`); id and address stay.
-        `keeps`: only if another user has that role and is not disabled (else `last`)."""
+        `keeps`: only if another user has that role and is not disabled (else `last`). `spares`: the `jti` of a session
+        of the user that goes on if it was good, whatever `epoch` becomes."""
         ...
 
 

@@ -57,11 +57,9 @@ class NotWritten(msgspec.Struct, frozen=True, gc=False):
 class Inserted(msgspec.Struct, frozen=True):
     """All were written, in the order given."""
 
-    jobs: tuple[Job, ...]
-
 
 class Present(msgspec.Struct, frozen=True):
-    """Nothing was written: these submit keys are there already, with these jobs (in the order of the keys given)."""
+    """Nothing was written: submit keys of these are there already, with these jobs (in the order of the keys)."""
 
     jobs: tuple[Job, ...]
 
@@ -91,7 +89,10 @@ class JobWrites(Protocol):
     """The only way to change a job."""
 
     async def insert(self, jobs: Sequence[Job], standing: Callable[[], None] | None = None) -> Inserted | Present:
-        """Add new jobs, all or none (one transaction). A submit key is unique for as long as it is kept.
+        """Add new jobs, all or none (one transaction).
+
+        A submit key is that of a run of jobs that are added together; no jobs of another insert, nor of another run,
+        have it for as long as it is kept. "" is none.
 
         An engine that carries out calls in their order calls `standing` when the insert has its place: a claim that is
         made from then on sees the jobs, and is answered only if they are stored, and after that.
@@ -114,5 +115,5 @@ class JobWrites(Protocol):
         ...
 
     async def forget_submit_keys(self, before: int, limit: int) -> int:
-        """Free the submit keys of up to `limit` jobs created before `before` (milliseconds); how many were freed."""
+        """Free up to `limit` submit keys of jobs created before `before` (milliseconds); how many were freed."""
         ...

@@ -5,7 +5,7 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
-from cmdexec.model.job import Job, Reason, Status
+from cmdexec.model.job import Attempt, Job, Reason, Status, StreamEnd
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -63,9 +63,18 @@ COMMAND_KEPT = 300
 
 def brief(job: Job) -> Job:
     """The job without what lists do not show, which may be large: its input, its environment, the rest of a long
-    command, its history, and of its attempts all but their number."""
+    command, its history, and of its attempts all but their number and how the newest ended, for which it may wait to
+    run again."""
     spec = replace(job.spec, command=shortened(job.spec.command), stdin=None, env={})
-    return replace(job, spec=spec, attempts=(), dropped=job.runs, history=())
+    newest = tuple(_briefly(attempt) for attempt in job.attempts[-1:])
+    return replace(job, spec=spec, attempts=newest, dropped=job.runs - len(newest), history=())
+
+
+def _briefly(attempt: Attempt) -> Attempt:
+    """Without what is said of its output."""
+    if attempt.result is None:
+        return attempt
+    return replace(attempt, result=replace(attempt.result, stdout=StreamEnd(), stderr=StreamEnd()))
 
 
 def shortened(command: str | tuple[str, ...]) -> str | tuple[str, ...]:

@@ -30,7 +30,7 @@ class JobReads(Protocol):
         ...
 
     async def by_submit_keys(self, keys: Sequence[str]) -> list[Job]:
-        """The jobs with these submit keys, in the order asked; a key that no job has is left out."""
+        """The jobs with these submit keys, in the order asked, and of each in which they were added."""
         ...
 
     async def held_by(self, worker_id: str, after: str = "", limit: int = 1000) -> list[Job]:

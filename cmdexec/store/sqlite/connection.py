@@ -1,5 +1,6 @@
 """One connection to the database file. The only file that names the driver."""
 
+import contextlib
 import errno
 import os
 from collections.abc import Generator, Iterable, Sequence
@@ -16,8 +17,16 @@ PAGE_BYTES = 4096
 
 BUSY_CODES = (apsw.BusyError, apsw.LockedError)
 DAMAGED_CODES = (apsw.NotADBError, apsw.CorruptError)
+_STEP_BYTES = 1 << 20
+_MUCH_ROOM = 64
+"""So many times as much has to be free."""
+
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 """Of a write SQLite calls only ENOSPC full, of a flush and of the log's index nothing (sqlite.org, os_unix.c)."""
+
+
+TAKES_TABLES = "ENABLE_CARRAY" in apsw.compile_options
+"""Whether `run_over` can be had: of a library that a distribution has built by itself it may not."""
 
 
 class StorageFault(Exception):
@@ -66,6 +75,7 @@ class Connection:
         path = Path(os.path.realpath(path.parent), path.name)  # SQLITE_OPEN_NOFOLLOW minds a link in any part
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW
         self.log_pages = 0
+        self._log = path.with_name(f"{path.name}-wal")
         try:
             self._db = apsw.Connection(os.fspath(path), flags=flags, statementcachesize=64)
             self._db.set_busy_timeout(busy_ms)
@@ -114,6 +124,14 @@ class Connection:
         """Run one statement for each of the bindings."""
         try:
             self._db.executemany(sql, bindings)
+        except apsw.Error as fault:
+            raise self._fault(fault) from fault
+
+    def run_over(self, sql: str, bindings: Sequence[Value], values: Sequence[bytes]) -> None:
+        """Run a statement whose last parameter is a table of these values, of the column `value`: `carray(?)`. The
+        interpreter is free meanwhile (sqlite.org, "The Carray() Table-Valued Function")."""
+        try:
+            self._db.execute(sql, (*bindings, apsw.carray(tuple(values))))
         except apsw.Error as fault:
             raise self._fault(fault) from fault
 
@@ -175,6 +193,25 @@ class Connection:
         if pages == moved:
             self.log_pages = 0
         return bool(pages == moved)
+
+    def make_room_in_log(self, size: int) -> None:
+        """Make the log's file that long, on disk, for what will be written there: while a file grows, a flush has to
+        write down its length as well, which takes as long again. Does nothing where there is not much room.
+
+        What is behind the log's end counts for nothing: each of its frames is good only with the checksum and the salt
+        of this log (sqlite.org, "Database File Format", 4.1).
+        """
+        with contextlib.suppress(OSError):  # then flushes take longer, and nothing else
+            descriptor = os.open(self._log, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                room = os.fstatvfs(descriptor)
+                if room.f_bavail * room.f_frsize < size * _MUCH_ROOM:
+                    return
+                while (end := os.fstat(descriptor).st_size) < size:
+                    os.pwrite(descriptor, bytes(min(_STEP_BYTES, size - end)), end)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def close(self) -> None:
         try:

@@ -46,7 +46,7 @@ class SqliteUsers:
         return [_user(row[0]) for row in rows]
 
     async def change(
-        self, before: UserRow, after: UserRow, *, keeps: str | None = None
+        self, before: UserRow, after: UserRow, *, keeps: str | None = None, spares: str | None = None
     ) -> Literal["changed", "stale", "last"]:
         def write(transaction: Transaction) -> Literal["changed", "stale", "last"]:
             row = transaction.db.row(_SQL["user_get"], (before.user_id,))
@@ -57,6 +57,11 @@ class SqliteUsers:
                 if not any(other.role == keeps and not other.disabled for other in others):
                     return "last"
             transaction.db.run(_SQL["user_update"], (_encode(after), before.user_id))
+            found = transaction.db.row(_SQL["session_get"], (spares,)) if spares is not None else None
+            session = _session(found[0]) if found else None
+            if session is not None and (session.user_id, session.epoch) == (before.user_id, before.epoch):
+                goes_on = msgspec.structs.replace(session, epoch=after.epoch)
+                transaction.db.run(_SQL["session_update"], (_encode(goes_on), spares))
             return "changed"
 
         return await self._writer.run(write)

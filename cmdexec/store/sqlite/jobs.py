@@ -66,8 +66,7 @@ class SqliteJobReads:
 
 def with_keys(db: Connection, keys: Sequence[str]) -> list[Job]:
     """The jobs with these submit keys, as `JobReads.by_submit_keys`."""
-    rows = (db.row(_SQL["by_submit_key"], (key,)) for key in keys)
-    return [decode(row[0]) for row in rows if row]
+    return [decode(doc) for key in keys for (doc,) in db.rows(_SQL["by_submit_key"], (key,))]
 
 
 def _job(row: Row | None) -> Job | None:

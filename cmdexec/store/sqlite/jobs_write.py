@@ -3,14 +3,14 @@
 import heapq
 from collections.abc import Callable, Generator, Sequence
 
+from cmdexec.model.batch import Batch
 from cmdexec.model.birth import claimed
 from cmdexec.model.job import Job, Status
 from cmdexec.model.parts import Free
 from cmdexec.store.contract.jobs_write import Applied, Inserted, JobWrite, NotWritten, Present, Wanted
 from cmdexec.store.sqlite import output
-from cmdexec.store.sqlite.connection import Connection, ConstraintBroken, Row, Value
-from cmdexec.store.sqlite.jobs import with_keys
-from cmdexec.store.sqlite.listing import Words, add_words, words
+from cmdexec.store.sqlite.connection import Connection, Row, Value
+from cmdexec.store.sqlite.newcomers import Newcomers
 from cmdexec.store.sqlite.queries import load
 from cmdexec.store.sqlite.rows import avoids, decode, encode, place, state
 from cmdexec.store.sqlite.transaction import Transaction
@@ -27,22 +27,18 @@ class SqliteJobWrites:
         self._has_room = has_room
 
     async def insert(self, jobs: Sequence[Job], standing: Callable[[], None] | None = None) -> Inserted | Present:
-        docs = [encode(job) for job in jobs]
-        rows = [
-            (job.job_id, job.owner, job.submit_key, job.created_at, *state(job, doc), *place(job))
-            for job, doc in zip(jobs, docs, strict=True)
-        ]
-        called = [word for job in jobs for word in words(job)]
+        new = Newcomers(Batch.of(jobs))
 
         def write(transaction: Transaction) -> Inserted | Present:
-            if self._has_room():
-                return _insert(transaction, jobs, rows, called)
-            present = _present(transaction.db, jobs)
-            if not present.jobs:
+            has_room = self._has_room()
+            present = new.add(transaction) if has_room else new.present(transaction.db)
+            if present:
+                return Present(tuple(present))
+            if not has_room:
                 raise self._writer.disk_full()
-            return present
+            return Inserted()
 
-        return await self._writer.run(write, sum(map(len, docs)), standing)
+        return await self._writer.run(write, new.size, standing)
 
     async def claim(self, wanted: Wanted) -> list[Job]:
         return await self._writer.run(lambda transaction: _claim(transaction, wanted))
@@ -56,30 +52,6 @@ class SqliteJobWrites:
         return await self._writer.run(
             lambda transaction: transaction.db.run(_SQL["forget_submit_keys"], (before, limit))
         )
-
-
-def _insert(
-    transaction: Transaction, jobs: Sequence[Job], rows: Sequence[tuple[Value, ...]], called: Words
-) -> Inserted | Present:
-    db = transaction.db
-    db.run("SAVEPOINT batch")
-    try:
-        db.run_each(_SQL["insert"], rows)
-        add_words(db, called)
-    except ConstraintBroken as fault:
-        db.run("ROLLBACK TO batch")
-        db.run("RELEASE batch")
-        present = _present(db, jobs)
-        if not present.jobs:
-            raise ValueError("a job id, or a submit key within the batch, is there twice") from fault
-        return present
-    db.run("RELEASE batch")
-    transaction.born(jobs)
-    return Inserted(tuple(jobs))
-
-
-def _present(db: Connection, jobs: Sequence[Job]) -> Present:
-    return Present(tuple(with_keys(db, [job.submit_key for job in jobs])))
 
 
 def _claim(transaction: Transaction, wanted: Wanted) -> list[Job]:

@@ -2,7 +2,7 @@
 
 import heapq
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from operator import itemgetter
 
@@ -55,13 +55,14 @@ class _Peek(msgspec.Struct, frozen=True):
 _peek = msgspec.msgpack.Decoder(_Peek).decode
 
 
-def words(job: Job) -> Words:
-    """What the job is called, as the table `words` has it: (word, kind, job id)."""
+def words(job: Job, job_ids: Sequence[str]) -> Words:
+    """What jobs like this one are called, as the table `words` has it: (word, kind, job id)."""
     spec: Spec = job.spec
     if spec.name is None and not spec.tags:
         return []
-    called = [] if spec.name is None else [(spec.name.casefold(), _NAME, job.job_id)]
-    return called + [(tag, _TAG, job.job_id) for tag in dict.fromkeys(tag.casefold() for tag in spec.tags)]
+    called = [] if spec.name is None else [(spec.name.casefold(), _NAME)]
+    called += [(tag, _TAG) for tag in dict.fromkeys(tag.casefold() for tag in spec.tags)]
+    return [(word, kind, job_id) for job_id in job_ids for word, kind in called]
 
 
 def add_words(db: Connection, rows: Words) -> None:

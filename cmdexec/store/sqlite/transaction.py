@@ -1,8 +1,5 @@
 """What a writing call gets: the connection inside a transaction, and the counts that go with it."""
 
-from collections import Counter
-from collections.abc import Sequence
-
 import msgspec
 
 from cmdexec.model.job import Job, Spec, Status
@@ -32,17 +29,11 @@ class Transaction:
         key = (owner, status)
         self._tally[key] = self._tally.get(key, 0) + jobs
 
-    def born(self, jobs: Sequence[Job]) -> None:
-        """There are these jobs more."""
-        queued = [job for job in jobs if job.status is Status.QUEUED]
-        for owner, count in Counter([job.owner for job in queued]).items():
-            self.count(owner, Status.QUEUED, count)
-        counts = Counter([job.klass for job in queued])
-        for klass, spec in {job.klass: job.spec for job in queued}.items():
-            self._queue(klass, counts[klass], spec)
-        for job in jobs:
-            if job.status is not Status.QUEUED:
-                self.count(job.owner, job.status, 1)
+    def born(self, job: Job, count: int) -> None:
+        """There are so many jobs more that are like this one."""
+        self.count(job.owner, job.status, count)
+        if job.status is Status.QUEUED:
+            self._queue(job.klass, count, job.spec)
 
     def moved(self, job: Job, before: str) -> None:
         """The job has left the status `before` for another."""

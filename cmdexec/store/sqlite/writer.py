@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from cmdexec.errors import CmdexecError, Unavailable
 from cmdexec.runtime import Inline, Runtime
-from cmdexec.store.sqlite.connection import Connection, StorageFault
+from cmdexec.store.sqlite.connection import PAGE_BYTES, Connection, StorageFault
 from cmdexec.store.sqlite.transaction import Transaction
 
 T = TypeVar("T")
@@ -47,6 +47,10 @@ _KEPT_SEC = 0.002
 commit."""
 
 
+_USED_PAGES = 64
+"""So many pages in the log show that the store is one that is used: then it is worth to make room for more."""
+
+
 @dataclass(slots=True)
 class _Waiting:
     call: Call
@@ -74,6 +78,7 @@ class Writer:
         self._failing = False
         self._full = False
         self._stuck = False
+        self._roomy = False
         self._tried_at = 0
         self._tried_full_at = float("-inf")
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
@@ -296,6 +301,9 @@ class Writer:
         pages, bound = self._db.log_pages, self._bounds.log_pages
         if pages < self._tried_at:
             self._tried_at = 0
+        if pages >= _USED_PAGES and not self._roomy:
+            self._roomy = True
+            self._db.make_room_in_log(bound * PAGE_BYTES)
         if pages >= self._tried_at + bound:
             self._tried_at = pages
             self._checkpoint(truncate=pages >= 4 * bound)

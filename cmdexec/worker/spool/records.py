@@ -41,7 +41,7 @@ class Released(_Record, frozen=True, tag="released"):
 
     job_id: str
     attempt: int
-    why: Literal["neverSpawned", "startedAhead", "declined", "handedBack", "dead"]
+    why: Literal["neverSpawned", "startedAhead", "noRoom", "declined", "handedBack", "dead"]
     message: str | None = None
 
 

@@ -58,7 +58,7 @@ def test_what_is_not_given_is_left_to_the_server() -> None:
 
 def test_the_part_of_the_worker_is_told_in_cores_and_whole_mb() -> None:
     assert asked(cpu="0.5", ram="512MiB") == NewJob(command=("true",), cpu=0.5, ram_mb=512)
-    assert asked(ram="1048577").ram_mb == 2
+    assert [asked(ram=text).ram_mb for text in ("512", "512MB", "2GB", "2 GiB")] == [512, 512, 2048, 2048]
 
 
 def test_standard_input_goes_along() -> None:
@@ -96,7 +96,7 @@ def test_a_time_without_a_zone_is_of_this_machine_and_a_time_of_day_is_the_next_
         ({"kill_grace": "2d"}, "--kill-grace", "too large"),
         ({"cpu": "many"}, "--cpu", "is not a number"),
         ({"cpu": "0"}, "--cpu", "too small"),
-        ({"ram": "512"}, "--ram", "too small"),
+        ({"ram": "0"}, "--ram", "too small. Write 1MB or more, such as 512MB or 2GB"),
         ({"env": ["=x"]}, "--env", "names no variable"),
         ({"requires": ["a=1", "b=1", "a=2"]}, "--requires", "a cannot be both 1 and 2. Write one of them."),
         ({"env": ["MISSING"]}, "--env", "MISSING is not set here"),

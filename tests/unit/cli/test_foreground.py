@@ -6,6 +6,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.support.cli import command
 from tests.support.plays import Part, Plays, attempt, end, never, output, until_cancelled
 from tests.support.scripted import JOB_ID, TOKEN
@@ -72,21 +74,22 @@ async def test_what_a_job_waits_for_is_said_once(tmp_path: Path) -> None:
 
 
 async def test_a_job_that_writes_is_not_asked_after(tmp_path: Path) -> None:
-    clock, began = asyncio.get_running_loop().time, 0.0
+    clock, last, silent = asyncio.get_running_loop().time, 0.0, 0
 
     def piece(offset: int) -> Part:
         async def written(_: Plays) -> bytes:
-            nonlocal began
-            began = began if offset else clock()
-            await becomes(lambda: clock() > began + offset * 0.02, "its turn")
+            nonlocal last, silent
+            last = last if offset else clock()
+            await becomes(lambda: clock() > last + 0.02, "its turn")
+            silent, last = silent + (clock() > last + 0.15), clock()
             return output("stdout", offset, b".")
 
         return written
 
-    play = Plays(*map(piece, range(120)), end("completed", exit_code=0))
+    play = Plays(*map(piece, range(60)), end("completed", exit_code=0))
     result = await play.ran(tmp_path, TELL_AFTER_SEC="200ms")
-    assert (result.code, result.stdout) == (0, b"." * 120)
-    assert play.looks <= 1
+    assert (result.code, result.stdout) == (0, b"." * 60)
+    assert play.looks <= 1 + silent, "a machine that is busy makes pauses of its own"
 
 
 async def test_ctrl_c_asks_the_job_to_end(tmp_path: Path) -> None:
@@ -176,6 +179,16 @@ async def test_a_lost_job_is_named(tmp_path: Path) -> None:
     )
 
 
+async def test_a_job_whose_worker_was_stopped_can_be_run_again(tmp_path: Path) -> None:
+    ends = end("failed", reason="worker", message="worker w gave it up: it was stopped while the job ran")
+    result = await Plays(ends).ran(tmp_path)
+    assert result.code == 125
+    assert result.stderr.splitlines() == [
+        "cmdexec: Worker w gave it up: it was stopped while the job ran.", f"cmdexec: The job's id is {JOB_ID}.",
+        f"cmdexec: `cmdexec rerun {JOB_ID}` runs it again; with `--on-lost requeue` that happens by itself.",
+    ]  # fmt: skip
+
+
 async def test_a_server_that_does_not_answer_is_told_of(tmp_path: Path) -> None:
     """It may have taken the job already: a first Ctrl-C waits for that, and says so; the job is ended then."""
     play = Plays(until_cancelled)
@@ -189,6 +202,23 @@ async def test_a_server_that_does_not_answer_is_told_of(tmp_path: Path) -> None:
     assert result.code == 130
     assert play.cancelled.is_set()
     assert result.stderr.count("Waiting for the server") == 1
+
+
+@pytest.mark.parametrize("what", [signal.SIGINT, signal.SIGTERM])
+async def test_a_server_that_stays_away_is_left_soon_after_the_first_interrupt(
+    what: signal.Signals, tmp_path: Path
+) -> None:
+    """Nobody can end a job of a server that is not there, and whoever stops `run` need not do so twice."""
+    play = Plays(never)
+    play.takes_jobs.clear()
+    async with play.running(tmp_path, LEAVE_AFTER_SEC="200ms") as run:
+        await asyncio.wait_for(play.asked.wait(), 20)
+        run.send(what)
+        result = await asyncio.to_thread(run.ended, 10)
+    assert result.code == 130
+    assert result.stderr.endswith(
+        "cmdexec: The server has not answered in time, so this is left. If it has the job, `cmdexec jobs` shows it.\n"
+    )
 
 
 async def test_a_reader_that_leaves_ends_the_job(tmp_path: Path) -> None:
@@ -214,9 +244,23 @@ async def test_a_wrong_token_is_told_with_the_servers_words(tmp_path: Path) -> N
     assert "a-token-that" not in result.stderr
 
 
+async def test_a_login_that_ends_while_the_job_runs_says_how_to_get_another(tmp_path: Path) -> None:
+    over = b'event: error\ndata: {"error":{"code":"unauthorized","message":"This token has ended."}}\n\n'
+    play = Plays(output("stdout", 0, b"begun"), over)
+    play.good_for = 1
+    async with play.running(tmp_path) as run:
+        result, url = await asyncio.to_thread(run.ended), play.url
+    assert (result.code, result.stdout) == (125, b"begun")
+    assert result.stderr.splitlines() == [
+        f"cmdexec: The job may still run; `cmdexec attach {JOB_ID}` shows it again.",
+        f"cmdexec: This token is not known. CMDEXEC_TOKEN holds no token that {url} takes: set it to one that does, or "
+        "unset it and log in.",
+    ]
+
+
 async def test_no_server_is_told_at_once(tmp_path: Path, unused_tcp_port: int) -> None:
     given = {"SERVER_URL": f"http://127.0.0.1:{unused_tcp_port}", "CMDEXEC_TOKEN": TOKEN}
-    with command(tmp_path, "run", "--", "true", **given) as run:
+    with command(tmp_path, "run", "--", "true", loaded=True, **given) as run:
         result = await asyncio.to_thread(run.ended)
     assert result.code == 125
     assert given["SERVER_URL"] in result.stderr
@@ -229,7 +273,7 @@ async def test_the_server_is_found_in_its_data_folder(tmp_path: Path) -> None:
     left = tmp_path / "runtime.json"
     left.write_text(plain.dumps({"url": play.url, "token": TOKEN, "pid": 1, "version": ""}))
     left.chmod(0o600)
-    with command(tmp_path, "run", "--data-dir", str(tmp_path), "true") as run:
+    with command(tmp_path, "run", "--data-dir", str(tmp_path), "true", loaded=True) as run:
         result = await asyncio.to_thread(run.ended)
     await play.server.close()
     assert (result.code, result.stdout, result.stderr) == (0, b"found", "")

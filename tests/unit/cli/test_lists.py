@@ -85,6 +85,19 @@ async def test_a_long_list_comes_page_by_page(monkeypatch: pytest.MonkeyPatch, c
     assert said.err == "cmdexec: There are more; `--limit 12000` shows them.\n", "a script has to learn of it too"
 
 
+async def test_ids_for_a_program_are_all_of_them_and_a_count_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """`cmdexec jobs -q | xargs …` must not miss the twenty-first."""
+    ids = [f"01936f0e-4f2a-7001-9c3f-{number:012d}" for number in range(1300)]
+    for arguments, said in ((("-q",), ids), (("--count",), ["1300"])):
+        pages = [page(*map(row, ids[:1000]), more="next-page"), page(*map(row, ids[1000:]))]
+        async with Answers({"GET /api/jobs": pages}).up(monkeypatch) as server:
+            assert await server.run("jobs", *arguments) == 0
+        assert capsys.readouterr().out.split() == said
+    assert await Answers({}).run("jobs", "--count", "--json") == 2
+
+
 async def test_with_json_each_is_an_object_on_a_line(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     async with Answers({"GET /api/jobs": page(row(), row(name="ü"))}).up(monkeypatch) as server:
         assert await server.run("jobs", "--json") == 0
@@ -269,6 +282,21 @@ async def test_changes_of_a_user(
         assert server.asked[-1].body == change
         assert await server.run("users", "disable", "eve@example.com") == 1
     assert "There is no user `eve@example.com`. `cmdexec users` lists" in capsys.readouterr().err
+
+
+async def test_ones_own_password_is_changed_with_the_old_one(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    import io
+
+    me = {"user": {"userId": USER.user_id, "email": "ada@example.com", "role": "viewer"}, "permissions": [],
+          "expiresAt": AT, "serverVersion": "1"}  # fmt: skip
+    monkeypatch.setattr("sys.stdin", io.StringIO("the old one\nanother one of my own\n"))
+    async with Answers({"PATCH /api/auth/me": {}, "GET /api/auth/me": me}).up(monkeypatch) as server:
+        assert await server.run("users", "password", "--password-stdin") == 0
+        assert server.asked[0].body == {"oldPassword": "the old one", "password": "another one of my own"}
+        assert "ada@example.com has another password from now on." in capsys.readouterr().err
+        monkeypatch.setattr("sys.stdin", io.StringIO("the old one\nshort\n"))
+        assert await server.run("users", "password", "--password-stdin") == 1
+    assert "This password has 5 characters. Give it 12 or more." in capsys.readouterr().err
 
 
 async def test_a_password_that_was_made_is_printed_alone(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:

@@ -63,6 +63,20 @@ async def test_a_login_is_kept_and_used_and_ended(
     assert not kept.exists()
 
 
+async def test_a_token_for_elsewhere_is_printed_and_no_login_kept(
+    kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    async with Answers({LOGIN: TOLD}).up(monkeypatch) as server:
+        monkeypatch.delenv("CMDEXEC_TOKEN")
+        typed(monkeypatch, b"password\n")
+        assert await server.run("login", "-u", "ada@example.com", "--password-stdin", "--print-token") == 0
+        told = capsys.readouterr()
+        assert told.out == f"{TOLD.token}\n"
+        assert f"Logged in to {server.url} as ada@example.com (operator) until" in told.err
+        assert await server.run("login", "--print-token", "--json") == 2
+    assert not kept.exists()
+
+
 async def test_a_token_of_the_environment_is_said_to_count_before_it(
     kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:

@@ -29,6 +29,15 @@ def test_help_names_every_command(capsys: Captured) -> None:
         assert command_line([name, "--help"]) == 0
 
 
+@pytest.mark.parametrize("name", ["run", "submit"])
+def test_help_says_where_a_job_starts_and_that_its_files_go_with_it(name: str, capsys: Captured) -> None:
+    assert command_line([name, "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "It starts in an empty folder of its own on the worker's machine" in said
+    assert "its HOME too and is deleted when it ends" in said
+    assert "make -C /srv/project test" in said
+
+
 def test_help_is_a_command_too(capsys: Captured) -> None:
     for asked, typed in (([], []), (["run"], ["run"]), (["workers", "drain"], ["workers", "drain"])):
         assert command_line([*typed, "--help"]) == 0

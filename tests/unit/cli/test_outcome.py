@@ -61,6 +61,14 @@ def test_missing_output_is_told() -> None:
     assert end.says == ("Part of the job's stderr is missing: 8 bytes.",)
 
 
+def test_of_output_that_may_be_missing_no_more_is_said_than_is_known() -> None:
+    unsure = StreamView(bytes=0, digest=None, whole=False, lost=())
+    end = outcome(job("failed", reason="worker", message="w", output=OutputView(stdout=unsure, stderr=unsure)))
+    assert end.says == ("W.", "Part of the job's stdout and stderr may be missing.")
+    end = outcome(job("failed", reason="worker", message="w", output=OutputView(stdout=CUT, stderr=unsure)))
+    assert end.says[1:] == ("Part of the job's stdout is missing: 8 bytes.", "Part of the job's stderr may be missing.")
+
+
 def test_what_could_not_be_ended_is_named() -> None:
     assert outcome(job("cancelled", confirmed=True, attempts=(attempt(0),))).says == ("The job was cancelled.",)
     said = outcome(job("cancelled", confirmed=True, attempts=(attempt(1),))).says

@@ -103,6 +103,22 @@ def test_an_empty_flag_counts_as_not_given(start: Starting, tmp_path: Path, monk
     assert ports == [3000]
 
 
+def test_an_address_that_is_empty_is_refused_for_others_take_it_for_every_one(start: Starting, tmp_path: Path) -> None:
+    code, (line,) = start("serve", "--host", "", "--data-dir", str(tmp_path / "d"))
+    assert code == 1
+    assert line == (
+        "cmdexec: CMDEXEC_HOST (from the command line): An empty text is none. Write 0.0.0.0 or :: for every address of"
+        " this machine, or leave out --host for this machine alone."
+    )
+    assert not (tmp_path / "d").exists()
+
+
+def test_a_settings_file_that_cannot_be_read_names_the_flag_and_its_path(start: Starting, tmp_path: Path) -> None:
+    code, lines = start(*serve(tmp_path / "d", "--config", str(tmp_path)))
+    said = f"cmdexec: --config: {tmp_path} cannot be read: Is a directory. Name a file that this user can read."
+    assert (code, lines) == (1, [said])
+
+
 def test_a_folder_for_jobs_that_cannot_be_written_is_told(
     start: Starting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

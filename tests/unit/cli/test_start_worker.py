@@ -5,10 +5,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cmdexec.cli.worker import _kept
 from cmdexec.log import Log
+from cmdexec.settings.load import load
+from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker import workdir_posix
 from cmdexec.worker.folder_posix import DataFolder
 from tests.support.small_disk import small_disk
@@ -213,6 +217,17 @@ def test_labels_and_joining_again_written_wrongly(start: Starting, tmp_path: Pat
             " a key is letters, digits, and any of . _ : - alone.",
         ],
     )
+
+
+def test_what_was_typed_is_kept_and_what_stands_elsewhere_is_not(tmp_path: Path) -> None:
+    def kept(**given: Any) -> dict[str, object]:
+        return _kept(load(WorkerSettings, **{"environ": {}, "dotenv": None} | given))
+
+    assert kept() == {}
+    assert kept(flags={"worker_name": "n", "labels": ("a=b",)}) == {"worker_name": "n", "labels": ("a=b",)}
+    assert kept(environ={"WORKER_NAME": "n"}) == {"worker_name": "n"}
+    (tmp_path / ".env").write_text("WORKER_NAME=n\n")
+    assert kept(dotenv=tmp_path / ".env") == {}
 
 
 def test_a_token_that_is_cut_off_is_not_sent_anywhere(start: Starting, tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from typing import Literal
 
 import pytest
 
-from tests.support.answers import Answers
+from cmdexec.protocol.accounts import JoinTokenView, UserRowView
+from cmdexec.protocol.requests import JobsView
+from tests.support.answers import Answers, Asked
 from tests.support.plays import Plays, end, output, until_cancelled
-from tests.support.scripted import JOB_ID, TOKEN
+from tests.support.scripted import JOB_ID, TOKEN, job
 from tests.support.system import clean_environment
 
 FULL = "cmdexec: Standard output cannot be written: No space left on device.\n"
@@ -39,6 +41,52 @@ async def test_a_full_disk_is_told_of_a_jobs_output_too(tmp_path: Path, monkeypa
         given = {"SERVER_URL": server.url, "CMDEXEC_TOKEN": TOKEN}
         done = await asyncio.to_thread(shell, f"cmdexec logs {JOB_ID} >/dev/full", tmp_path, **given)
     assert (done.returncode, done.stderr) == (1, FULL)
+
+
+USER_ID = "01936f0e-0000-7000-8000-000000000001"
+MADE = UserRowView(
+    user_id=USER_ID, email="ada@example.com", role="viewer", disabled=False, created_at="",
+    password="made-by-the-server",
+)  # fmt: skip
+TOKEN_MADE = JoinTokenView(
+    join_token_id="j1", name=None, token="a-join-token", state="good", uses=1, used=0, labels={}, created_at="",
+    created_by="", expires_at="", workers=(),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("submit true", f"The job {JOB_ID} is submitted."),
+        ("submit --json true", f"The job {JOB_ID} is submitted."),
+        ("submit --key k1 --file jobs", "1 job submitted. The same command with `--key k1` prints what"),
+        ("run --detach true", f"The job {JOB_ID} is submitted."),
+        (f"rerun {JOB_ID}", f"The job {JOB_ID} is submitted."),
+        ("users add ada@example.com", "The password is made-by-the-server"),
+        ("users add --json ada@example.com", "The password is made-by-the-server"),
+        ("join-token create", "The token j1 is made: a-join-token"),
+    ],
+)
+async def test_what_was_done_is_told_where_the_answer_cannot_be_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, told: str
+) -> None:
+    """Else one would do it once more, or never know a password that was made."""
+
+    def create(asked: Asked) -> object:
+        return JobsView(jobs=(job("queued"),)) if isinstance(asked.body, list) else job("queued")
+
+    routes = {
+        "POST /api/jobs/create": create, f"POST /api/jobs/{JOB_ID}/rerun": job("queued"), "GET /api/jobs/status": job(),
+        "POST /api/users": MADE, "POST /api/join-tokens": TOKEN_MADE,
+    }  # fmt: skip
+    (tmp_path / "jobs").write_text('{"command": "true"}\n')
+    monkeypatch.chdir(tmp_path)
+    async with Answers(routes).up(monkeypatch) as server:
+        given = {"SERVER_URL": server.url, "CMDEXEC_TOKEN": TOKEN}
+        done = await asyncio.to_thread(shell, f"cmdexec {words} >/dev/full", tmp_path, **given)
+    assert done.returncode == (125 if words.startswith("run") else 1)
+    assert told in done.stderr
+    assert FULL in done.stderr
 
 
 @pytest.mark.parametrize("words", ["--help", "run --help", "", "completion bash"])

@@ -30,8 +30,8 @@ def test_moments(passed: int, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("count", "said"),
-    [(0, "0 bytes"), (1, "1 byte"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (10 << 20, "10 MiB"),
-     (1 << 50, "1024 TiB")],
+    [(0, "0 bytes"), (1, "1 byte"), (1023, "1023 bytes"), (1536, "1.5 KB"), (10 << 20, "10 MB"),
+     (1 << 50, "1024 TB")],
 )  # fmt: skip
 def test_sizes(count: int, said: str) -> None:
     assert size(count) == said

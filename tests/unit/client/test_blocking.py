@@ -150,13 +150,13 @@ async def test_the_timeout_of_a_map_counts_from_its_call() -> None:
     server = Jobs()
     async with server.connected() as c:
         clock = c.client.runtime.clock
-        results = await elsewhere(lambda: c.map("echo {}", [1], timeout=0.2))
-        end = clock.elapsed() + 0.2
+        results = await elsewhere(lambda: c.map("echo {}", [1], timeout=0.5))
+        end = clock.elapsed() + 0.5
         await becomes(lambda: clock.elapsed() > end, "it is over")
         began = clock.elapsed()
         with pytest.raises(TimeoutError):
             await elsewhere(lambda: next(results))
-        assert clock.elapsed() - began < 0.15
+        assert clock.elapsed() - began < 0.4
 
 
 async def test_a_connection_that_is_forgotten_is_closed_with_its_jobs() -> None:

@@ -175,6 +175,16 @@ async def test_a_silent_job_is_followed_over_any_number_of_connections() -> None
     assert found == [Piece("stdout", 0, b"0"), Ended(job(exit_code=0))]
 
 
+async def test_a_login_that_ends_in_the_midst_is_looked_for_anew() -> None:
+    """The stream is told that its token is over; the next request may have another one."""
+    over = b'event: error\ndata: {"error":{"code":"unauthorized","message":"It is over."}}\n\n'
+    script = Script(events(attempt(1, 1), output("stdout", 0, b"a", "1:1:0"), over), events(END))
+    assert [type(event) for event in await followed(script)] == [NewAttempt, Piece, Ended]
+    script = Script(events(attempt(1, 1), over), error(401, "unauthorized"))
+    with pytest.raises(Refused, match=r"^No"):
+        await followed(script)
+
+
 async def test_a_refusal_ends_it() -> None:
     script = Script(error(404, "not_found"))
     with pytest.raises(Refused) as told:

@@ -149,17 +149,52 @@ async def test_text_and_output_keep_their_order_and_bytes() -> None:
 
 async def test_an_idle_socket_sends_at_once_and_a_busy_one_joins() -> None:
     """A slow pace shows the difference: the first frames come alone, of a stream of them many share a message."""
-    async with pair(replace(LIMITS, flush_sec=0.2)) as both:
+    async with pair(replace(LIMITS, flush_sec=0.5)) as both:
         started = asyncio.get_running_loop().time()
         both.here.put(ask("start", [0]))
         await both.heard_there.until(lambda: len(both.heard_there.items) == 1)
-        assert asyncio.get_running_loop().time() - started < 0.15
+        assert asyncio.get_running_loop().time() - started < 0.4
         for number in range(1, 60):
             both.here.put(ask("start", [number]))
             await asyncio.sleep(0)
         await both.heard_there.until(lambda: len(both.heard_there.items) == 60)
         assert both.heard_there.items == list(range(60))
         assert len(both.heard_there.messages) < 20
+
+
+async def test_what_is_flushed_is_sent_before_the_loop_has_its_turn() -> None:
+    async with pair() as both:
+        both.here.put(ask("start", [0]))
+        await both.heard_there.until(lambda: both.heard_there.items == [0])
+        both.here.put(ask("done", [1]))
+        both.here.put(ask("start", [2]))
+        both.here.flush()
+        assert both.here.waiting_bytes == 0
+        both.here.put(ask("start", [3]))
+        await both.heard_there.until(lambda: both.heard_there.items == [0, 1, 2, 3])
+        assert len(both.heard_there.messages) == 3
+
+
+async def test_a_busy_socket_waits_for_company_whatever_is_flushed() -> None:
+    async with pair(replace(LIMITS, flush_sec=0.05)) as both:
+        await asyncio.sleep(0)
+        both.here.put(ask("start", list(range(20))))
+        both.here.flush()
+        assert both.here.waiting_bytes > 0
+        await both.heard_there.until(lambda: len(both.heard_there.items) == 20)
+
+
+async def test_what_the_network_does_not_take_at_once_follows_whole_and_in_order() -> None:
+    pieces = 300
+    async with pair(replace(LIMITS, queue_items=10_000, queue_bytes=1 << 26)) as both:
+        for number in range(pieces):
+            header = OutputHeader(job_id=JOB, attempt=1, stream="stdout", offset=number, seq=number)
+            both.here.put_output(header, bytes([number % 256]) * 60_000)
+            both.here.flush()
+        assert both.here.waiting_bytes > 0, "the network took all of it: nothing was tried"
+        await both.heard_there.until(lambda: len(both.heard_there.output) == pieces)
+        assert [header.offset for header, _ in both.heard_there.output] == list(range(pieces))
+        assert all(data == bytes([header.offset % 256]) * 60_000 for header, data in both.heard_there.output)
 
 
 async def test_a_full_flush_does_not_wait_for_the_pace() -> None:

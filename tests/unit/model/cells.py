@@ -57,8 +57,10 @@ NO_LONGER = f"{GONE}: it no longer has the job"
 UNBORN = "6 times a worker took it and made no process of it"
 
 
-def ended(end: Reason | None, result: Any = None, lost_cost: int = 0, started: int = NOW - 10_000) -> tuple[Attempt]:
-    return (Attempt(N, W, S, started, NOW, end, end is None, result, lost_cost),)
+def ended(
+    end: Reason | None, result: Any = None, lost_cost: int = 0, started: int = NOW - 10_000, refunded: int | None = None
+) -> tuple[Attempt]:
+    return (Attempt(N, W, S, started, NOW, end, end is None, result, lost_cost, refunded),)
 
 
 FAILS_BY_WORKER = becomes(
@@ -158,9 +160,9 @@ CELLS: dict[str, dict[str, Becomes | Stays | No]] = {
     "resume": {
         "lost": becomes(
             "running", OK, opens=1, lost_used=1, due_at=None, started_at=NOW - 10_000,
-            attempts=(Attempt(N, W, S, NOW - 10_000),),
+            attempts=(Attempt(N, W, S, NOW - 10_000, refunded=1),),
         ),
-        "recalled": Stays(STOP), "retried": Stays(STOP),
+        "recalled": Stays(STOP), "retried": Stays(STOP), "stopped": Stays(STOP),
         "assigned": Stays(OK), "assigned, missed": becomes("assigned", OK, missing=0),
         "running": Stays(OK), "running, missed": becomes("running", OK, missing=0),
         "running, cancel asked": Stays(CANCEL),
@@ -187,7 +189,7 @@ CELLS: dict[str, dict[str, Becomes | Stays | No]] = {
         "recalled": LATE, "retried": LATE,
         "lost": becomes(
             "completed", OK, closes=1, exit_code=0, lost_used=1, started_at=NOW - 10_000, finished_at=NOW, due_at=None,
-            attempts=ended(None, GOOD),
+            attempts=ended(None, GOOD, refunded=1),
         ),
         "assigned": becomes(
             "completed", OK, opens=1, closes=1, exit_code=0, started_at=NOW,
@@ -204,7 +206,7 @@ CELLS: dict[str, dict[str, Becomes | Stays | No]] = {
         "recalled": LATE,
         "lost": becomes(
             "failed", OK, closes=1, reason=Reason.EXIT, exit_code=3, message="exit code 3", lost_used=1,
-            started_at=NOW - 10_000, finished_at=NOW, due_at=None, attempts=ended(Reason.EXIT, BAD),
+            started_at=NOW - 10_000, finished_at=NOW, due_at=None, attempts=ended(Reason.EXIT, BAD, refunded=1),
         ),
         "retried": Stays(OK),
         "assigned": becomes(
@@ -228,7 +230,22 @@ CELLS: dict[str, dict[str, Becomes | Stays | No]] = {
         "completed": LATE, "failed, lost": LATE,
     },
     "result cancelled": {
-        "recalled": LATE,
+        "recalled": LATE, "stopped": Stays(OK),
+        "lost": becomes(
+            "scheduled", OK, closes=1, due_at=NOW, attempts=ended(Reason.LOST, KILLED, lost_cost=1, refunded=1),
+        ),
+        "running, requeue, was lost": becomes(
+            "scheduled", OK, closes=1, due_at=NOW, lost_used=2, queued_at=None,
+            attempts=ended(Reason.LOST, KILLED, lost_cost=1, refunded=1), **AGAIN,
+        ),
+        "running, was requeued": becomes(
+            "scheduled", OK, closes=1, due_at=NOW, queued_at=None,
+            attempts=ended(Reason.LOST, KILLED, refunded=0), **AGAIN,
+        ),
+        "running, was lost, cancel asked": becomes(
+            "cancelled", OK, closes=1, signal=15, message="cancelled by ann", confirmed=True,
+            attempts=ended(Reason.CANCELLED, KILLED, refunded=1), **ENDS,
+        ),
         "assigned": becomes(
             "failed", OK, opens=1, closes=1, reason=Reason.WORKER, signal=15, message=GONE, started_at=NOW,
             attempts=ended(Reason.WORKER, KILLED, started=NOW), **ENDS,
@@ -261,14 +278,18 @@ CELLS: dict[str, dict[str, Becomes | Stays | No]] = {
         "recalled": NO, "lost": NO,
         "assigned": becomes("queued", OK, **BACK),
         "running": becomes(
-            "failed", OK, closes=1, reason=Reason.WORKER, message=f"{GONE}: it handed the job back",
+            "failed", OK, closes=1, reason=Reason.WORKER, message=f"{GONE}: it was stopped while the job ran",
             attempts=ended(Reason.WORKER), **ENDS,
         ),
         "running, requeue": becomes(
             "scheduled", OK, closes=1, due_at=NOW, queued_at=None, attempts=ended(Reason.WORKER), **AGAIN
         ),
+        "running, requeue, was lost": becomes(
+            "scheduled", OK, closes=1, due_at=NOW, queued_at=None, lost_used=2,
+            attempts=ended(Reason.WORKER, lost_cost=1, refunded=1), **AGAIN,
+        ),
         "running, requeue, cancel asked": becomes(
-            "failed", OK, closes=1, reason=Reason.WORKER, message=f"{GONE}: it handed the job back",
+            "failed", OK, closes=1, reason=Reason.WORKER, message=f"{GONE}: it was stopped while the job ran",
             attempts=ended(Reason.WORKER), **ENDS,
         ),
         "unknown": NO, "failed": NO,

@@ -39,6 +39,7 @@ def run(**fields: Any) -> tuple[Attempt, ...]:
 HELD: dict[str, Any] = {"attempt": N, "worker_id": W, "session": S, "queued_at": NOW - 60_000}
 GIVEN: dict[str, Any] = {**HELD, "claim_id": "c1", "assigned_at": NOW - 20_000}
 BEGUN: dict[str, Any] = {**GIVEN, "started_at": NOW - 10_000, "attempts": run()}
+RETURNED: dict[str, Any] = {**BEGUN, "attempts": run(refunded=1)}
 OVER: dict[str, Any] = {**HELD, "assigned_at": NOW - 20_000, "started_at": NOW - 10_000, "finished_at": NOW - 5000}
 LOST = run(ended_at=NOW - 5000, end=Reason.LOST, lost_cost=1)
 ASKED: dict[str, Any] = {"cancel_requested": True, "cancelled_by": "ann"}
@@ -55,6 +56,10 @@ STATES: dict[str, Job] = {
     "lost": job(
         Status.SCHEDULED, **{**HELD, "queued_at": None}, spec=REQUEUE, due_at=NOW - 1, lost_used=2, attempts=LOST,
     ),
+    "stopped": job(
+        Status.QUEUED, **HELD,
+        attempts=run(ended_at=NOW - 5000, end=Reason.LOST, result=KILLED, lost_cost=1, refunded=1), lost_used=1,
+    ),
     "declined": job(Status.QUEUED, queued_at=NOW - 60_000, avoid=(W,)),
     "assigned": job(Status.ASSIGNED, **GIVEN),
     "assigned, missed": job(Status.ASSIGNED, **GIVEN, missing=1),
@@ -68,6 +73,9 @@ STATES: dict[str, Job] = {
     "running, cancel asked": job(Status.RUNNING, **BEGUN, **ASKED),
     "running, retries, cancel asked": job(Status.RUNNING, **BEGUN, **ASKED, spec=RETRIED),
     "running, requeue, cancel asked": job(Status.RUNNING, **BEGUN, **ASKED, spec=REQUEUE),
+    "running, requeue, was lost": job(Status.RUNNING, **RETURNED, spec=REQUEUE, lost_used=1),
+    "running, was requeued": job(Status.RUNNING, **{**BEGUN, "attempts": run(refunded=0)}),
+    "running, was lost, cancel asked": job(Status.RUNNING, **RETURNED, **ASKED),
     "running, 5 times unborn": job(Status.RUNNING, **BEGUN, never_spawned=5),
     "unknown": job(Status.UNKNOWN, **BEGUN, unknown_at=NOW - 5000),
     "unknown, missed": job(Status.UNKNOWN, **BEGUN, unknown_at=NOW - 5000, missing=1),
@@ -81,7 +89,7 @@ STATES: dict[str, Job] = {
     "cancelled, not confirmed": job(Status.CANCELLED, **OVER, **ASKED, confirmed=False, attempts=LOST),
 }  # fmt: skip
 
-COLUMN_OF = {"queued": "waiting", "recalled": "waiting", "retried": "waiting", "lost": "waiting", "declined": "waiting"}
+COLUMN_OF = dict.fromkeys(("queued", "recalled", "retried", "lost", "stopped", "declined"), "waiting")
 
 
 def column(state: str) -> str:
@@ -100,7 +108,7 @@ EVENTS: dict[str, on.Event] = {
     "recall": on.Recall(),
     "start": on.Start(W, S, N),
     "never spawned": on.NeverSpawned(W, S, N),
-    "started ahead": on.NeverSpawned(W, S, N, ahead=True),
+    "started ahead": on.NeverSpawned(W, S, N, blameless=True),
     "output": on.Output(W, S, N),
     "resume": on.Resume(W, S, N),
     "missing": on.Missing(W, S, N),

@@ -25,13 +25,15 @@ def record(state: str, *, requeue: bool = False, ending: Ending | None = None) -
 
 
 NEVER, AHEAD, BACK = Release.NEVER_SPAWNED, Release.STARTED_AHEAD, Release.HANDED_BACK
+ROOM = Release.NO_ROOM
 SAY = (Do.JOURNAL, Do.RELEASE)
 
 NEWS: dict[str, at.News] = {
     "journaled": at.Journaled(), "slot": at.SlotFree(), "go": GO, "stop": at.Stop(), "cancel": at.Cancel(),
     "hand back": at.HandBack(), "deadline": at.DeadlineOver(), "decline": at.Decline("not here"),
     "finished": at.Finished(GOOD), "acknowledged": at.Acknowledged(), "say again": at.SayAgain(),
-    "not started": at.NotStarted(), "stalled": at.Stalled(), "no room": at.NoRoom("no folder"),
+    "not started": at.NotStarted(), "stalled": at.Stalled(), "no room": at.Unborn("no folder", machine=True),
+    "unborn": at.Unborn("it ends"),
 }  # fmt: skip
 
 # What is not named here changes nothing and asks for nothing: (news, state) → state after, release or ending, to do.
@@ -40,7 +42,8 @@ MOVES: dict[tuple[str, str], tuple[str, Release | Ending | None, tuple[Do, ...]]
     ("slot", "journaled"): ("asked", None, (Do.ASK_START,)),
     ("go", "asked"): ("running", None, (Do.JOURNAL, Do.SPAWN)),
     ("stalled", "asked"): ("released", AHEAD, SAY),
-    ("no room", "running"): ("released", NEVER, SAY),
+    ("no room", "running"): ("released", ROOM, SAY),
+    ("unborn", "running"): ("released", NEVER, SAY),
     ("stop", "received"): ("released", NEVER, SAY),
     ("stop", "journaled"): ("released", NEVER, SAY),
     ("stop", "asked"): ("released", NEVER, SAY),
@@ -164,7 +167,7 @@ def test_what_is_said_of_an_end_that_the_worker_may_have_brought_about(
         (Ending.CANCEL, at.HandBack(), Ending.CANCEL, ()),
         (Ending.HAND_BACK, at.HandBack(), Ending.HAND_BACK, ()),
         (Ending.HAND_BACK, at.Cancel(), Ending.CANCEL, (Do.TERMINATE,)),
-        (Ending.DEADLINE, at.Stop(), Ending.STOP, (Do.KILL,)),
+        (Ending.DEADLINE, at.Stop(), Ending.DEADLINE, ()),
         (Ending.DEADLINE, at.HandBack(), Ending.DEADLINE, ()),
     ],
 )
@@ -204,7 +207,7 @@ def test_after_another_boot_nobody_says_never_spawned(release: Release) -> None:
     before = Record("j1", 3, State.RELEASED, release=release)
     assert recover(before, same_boot=True).record.release is release
     told = recover(before, same_boot=False).record.release
-    assert told is (Release.DEAD if release in (NEVER, AHEAD) else release)
+    assert told is (Release.DEAD if release in (NEVER, AHEAD, ROOM) else release)
 
 
 def test_the_complete_list_names_what_is_held_until_it_is_acknowledged_or_released() -> None:

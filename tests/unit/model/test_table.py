@@ -102,7 +102,8 @@ def test_the_same_result_again_gets_the_stored_answer_in_every_column(before: Jo
 
 @pytest.mark.parametrize("before", [*HAS_RESULT.values(), moved_on(STATES["retried"])])
 def test_another_result_for_the_same_attempt_is_refused_and_kept(before: Job) -> None:
-    decision = decide(before, on.Ended(W, S, N, KILLED), NOW, JITTER)
+    another = msgspec.structs.replace(KILLED, cpu_sec=1.0)
+    decision = decide(before, on.Ended(W, S, N, another), NOW, JITTER)
     assert isinstance(decision, Refusal)
     assert (decision.code, decision.tell) == ("conflict", Tell.DROP)
     assert decision.also is not None
@@ -196,4 +197,24 @@ def test_a_requeue_by_a_person_costs_nothing_that_a_resume_could_give_back() -> 
     assert isinstance(requeued, Change)
     again = decide(requeued.job, EVENTS["resume"], NOW, JITTER)
     assert isinstance(again, Change)
-    assert (again.job.status, again.job.lost_used, again.job.attempts) == (Status.RUNNING, 2, run())
+    assert (again.job.status, again.job.lost_used, again.job.attempts) == (Status.RUNNING, 2, run(refunded=0))
+
+
+def test_why_no_process_was_made_of_it_stays_in_the_history_and_is_told_at_the_end() -> None:
+    why = msgspec.structs.replace(EVENTS["never spawned"], message="the worker's process ended before it was started")
+    back = decide(STATES["assigned"], why, NOW, JITTER)
+    assert isinstance(back, Change)
+    assert back.job.history[-1].note == why.message
+    over = decide(STATES["assigned, 5 times unborn"], why, NOW, JITTER)
+    assert isinstance(over, Change)
+    assert over.job.message == f"6 times a worker took it and made no process of it: {why.message}"
+
+
+@pytest.mark.parametrize("fields", [{"left": 1}, {"reason": Reason.SIGNAL}])
+def test_what_was_taken_back_waits_again_only_if_it_ended_as_its_worker_was_told_and_left_nothing(
+    fields: dict[str, Any],
+) -> None:
+    result = msgspec.structs.replace(KILLED, **fields)
+    decision = decide(STATES["running, requeue, was lost"], on.Ended(W, S, N, result), NOW, JITTER)
+    assert isinstance(decision, Change)
+    assert (decision.job.status, decision.job.lost_used) == (Status.FAILED, 1)

@@ -61,6 +61,9 @@ class Sent:
             self.frames.append(frame)
             self.more.set()
 
+    def flush(self) -> None:
+        return
+
     def has_room(self, size: int) -> bool:
         return True
 

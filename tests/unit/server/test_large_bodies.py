@@ -50,6 +50,15 @@ async def test_what_is_large_is_decoded_in_a_thread_and_nothing_else_is() -> Non
     assert (request.jobs, is_list, threads.calls) == ((), False, 3)
 
 
+async def test_items_that_are_written_alike_are_decoded_once_and_stay_in_their_places() -> None:
+    request, is_list = await decode(
+        listed(GOOD, '{"command":"y"}', GOOD, GOOD, '{ "command":"x","env":{"A":"1"}}', GOOD)
+    )
+    assert ([one.command for one in request], is_list) == (["x", "y", "x", "x", "x", "x"], True)
+    assert request[0] is request[2] is request[3] is request[5]
+    assert request[4] == request[0]
+
+
 BAD = {
     "an unknown field": '{"command":"x","comand":1}',
     "one not provided": '{"command":"x","gpu":1}',
@@ -74,6 +83,10 @@ async def test_it_is_refused_as_a_small_one_is(item: str) -> None:
         await decode(listed(GOOD, GOOD, item, LARGE, LARGE, LARGE))
     assert large.value.details() == small.value.details()
     assert large.value.field is None or large.value.field.startswith("[2]")
+    with pytest.raises(Refused) as alike:
+        await decode(listed(item, item, item))
+    assert alike.value.code == small.value.code
+    assert alike.value.field == (small.value.field and small.value.field.replace("[2]", "[0]"))
 
 
 @pytest.mark.parametrize("name", ["comandz" * 100_000, " - at `$.a`" * 100_000, "`" * 500_000, "\n" * 500_000])

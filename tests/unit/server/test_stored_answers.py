@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from cmdexec.errors import Unavailable
+from cmdexec.protocol.codec import encode
 from cmdexec.protocol.listing import RequeueJob, RerunJob
-from cmdexec.protocol.requests import CancelJobs, CancelView, JobView, NewJob
+from cmdexec.protocol.requests import CancelJobs, CancelView, JobsView, JobView, NewJob
 from cmdexec.server.api.again import AgainApi
 from cmdexec.server.api.handler import Call, Reply
 from cmdexec.server.api.jobs import JobsApi
@@ -58,7 +60,26 @@ async def test_a_list_too_long_to_keep_is_answered_all_the_same(server: Core, mo
     unreadable(server, monkeypatch, "classes", "workers", "output")
     monkeypatch.setattr(server.reads.jobs, "get", server.reads.workers.all)
     reply = await api(server).create(Call(ME, jobs, listed=True, body=body))
-    assert [job.command for job in reply.body.jobs] == [job.command for job in jobs]
+    shown = msgspec.json.decode(reply.body, type=JobsView).jobs
+    assert [job.command for job in shown] == [job.command for job in jobs]
+
+
+async def test_each_job_of_a_list_is_answered_as_it_is_shown_later(server: Core) -> None:
+    """However many of them are alike, and wherever in the list."""
+    one = NewJob(command='echo {"jobId":"', tags=("é",))
+    other = NewJob(command=("true",), run_at="2040-01-01T00:00:00Z")
+    more = [NewJob(command=f"echo {number}", name=number and f"é {number}" or None) for number in range(5)]
+    more += [NewJob(command="x", env={"A": str(number % 2)}, stdin=b"x" * (number // 2)) for number in range(5)]
+    asked = (one, other, one, one, *more, one, *[other] * 30)
+    await server.presence.desk.offers.look()
+    reply = await api(server).create(Call(ME, asked, listed=True, body=b"1"))
+    jobs = msgspec.json.decode(reply.body, type=JobsView).jobs
+    assert [job.command for job in jobs] == [job.command for job in asked]
+    ids = [job.job_id for job in jobs]
+    assert ids == sorted(set(ids))
+    stored = await server.reads.jobs.get(ids)
+    assert jobs == (await api(server).views([job for job in stored if job is not None])).jobs
+    assert reply.body == encode(JobsView(jobs=jobs))
 
 
 async def test_a_worker_that_left_is_known_to_be_away_without_a_look(

@@ -1,6 +1,8 @@
 """The writer: whose fault is whose, how much may wait, and how the log is kept short."""
 
 import asyncio
+import os
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import groupby
 from pathlib import Path
@@ -249,3 +251,37 @@ async def test_the_log_is_moved_when_nothing_is_written_for_a_while_and_begun_an
         await asyncio.to_thread(until, lambda: path.stat().st_size == whole(path), "the log is moved")
     assert max(sizes) == sizes[0] == log.stat().st_size
     assert len(stored(path)) == 4
+
+
+async def _used(make: Make, path: Path) -> Path:
+    """The log of a store that is used, and will need a log of 240 pages."""
+    writer = make(Bounds(queue_items=100, queue_bytes=1 << 20, log_pages=240))
+    log = path.with_name(path.name + "-wal")
+    for number in range(12):
+        await writer.run(note(f"{number:02} " + "x" * 8000))
+    return log
+
+
+async def test_the_log_of_a_store_that_is_used_has_the_room_that_it_will_need(make: Make, path: Path) -> None:
+    """What is behind its end is no part of it, also for whoever finds it after a power cut."""
+    log = await _used(make, path)
+    await asyncio.to_thread(until, lambda: log.stat().st_size == 240 * 4096, "there is room in the log")
+    after = path.parent / "after a power cut.sqlite"
+    shutil.copy(path, after)
+    shutil.copy(log, after.with_name(after.name + "-wal"))
+    assert [text[:2] for text in stored(after)] == [f"{number:02}" for number in range(12)]
+
+
+async def test_no_room_is_made_in_the_log_where_there_is_not_much(
+    make: Make, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def little(descriptor: int) -> os.statvfs_result:
+        asked.append(descriptor)
+        return os.statvfs_result((4096, 4096, 1000, 999, 999, 0, 0, 0, 0, 255))
+
+    monkeypatch.setattr(os, "fstatvfs", little)
+    log = await _used(make, path)
+    assert asked
+    assert log.stat().st_size < 240 * 4096

@@ -187,6 +187,28 @@ async def test_a_slot_that_comes_free_is_asked_for_while_a_poll_for_orders_is_op
         assert len(line.script.of("get-job")) == 2, "one poll for jobs is enough"
 
 
+async def test_it_is_settled_while_no_poll_for_jobs_is_under_way(tmp_path: Path) -> None:
+    answer = asyncio.Event()
+
+    async def nothing(_: web.Request) -> web.Response:
+        await answer.wait()
+        return web.Response(status=204)
+
+    async with lined(tmp_path) as line:
+        line.free = 1
+        line.script.answers["get-job"] = [nothing, waits]
+        await line.open()
+        await becomes(lambda: line.script.of("get-job"), "it asks for jobs")
+        assert not line.line.settled
+        line.free = 0
+        heard = line.heard.times
+        answer.set()
+        await becomes(lambda: line.line.settled, "it was answered")
+        await becomes(lambda: line.heard.times > heard, "and that was told")
+        await becomes(lambda: len(line.script.of("get-job")) == 2, "it asks for orders alone")
+        assert line.line.settled
+
+
 async def test_polls_that_are_sent_away_at_once_are_not_made_in_a_whirl(tmp_path: Path) -> None:
     async with lined(tmp_path, again_sec=5.0) as line:
         line.free = 1

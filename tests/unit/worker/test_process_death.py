@@ -54,7 +54,7 @@ def marker() -> Iterator[str]:
     name = f"mark-{uuid.uuid4().hex}"
     yield name
     try:
-        until(lambda: not with_marker(name), "nothing is left", within=2)
+        until(lambda: not with_marker(name), "nothing is left")
     finally:
         for pid in with_marker(name):
             os.kill(pid, 9)
@@ -94,8 +94,8 @@ def _hidden(marker: str) -> int:
 def test_a_killed_worker_leaves_no_process(mode: str, marker: str) -> None:
     with worker(mode, marker) as (process, warden):
         process.kill()
-        until(lambda: not with_marker(marker), "nothing of its jobs lives", within=2)
-        until(lambda: not alive(warden), "nor its warden", within=2)
+        until(lambda: not with_marker(marker), "nothing of its jobs lives")
+        until(lambda: not alive(warden), "nor its warden")
     assert not _cgroups_of(warden)
 
 

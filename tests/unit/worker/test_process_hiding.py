@@ -129,7 +129,7 @@ async def test_who_hides_among_several_jobs_is_named_by_each_and_ended_with_the_
 async def test_who_was_noted_before_it_hid_is_known(mode: str, marker: str) -> None:
     async with opened(mode, drain_sec=0.2, warden_look_ms=5.0) as executor:
         neighbour = begin(executor, "sleep", "600")
-        job = await run(executor, *PYTHON, HIDE, marker, "1", *exits(mode))
+        job = await run(executor, *PYTHON, HIDE, marker, "0.5", *exits(mode))
         assert (job.ends[0].exit_code, job.ends[0].left) == (0, 0)
         assert not with_marker(marker)
         await stays(lambda: not neighbour.ends, "its neighbour lives on", during=0.05)
@@ -159,4 +159,4 @@ def test_a_stray_of_no_job_is_killed_at_sight(marker: str) -> None:
     root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", NOBODYS, marker], capture_output=True, text=True, timeout=20, cwd=root)
     assert (done.stdout, done.stderr) == ("-9\n", "")
-    until(lambda: not with_marker(marker), "nor is anything left below it", within=2)
+    until(lambda: not with_marker(marker), "nor is anything left below it")

@@ -66,8 +66,8 @@ async def test_a_job_that_was_told_to_end_before_its_time_was_over_is_not_late()
 
 async def test_many_bounds_are_kept_apart() -> None:
     async with opened() as executor:
-        quick = [begin(executor, "true", timeout_sec=0.3) for _ in range(5)]
-        late = [begin(executor, "sleep", "600", timeout_sec=bound) for bound in (0.5, 0.3, 0.4)]
+        quick = [begin(executor, "true", timeout_sec=0.9) for _ in range(5)]
+        late = [begin(executor, "sleep", "600", timeout_sec=bound) for bound in (1.1, 0.3, 0.7)]
         without = begin(executor, "sleep", "600")
         far = begin(executor, "sleep", "600", timeout_sec=40 * 24 * 3600)
         assert not any([(await job.end()).timed_out for job in quick])

@@ -11,6 +11,8 @@ import pytest
 
 from cmdexec.errors import CmdexecError
 from cmdexec.protocol.messages import Assignment
+from cmdexec.settings.load import load
+from cmdexec.settings.worker import WorkerSettings
 from tests.support.waiting import becomes
 from tests.support.worker import job_id
 from tests.support.worker_server import RunningWorker, WorkerServer
@@ -79,6 +81,29 @@ async def test_what_was_joined_is_remembered_and_the_token_is_used_once(
     assert TOKEN not in said(caplog)
 
 
+async def test_the_name_and_labels_of_its_joining_hold_at_later_starts(server: WorkerServer, tmp_path: Path) -> None:
+    """Also what TOML has to escape; and another joining may give others."""
+    for name in ('a "näme"\\', "another"):
+        keeps = {"worker_name": name, "labels": ("gpu=a100", "site=attic")}
+        await lived(server, tmp_path, rejoin=True, keeps=keeps)
+        folder = str(tmp_path / "worker")
+        later = load(WorkerSettings, flags={"data_dir": folder}, environ={}, dotenv=None).settings
+        assert (later.worker_name, later.labels) == (name, ("gpu=a100", "site=attic"))
+    named = load(WorkerSettings, flags={"data_dir": folder, "worker_name": "n"}, environ={}, dotenv=None).settings
+    assert (named.worker_name, named.labels) == ("n", ("gpu=a100", "site=attic"))
+
+
+async def test_a_settings_file_that_is_there_already_stays_as_it_is(
+    server: WorkerServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "worker" / "cmdexec.toml"
+    file.parent.mkdir(mode=0o700)
+    file.write_text("slots = 3\n")
+    await lived(server, tmp_path, keeps={"worker_name": "n"})
+    assert file.read_text() == "slots = 3\n"
+    assert "its name and labels are not kept for its next start" in caplog.text
+
+
 async def test_a_reply_that_is_lost_is_asked_for_with_the_same_hash_also_after_a_restart(
     server: WorkerServer, tmp_path: Path
 ) -> None:
@@ -134,6 +159,19 @@ async def test_told_to_end_it_does_not_wait_for_a_server_that_is_away(server: Wo
     worker = RunningWorker(server, tmp_path, **NO_SECRET)
     await server.until(lambda: server.joins, "it tries")
     assert await worker.end() == 0
+    assert (tmp_path / "worker" / "joining.json").exists(), "a server may know of it"
+
+
+async def test_one_that_cannot_join_for_as_long_as_it_may_be_idle_ends_and_says_why(
+    server: WorkerServer, tmp_path: Path
+) -> None:
+    busy = {"error": {"code": "overloaded", "message": "Too much to do.", "mend": "Come later."}}
+    server.join = lambda _asked: (503, busy)
+    fast = {"idle_timeout_sec": 0.1, "connect_timeout_sec": 0.3}
+    worker = RunningWorker(server, tmp_path, **NO_SECRET | fast)
+    with pytest.raises(CmdexecError, match=r"^Idle, and not joined for 0\.3 s, .* Too much to do\.") as raised:
+        await asyncio.wait_for(worker.task, 10)
+    assert (raised.value.code, raised.value.mend) == ("server_away", "Come later.")
     assert (tmp_path / "worker" / "joining.json").exists(), "a server may know of it"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cmdexec.errors import CmdexecError
+from cmdexec.link.socket import Socket
 from cmdexec.protocol.messages import Assignment
 from tests.support.waiting import becomes, stays
 from tests.support.worker import job_id
@@ -46,7 +47,7 @@ async def test_a_result_that_came_while_the_server_was_away_is_brought_to_it(
         if why == "told to end":
             term()
         await becomes(lambda: "the server is away, and does not know all yet" in caplog.text, "it waits, and says so")
-        await stays(lambda: not worker.task.done(), "it is there", during=0.3)
+        await stays(lambda: not worker.task.done(), "it is there", during=0.2)
         server.refuse = None
         assert (await server.results(1))[0].exit_code == 0
         assert await asyncio.wait_for(worker.task, 10) == 0
@@ -90,9 +91,46 @@ async def test_it_stays_until_the_server_has_heard_that_it_takes_no_more(tmp_pat
         await server.assign(job(1, "echo x"))
         await server.until(lambda: server.of("released"), "what was on its way is given back")
         assert server.of("released")[0].why == "handedBack"
-        await stays(lambda: not worker.task.done(), "it is there", during=0.3)
+        await stays(lambda: not worker.task.done(), "it is there", during=0.2)
         deaf = False
         assert await asyncio.wait_for(worker.task, 5) == 0
+
+
+async def test_it_stays_as_long_as_something_given_before_that_may_be_on_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over HTTP the answer to a request for jobs may come after that to a heartbeat."""
+    monkeypatch.setattr(Socket, "settled", False)
+    async with serving(tmp_path) as (server, worker):
+        await server.until(lambda: server.of("heartbeat"), "it is connected")
+        term()
+        await server.until(lambda: server.of("heartbeat")[-1].draining, "it says so")
+        await stays(lambda: not worker.task.done(), "it is there", during=0.2)
+        await server.assign(job(1, "echo x"))
+        await server.until(lambda: server.of("released"), "what was on its way is given back")
+        monkeypatch.setattr(Socket, "settled", True)
+        assert await asyncio.wait_for(worker.task, 5) == 0
+
+
+async def test_told_to_end_while_it_connects_it_says_so_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The list on its way says nothing of that yet; the next one would be said much later."""
+    async with serving(tmp_path, hand_back_sec=60.0) as (server, worker):
+        await ended_while_away(server, tmp_path, caplog)
+        before, take = len(server.of("heartbeat")), server._text
+        server.heartbeat_sec, server.refuse = 60.0, None
+
+        async def ending(ws: Any, text: str) -> None:
+            if '"op":"heartbeat"' in text:
+                server._text = take  # type: ignore[method-assign]
+                term()
+                await becomes(lambda: "ending" in caplog.text, "it has heard that")
+            await take(ws, text)
+
+        server._text = ending  # type: ignore[method-assign]
+        assert await asyncio.wait_for(worker.task, 20) == 0
+        assert [bool(beat.draining) for beat in server.of("heartbeat")[before:]] == [False, True]
 
 
 async def test_it_does_not_stay_for_ever_for_that(tmp_path: Path) -> None:
@@ -115,12 +153,22 @@ async def test_one_that_reaches_no_server_was_not_idle_but_failed(tmp_path: Path
 
 
 async def test_the_time_that_the_server_was_away_counts_as_no_idle_time(tmp_path: Path) -> None:
-    async with serving(tmp_path, idle_timeout_sec=1.0, connect_timeout_sec=30.0) as (server, worker):
+    async with serving(tmp_path, idle_timeout_sec=0.5, connect_timeout_sec=30.0) as (server, worker):
         await server.until(lambda: server.of("heartbeat"), "it is connected")
         server.refuse = 503
         server.cut()
-        await stays(lambda: not worker.task.done(), "it waits for its server", during=1.2)
+        await stays(lambda: not worker.task.done(), "it waits for its server", during=0.7)
         server.refuse, beats = None, len(server.of("heartbeat"))
         await server.until(lambda: len(server.of("heartbeat")) > beats, "it is connected again")
-        await stays(lambda: not worker.task.done(), "its time begins anew", during=0.5)
+        await stays(lambda: not worker.task.done(), "its time begins anew", during=0.25)
         assert await asyncio.wait_for(worker.task, 5) == 0
+
+
+async def test_what_it_could_not_tell_keeps_an_idle_worker_no_longer_than_it_may_wait_to_tell_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fast = {"idle_timeout_sec": 0.2, "connect_timeout_sec": 0.3, "deliver_sec": 0.3}
+    async with serving(tmp_path, **fast) as (server, worker):
+        await ended_while_away(server, tmp_path, caplog)
+        assert await asyncio.wait_for(worker.task, 10) == 0
+        assert "ending; the server does not know all yet" in caplog.text

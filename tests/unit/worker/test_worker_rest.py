@@ -79,7 +79,10 @@ async def test_that_it_is_drained_it_learns_also_when_it_comes_back(tmp_path: Pa
         await server.results(1)
 
 
-async def test_what_was_granted_and_could_not_be_begun_is_not_begun_after_a_term(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", ["a term", "people"])
+async def test_what_was_granted_and_could_not_be_begun_is_not_begun_once_no_more_is_taken(
+    tmp_path: Path, by: str
+) -> None:
     """A bound on the size of files stands in for a full disk: nothing is begun that is not in the journal."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     async with serving(tmp_path) as (server, worker):
@@ -98,13 +101,24 @@ async def test_what_was_granted_and_could_not_be_begun_is_not_begun_after_a_term
             await server.until(lambda: len(server.of("start")) == 2, "it asks")
             beats = len(server.of("heartbeat"))
             await server.until(lambda: len(server.of("heartbeat")) > beats + 2, "it has heard `go`, and lives")
-            os.kill(os.getpid(), signal.SIGTERM)
+            if by == "people":
+                await server.send("drain", Drain(draining=True))
+            else:
+                os.kill(os.getpid(), signal.SIGTERM)
             beats = len(server.of("heartbeat"))
-            await server.until(lambda: server.of("heartbeat")[-1].draining, "it says that it ends")
+
+            def heard() -> bool:
+                said = server.of("heartbeat")
+                return bool(said[-1].draining) if by == "a term" else len(said) > beats + 2
+
+            await server.until(heard, "it has heard that")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         await server.until(lambda: given_back(server) == {(job_id(2), "neverSpawned")}, "it is given back unborn")
         gate.touch()
+        await server.results(1)
+        if by == "people":
+            os.kill(os.getpid(), signal.SIGTERM)
         assert await asyncio.wait_for(worker.task, 10) == 0
         assert not (tmp_path / "second").exists()
 

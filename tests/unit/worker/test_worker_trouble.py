@@ -68,7 +68,7 @@ async def test_whatever_is_in_the_way_in_its_folder_is_named(tmp_path: Path, nam
 
 async def test_a_server_that_takes_it_and_drops_it_is_not_hammered(tmp_path: Path) -> None:
     """Each connection is made, and lost at once: that is a failure like any other."""
-    async with serving(tmp_path, reconnect_min_sec=0.1, reconnect_max_sec=60.0) as (server, _):
+    async with serving(tmp_path, reconnect_min_sec=0.05, reconnect_max_sec=60.0) as (server, _):
         await server.until(lambda: server.of("heartbeat"), "it is connected")
         usual = server.say
 
@@ -79,7 +79,7 @@ async def test_a_server_that_takes_it_and_drops_it_is_not_hammered(tmp_path: Pat
 
         server.say = dropping
         with pytest.raises(AssertionError, match="came again and again"):
-            await server.until(lambda: server.connections > 10, "came again and again", 1)
+            await server.until(lambda: server.connections > 10, "came again and again", 0.5)
 
 
 async def test_a_failure_that_has_passed_is_not_why_a_connection_ended(

@@ -56,7 +56,7 @@ async def without_a_warden(folder: Path, gate: Path) -> AsyncIterator[tuple[Work
 async def test_told_to_end_the_worker_begins_none_of_them(tmp_path: Path, gate: Path) -> None:
     async with without_a_warden(tmp_path, gate) as (server, worker):
         os.kill(os.getpid(), signal.SIGTERM)
-        await server.until(lambda: len(server.of("released")) == COUNT, "all are given back, at once", within=3)
+        await server.until(lambda: len(server.of("released")) == COUNT, "all are given back, at once", within=6)
         assert {one.why for one in server.of("released")} == {"neverSpawned"}
         gate.touch()
         async with asyncio.timeout(10):

@@ -122,7 +122,7 @@ async def doors(folder: Path, refuse: web.Response | None = None, **values: obje
 
 async def test_a_socket_on_which_nobody_answers_is_cut_in_time_and_after_two_it_polls(tmp_path: Path) -> None:
     async with doors(tmp_path, socket_retry_sec=60.0) as here:
-        await becomes(lambda: here.script.of("heartbeat"), "it polls", within=3)
+        await becomes(lambda: here.script.of("heartbeat"), "it polls", within=10)
         assert here.silent == 2, "one alone may have been an accident"
         await becomes(lambda: here.open == 0, "both are cut")
 
@@ -134,7 +134,7 @@ async def test_a_socket_that_opens_but_is_not_answered_sends_it_back_to_polling_
         here.refuse = None
         await becomes(lambda: here.silent, "it goes to the socket")
         registered = len(here.script.of("register"))
-        await becomes(lambda: len(here.script.of("register")) > registered, "and is back", within=1)
+        await becomes(lambda: len(here.script.of("register")) > registered, "and is back", within=3)
 
 
 @pytest.mark.parametrize("refuse", [web.Response(status=404), web.Response(status=400, headers={"Server": "cmdexec"})])
@@ -238,7 +238,7 @@ async def test_a_lost_call_behind_a_proxy_that_refuses_sockets_is_no_refusal_by_
     waits: dict[str, object] = {"reconnect_min_sec": 0.02, "reconnect_max_sec": 60.0, "socket_retry_sec": 60.0}
     async with doors(tmp_path, web.Response(status=403), **waits) as here:
         here.script.answers["register"] = [lost, says(REGISTERED)]
-        await becomes(lambda: here.script.of("heartbeat"), "it polls", within=3)
+        await becomes(lambda: here.script.of("heartbeat"), "it polls", within=10)
         said = [f"{record.message} {record.__dict__}" for record in caplog.records]
         assert not any("refuses this worker" in one for one in said)
         assert any("Something before the server opens no socket" in one for one in said)
@@ -267,7 +267,7 @@ async def test_where_no_poll_is_ever_answered_it_comes_back_less_and_less_often(
         here.script.answers["register"] = [says(REGISTERED | often)]
         here.script.answers["heartbeat"] = [says(often)]
         here.script.answers["get-job"] = [breaks_late]
-        await becomes(lambda: len(here.script.of("register")) > 8, "it comes back", within=10)
+        await becomes(lambda: len(here.script.of("register")) > 6, "it comes back", within=20)
     told = [getattr(record, "about", {}) for record in caplog.records]
     found = [about["wait_sec"] for about in told if "wait_sec" in about]
     assert (max(found[1:]) > 0.01) is not ever

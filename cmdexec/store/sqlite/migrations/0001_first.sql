@@ -6,8 +6,6 @@ CREATE TABLE jobs (
     job_id TEXT NOT NULL,
     rev INTEGER NOT NULL,
     change_id TEXT,
-    owner TEXT NOT NULL,
-    submit_key TEXT,
     created_at INTEGER NOT NULL,
     status TEXT NOT NULL,
     klass TEXT NOT NULL,
@@ -22,8 +20,6 @@ CREATE TABLE jobs (
     doc BLOB NOT NULL
 );
 CREATE UNIQUE INDEX jobs_by_id ON jobs (job_id);
-CREATE UNIQUE INDEX jobs_by_submit_key ON jobs (submit_key) WHERE submit_key IS NOT NULL;
-CREATE INDEX jobs_with_submit_key ON jobs (created_at) WHERE submit_key IS NOT NULL;
 -- `avoid` is in it, so that a claim can pass over jobs that avoid its worker without reading them.
 CREATE INDEX jobs_queued ON jobs (klass, rank, seq, avoid) WHERE status = 'queued';
 CREATE INDEX jobs_assigned ON jobs (assigned_at, seq, holder) WHERE status = 'assigned';
@@ -35,6 +31,15 @@ CREATE INDEX jobs_unknown ON jobs (unknown_at) WHERE status = 'unknown';
 -- For lists alone: they say `seq > 0`, and no other query is led astray to it.
 CREATE INDEX jobs_by_status ON jobs (status) WHERE seq > 0;
 CREATE INDEX jobs_by_moment ON jobs (created_at) WHERE seq > 0;
+
+-- What a submission was called by whoever sent it: its jobs are those of the numbers from `seq` on.
+CREATE TABLE submissions (
+    submit_key TEXT NOT NULL PRIMARY KEY,
+    created_at INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    jobs INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX submissions_by_moment ON submissions (created_at);
 
 -- What people call a job: its name (kind 0) and its tags (kind 1), folded. Written with the job, never changed.
 CREATE TABLE words (

@@ -1,14 +1,26 @@
 -- insert: a new job
 INSERT INTO jobs (
-    job_id, owner, submit_key, created_at,
-    rev, status, due_at, expires_at, unknown_at, doc, klass, rank, avoid, holder, claim_id, assigned_at
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    job_id, doc, created_at,
+    rev, status, due_at, expires_at, unknown_at, klass, rank, avoid, holder, claim_id, assigned_at
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- insert_run: new jobs that are the same in all columns but two, as a list of values: an id of so many characters, a doc
+INSERT INTO jobs (
+    job_id, doc, created_at,
+    rev, status, due_at, expires_at, unknown_at, klass, rank, avoid, holder, claim_id, assigned_at
+) SELECT CAST(substr(value, 1, ?1) AS TEXT), substr(value, ?1 + 1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
+FROM carray(?14);
+
+-- add_submission: a key, how many jobs are about to be added before its own, and how many those are
+INSERT INTO submissions (submit_key, created_at, seq, jobs)
+VALUES (?, ?, (SELECT coalesce(max(seq), 0) FROM jobs) + 1 + ?, ?);
 
 -- by_id: one job
 SELECT doc FROM jobs WHERE job_id = ?;
 
--- by_submit_key: the job that came with this key
-SELECT doc FROM jobs WHERE submit_key = ?;
+-- by_submit_key: the jobs that came with this key
+SELECT doc FROM submissions CROSS JOIN jobs
+WHERE submit_key = ? AND jobs.seq >= submissions.seq AND jobs.seq < submissions.seq + submissions.jobs ORDER BY jobs.seq;
 
 -- claimed: what a claim has taken before
 SELECT doc FROM jobs WHERE claim_id = ? ORDER BY seq;
@@ -47,7 +59,7 @@ SELECT doc FROM jobs WHERE expires_at IS NOT NULL AND expires_at <= ? ORDER BY e
 -- lost: unknown for too long
 SELECT doc FROM jobs WHERE status = 'unknown' AND unknown_at < ? ORDER BY unknown_at LIMIT ?;
 
--- forget_submit_keys: free the keys of old jobs
-UPDATE jobs SET submit_key = NULL WHERE seq IN (
-    SELECT seq FROM jobs WHERE submit_key IS NOT NULL AND created_at < ? ORDER BY created_at LIMIT ?
+-- forget_submit_keys: free the keys of old submissions
+DELETE FROM submissions WHERE submit_key IN (
+    SELECT submit_key FROM submissions WHERE created_at < ? ORDER BY created_at LIMIT ?
 );

@@ -20,15 +20,19 @@ from tests.unit.server.core import Core
 
 @dataclass
 class Seen:
-    """What a person was told."""
+    """What a person was told. `flushed`: how much had been told each time when it was to be sent at once."""
 
     frames: list[Any] = field(default_factory=list)
+    flushed: list[int] = field(default_factory=list)
     full: bool = False
     ended: tuple[int, str] | None = None
     emptied: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, frame: Any) -> None:
         self.frames.append(frame)
+
+    def flush(self) -> None:
+        self.flushed.append(len(self.frames))
 
     def has_room(self, size: int) -> bool:
         return not self.full

@@ -10,7 +10,7 @@ from cmdexec.protocol.messages import Failure
 from cmdexec.protocol.watching import Watch
 from cmdexec.server.live import watcher as live_watcher
 from tests.support.waiting import becomes
-from tests.unit.server.core import Core, core
+from tests.unit.server.core import Core, Worker, core
 from tests.unit.server.live.looking import Looking, looking
 
 
@@ -24,12 +24,17 @@ async def look(tmp_path: Path) -> AsyncIterator[Looking]:
         yield look
 
 
-async def ran(core: Core, job_id: str) -> None:
+async def runs(core: Core, job_id: str) -> tuple[Worker, int]:
     worker = await core.connect()
     (given,) = await core.claim(worker.holder)
     assert given.job_id == job_id
     await worker.start((job_id, given.attempt))
-    await worker.done(job_id, given.attempt)
+    return worker, given.attempt
+
+
+async def ran(core: Core, job_id: str) -> None:
+    worker, attempt = await runs(core, job_id)
+    await worker.done(job_id, attempt)
 
 
 async def test_nothing_is_told_nor_read_until_it_has_ended(look: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,6 +62,18 @@ async def test_one_that_has_ended_is_told_at_once(look: Looking) -> None:
         assert (look.live._feeds, seen.items("job")[0].status) == ({}, "cancelled")
 
 
+async def test_ends_that_come_together_are_sent_at_once_together_and_nothing_else_is(look: Looking) -> None:
+    jobs = [job.job_id for _ in range(5) for job in await look.core.submit()]
+    async with look.watching(*map(end_of, jobs)) as (watcher, seen):
+        (other,) = await look.core.submit()
+        await watcher.watch([Watch(what="job", job_id=other.job_id)])
+        watcher.go()
+        await becomes(lambda: seen.statuses("job", other.job_id) == ["queued"], "how it stands is told")
+        await look.core.jobs.cancel(jobs, "somebody")
+        await becomes(lambda: len(seen.items("job")) == 6, "their ends are told")
+        assert seen.flushed == [6]
+
+
 async def test_one_whose_reader_is_slow_is_told_when_there_is_room(look: Looking) -> None:
     (job,) = await look.core.submit()
     async with look.watching(end_of(job.job_id)) as (_, seen):
@@ -75,9 +92,10 @@ async def test_whoever_wants_all_of_it_after_all_is_told_all(look: Looking) -> N
         await becomes(lambda: seen.statuses("job", job.job_id) == ["queued"], "how it stands is told")
         await watcher.watch([end_of(job.job_id)])
         watcher.go()
-        await ran(look.core, job.job_id)
+        worker, attempt = await runs(look.core, job.job_id)
+        await becomes(lambda: seen.statuses("job", job.job_id)[-1] == "running", "that it runs is told")
+        await worker.done(job.job_id, attempt)
         await becomes(lambda: seen.statuses("job", job.job_id)[-1] == "completed", "the end is told")
-        assert "running" in seen.statuses("job", job.job_id)
 
 
 @pytest.mark.parametrize("remembered", [False, True])

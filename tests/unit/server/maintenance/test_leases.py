@@ -70,6 +70,27 @@ async def test_a_silent_workers_jobs_are_unknown_after_a_lease_and_assigned_ones
     assert await status(server, held) is Status.RUNNING
 
 
+async def test_a_revoked_worker_that_may_not_hear_of_it_keeps_what_would_be_run_again_until_its_lease_is_over(
+    server: Core,
+) -> None:
+    judge = Judge(server)
+    await judge.go_on(61)
+    worker, first = await running(server, on_lost="requeue")
+    held = [first]
+    for spec in ({}, {"on_lost": "requeue"}):
+        (job,) = await server.submit(**spec)
+        held.append(job.job_id)
+    await server.dispatch.give_out()
+    await worker.start((held[1], 1))
+    await judge.go_on(20)
+    await server.presence.revoke("w1", "ann")
+    assert [await status(server, job_id) for job_id in held] == [Status.RUNNING, Status.UNKNOWN, Status.QUEUED]
+    await judge.go_on(39)
+    assert await status(server, first) is Status.RUNNING
+    await judge.go_on(3)
+    assert await status(server, first) is Status.SCHEDULED
+
+
 async def test_a_worker_that_beats_keeps_its_jobs(server: Core) -> None:
     judge = Judge(server)
     worker, held = await running(server)

@@ -104,7 +104,7 @@ async def test_one_that_says_which_process_it_is_ends_its_own_request_at_once(
     await waiting(member, "b")
     began = time.monotonic()
     assert await first is None
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 0.9
     second.cancel()
 
 
@@ -120,4 +120,4 @@ async def test_who_may_be_given_nothing_is_told_so_at_once_if_it_does_not_wait(s
     await said.heartbeat(member, Heartbeat(draining=why == "drains"))
     began = time.monotonic()
     assert await ask(server, member, wait=0.0) is None
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 0.9

@@ -9,7 +9,7 @@ import pytest
 from cmdexec.errors import Refused, Unavailable
 from cmdexec.model.job import Job, Status
 from cmdexec.notify.contract import Revoked
-from cmdexec.protocol.messages import AskJobs, Register
+from cmdexec.protocol.messages import AskJobs, Heartbeat, Register
 from cmdexec.server.workers import PollingMember
 from cmdexec.server.workers.polls import Given
 from tests.unit.server.core import Core
@@ -191,3 +191,12 @@ async def test_one_that_polls_is_hungry_only_while_it_does(server: Core, asker: 
         await server.dispatch.give_out()
 
     assert ids(await asker.besides(look, claim="a")) == [job.job_id]
+
+
+async def test_one_that_takes_no_more_is_answered_at_once(server: Core, asker: Asker) -> None:
+    """It waits for that answer before it ends: it might have brought jobs."""
+
+    async def drain() -> None:
+        await server.presence.said.heartbeat(asker.member, Heartbeat(jobs=(), draining=True))
+
+    assert await asker.besides(drain, wait=30.0, claim="a") is None

@@ -120,3 +120,31 @@ async def test_a_slot_that_comes_free_gets_at_once_what_another_worker_declined(
     await busy.done(running.job_id, 1)
     await server.dispatch.give_out()
     assert busy.assigned()[-1] == (job_id, 2)
+
+
+async def test_a_worker_without_room_for_a_process_fails_no_job_and_gets_no_more_for_a_heartbeat(server: Core) -> None:
+    roomless = await ready(server, "roomless", 1)
+    (job,) = await server.submit()
+    for attempt in range(1, 9):
+        await server.dispatch.give_out()
+        assert roomless.assigned()[-1] == (job.job_id, attempt)
+        await roomless.start((job.job_id, attempt))
+        await roomless.release(job.job_id, attempt, "noRoom", "no folder could be made for it")
+        await server.dispatch.give_out()
+        assert len(roomless.assigned()) == attempt, "it gets none for a while"
+        server.clock.go_on(server.settings.heartbeat_sec)
+        await roomless.beat()
+    kept = await server.job(job.job_id)
+    assert (kept.status, kept.never_spawned) == (Status.QUEUED, 0)
+    assert {line.note for line in kept.history if line.event == "never_spawned"} == {"no folder could be made for it"}
+
+
+async def test_what_one_worker_has_no_room_for_goes_to_another(server: Core) -> None:
+    roomless = await ready(server, "roomless", 2)
+    (job,) = await server.submit()
+    await server.dispatch.give_out()
+    await roomless.start((job.job_id, 1))
+    await roomless.release(job.job_id, 1, "noRoom")
+    other = await ready(server, "other", 1)
+    await server.dispatch.give_out()
+    assert (roomless.assigned(), other.assigned()) == ([(job.job_id, 1)], [(job.job_id, 2)])

@@ -56,6 +56,42 @@ async def test_a_job_whose_worker_is_lost_waits_for_news_of_it(server: Core) -> 
     assert why.mend == "If build-07 does not come back, requeue it: it may run twice then."
 
 
+async def test_a_job_whose_worker_was_revoked_waits_for_a_decision(server: Core) -> None:
+    worker = await ready(server, "w", name="build-07")
+    job = await queued(server)
+    await server.dispatch.give_out()
+    await worker.start((job.job_id, 1))
+    await server.presence.revoke("w", "ann")
+    job = await server.job(job.job_id)
+    asked = waits(server)
+    for _ in range(2):
+        why = asked(job)
+        assert why is not None
+        assert why.sentence == "a decision: worker build-07, which ran it, was revoked"
+        assert why.mend == "Requeue it: it runs twice then if build-07 still runs it. Or cancel it."
+        server.clock.go_on(5)
+        await asked.look([job])
+
+
+async def test_a_job_that_has_not_begun_where_nobody_is_any_more_goes_back_in_time(server: Core) -> None:
+    worker = await ready(server, "w", name="build-07")
+    job = await queued(server)
+    await server.dispatch.give_out()
+
+    async def said() -> str:
+        why = waits(server)(await server.job(job.job_id))
+        assert why is not None
+        assert why.mend is None
+        return why.sentence
+
+    assert await said() == "next on worker build-07"
+    server.clock.go_on(45)
+    back = "it goes back to the queue when its lease is over"
+    assert await said() == f"worker build-07, which has been silent for 45 s; {back}"
+    worker.leave()
+    assert await said() == f"worker build-07, which is not connected; {back}"
+
+
 async def test_what_runs_or_has_ended_does_not_wait(server: Core) -> None:
     job = await queued(server)
     for status in set(Status) - {Status.QUEUED, Status.SCHEDULED, Status.ASSIGNED, Status.UNKNOWN}:
