@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from cmdexec.errors import Unavailable
-from cmdexec.store.contract.identity import CredentialRow, JoinTokenRow, UserRow
+from cmdexec.store.contract.identity import CredentialRow, JoinTokenRow, SessionRow, UserRow
 from cmdexec.store.contract.output import Append
 from cmdexec.store.mongo.output import PIECE_BYTES
 from tests.contract.engines import ENGINES, Place, Store
@@ -44,12 +44,16 @@ def name_of(place: Place) -> str:
 
 
 @contextmanager
-def failing(place: Place, collection: str, command: str, times: int = 1, **how: Any) -> Iterator[Callable[[], None]]:
+def failing(
+    place: Place, collection: str, command: str, times: int = 1, skip: int = 0, **how: Any
+) -> Iterator[Callable[[], None]]:
     """The next such commands on that collection of this store fail so: by MongoDB's own fail point. What is given
     waits until the first of them has come."""
     data = {"failCommands": [command], "namespace": f"{name_of(place)}.{collection}", **how}
     admin = client().admin
-    before = admin.command("configureFailPoint", "failCommand", mode={"times": times}, data=data)["count"]
+    before = admin.command(
+        "configureFailPoint", "failCommand", mode={"skip": skip} if skip else {"times": times}, data=data
+    )["count"]
 
     def entered() -> None:
         admin.command("waitForFailPoint", "failCommand", timesEntered=before + 1, maxTimeMS=5000)
@@ -213,6 +217,36 @@ async def test_a_change_of_a_role_that_was_written_down_is_done_before_another_i
     assert await other.reads.users.change(ADMINS[1], second, keeps="admin") == "last"
     assert await other.reads.users.get("a0") == first
     assert await other.reads.users.get("a1") == ADMINS[1]
+
+
+async def test_a_login_goes_on_as_soon_as_the_change_that_spares_it_is_made_and_no_other_change_spares_it(
+    store: Store, place: Place
+) -> None:
+    """The server died before the change, then after it; each time another is asked."""
+    user, session = ADMINS[0], SessionRow("jti", "a0", NOW, NOW + 1000, "cookie")
+    users, sessions = store.reads.users, place.open().reads.sessions
+    await users.insert(user)
+    await sessions.insert(session)
+    first, second = (replace(user, epoch=epoch) for epoch in (1, 2))
+    with failing(place, "users", "update", errorCode=8):
+        with pytest.raises(Unavailable):
+            await users.change(user, first, spares="jti")
+    assert await sessions.get("jti") == session
+    assert await users.change(user, first) == "changed"
+    assert await sessions.get("jti") == session, "of that change it was not told"
+    await sessions.insert(replace(session, jti="later", cookie_hash="later", epoch=1))
+    with failing(place, "sessions", "update", times=1, errorCode=8) as _:
+        with pytest.raises(Unavailable):
+            await users.change(first, second, spares="later")
+    with failing(place, "sessions", "update", skip=1, errorCode=8):
+        with pytest.raises(Unavailable):
+            await users.change(first, second, spares="later")
+    assert await sessions.by_cookie("later") == await sessions.get("later")
+    found = await sessions.get("later")
+    assert found is not None
+    assert found.epoch == 2
+    assert await users.change(second, replace(second, epoch=3)) == "changed"
+    assert (await sessions.get("later")) == replace(found, epoch=1)
 
 
 async def test_a_full_disk_and_a_refused_command_have_sentences_of_their_own(store: Store, place: Place) -> None:

@@ -76,7 +76,7 @@ def open_mongo(
         lists=MongoJobLists(connection),
         output=output,
         workers=MongoWorkers(connection, runtime),
-        users=MongoUsers(connection),
+        users=MongoUsers(connection, runtime),
         sessions=MongoSessions(connection),
         credentials=MongoCredentials(connection),
         join_tokens=MongoJoinTokens(connection, runtime),

@@ -6,6 +6,7 @@ import msgspec
 from pymongo.errors import DuplicateKeyError
 
 from cmdexec.errors import Unavailable
+from cmdexec.runtime import Runtime
 from cmdexec.store.contract.identity import CredentialRow, SessionRow, UserRow
 from cmdexec.store.mongo.connection import Connection, Document
 from cmdexec.store.mongo.finding import forget, one, page
@@ -25,10 +26,14 @@ class MongoUsers:
     Whether another user of a role is left hangs on more than one document. So a change that asks for it is first
     written down in one place, the document `roles`, on the condition that nothing stands there and nothing has since
     this one looked; then it is done, and crossed out. Whoever finds one there does it first.
+
+    A session that goes on whatever becomes of its user's epoch is told so before: by which change, and what its epoch
+    is then. Once the user bears the mark of that change, it is so.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, runtime: Runtime) -> None:
         self._connection = connection
+        self._ids = runtime.ids
 
     async def insert(self, user: UserRow) -> bool:
         document = {"_id": user.user_id, "emailFolded": user.email.casefold(), "changes": 0, "doc": _encode(user)}
@@ -52,7 +57,18 @@ class MongoUsers:
         return [_user(found["doc"]) for found in await page(self._connection, self._connection.users, after, limit)]
 
     async def change(
-        self, before: UserRow, after: UserRow, *, keeps: str | None = None
+        self, before: UserRow, after: UserRow, *, keeps: str | None = None, spares: str | None = None
+    ) -> Literal["changed", "stale", "last"]:
+        change = self._ids.new()
+        if spares is not None:
+            await _tell(self._connection, spares, before, after, change)
+        outcome = await self._change(before, after, keeps, change)
+        if spares is not None and outcome == "changed":
+            await _settle(self._connection, spares, change)
+        return outcome
+
+    async def _change(
+        self, before: UserRow, after: UserRow, keeps: str | None, change: str
     ) -> Literal["changed", "stale", "last"]:
         users = self._connection.users
         for _ in range(_TRIES):
@@ -60,14 +76,14 @@ class MongoUsers:
             found = await self._connection.read(lambda: users.find_one({"_id": before.user_id}))
             if found is None or _user(found["doc"]) != before:
                 return "stale"
+            written = {"user": before.user_id, "changes": found["changes"], "change": change, "doc": _encode(after)}
             if keeps is None:
-                if await self._put(before.user_id, found["changes"], _encode(after)):
+                if await self._put(written):
                     return "changed"
                 await self._connection.catch_up()
                 continue
             if not await self._has_other(before.user_id, keeps):
                 return "last"
-            written = {"user": before.user_id, "changes": found["changes"], "doc": _encode(after)}
             if await self._write_down(number, written):
                 await self._do_what_is_written_down()
                 return "changed"
@@ -80,12 +96,11 @@ class MongoUsers:
         others = [_user(document["doc"]) for document in found]
         return any(other.role == role and not other.disabled for other in others)
 
-    async def _put(self, user_id: str, changes: int, doc: bytes) -> bool:
-        """Whether the user was still as it was after so many changes, and is now so."""
-        update = {"$set": {"doc": doc, "changes": changes + 1}}
-        done = await self._connection.write(
-            lambda: self._connection.users.update_one({"_id": user_id, "changes": changes}, update)
-        )
+    async def _put(self, written: Document) -> bool:
+        """Whether the user was still as it was after so many changes, and is now as written down."""
+        which = {"_id": written["user"], "changes": written["changes"]}
+        update = {"$set": {"doc": written["doc"], "changes": written["changes"] + 1, "change": written["change"]}}
+        done = await self._connection.write(lambda: self._connection.users.update_one(which, update))
         return done.matched_count == 1
 
     async def _write_down(self, number: int, written: Document) -> bool:
@@ -109,7 +124,7 @@ class MongoUsers:
         number: int = found["number"]
         written = found["written"]
         if written is not None:
-            await self._put(written["user"], written["changes"], written["doc"])
+            await self._put(written)
             which = {"_id": "roles", "number": number}
             await self._connection.write(lambda: about.update_one(which, {"$set": {"written": None}}))
         return number
@@ -146,10 +161,39 @@ class MongoSessions:
         return await forget(self._connection, self._connection.sessions, {"expiresAt": {"$lt": now}}, limit)
 
     async def _one(self, which: Document) -> SessionRow | None:
-        def row(found: Document) -> SessionRow:
-            return msgspec.structs.replace(_session(found["doc"]), revoked=found["revoked"])
+        found = await self._connection.read(lambda: self._connection.sessions.find_one(which))
+        if found is None:
+            return None
+        session = _row(found)
+        told = found.get("told")
+        if told is None:
+            return session
+        bears = {"_id": session.user_id, "change": told["change"]}
+        if await self._connection.read(lambda: self._connection.users.find_one(bears, {"_id": 1})) is None:
+            return session
+        return msgspec.structs.replace(session, epoch=told["epoch"])
 
-        return await one(self._connection, self._connection.sessions, which, row)
+
+async def _tell(connection: Connection, jti: str, before: UserRow, after: UserRow, change: str) -> None:
+    """That it goes on when that change is made, if it is a good one of that user."""
+    sessions = connection.sessions
+    session = await MongoSessions(connection).get(jti)
+    if session is not None and (session.user_id, session.epoch) == (before.user_id, before.epoch):
+        update = {"$set": {"doc": _encode(session), "told": {"change": change, "epoch": after.epoch}}}
+        await connection.write(lambda: sessions.update_one({"_id": jti}, update))
+
+
+async def _settle(connection: Connection, jti: str, change: str) -> None:
+    """That change was made: what the session was told is so, and need not be looked up any more."""
+    session = await MongoSessions(connection).get(jti)
+    if session is not None:
+        update = {"$set": {"doc": _encode(session)}, "$unset": {"told": ""}}
+        which = {"_id": jti, "told.change": change}
+        await connection.write(lambda: connection.sessions.update_one(which, update))
+
+
+def _row(found: Document) -> SessionRow:
+    return msgspec.structs.replace(_session(found["doc"]), revoked=found["revoked"])
 
 
 class MongoCredentials:
