@@ -322,3 +322,15 @@ def test_make_takes_fields_and_checks_them() -> None:
 )
 def test_which_hosts_only_this_machine_can_reach(host: str, near: bool) -> None:
     assert is_loopback(host) is near
+
+
+def test_a_store_that_servers_share_wants_a_key_that_they_share(place: Place) -> None:
+    place.environ["MONGODB_URI"] = "mongodb://localhost/jobs"
+    (fault,) = place.faults()
+    assert (fault.field, "MONGODB_URI" in fault.message) == ("JWT_SECRET", True)
+    place.environ["JWT_SECRET"] = KEY
+    assert load(ServerSettings, environ=place.environ, dotenv=None).settings.mongodb_uri == "mongodb://localhost/jobs"
+    place.environ["MONGODB_URI"] = f"postgres://user:{KEY}@localhost"
+    (fault,) = place.faults()
+    assert fault.field == "MONGODB_URI"
+    assert KEY not in str(fault)
