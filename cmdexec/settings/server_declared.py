@@ -314,7 +314,8 @@ SERVER: tuple[Setting, ...] = (
         mend="Write it as mongodb://USER:PASSWORD@HOST:27017/DATABASE?replicaSet=NAME.",
     ),
     Setting(
-        "MONGODB_POOL_SIZE", Kind.INTEGER, 50, "The most connections to each member of MongoDB.",
+        "MONGODB_POOL_SIZE", Kind.INTEGER, 10,
+        "The most connections to each member of MongoDB; no more than five for each core of this machine are used.",
         _HERE, minimum=1, maximum=10_000,
     ),
     Setting(

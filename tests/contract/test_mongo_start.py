@@ -107,6 +107,21 @@ async def test_a_store_that_is_away_when_it_is_opened_is_used_once_it_is_there_a
     assert [said.count(one) for one in ("the store does not do what it is asked", "the store answers again")] == [2, 2]
 
 
+async def test_many_that_ask_while_it_is_away_are_told_soon_and_one_after_the_other_looks_for_it(place: Place) -> None:
+    """Not each after as long as one of them may wait."""
+    port, loop = free_port(), asyncio.get_running_loop()
+    async with opened(f"mongodb://127.0.0.1:{port}/{name_of(place)}?directConnection=true") as store:
+        for _ in range(2):
+            begun = loop.time()
+            asked = (store.reads.users.any() for _ in range(200))
+            told = await asyncio.gather(*asked, return_exceptions=True)
+            assert {str(one).partition(".")[0] for one in told} == {"MongoDB at 127"}
+            assert loop.time() - begun < 3
+        async with passed_on(port):
+            await store.reads.health.commit()
+            assert await asyncio.gather(*(store.reads.users.any() for _ in range(200))) == [False] * 200
+
+
 async def test_a_host_that_nobody_knows_is_said_to_be_so() -> None:
     async with opened("mongodb://nobody.invalid/x") as store:
         with pytest.raises(Unavailable, match=r"A host of nobody\.invalid:27017 is not known\."):

@@ -1,7 +1,8 @@
 """The client, its collections, and the guard around every call. Nothing is sent before the first call."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from pymongo.uri_parser import parse_uri
 
 from cmdexec.errors import CmdexecError, Unavailable
 from cmdexec.runtime import Runtime
-from cmdexec.store.mongo.faults import FIELD, translated
+from cmdexec.store.mongo.faults import FIELD, Away, again, translated
 
 T = TypeVar("T")
 Document = dict[str, Any]
@@ -63,8 +64,11 @@ class Connection:
         self._calls = 0
         self._closed = False
         self._failing = False
+        self._away: Unavailable | None = None
+        self._trying = False
         self._prepare: Callable[[], Awaitable[None]] | None = None
         self._preparing = asyncio.Lock()
+        self._places = asyncio.Semaphore(bounds.pool_size)
         self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
             uri, w="majority", journal=True, wtimeoutMS=_ms(bounds.confirm_sec), readConcernLevel="majority",
             tz_aware=True, maxPoolSize=bounds.pool_size, serverSelectionTimeoutMS=_ms(bounds.select_sec),
@@ -92,22 +96,19 @@ class Connection:
 
     async def prepare(self) -> None:
         """Carry that out unless it has been. Raises CmdexecError: what a person has to mend, or Unavailable."""
-        async with self._preparing:
-            if self._prepare is not None:
-                await self._guarded(self._prepare)
-                self._prepare = None
+        await self._guarded(self._prepare_once)
 
     def warn(self, told: str, mend: str) -> None:
         self._runtime.log.warning(told, mend=mend)
 
     async def read(self, call: Callable[[], Awaitable[T]]) -> T:
         """What `call` returns, which only reads. Raises what it raises, or Unavailable."""
-        return await self._guarded(call, prepared=True)
+        return await self._guarded(lambda: self._prepared(call))
 
     async def write(self, call: Callable[[], Awaitable[T]]) -> T:
         """What `call` returns, once what it wrote is on stable storage. Raises DuplicateKeyError, BulkWriteError (where
         keys were there already, and nothing else was wrong), or Unavailable: then the outcome is unknown."""
-        result = await self._guarded(call, prepared=True)
+        result = await self._guarded(lambda: self._prepared(call))
         self.last_write = self._runtime.clock.elapsed()
         return result
 
@@ -137,16 +138,15 @@ class Connection:
         self._closed = True
         self.client.close()
 
-    async def _guarded(self, call: Callable[[], Awaitable[T]], prepared: bool = False) -> T:
+    async def _guarded(self, call: Callable[[], Awaitable[T]]) -> T:
         if self._closed:
             raise Unavailable("store_away", "The store is closed.")
         if self._calls >= self._calls_max:
             raise Unavailable("overloaded", "Too much waits for the store.", mend="Try again in a moment.")
         self._calls += 1
         try:
-            if prepared and self._prepare is not None:
-                await self._prepare_at_last()
-            result = await call()
+            async with self._place():
+                result = await call()
         except PyMongoError as fault:
             told = translated(fault, self.where)
             if isinstance(told, Unavailable):
@@ -159,22 +159,52 @@ class Connection:
         self._recovered()
         return result
 
-    async def _prepare_at_last(self) -> None:
-        """The store was away when the server started."""
-        try:
-            await self.prepare()
-        except Unavailable:
-            raise
-        except CmdexecError as fault:
-            raise Unavailable("store_away", fault.message, mend=fault.mend) from fault
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """One of as many calls as there are connections. Once nobody was found for as long as one may be waited for,
+        one call looks whether somebody is there; the others, and those that waited meanwhile, are told at once."""
+        waited = self._away is None
+        async with self._places:
+            if self._away is not None and (waited or self._trying):
+                raise again(self._away)
+            tries = self._away is not None
+            self._trying = self._trying or tries
+            try:
+                yield
+            finally:
+                if tries:
+                    self._trying = False
+
+    async def _prepared(self, call: Callable[[], Awaitable[T]]) -> T:
+        """The call, after what has to come before the first one: the store may have been away at the start."""
+        if self._prepare is not None:
+            try:
+                await self._prepare_once()
+            except Unavailable:
+                raise
+            except CmdexecError as fault:
+                raise Unavailable("store_away", fault.message, mend=fault.mend) from fault
+        return await call()
+
+    async def _prepare_once(self) -> None:
+        async with self._preparing:
+            if self._prepare is None:
+                return
+            if self._away is not None and not self._trying:
+                raise again(self._away)
+            await self._prepare()
+            self._prepare = None
 
     def _failed(self, told: Unavailable, fault: PyMongoError) -> None:
+        if isinstance(told, Away):
+            self._away = told
         if not self._failing and told.code != "overloaded" and not self._closed:
             self._failing = True
             cause = str(fault).partition("\n")[0][:300]
             self._runtime.log.error("the store does not do what it is asked", why=told.message, cause=cause)
 
     def _recovered(self) -> None:
+        self._away = None
         if self._failing:
             self._failing = False
             self._runtime.log.info("the store answers again", where=self.where)

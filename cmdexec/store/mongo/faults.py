@@ -31,6 +31,15 @@ class Denied(Unavailable):
     """MongoDB knows no such user and password, or does not let that user do it: nothing that time heals."""
 
 
+class Away(Unavailable):
+    """Nobody who could carry it out was found: it was not sent."""
+
+
+def again(told: Unavailable) -> Unavailable:
+    """The same once more, for another caller."""
+    return Unavailable(told.code, told.message, retry_after=told.retry_after, mend=told.mend)
+
+
 def translated(fault: PyMongoError, where: str) -> Exception:
     """The fault of the driver: `Unavailable` with a sentence, after which the outcome of a write is unknown. What a
     caller has to tell apart stays as it is: DuplicateKeyError, and BulkWriteError where nothing but that happened. So
@@ -59,19 +68,17 @@ def translated(fault: PyMongoError, where: str) -> Exception:
     return fault
 
 
-def _away(told: str, where: str) -> Unavailable:
+def _away(told: str, where: str) -> Away:
     if any(sign in told.lower() for sign in _UNKNOWN_NAME):
-        return Unavailable(
+        return Away(
             "store_away", f"A host of {where} is not known.", mend=f"See to the names in {FIELD}, and to the DNS."
         )
     if "no replica set members" in told.lower() or "replica set name" in told.lower():
-        return Unavailable(
+        return Away(
             "store_away", f"MongoDB at {where} has no primary of the set that {FIELD} names.",
             mend="See to its members, and to replicaSet in the address.",
         )  # fmt: skip
-    return Unavailable(
-        "store_away", f"MongoDB at {where} does not answer.", mend=f"See whether it runs, and to {FIELD}."
-    )
+    return Away("store_away", f"MongoDB at {where} does not answer.", mend=f"See whether it runs, and to {FIELD}.")
 
 
 def _of_code(code: int | None, details: Mapping[str, Any] | None, where: str) -> CmdexecError:
