@@ -48,7 +48,7 @@ def open_mongo(
     runtime: Runtime,
     *,
     production: bool = False,
-    pool_size: int = 50,
+    pool_size: int = 10,
     queue_items: int = 10_000,
     select_sec: float = 10.0,
     connect_sec: float = 10.0,
@@ -82,4 +82,4 @@ def open_mongo(
         join_tokens=MongoJoinTokens(connection, runtime),
         health=MongoHealth(connection),
     )
-    return MongoStore(reads, MongoJobWrites(connection, output), connection)
+    return MongoStore(reads, MongoJobWrites(connection, output, bounds), connection)

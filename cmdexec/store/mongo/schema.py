@@ -21,7 +21,25 @@ def _index(*fields: str, unique: bool = False, sparse: bool = False) -> IndexMod
     return IndexModel(keys, name="_".join(fields), unique=unique, sparse=sparse)
 
 
-JOBS: Sequence[IndexModel] = (_index("status", "workerId"), _index("createdAt"))
+JOBS: Sequence[IndexModel] = (
+    _index("status", "workerId"),
+    _index("createdAt"),
+    _index("submitKey", unique=True, sparse=True),
+    _index("keyedAt", sparse=True),
+    _index("seq"),
+    _index("createdAt", "seq"),
+    _index("status", "seq"),
+    _index("status", "klass", "rank", "seq"),  # the queue: `queue`
+    _index("owner", "status"),
+    _index("claimId", sparse=True),
+    _index("batch", sparse=True),
+    _index("assignedAt", sparse=True),
+    _index("dueAt", sparse=True),
+    _index("expiresAt", sparse=True),
+    _index("unknownAt", sparse=True),
+    _index("name", sparse=True),
+    _index("tags", "seq"),
+)
 
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "jobs": JOBS,

@@ -1,0 +1,100 @@
+"""Several jobs that are stored all or none, without a transaction.
+
+They are put down hidden (`documents.STAGED`). Then one document in `batches` says that all are there: that is when they
+are stored, and whoever finds them hidden after that shows them. A batch of which nothing says so for long was left by a
+server that died: whoever gives it up writes that down under the same id first, so that only one of both can be said.
+"""
+
+from collections.abc import Collection as Several
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bson import ObjectId
+from pymongo import UpdateMany
+from pymongo.errors import BulkWriteError
+
+from cmdexec.model.job import Status
+from cmdexec.store.mongo.connection import Connection, Document
+from cmdexec.store.mongo.documents import STAGED
+
+_LOOKED_AT = 1000
+
+
+class Batches:
+    """The batches that are not shown yet."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._said = connection.database["batches"]
+        self._left: set[ObjectId] = set()
+
+    async def complete(self, sizes: Mapping[ObjectId, int]) -> set[ObjectId]:
+        """All their jobs, so many of each, are put down: store them, and show them. Of those that are not in the result
+        it is not known: somebody else gave them up, or showed them."""
+        refused = await self._say(sizes.keys(), given_up=False)
+        complete = sizes.keys() - refused
+        shown = await self._show(complete)
+        await self.drop(refused)
+        return complete if shown == sum(sizes[batch] for batch in complete) else set()
+
+    async def drop(self, batches: Several[ObjectId]) -> None:
+        """Take away what is hidden of batches that will not be completed."""
+        if batches:
+            which = {"batch": {"$in": list(batches)}, "status": STAGED}
+            await self._connection.write(lambda: self._connection.jobs.delete_many(which))
+
+    async def settle(self, batches: Iterable[ObjectId], *, give_up: bool) -> bool:
+        """Do what was not done of them: show those that are stored, drop those that are given up; of others give up
+        those as well, if `give_up`. Whether none is left that may still become either."""
+        asked = set(batches)
+        if give_up:
+            await self._say(asked, given_up=True)
+        found = await self._find({"_id": {"$in": list(asked)}})
+        dropped = {one["_id"] for one in found if one["givenUp"]}
+        await self._show({one["_id"] for one in found} - dropped)
+        await self.drop(dropped)
+        return len(found) == len(asked)
+
+    async def sweep(self) -> None:
+        """Settle what was there at the sweep before already: its server died."""
+        said = {one["_id"] for one in await self._find({})}
+        hidden = await self._connection.read(
+            lambda: self._connection.jobs.find({"status": STAGED}, {"batch": 1}).limit(_LOOKED_AT).to_list(None)
+        )
+        there = {one["batch"] for one in hidden}
+        await self.settle((said | there) & self._left, give_up=True)
+        await self._forget((said - there) & self._left)
+        self._left = said | there
+
+    async def _say(self, batches: Several[ObjectId], *, given_up: bool) -> set[ObjectId]:
+        """Say it of those of which nothing is said yet; the others."""
+        documents = [{"_id": batch, "givenUp": given_up} for batch in batches]
+        if not documents:
+            return set()
+        try:
+            await self._connection.write(lambda: self._said.insert_many(documents, ordered=False))
+        except BulkWriteError as fault:
+            await self._connection.catch_up()
+            return {wrong["op"]["_id"] for wrong in (fault.details or {})["writeErrors"]}
+        return set()
+
+    async def _show(self, batches: Several[ObjectId]) -> int:
+        """Let everybody see the jobs of these, which are stored; how many were not seen before."""
+        if not batches:
+            return 0
+        hidden: Document = {"batch": {"$in": list(batches)}, "status": STAGED}
+        shown = [
+            UpdateMany({**hidden, "born": status}, {"$set": {"status": status}, "$unset": {"born": "", "batch": ""}})
+            for status in map(str, Status)
+        ]
+        done = await self._connection.write(lambda: self._connection.jobs.bulk_write(shown, ordered=False))
+        await self._forget(batches)
+        return int(done.modified_count)
+
+    async def _forget(self, batches: Several[ObjectId]) -> None:
+        if batches:
+            which = {"_id": {"$in": list(batches)}}
+            await self._connection.write(lambda: self._said.delete_many(which))
+
+    async def _find(self, which: Document) -> list[Any]:
+        return await self._connection.read(lambda: self._said.find(which).limit(_LOOKED_AT).to_list(None))

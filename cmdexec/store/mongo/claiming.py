@@ -1,0 +1,139 @@
+"""Giving queued jobs to workers: those that come first are read, and each is taken on the condition that it is still as
+it was read. So of two servers that want the same job one gets it, and the other looks for the next."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from pymongo import UpdateOne
+
+from cmdexec.model.birth import claimed
+from cmdexec.model.job import Job, Status
+from cmdexec.model.parts import Free
+from cmdexec.store.contract.jobs_write import Wanted
+from cmdexec.store.mongo.connection import Connection
+from cmdexec.store.mongo.documents import decode, job_of, update
+from cmdexec.store.mongo.queue import Front, Queue
+
+_TRIES = 50
+"""How often a claim looks anew after others took what it had found: each time somebody got a job."""
+
+
+class _Taking(msgspec.Struct):
+    """A claim on its way: what it has, and what it is about to take."""
+
+    wanted: Wanted
+    has: list[Job] = []
+    takes: list[Front] = []
+    over: bool = False
+
+    def choose(self, fronts: Iterable[Front], gone: set[str]) -> bool:
+        """Choose from those, which are in the order of rank, what is still wanted and not `gone`. False: there may be
+        some beyond them."""
+        gone.difference_update([one.job_id for one in self.takes])
+        wanted, self.takes = self.wanted, []
+        free = None if wanted.free is None else Free(wanted.free)
+        weight = sum(job.spec.weight for job in self.has)
+        for job in self.has:
+            part = wanted.parts.get(job.klass)
+            if free is not None and part is not None:
+                free.take(part)
+        first, passed = not self.has, set[str]()
+        for one in fronts:
+            if self._is_full(weight):
+                break
+            if one.job_id in gone or one.klass in passed or wanted.claim.avoided_as in one.avoid:
+                continue
+            part = None if free is None else wanted.parts.get(one.klass)
+            fits = part is None or free is None or part.within(free)
+            if fits or (wanted.ahead and first):
+                self.takes.append(one)
+                weight += one.weight
+                if part is not None and free is not None and fits:
+                    free.take(part)
+            if not fits:
+                passed.add(one.klass)
+            first = False
+        gone.update([one.job_id for one in self.takes])
+        return self._is_full(weight) or passed == set(wanted.klasses)
+
+    def _is_full(self, weight: int) -> bool:
+        count = len(self.has) + len(self.takes)
+        return count >= self.wanted.limit or (count > 0 and weight >= self.wanted.most)
+
+
+class Claiming:
+    """Carries out several claims together."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def claim(self, claims: Sequence[Wanted]) -> list[list[Job]]:
+        """What each of them gets, those that come first first."""
+        named = await self._named({wanted.claim.claim_id for wanted in claims})
+        taking: dict[str, _Taking] = {}
+        for wanted in claims:
+            claim_id = wanted.claim.claim_id
+            taking.setdefault(claim_id, _Taking(wanted, named.get(claim_id, []), over=claim_id in named))
+        for _ in range(_TRIES):
+            waiting = [one for one in taking.values() if not one.over]
+            if not waiting:
+                break
+            await self._take(waiting)
+        return [
+            [job for job in taking[wanted.claim.claim_id].has if job.status is Status.ASSIGNED] for wanted in claims
+        ]
+
+    async def _named(self, claim_ids: Iterable[str]) -> dict[str, list[Job]]:
+        """The jobs that name a claim already, by claim, in the order in which they came."""
+        which = {"claimId": {"$in": list(claim_ids)}}
+        found = await self._connection.read(
+            lambda: self._connection.jobs.find(which, {"claimId": 1, "doc": 1}).sort("seq", 1).to_list(None)
+        )
+        named: dict[str, list[Job]] = {}
+        for one in found:
+            named.setdefault(one["claimId"], []).append(job_of(one))
+        return named
+
+    async def _take(self, claims: Sequence[_Taking]) -> None:
+        """Take once for each. Those that got all that they had found, or found nothing, are over."""
+        await self._choose(claims)
+        taken = {
+            front.job_id: (front.rev, claimed(decode(front.doc), one.wanted.claim, one.wanted.now))
+            for one in claims for front in one.takes
+        }  # fmt: skip
+        lost = await self._write(taken)
+        for one in claims:
+            got = [front.job_id for front in one.takes if front.job_id not in lost]
+            one.over = len(got) == len(one.takes)
+            one.has = [*one.has, *(taken[job_id][1] for job_id in got)]
+            one.takes = []
+
+    async def _choose(self, claims: Sequence[_Taking]) -> None:
+        """Let each choose in turn, from queues that those of the same classes share."""
+        most: Counter[frozenset[str]] = Counter()
+        for one in claims:
+            most[frozenset(one.wanted.klasses)] += max(0, one.wanted.limit - len(one.has))
+        queues = {klasses: Queue(self._connection, klasses, count) for klasses, count in most.items()}
+        gone: set[str] = set()
+        for one in claims:
+            queue = queues[frozenset(one.wanted.klasses)]
+            while not one.choose(queue.fronts, gone) and await queue.read_on():
+                pass
+
+    async def _write(self, taken: dict[str, tuple[int, Job]]) -> set[str]:
+        """Write them all, each if it is still as it was read; the ids of those that were not."""
+        if not taken:
+            return set()
+        writes = [
+            UpdateOne({"_id": job_id, "rev": rev}, update(job, {"changeId": job.claim_id}))
+            for job_id, (rev, job) in taken.items()
+        ]
+        done = await self._connection.write(lambda: self._connection.jobs.bulk_write(writes, ordered=False))
+        if done.matched_count == len(writes):
+            return set()
+        await self._connection.catch_up()
+        which = {"_id": {"$in": list(taken)}}
+        found = await self._connection.read(lambda: self._connection.jobs.find(which, {"doc": 1}).to_list(None))
+        stands = {job.job_id: job for job in map(job_of, found)}
+        return {job_id for job_id, (_, job) in taken.items() if stands.get(job_id) != job}
