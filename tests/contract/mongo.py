@@ -3,7 +3,8 @@ emptied and used again, since making one takes longer than most tests."""
 
 import atexit
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from cmdexec.runtime import Runtime
 from cmdexec.store.contract.engine import Store
 from tests.services.mongo import running, standard_folder
-from tests.services.mongod import Missing
+from tests.services.mongod import Missing, locked
 
 _NAME = "mongo database"
 """The file in a store's folder that says which database it is: another process finds it so."""
@@ -44,6 +45,32 @@ def address(name: str) -> str:
     """The set's address with that database in it."""
     before, _, options = uri().partition("?")
     return f"{before.rstrip('/')}/{name}?{options}&authSource=admin"
+
+
+def name_of(folder: Path) -> str:
+    """The database of the store in that folder."""
+    return (folder / _NAME).read_text()
+
+
+@contextmanager
+def failing(
+    folder: Path, collection: str, command: str, *, times: int = 1, skip: int = 0, **how: Any
+) -> Iterator[Callable[[], None]]:
+    """The next such commands on that collection of that store fail so: by MongoDB's own fail point, of which there is
+    one for all tests. What is given waits until the first of them has come."""
+    data = {"failCommands": [command], "namespace": f"{name_of(folder)}.{collection}", **how}
+    admin = client().admin
+    with locked(standard_folder().with_suffix(".failing")):
+        mode = {"skip": skip} if skip else {"times": times}
+        before = admin.command("configureFailPoint", "failCommand", mode=mode, data=data)["count"]
+
+        def entered() -> None:
+            admin.command("waitForFailPoint", "failCommand", timesEntered=before + 1, maxTimeMS=5000)
+
+        try:
+            yield entered
+        finally:
+            admin.command("configureFailPoint", "failCommand", mode="off")
 
 
 class MongoEngine:

@@ -2,10 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -14,9 +12,9 @@ from cmdexec.errors import Unavailable
 from cmdexec.store.contract.identity import CredentialRow, JoinTokenRow, SessionRow, UserRow
 from cmdexec.store.contract.output import Append
 from cmdexec.store.mongo.output import PIECE_BYTES
-from tests.contract.engines import ENGINES, Place, Store
+from tests.contract.engines import Place, Store
 from tests.contract.making import NOW, worker
-from tests.contract.mongo import MongoEngine, client
+from tests.contract.mongo import client, failing, name_of
 
 TOKEN = JoinTokenRow("t1", "secret-1", NOW, NOW + 1000, "root@test", uses=2, labels={"room": "1"})
 CREDENTIAL = CredentialRow("hash-1", "w1", NOW, joined_with="secret-1")
@@ -37,40 +35,13 @@ async def store(place: Place) -> Store:
     return store
 
 
-def name_of(place: Place) -> str:
-    engine = ENGINES["mongo"]
-    assert isinstance(engine, MongoEngine)
-    return engine.database(place.folder)
-
-
-@contextmanager
-def failing(
-    place: Place, collection: str, command: str, times: int = 1, skip: int = 0, **how: Any
-) -> Iterator[Callable[[], None]]:
-    """The next such commands on that collection of this store fail so: by MongoDB's own fail point. What is given
-    waits until the first of them has come."""
-    data = {"failCommands": [command], "namespace": f"{name_of(place)}.{collection}", **how}
-    admin = client().admin
-    before = admin.command(
-        "configureFailPoint", "failCommand", mode={"skip": skip} if skip else {"times": times}, data=data
-    )["count"]
-
-    def entered() -> None:
-        admin.command("waitForFailPoint", "failCommand", timesEntered=before + 1, maxTimeMS=5000)
-
-    try:
-        yield entered
-    finally:
-        admin.command("configureFailPoint", "failCommand", mode="off")
-
-
 UNCONFIRMED = {"writeConcernError": {"code": 64, "errmsg": "waiting for replication timed out"}}
 
 
 def given_row(place: Place) -> Append:
     """A job's document with an open row of output, and an append to it."""
     row = {"session": "s1", "open": True, "stdout": 0, "stderr": 0}
-    client()[name_of(place)].jobs.insert_one({"_id": "job", "outputs": {"1": row}})
+    client()[name_of(place.folder)].jobs.insert_one({"_id": "job", "outputs": {"1": row}})
     return Append("job", 1, "s1", "stdout", 0, b"one", 1 << 40)
 
 
@@ -79,7 +50,7 @@ async def all_of(store: Store) -> bytes:
 
 
 async def test_a_connection_that_breaks_once_is_not_noticed(store: Store, place: Place) -> None:
-    with failing(place, "workers", "findAndModify", closeConnection=True):
+    with failing(place.folder, "workers", "findAndModify", closeConnection=True):
         assert await store.reads.workers.register(worker()) is None
     assert len(await store.reads.workers.all()) == 1
 
@@ -87,7 +58,7 @@ async def test_a_connection_that_breaks_once_is_not_noticed(store: Store, place:
 async def test_one_that_breaks_twice_leaves_the_outcome_open_and_the_same_call_again_settles_it(
     store: Store, place: Place
 ) -> None:
-    with failing(place, "workers", "findAndModify", 2, closeConnection=True):
+    with failing(place.folder, "workers", "findAndModify", times=2, closeConnection=True):
         with pytest.raises(Unavailable, match="broke off") as caught:
             await store.reads.workers.register(worker())
     assert caught.value.code == "store_away"
@@ -100,24 +71,27 @@ async def test_a_write_that_no_majority_confirmed_is_told_as_unknown_and_not_don
 ) -> None:
     """Each was written, and the caller was not told: called again, it is as if it had been called once."""
     users, tokens = store.reads.users, store.reads.join_tokens
-    with failing(place, "users", "insert", **UNCONFIRMED):
+    with failing(place.folder, "users", "insert", **UNCONFIRMED):
         with pytest.raises(Unavailable, match="has not confirmed"):
             await users.insert(ADMINS[0])
     assert await users.insert(ADMINS[0]), "it is there, and is this one"
     assert not await users.insert(replace(ADMINS[0], user_id="another"))
     await tokens.insert(TOKEN)
-    with failing(place, "joinTokens", "findAndModify", **UNCONFIRMED):
+    with failing(place.folder, "joinTokens", "findAndModify", **UNCONFIRMED):
         with pytest.raises(Unavailable):
             await tokens.use(CREDENTIAL, NOW)
     assert await tokens.use(CREDENTIAL, NOW) == replace(CREDENTIAL, labels={"room": "1"})
     assert await tokens.get("t1") == replace(TOKEN, used=1)
-    assert client()[name_of(place)].joinTokens.find_one({"_id": "t1"}, {"taken": 1}) == {"_id": "t1", "taken": []}
+    assert client()[name_of(place.folder)].joinTokens.find_one({"_id": "t1"}, {"taken": 1}) == {
+        "_id": "t1",
+        "taken": [],
+    }
 
 
 async def test_output_whose_confirmation_was_lost_is_stored_once(store: Store, place: Place) -> None:
     append = given_row(place)
     for collection, command in (("jobLogs", "insert"), ("jobs", "update")):
-        with failing(place, collection, command, **UNCONFIRMED):
+        with failing(place.folder, collection, command, **UNCONFIRMED):
             with pytest.raises(Unavailable):
                 await store.reads.output.append([append])
     (again,) = await store.reads.output.append([replace(append, data=b"one two")])
@@ -134,10 +108,10 @@ async def test_bytes_that_no_row_counts_are_no_output_and_what_comes_instead_is(
 ) -> None:
     """The server died between the bytes and the row; the worker sends again, in other pieces."""
     append = given_row(place)
-    with failing(place, "jobs", "update", errorCode=8):
+    with failing(place.folder, "jobs", "update", errorCode=8):
         with pytest.raises(Unavailable):
             await store.reads.output.append([replace(append, data=DATA[:left])])
-    assert client()[name_of(place)].jobLogs.count_documents({}) == -(-left // PIECE_BYTES)
+    assert client()[name_of(place.folder)].jobLogs.count_documents({}) == -(-left // PIECE_BYTES)
     assert await all_of(store) == b""
     for end in (3, 11, PIECE_BYTES + 1, len(DATA)):
         (done,) = await store.reads.output.append([replace(append, data=DATA[:end])])
@@ -149,7 +123,7 @@ async def test_bytes_that_no_row_counts_are_no_output_and_what_comes_instead_is(
 
 async def test_bytes_that_others_put_there_are_completed(store: Store, place: Place) -> None:
     append = given_row(place)
-    with failing(place, "jobs", "update", errorCode=8):
+    with failing(place.folder, "jobs", "update", errorCode=8):
         with pytest.raises(Unavailable):
             await store.reads.output.append([replace(append, data=DATA[:5])])
     await store.reads.output.append([replace(append, data=DATA[:12])])
@@ -159,7 +133,7 @@ async def test_bytes_that_others_put_there_are_completed(store: Store, place: Pl
 async def test_a_use_that_was_counted_has_its_credential_whoever_asks(store: Store, place: Place) -> None:
     """The server died between both; then another one is asked."""
     await store.reads.join_tokens.insert(TOKEN)
-    with failing(place, "credentials", "update", errorCode=8):
+    with failing(place.folder, "credentials", "update", errorCode=8):
         with pytest.raises(Unavailable):
             await store.reads.join_tokens.use(CREDENTIAL, NOW)
     other = place.open()
@@ -177,7 +151,7 @@ async def test_a_credential_that_is_only_noted_is_made_by_each_that_looks_for_it
 ) -> None:
     tokens, credentials = store.reads.join_tokens, store.reads.credentials
     await tokens.insert(TOKEN)
-    with failing(place, "credentials", "update", errorCode=8):
+    with failing(place.folder, "credentials", "update", errorCode=8):
         with pytest.raises(Unavailable):
             await tokens.use(CREDENTIAL, NOW)
     if ask == "workers":
@@ -194,7 +168,7 @@ async def test_a_use_that_turns_out_to_be_the_second_is_given_back(store: Store,
     """The first to ask is overtaken on its way to the token by another server that is asked with the same."""
     tokens, other = store.reads.join_tokens, place.open()
     await tokens.insert(TOKEN)
-    with failing(place, "joinTokens", "findAndModify", blockConnection=True, blockTimeMS=300) as entered:
+    with failing(place.folder, "joinTokens", "findAndModify", blockConnection=True, blockTimeMS=300) as entered:
         slow = asyncio.ensure_future(tokens.use(CREDENTIAL, NOW))
         await asyncio.to_thread(entered)
         given = await other.reads.join_tokens.use(CREDENTIAL, NOW)
@@ -209,7 +183,7 @@ async def test_a_change_of_a_role_that_was_written_down_is_done_before_another_i
     for admin in ADMINS:
         assert await store.reads.users.insert(admin)
     first, second = (replace(admin, role="viewer") for admin in ADMINS)
-    with failing(place, "users", "update", errorCode=8):
+    with failing(place.folder, "users", "update", errorCode=8):
         with pytest.raises(Unavailable):
             await store.reads.users.change(ADMINS[0], first, keeps="admin")
     other = place.open()
@@ -228,17 +202,17 @@ async def test_a_login_goes_on_as_soon_as_the_change_that_spares_it_is_made_and_
     await users.insert(user)
     await sessions.insert(session)
     first, second = (replace(user, epoch=epoch) for epoch in (1, 2))
-    with failing(place, "users", "update", errorCode=8):
+    with failing(place.folder, "users", "update", errorCode=8):
         with pytest.raises(Unavailable):
             await users.change(user, first, spares="jti")
     assert await sessions.get("jti") == session
     assert await users.change(user, first) == "changed"
     assert await sessions.get("jti") == session, "of that change it was not told"
     await sessions.insert(replace(session, jti="later", cookie_hash="later", epoch=1))
-    with failing(place, "sessions", "update", times=1, errorCode=8) as _:
+    with failing(place.folder, "sessions", "update", times=1, errorCode=8) as _:
         with pytest.raises(Unavailable):
             await users.change(first, second, spares="later")
-    with failing(place, "sessions", "update", skip=1, errorCode=8):
+    with failing(place.folder, "sessions", "update", skip=1, errorCode=8):
         with pytest.raises(Unavailable):
             await users.change(first, second, spares="later")
     assert await sessions.by_cookie("later") == await sessions.get("later")
@@ -252,7 +226,7 @@ async def test_a_login_goes_on_as_soon_as_the_change_that_spares_it_is_made_and_
 async def test_a_full_disk_and_a_refused_command_have_sentences_of_their_own(store: Store, place: Place) -> None:
     for code, said, sentence in ((14031, "disk_full", "no room left"), (13, "store_away", "refuses the user"),
                                  (8, "store_away", "error 8 ")):  # fmt: skip
-        with failing(place, "workers", "findAndModify", errorCode=code):
+        with failing(place.folder, "workers", "findAndModify", errorCode=code):
             with pytest.raises(Unavailable, match=sentence) as caught:
                 await store.reads.workers.register(worker())
         assert caught.value.code == said

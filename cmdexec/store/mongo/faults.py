@@ -10,6 +10,7 @@ from pymongo.errors import (
     DuplicateKeyError,
     ExecutionTimeout,
     InvalidOperation,
+    NetworkTimeout,
     OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
@@ -57,10 +58,13 @@ def translated(fault: PyMongoError, where: str) -> Exception:
         return Unavailable("overloaded", "All connections to MongoDB are in use.", mend=mend)
     if isinstance(fault, ServerSelectionTimeoutError):
         return _away(str(fault), where)
+    if isinstance(fault, NetworkTimeout | ExecutionTimeout):
+        return Unavailable(
+            "store_away", f"MongoDB at {where} has not answered in time.",
+            mend="See to its load; MONGODB_ANSWER_SEC says how long it may take.",
+        )  # fmt: skip
     if isinstance(fault, ConnectionFailure | AutoReconnect):
         return Unavailable("store_away", f"The connection to MongoDB at {where} broke off.")
-    if isinstance(fault, ExecutionTimeout):
-        return Unavailable("store_away", f"MongoDB at {where} took too long for a command.")
     if isinstance(fault, OperationFailure) and not isinstance(fault, DuplicateKeyError):
         return _of_code(fault.code, fault.details, where)
     if isinstance(fault, InvalidOperation):
