@@ -5,8 +5,10 @@ are stored, and whoever finds them hidden after that shows them. A batch of whic
 server that died: whoever gives it up writes that down under the same id first, so that only one of both can be said.
 """
 
+import asyncio
 from collections.abc import Collection as Several
 from collections.abc import Iterable, Mapping
+from math import inf
 from typing import Any
 
 from bson import ObjectId
@@ -27,13 +29,18 @@ class Batches:
         self._connection = connection
         self._said = connection.database["batches"]
         self._left: set[ObjectId] = set()
+        self._shown: set[ObjectId] = set()
+        self._swept = -inf
 
     async def complete(self, sizes: Mapping[ObjectId, int]) -> set[ObjectId]:
         """All their jobs, so many of each, are put down: store them, and show them. Of those that are not in the result
         it is not known: somebody else gave them up, or showed them."""
-        refused = await self._say(sizes.keys(), given_up=False)
+        if not sizes:
+            return set()
+        refused, _ = await asyncio.gather(self._say(sizes.keys(), given_up=False), self._forget(self._shown))
         complete = sizes.keys() - refused
         shown = await self._show(complete)
+        self._shown = complete
         await self.drop(refused)
         return complete if shown == sum(sizes[batch] for batch in complete) else set()
 
@@ -51,19 +58,27 @@ class Batches:
             await self._say(asked, given_up=True)
         found = await self._find({"_id": {"$in": list(asked)}})
         dropped = {one["_id"] for one in found if one["givenUp"]}
-        await self._show({one["_id"] for one in found} - dropped)
+        stored = {one["_id"] for one in found} - dropped
+        await self._show(stored)
+        await self._forget(stored)
         await self.drop(dropped)
         return len(found) == len(asked)
 
-    async def sweep(self) -> None:
-        """Settle what was there at the sweep before already: its server died."""
+    async def sweep(self, apart_sec: float) -> None:
+        """Settle what was there at the sweep before already, that long ago: its server died. Does nothing if that is
+        not so long ago: nothing may be forgotten of what is given up while its jobs may still be on their way."""
+        now = self._connection.elapsed()
+        if now - self._swept < apart_sec:
+            return
+        self._swept = now
         said = {one["_id"] for one in await self._find({})}
         hidden = await self._connection.read(
             lambda: self._connection.jobs.find({"status": STAGED}, {"batch": 1}).limit(_LOOKED_AT).to_list(None)
         )
         there = {one["batch"] for one in hidden}
-        await self.settle((said | there) & self._left, give_up=True)
-        await self._forget((said - there) & self._left)
+        old = set(sorted((said | there) & self._left)[:_LOOKED_AT])
+        await self.settle(old, give_up=True)
+        await self._forget((said - there) & old)
         self._left = said | there
 
     async def _say(self, batches: Several[ObjectId], *, given_up: bool) -> set[ObjectId]:
@@ -88,7 +103,6 @@ class Batches:
             for status in map(str, Status)
         ]
         done = await self._connection.write(lambda: self._connection.jobs.bulk_write(shown, ordered=False))
-        await self._forget(batches)
         return int(done.modified_count)
 
     async def _forget(self, batches: Several[ObjectId]) -> None:

@@ -1,8 +1,9 @@
 """Giving queued jobs to workers: those that come first are read, and each is taken on the condition that it is still as
 it was read. So of two servers that want the same job one gets it, and the other looks for the next."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from pymongo import UpdateOne
@@ -70,7 +71,11 @@ class Claiming:
 
     async def claim(self, claims: Sequence[Wanted]) -> list[list[Job]]:
         """What each of them gets, those that come first first."""
-        named = await self._named({wanted.claim.claim_id for wanted in claims})
+        queues = self._queues([_Taking(wanted) for wanted in claims])
+        named, _ = await asyncio.gather(
+            self._named({wanted.claim.claim_id for wanted in claims}),
+            asyncio.gather(*(queue.read_on() for queue in queues.values())),
+        )
         taking: dict[str, _Taking] = {}
         for wanted in claims:
             claim_id = wanted.claim.claim_id
@@ -79,7 +84,8 @@ class Claiming:
             waiting = [one for one in taking.values() if not one.over]
             if not waiting:
                 break
-            await self._take(waiting)
+            await self._take(waiting, queues)
+            queues = self._queues(waiting)
         return [
             [job for job in taking[wanted.claim.claim_id].has if job.status is Status.ASSIGNED] for wanted in claims
         ]
@@ -95,9 +101,16 @@ class Claiming:
             named.setdefault(one["claimId"], []).append(job_of(one))
         return named
 
-    async def _take(self, claims: Sequence[_Taking]) -> None:
+    def _queues(self, claims: Sequence[_Taking]) -> dict[frozenset[str], Queue]:
+        """A queue for each set of classes, which those share that want jobs of these."""
+        most: Counter[frozenset[str]] = Counter()
+        for one in claims:
+            most[frozenset(one.wanted.klasses)] += max(0, one.wanted.limit - len(one.has))
+        return {klasses: Queue(self._connection, klasses, count) for klasses, count in most.items()}
+
+    async def _take(self, claims: Sequence[_Taking], queues: Mapping[frozenset[str], Queue]) -> None:
         """Take once for each. Those that got all that they had found, or found nothing, are over."""
-        await self._choose(claims)
+        await self._choose(claims, queues)
         taken = {
             front.job_id: (front.rev, claimed(decode(front.doc), one.wanted.claim, one.wanted.now))
             for one in claims for front in one.takes
@@ -109,12 +122,8 @@ class Claiming:
             one.has = [*one.has, *(taken[job_id][1] for job_id in got)]
             one.takes = []
 
-    async def _choose(self, claims: Sequence[_Taking]) -> None:
-        """Let each choose in turn, from queues that those of the same classes share."""
-        most: Counter[frozenset[str]] = Counter()
-        for one in claims:
-            most[frozenset(one.wanted.klasses)] += max(0, one.wanted.limit - len(one.has))
-        queues = {klasses: Queue(self._connection, klasses, count) for klasses, count in most.items()}
+    async def _choose(self, claims: Sequence[_Taking], queues: Mapping[frozenset[str], Queue]) -> None:
+        """Let each choose in turn."""
         gone: set[str] = set()
         for one in claims:
             queue = queues[frozenset(one.wanted.klasses)]

@@ -26,6 +26,9 @@ Database = AsyncIOMotorDatabase[Document]
 DATABASE = "cmdexec"
 """Where the address names none."""
 
+_LOOK_SEC = 1.0
+"""How often a store that is away is looked for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
@@ -65,6 +68,7 @@ class Connection:
         self._closed = False
         self._failing = False
         self._away: Unavailable | None = None
+        self._away_until = 0.0
         self._trying = False
         self._prepare: Callable[[], Awaitable[None]] | None = None
         self._preparing = asyncio.Lock()
@@ -97,6 +101,10 @@ class Connection:
     async def prepare(self) -> None:
         """Carry that out unless it has been. Raises CmdexecError: what a person has to mend, or Unavailable."""
         await self._guarded(self._prepare_once)
+
+    def elapsed(self) -> float:
+        """Seconds by this server's own clock, for how long ago something was."""
+        return self._runtime.clock.elapsed()
 
     def warn(self, told: str, mend: str) -> None:
         self._runtime.log.warning(told, mend=mend)
@@ -162,10 +170,12 @@ class Connection:
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
         """One of as many calls as there are connections. Once nobody was found for as long as one may be waited for,
-        one call looks whether somebody is there; the others, and those that waited meanwhile, are told at once."""
+        one call looks whether somebody is there, a little later; the others, and those that waited meanwhile, are told
+        at once."""
         waited = self._away is None
         async with self._places:
-            if self._away is not None and (waited or self._trying):
+            early = self._runtime.clock.elapsed() < self._away_until
+            if self._away is not None and (waited or early or self._trying):
                 raise again(self._away)
             tries = self._away is not None
             self._trying = self._trying or tries
@@ -198,6 +208,7 @@ class Connection:
     def _failed(self, told: Unavailable, fault: PyMongoError) -> None:
         if isinstance(told, Away):
             self._away = told
+            self._away_until = self._runtime.clock.elapsed() + _LOOK_SEC
         if not self._failing and told.code != "overloaded" and not self._closed:
             self._failing = True
             cause = str(fault).partition("\n")[0][:300]

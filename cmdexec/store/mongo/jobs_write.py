@@ -26,6 +26,7 @@ class MongoJobWrites:
     def __init__(self, connection: Connection, output: MongoOutput, bounds: Bounds) -> None:
         self._connection = connection
         self._batches = Batches(connection)
+        self._apart_sec = bounds.answer_sec + bounds.confirm_sec
         self._inserts: Together[NewJobs, OfInsert] = Together(
             Inserting(connection, self._batches).insert, waiting_max=bounds.calls, items=_TURN_ITEMS, size=_TURN_BYTES
         )
@@ -54,7 +55,7 @@ class MongoJobWrites:
 
     async def forget_submit_keys(self, before: int, limit: int) -> int:
         """And what servers that died have left half done, now that somebody tidies up."""
-        await self._batches.sweep()
+        await self._batches.sweep(self._apart_sec)
         if limit <= 0:
             return 0
         jobs = self._connection.jobs

@@ -26,16 +26,14 @@ class Naming:
         if wanted.which.begins is None:
             return None
         text = wanted.which.begins.casefold()
-        floor = await _floor(connection, wanted.newest)
         beginning = {"$gte": text, "$lt": text + _LAST_CHARACTER}
+        begins = {"$or": [{"name": beginning}, {"tags": {"$elemMatch": beginning}}, {"_id": beginning}]}
         most = wanted.scan + 1
-        queries: list[Document] = [{"name": beginning}, {"tags": {"$elemMatch": beginning}}, {"_id": beginning}]
-        *begins, contains = await asyncio.gather(
-            *(_numbers(connection, which, most) for which in queries), _containing(connection, text, floor, wanted)
-        )
-        if any(len(numbers) == most for numbers in begins):
+        floor, numbers = await asyncio.gather(_floor(connection, wanted.newest), _numbers(connection, begins, most))
+        if len(numbers) == most:
             return cls(text, floor, None)
-        return cls(text, floor, frozenset(contains).union(*begins))
+        numbers += await _containing(connection, text, floor, wanted)
+        return cls(text, floor, frozenset(numbers))
 
     def fits(self, row: Document) -> bool:
         """Whether the job of that document is called so."""
