@@ -15,7 +15,7 @@ from msgspec import inspect
 from cmdexec.errors import CODES
 from cmdexec.protocol.meanings import meaning
 from cmdexec.protocol.messages import Register
-from cmdexec.protocol.operations import BY_NAME, KIB, MIB, ROUTES, Operation, Permission, Route
+from cmdexec.protocol.operations import BY_NAME, KIB, MIB, ROUTES, Operation, Permission, Rate, Route
 from cmdexec.protocol.refusals import ANY, MEANINGS, WITH_BODY, WITH_FIELDS
 from cmdexec.protocol.requests import NOT_PROVIDED_YET, ErrorView, FollowAttempt, FollowEnd, FollowOutput, NewJob
 from cmdexec.protocol.samples import ANSWERS, REQUESTS
@@ -75,6 +75,12 @@ _ANSWER_HEADERS: dict[str, tuple[str, str]] = {
     "503": ("Retry-After", "Seconds after which to come again."),
     "507": ("Retry-After", "Seconds after which to come again, where that may help."),
 }
+
+_RATE_HEADERS: dict[str, str] = {
+    "RateLimit-Policy": "How often this may be done: `\"jobs\";q=600;w=60` is 600 times in 60 seconds.",
+    "RateLimit": "What is left of that: `\"jobs\";r=599;t=60` is 599 times within the next 60 seconds.",
+}
+"""draft-ietf-httpapi-ratelimit-headers-10, of what has a rate and a bound of it."""
 
 
 @cache
@@ -165,7 +171,12 @@ def refusals(route: Route, operation: Operation) -> Sequence[str]:
     """The codes that this can be answered with."""
     fields = WITH_FIELDS if route.method == "GET" or msgspec.structs.fields(operation.request) else ()
     body = WITH_BODY if route.method != "GET" else ()
-    return tuple(dict.fromkeys((*ANY, *body, *fields, *operation.codes)))
+    return tuple(dict.fromkeys((*ANY, *body, *fields, *_own(operation))))
+
+
+def _own(operation: Operation) -> tuple[str, ...]:
+    rate = () if operation.rate is None else ("too_many",)
+    return tuple(dict.fromkeys((*operation.codes, *rate)))
 
 
 def _schemas() -> dict[str, Schema]:
@@ -225,7 +236,7 @@ def _operation(route: Route, operation: Operation, schemas: dict[str, Schema]) -
     if route.method != "GET":
         made["requestBody"] = _body(route, operation, schemas)
     made["responses"] = _answers(route, operation)
-    made["x-refusals"] = list(operation.codes)
+    made["x-refusals"] = list(_own(operation))
     return made
 
 
@@ -250,7 +261,14 @@ def _description(route: Route, operation: Operation) -> str:
         return who
     most = operation.max_body
     size = f"{most // MIB} MiB" if most >= MIB else f"{most // KIB} KiB"
-    return f"{who} The body may have {size}, and no more than the server's MAX_BODY_BYTES."
+    return f"{who} The body may have {size}, and no more than the server's MAX_BODY_BYTES.{_rate(operation.rate)}"
+
+
+def _rate(rate: Rate | None) -> str:
+    if rate is None:
+        return ""
+    beside = f", but for what has {' or '.join(f'`{name}`' for name in rate.spares)}" if rate.spares else ""
+    return f" The server's {rate.setting} bounds the {rate.counted} in each window{beside}. {rate.mend}"
 
 
 def _query(route: Route, operation: Operation, schemas: dict[str, Schema]) -> Iterator[dict[str, Any]]:
@@ -325,6 +343,10 @@ def _answers(route: Route, operation: Operation) -> dict[str, Any]:
         codes[str(CODES[code])].append(code)
     for status, named in sorted(codes.items()):
         found[status] = _refusal(status, named)
+    for status in ("200", "429") if operation.rate is not None else ():
+        found[status].setdefault("headers", {}).update(
+            {name: {"description": text, "schema": {"type": "string"}} for name, text in _RATE_HEADERS.items()}
+        )
     return found
 
 

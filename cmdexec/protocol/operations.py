@@ -41,6 +41,53 @@ ROLES: dict[str, frozenset[Permission]] = {
 """What a user of each role may do; a role that is not here may nothing."""
 
 
+class Per(StrEnum):
+    """Whose calls are counted together."""
+
+    USER = "user"
+    WORKER = "worker"
+    SOURCE = "address"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How often something may be done in each window of RATE_LIMIT_WINDOW_MS.
+
+    name       in the `RateLimit` headers of the answers
+    setting    says how many times
+    counted    what is counted, in words: several operations may share a rate
+    mend       what helps besides waiting
+    first      only what makes a worker known for the first time is counted
+    still      what comes too often is done all the same, but for its statistics, and answered with 429
+    spares     fields of the request; one that gives any of these is not counted
+    """
+
+    name: str
+    setting: str
+    per: Per
+    counted: str
+    mend: str = ""
+    first: bool = False
+    still: bool = False
+    spares: tuple[str, ...] = ()
+
+
+SUBMISSIONS = Rate(
+    "jobs", "RATE_LIMIT_MAX_JOBS", Per.USER, "submissions of one user",
+    mend="Several jobs sent as one list count once.",
+)  # fmt: skip
+ENROLMENTS = Rate(
+    "enrolments", "RATE_LIMIT_MAX_REGISTER", Per.SOURCE, "new workers from one address",
+    mend="A worker that is known is never counted.", first=True,
+)  # fmt: skip
+HEARTBEATS = Rate(
+    "heartbeats", "RATE_LIMIT_MAX_HEARTBEAT", Per.WORKER, "heartbeats of one worker over HTTP",
+    mend="The lease was renewed all the same; only the statistics were dropped.", still=True,
+    spares=("start", "released"),
+)  # fmt: skip
+RATES = (SUBMISSIONS, ENROLMENTS, HEARTBEATS)
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One thing that can be done.
@@ -52,6 +99,7 @@ class Operation:
     effect              it changes something: cookies need Origin and `X-Csrf` for it
     many_range          the least and the most in a list, where no setting says less
     max_body            bytes; a request with a larger body is refused before it is read
+    rate                how often it may be done; too often is `too_many`
     """
 
     name: str
@@ -66,6 +114,7 @@ class Operation:
     listed: Any = None
     codes: tuple[str, ...] = ()
     media: tuple[str, ...] = ("application/json",)
+    rate: Rate | None = None
 
 
 _ATTEMPT = ("stale_attempt", "resume_first", "not_started", "conflict")
@@ -104,7 +153,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Submit one job, or a list of up to 1,000, all or none. Answered when on disk; `Idempotency-Key` makes it safe"
         " to repeat for 72 hours.", effect=True, many=True, many_range=(1, 1000), max_body=8 * MIB,
         listed=requests.JobsView,
-        codes=("not_provided", "key_reused", "queue_full", "draining", "disk_full"),
+        codes=("not_provided", "key_reused", "queue_full", "draining", "disk_full"), rate=SUBMISSIONS,
     ),
     Operation(
         "jobs.status", Permission.VIEW_JOBS, requests.JobQuery, requests.JobView | requests.JobsView,
@@ -121,7 +170,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "jobs.rerun", Permission.RUN_JOBS, listing.RerunJob, requests.JobView,
         "Submit anew what an older job was asked to do; `Idempotency-Key` makes it safe to repeat.", effect=True,
-        codes=("not_found", "key_reused", "queue_full", "draining", "disk_full"),
+        codes=("not_found", "key_reused", "queue_full", "draining", "disk_full"), rate=SUBMISSIONS,
     ),
     Operation(
         "jobs.requeue", Permission.RUN_JOBS, listing.RequeueJob, requests.JobView,
@@ -154,7 +203,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "workers.join", Permission.ANYONE, accounts.Join, accounts.Joined,
         "Become a worker with a join token.", effect=True, max_body=4 * KIB,
-        codes=("bad_join_token", "too_many", "disk_full"),
+        codes=("bad_join_token", "too_many", "disk_full"), rate=ENROLMENTS,
     ),
     Operation(
         "join_tokens.create", Permission.MANAGE_WORKERS, accounts.NewJoinToken, accounts.JoinTokenView,
@@ -181,12 +230,12 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "workers.register", Permission.WORK, messages.Register, messages.Registered,
         "A worker says what it is and learns how it shall run.", effect=True,
-        codes=("protocol_mismatch", "replaced", "draining", "disk_full"),
+        codes=("protocol_mismatch", "replaced", "draining", "disk_full"), rate=ENROLMENTS,
     ),
     Operation(
         "workers.heartbeat", Permission.WORK, messages.Heartbeat, requests.BeatView,
         "Renew the lease; name what is held; ask to start; give back.", effect=True, max_body=8 * MIB,
-        codes=("not_registered", "replaced", "disk_full"),
+        codes=("not_registered", "replaced", "disk_full"), rate=HEARTBEATS,
     ),
     Operation(
         "attempts.start", Permission.WORK, messages.Held, messages.Told,

@@ -17,12 +17,14 @@ from cmdexec.server.api.workers import WorkersApi
 from cmdexec.server.edge.answer import Answers
 from cmdexec.server.edge.bearer import Bearer
 from cmdexec.server.edge.bodies import Bodies
+from cmdexec.server.edge.cors import Cors
 from cmdexec.server.edge.hosts import Hosts
 from cmdexec.server.edge.rest import Rest
 from cmdexec.server.edge.socket import Sockets
 from cmdexec.server.edge.source import Sources
 from cmdexec.server.edge.static import Site, site
 from cmdexec.server.folder import Folder
+from cmdexec.server.identity.counted import Counted
 from cmdexec.server.identity.first_admin import MadeAdmin
 from cmdexec.server.identity.keys import KeyRing, key_ring
 from cmdexec.server.identity.own_token import OwnToken
@@ -33,6 +35,7 @@ from cmdexec.server.maintenance import Forget, Leases, Overdue
 from cmdexec.server.output import Appender, Measures
 from cmdexec.server.people import build_people
 from cmdexec.server.perform import Perform
+from cmdexec.server.ratelimit import MemoryCounters, Rates
 from cmdexec.server.stores import open_store
 from cmdexec.server.workers import Dispatch, Presence, Waits
 from cmdexec.settings.server import ServerSettings
@@ -89,13 +92,14 @@ async def _parts(settings: ServerSettings, runtime: Runtime, folder: Folder, key
         settings, runtime, reads, notify, jobs, workers=workers["workers.list"],
         fleet=Waits(presence.desk, reads.classes, runtime.clock, lambda: jobs.draining),
     )  # fmt: skip
+    counted = Counted(Rates(settings, MemoryCounters(runtime.clock)), people.workers)
     perform = Perform(
         (*_handlers(settings, runtime, reads, jobs, presence, calls), workers, *people.handlers),
-        sessions=people.sessions, workers=people.workers, runtime=runtime,
+        sessions=people.sessions, workers=people.workers, counted=counted, runtime=runtime,
     )  # fmt: skip
     sockets = Sockets(
-        identify=perform.identify, watch_login=people.sessions.watch, presence=presence, live=calls.live,
-        limits=Limits.of(settings), runtime=runtime, first_frame_sec=settings.upgrade_timeout_sec,
+        identify=perform.identify, enrols=counted.enrols, watch_login=people.sessions.watch, presence=presence,
+        live=calls.live, limits=Limits.of(settings), runtime=runtime, first_frame_sec=settings.upgrade_timeout_sec,
         each_person=settings.sockets_per_user, person_queue_bytes=settings.person_queue_bytes,
         people_queue_bytes=settings.people_queue_bytes,
     )  # fmt: skip
@@ -147,5 +151,6 @@ def _edge(
         hosts=Hosts(settings.host, settings.allowed_hosts, gethostname()),
         answers=answers, serve_socket=sockets.serve, bodies=bodies, site=pages,
         sources=Sources(settings.trusted_proxies if settings.behind_tls_proxy else 0),
+        cors=Cors(settings.cors_origins, keep_sec=settings.cors_keep_sec),
         over_tls=settings.behind_tls_proxy, hsts_sec=settings.hsts_sec,
     )  # fmt: skip

@@ -16,14 +16,16 @@ from msgspec import Meta, inspect
 from cmdexec.errors import CmdexecError, Refused, Unavailable
 from cmdexec.protocol.codec import encode, is_list
 from cmdexec.protocol.faults import explain, takes_list, takes_number, unknown_field
-from cmdexec.protocol.operations import BY_NAME, ROLES, Operation, Permission
+from cmdexec.protocol.operations import BY_NAME, ROLES, Operation, Per, Permission
 from cmdexec.protocol.repeats import refuse_repeats
 from cmdexec.protocol.requests import Request
 from cmdexec.runtime import Runtime, Threads
 from cmdexec.server.api.handler import JSON, Call, Gone, Handler, Handlers, Reply, stays
 from cmdexec.server.identity import NOBODY, Identity
+from cmdexec.server.identity.counted import Counted
 from cmdexec.server.identity.sessions import LiveSessions
 from cmdexec.server.identity.workers import WorkerIdentities
+from cmdexec.server.ratelimit import Spent, TooOften
 
 _MANY_MAX = 10_000
 """What memory bears; how many an operation takes, it says itself."""
@@ -81,12 +83,14 @@ class Perform:
     then the server does not start."""
 
     def __init__(
-        self, handlers: Iterable[Handlers], *, sessions: LiveSessions, workers: WorkerIdentities, runtime: Runtime
-    ) -> None:
+        self, handlers: Iterable[Handlers], *, sessions: LiveSessions, workers: WorkerIdentities, counted: Counted,
+        runtime: Runtime,
+    ) -> None:  # fmt: skip
         self._handlers = _one_each(handlers)
         self._decoders = {name: _Decoder(operation) for name, operation in BY_NAME.items()}
         self._sessions = sessions
         self._workers = workers
+        self._counted = counted
         self._runtime = runtime
 
     async def identify(self, shown: Presented) -> Identity:
@@ -103,19 +107,33 @@ class Perform:
 
     async def perform(self, name: str, shown: Presented, read: Read) -> Reply:
         """Carry out the operation `name` and answer; failures are answers too. Only cancellation is raised."""
+        spent: Spent | None = None
         try:
             operation = BY_NAME[name]
             who = await self._asking(shown, operation)
             permit(who, operation.permission)
+            rate = operation.rate
+            early = rate is not None and rate.per is Per.USER  # what is too often is not even read
+            if rate is not None and early:
+                spent = await self._counted.call(rate, who, None, "")
+                _refuse(spent)
             asked = await read()
             request, listed = await self._decoders[name].decode(asked, self._runtime.threads)
-            call = Call(who, request, listed, asked.body or b"", asked.headers, asked.source, asked.head, asked.gone)
+            if rate is not None and not early:
+                spent = await self._counted.call(rate, who, request, asked.source)
+                if not rate.still:
+                    _refuse(spent)
+            over = spent is not None and spent.over
+            call = Call(
+                who, request, listed, asked.body or b"", asked.headers, asked.source, asked.head, over, asked.gone
+            )
             reply = await self._handlers[name](call)
+            _refuse(spent)
             if isinstance(reply.body, AsyncIterator) and who.jti is not None:
-                return replace(reply, over=partial(self._sessions.ended, who))
-            return reply
+                reply = replace(reply, over=partial(self._sessions.ended, who))
         except Exception as wrong:
-            return self.failed(wrong, name)
+            reply = self.failed(wrong, name)
+        return reply if spent is None else replace(reply, headers={**reply.headers, **spent.headers})
 
     async def _asking(self, shown: Presented, operation: Operation) -> Identity:
         """Browsers send the cookie of a login that has ended as well, and cannot be told not to: where anybody may ask,
@@ -137,6 +155,12 @@ class Perform:
                 mend="Try again; if it stays so, give this id to whoever runs the server.",
             )  # fmt: skip
         return refusal(wrong)
+
+
+def _refuse(spent: Spent | None) -> None:
+    """Raises TooOften for one call too many."""
+    if spent is not None and spent.over:
+        raise spent.refusal()
 
 
 def permit(who: Identity, permission: Permission) -> None:
@@ -174,6 +198,8 @@ def refusal(wrong: CmdexecError) -> Reply:
     headers: dict[str, str] = {}
     if isinstance(wrong, Unavailable):
         headers["Retry-After"] = str(max(1, math.ceil(wrong.retry_after)))
+    if isinstance(wrong, TooOften):
+        headers.update(wrong.headers)
     if wrong.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Reply(encode({"error": wrong.details()}), wrong.status, headers, JSON)

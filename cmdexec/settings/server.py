@@ -36,6 +36,7 @@ class ServerSettings:
     allowed_hosts: tuple[str, ...]
     jwt_secret: str | None = field(repr=False)
     allow_shared_worker_secret: bool
+    allow_plain_store: bool
     admin_email: str
     admin_password: str | None = field(repr=False)
     token_ttl_sec: float
@@ -57,6 +58,12 @@ class ServerSettings:
     keepalive_sec: float
     max_connections: int
     stream_ping_sec: float
+    rate_limit_window_ms: float
+    rate_limit_max_jobs: int
+    rate_limit_max_register: int | None
+    rate_limit_max_heartbeat: int | None
+    cors_origins: tuple[str, ...]
+    cors_keep_sec: float
     prefetch_max: int
     dispatch_check_sec: float
     recall_after_sec: float

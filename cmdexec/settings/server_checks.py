@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 
 from cmdexec.settings.declare import Check, Fault, Given
-from cmdexec.settings.shared_checks import is_loopback
+from cmdexec.settings.production_checks import PRODUCTION_CHECKS
+from cmdexec.settings.shared_checks import is_loopback, is_origin
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII | re.IGNORECASE)
 _NAME_MAX = 253
@@ -66,19 +67,6 @@ def _has_tls_and_has_none(values: Given) -> Iterable[Fault]:
         )
 
 
-def _shares_a_secret_in_production(values: Given) -> Iterable[Fault]:
-    if (
-        values.get("env") == "production"
-        and "worker_token_secret" in values.named
-        and not values.get("allow_shared_worker_secret", True)
-    ):
-        yield Fault(
-            "WORKER_TOKEN_SECRET",
-            "In production a secret shared by all workers is off: any of them could speak for any other.",
-            "Unset it, or set ALLOW_SHARED_WORKER_SECRET=true.",
-        )
-
-
 def _hosts_are_names(values: Given) -> Iterable[Fault]:
     hosts = values.get("allowed_hosts")
     for host in hosts if isinstance(hosts, tuple) else ():
@@ -118,16 +106,29 @@ def _shares_a_store_and_no_key(values: Given) -> Iterable[Fault]:
         )
 
 
+def _calls_from_no_origin(values: Given) -> Iterable[Fault]:
+    origins = values.get("cors_origins")
+    for origin in origins if isinstance(origins, tuple) else ():
+        if not is_origin(origin):
+            yield Fault(
+                "CORS_ORIGINS",
+                f"{origin[:80]!r} is not an origin as browsers name it.",
+                "Write each as scheme and host, in small letters, with the port where it is not the scheme's own, such"
+                " as https://ci.example.com: no path, and no wildcards.",
+            )
+
+
 SERVER_CHECKS: tuple[Check, ...] = (
     _listens_nowhere,
     _listens_in_clear,
     _has_tls_and_has_none,
     _one_port_for_two,
-    _shares_a_secret_in_production,
     _hosts_are_names,
     _admin_is_an_address,
     _names_another_store,
     _shares_a_store_and_no_key,
+    _calls_from_no_origin,
+    *PRODUCTION_CHECKS,
 )
 
 
@@ -155,18 +156,22 @@ def _names_no_host_in_clear(values: Given) -> Iterable[Fault]:
         )
 
 
-def _passwords_in_clear_in_production(values: Given) -> Iterable[Fault]:
-    if values.get("env") == "production" and values.get("insecure_http"):
+def _fewer_heartbeats_than_there_are(values: Given) -> Iterable[Fault]:
+    most = values.get("rate_limit_max_heartbeat")
+    window, every = values.get("rate_limit_window_ms"), values.get("heartbeat_sec")
+    if not (isinstance(most, int) and isinstance(window, float) and isinstance(every, float)):
+        return
+    if most * every * 1000 < window:
         yield Fault(
-            "INSECURE_HTTP",
-            "In production passwords, tokens and output go in clear.",
-            "Put a proxy with TLS in front and set BEHIND_TLS_PROXY instead.",
+            "RATE_LIMIT_MAX_HEARTBEAT",
+            f"Workers that poll send one every {every:g} s, which is more than {most:,} in {window / 1000:g} s.",
+            "Raise it, or raise HEARTBEAT_SEC.",
         )
 
 
 SERVER_WARNINGS: tuple[Check, ...] = (
     _names_no_host_behind_a_proxy,
     _names_no_host_in_clear,
-    _passwords_in_clear_in_production,
+    _fewer_heartbeats_than_there_are,
 )
 """What is warned of: it may be meant so."""

@@ -1,6 +1,7 @@
 """The server's settings, declared."""
 
 from cmdexec.settings.declare import Kind, Relation, Setting, Side
+from cmdexec.settings.server_limits import LIMITS
 from cmdexec.settings.shared import DAY, GIB, KIB, MIB, SECRET_MIN_BYTES, shared
 
 _HERE: frozenset[Side] = frozenset({"server"})
@@ -57,6 +58,11 @@ SERVER: tuple[Setting, ...] = (
     Setting(
         "ALLOW_SHARED_WORKER_SECRET", Kind.BOOLEAN, False,
         "Lets workers sign their own tokens with WORKER_TOKEN_SECRET in production too.", _HERE,
+    ),
+    Setting(
+        "ALLOW_PLAIN_STORE", Kind.BOOLEAN, False,
+        "Lets MongoDB and Redis on other machines be used without TLS in production too, as over a network of their"
+        " own.", _HERE,
     ),
     Setting(
         "CMDEXEC_ADMIN_EMAIL", Kind.TEXT, ADMIN_EMAIL, "The first admin, made when there is no user yet.",
@@ -149,6 +155,8 @@ SERVER: tuple[Setting, ...] = (
         "STREAM_PING_SEC", Kind.DURATION, 15.0, "How often a silent stream of events says that it is alive.",
         _HERE, unit="s", minimum=0.05, maximum=3600,
     ),
+    # How often, and from where
+    *LIMITS,
     # Dispatch
     Setting(
         "PREFETCH_MAX", Kind.INTEGER, 256, "The most jobs that a worker is given beyond its slots.",

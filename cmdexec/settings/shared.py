@@ -93,7 +93,7 @@ SHARED: tuple[Setting, ...] = (
     ),
     Setting(
         "CMDEXEC_ENV", Kind.TEXT, "development", "In production, conveniences that weaken security are off.",
-        _BOTH, choices=("development", "production"), aliases=("NODE_ENV",),
+        _BOTH, choices=("development", "test", "production"), aliases=("NODE_ENV",),
     ),
 )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Rules that hold on every side."""
 
+import re
 from collections.abc import Sequence
 from ipaddress import ip_address
 
@@ -15,6 +16,16 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+_ORIGIN = re.compile(r"(https?)://([a-z0-9_.-]+|\[[0-9a-f:]+\])(?::([1-9][0-9]{0,4}))?", re.ASCII)
+_OWN_PORTS = {"http": "80", "https": "443"}
+
+
+def is_origin(text: str) -> bool:
+    """Whether a browser could write it so as `Origin` (RFC 6454, 6.2): in small letters, without the scheme's port."""
+    found = _ORIGIN.fullmatch(text)
+    return found is not None and found[3] != _OWN_PORTS[found[1]] and int(found[3] or 0) <= 65535
 
 
 def placeholders(declared: Sequence[Setting], values: Given) -> tuple[list[Fault], bool]:

@@ -56,12 +56,15 @@ def from_environment(side: Side, declared: Sequence[Setting], environ: Mapping[s
     source = Source(label)
     source.faults.extend(refused(side, environ, label))
     for setting in declared:
-        for name in (setting.name, *setting.aliases):
-            if environ.get(name):
-                source.values[setting.field] = environ[name]
-                if name != setting.name:
-                    source.written_as[setting.field] = name
-                break
+        given = [name for name in (setting.name, *setting.aliases) if environ.get(name)]
+        if given:
+            source.values[setting.field] = environ[given[0]]
+            if given[0] != setting.name:
+                source.written_as[setting.field] = given[0]
+        for other in given[1:]:
+            if environ[other] != environ[given[0]]:
+                said = f"It says {environ[given[0]][:80]!r}, and {other}, another name of it, {environ[other][:80]!r}."
+                source.faults.append(Fault(setting.name, said, "Keep one of them, or write the same in both.", label))
         if setting.secret:
             key = f"{setting.name}_FILE"
             _secret_file(source, setting, environ.get(key), key)

@@ -103,7 +103,7 @@ class Server(Process):
         self.port = 0
         environment = clean_environment(
             HOME=str(folder), CMDEXEC_ADMIN_PASSWORD=self.password, WORKER_TOKEN_SECRET=self.secret,
-            **{"DISK_RESERVE_BYTES": "0"} | settings,
+            **{"DISK_RESERVE_BYTES": "0", "RATE_LIMIT_MAX_JOBS": "1000000"} | settings,
         )  # fmt: skip
         self.more = list(arguments)
         super().__init__([], environment, folder / "server.log")

@@ -37,7 +37,11 @@ GOOD = {
 }
 
 
-WELL = {"LABELS": "gpu=a100, zone=b", "MONGODB_URI": "mongodb://user:u8kq-Zt4-w0xPb@mongo.example.com/jobs"}
+WELL = {
+    "LABELS": "gpu=a100, zone=b", "MONGODB_URI": "mongodb://user:u8kq-Zt4-w0xPb@mongo.example.com/jobs",
+    "CORS_ORIGINS": "http://localhost:3000, https://a.example.com",
+    "DOCKER_HOST": "unix:///run/engine.sock", "CONTAINER_RAM_BYTES": "512MiB",
+}  # fmt: skip
 BESIDE = {"MONGODB_URI": {"JWT_SECRET": KEY}}
 """What has to be written with it."""
 

@@ -101,11 +101,24 @@ def test_an_empty_text_counts_as_not_given(place: Place) -> None:
     assert settings.host == "127.0.0.1"
 
 
-def test_the_name_goes_before_its_alias(place: Place) -> None:
+def test_two_names_of_one_setting_have_to_agree(place: Place) -> None:
     place.environ |= {"CMDEXEC_ENV": "development", "NODE_ENV": "production"}
-    assert not place.load().production
+    assert [str(fault) for fault in place.faults()] == [
+        "CMDEXEC_ENV (from the environment): It says 'development', and NODE_ENV, another name of it, 'production'. "
+        "Keep one of them, or write the same in both."
+    ]
+    place.environ["CMDEXEC_ENV"] = "production"
+    assert place.load().production
     del place.environ["CMDEXEC_ENV"]
     assert place.load().production
+    place.environ["NODE_ENV"] = "test"
+    assert not place.load().production
+
+
+def test_the_environment_goes_before_the_other_name_in_the_file(place: Place) -> None:
+    place.environ["CMDEXEC_ENV"] = "development"
+    place.dotenv.write_text("NODE_ENV=production\n")
+    assert not place.load().production
 
 
 def test_variables_that_nobody_declared_are_none_of_our_business(place: Place) -> None:
@@ -174,7 +187,7 @@ def test_a_fault_names_the_setting_the_source_and_the_mend(place: Place) -> None
         "HEARTBEAT_SEC (from the default): 3 times HEARTBEAT_SEC must be at most LEASE_SEC: it is 10 s, "
         "LEASE_SEC is 15 s (from the environment). Lower HEARTBEAT_SEC or raise LEASE_SEC.",
         "CMDEXEC_ENV (from NODE_ENV in the environment): 'staging' is none of the choices. "
-        "Write one of: development, production.",
+        "Write one of: development, test, production.",
         f"PORT (from {place.config}): 'http' is not a whole number. Write a whole number, from 0 to 65535.",
     ]
 

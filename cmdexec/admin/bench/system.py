@@ -54,7 +54,7 @@ async def serving(
     """`cmdexec serve` with `arguments`, until the end of the block; nothing of it is left then.
 
     prepare    called with the data folder before the server is started on it
-    settings   beyond the shipped ones; none of this process's own environment counts
+    settings   beyond the shipped ones and as many submissions as it likes; nothing of this process's own environment
     """
     folder = Path(tempfile.mkdtemp(prefix="cmdexec-bench-", dir=bench.plan.folder))
     lifeline = bench.lifeline(folder)
@@ -70,7 +70,11 @@ async def serving(
                 "serve", "--host", "127.0.0.1", "--port", "0", "--data-dir", str(folder), "--lifeline",
                 str(lifeline.path), *arguments,
             ),
-            log, {"WORKER_TOKEN_SECRET": secret, "SERVER_DRAIN_SEC": "1", **(settings or {})},
+            log,
+            {
+                "WORKER_TOKEN_SECRET": secret, "SERVER_DRAIN_SEC": "1", "RATE_LIMIT_MAX_JOBS": "1000000000",
+                **(settings or {}),
+            },
         )  # fmt: skip
         found = make(ClientSettings, data_dir=folder, patience_sec=_PATIENCE_SEC, log_level="warning")
         async with Client(partial(find_access, found), settings=found, runtime=bench.runtime) as client:

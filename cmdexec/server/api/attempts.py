@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from cmdexec.errors import Refused
 from cmdexec.model.job import Job
 from cmdexec.protocol.messages import AskJobs, Assignment, Beat, Chunks, Done, Heartbeat, Register
@@ -57,8 +59,10 @@ class AttemptsApi:
         return Reply(await self._said.register(_worker(call), message))
 
     async def heartbeat(self, call: Call) -> Reply:
-        said: Heartbeat = call.request
-        beat, stop, cancel = await self._said.heartbeat(await self._member(call), said)
+        """One that comes too often keeps the worker and its attempts, and asks and gives back, as any other does."""
+        said: Heartbeat = replace(call.request, stats=None) if call.over else call.request
+        member = await self._member(call)
+        beat, stop, cancel = await self._said.heartbeat(member, said, unheard=call.over)
         return Reply(_beat(beat, stop, cancel))
 
     async def start(self, call: Call) -> Reply:

@@ -29,6 +29,7 @@ class Call:
     headers   by lower-case name
     source    the address it comes from, for throttles and the log
     head      whether it was a HEAD: then nothing may be changed that a GET would
+    over      it came too often, and is carried out all the same (`Rate.still`): what is answered nobody gets
     gone      returns when whoever asks is there no more
     """
 
@@ -39,6 +40,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     head: bool = False
+    over: bool = False
     gone: Gone = stays
 
 

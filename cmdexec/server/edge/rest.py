@@ -1,7 +1,7 @@
 """HTTP: from the path to the operation, and from its reply to the answer.
 
-In this order: Host, path, credential, method, Origin, permission, body. So an unknown host learns nothing, a bad
-credential is told so on every known path, and no body is read that nobody may send.
+In this order: Host, path, preflight, credential, method, Origin, permission, rate, body. So an unknown host learns
+nothing, a bad credential is told so on every known path, and no body is read that nobody may send.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,6 +18,7 @@ from cmdexec.server.edge.answer import Answers, whole
 from cmdexec.server.edge.bearer import Bearer
 from cmdexec.server.edge.bodies import Bodies, Room
 from cmdexec.server.edge.browser import Cookies
+from cmdexec.server.edge.cors import Cors
 from cmdexec.server.edge.hosts import Hosts, check_origin
 from cmdexec.server.edge.source import Sources
 from cmdexec.server.edge.static import Site
@@ -25,7 +26,8 @@ from cmdexec.server.perform import Asked, Perform, Presented, refusal
 
 SOCKET_PATH = "/ws"
 
-ServeSocket = Callable[[web.BaseRequest, Presented], Awaitable[web.StreamResponse]]
+ServeSocket = Callable[[web.BaseRequest, Presented, str], Awaitable[web.StreamResponse]]
+"""The upgrade, what it shows, and where it comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Rest:
 
     def __init__(
         self, *, perform: Perform, bearer: Bearer, hosts: Hosts, answers: Answers, serve_socket: ServeSocket,
-        bodies: Bodies, site: Site | None, sources: Sources, over_tls: bool, hsts_sec: float,
+        bodies: Bodies, site: Site | None, sources: Sources, cors: Cors, over_tls: bool, hsts_sec: float,
     ) -> None:  # fmt: skip
         self._perform = perform
         self._bearer = bearer
@@ -91,6 +93,7 @@ class Rest:
         self._bodies = bodies
         self._site = site
         self._sources = sources
+        self._cors = cors
         self._cookies = Cookies(over_tls=over_tls)
         self._over_tls = {"Strict-Transport-Security": f"max-age={hsts_sec:.0f}"} if over_tls and hsts_sec else {}
         self._paths = _Paths()
@@ -106,13 +109,17 @@ class Rest:
     async def _judged(self, request: web.BaseRequest, answer: Handle) -> web.StreamResponse:
         try:
             self._hosts.check(request)
-            return await answer(request)
         except CmdexecError as wrong:
             return whole(refusal(wrong))
+        try:
+            return await answer(request)
+        except CmdexecError as wrong:
+            reply = refusal(wrong)
         except ConnectionError:
             raise
         except Exception as fault:
-            return whole(self._perform.failed(fault, "http"))
+            reply = self._perform.failed(fault, "http")
+        return whole(self._cors.told(request, reply))
 
     async def _anything(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == SOCKET_PATH:
@@ -121,7 +128,7 @@ class Rest:
             page = await self._site.answer(request.method, request.path, request.headers)
             if page is not None:
                 return whole(replace(page, headers={**page.headers, **self._over_tls}))
-        return await self._answers.send(request, await self._reply(request))
+        return await self._answers.send(request, self._cors.told(request, await self._reply(request)))
 
     async def _only_socket(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path not in ("/", SOCKET_PATH):
@@ -133,20 +140,23 @@ class Rest:
         if request.method != "GET":
             await self._perform.identify(shown)
             return whole(_not_allowed({"GET"}))
-        check_origin(request)
+        if not self._cors.allows(request):
+            check_origin(request)
         shown = self._cookies.proven(request, shown, effect=True, csrf=False)
-        return await self._serve_socket(request, shown)
+        return await self._serve_socket(request, shown, self._sources.of(request))
 
     async def _reply(self, request: web.BaseRequest) -> Reply:
         place = self._paths.find(request.path)
         if place is None:
             raise Refused("not_found", "There is nothing at this path.", mend=self._paths.near(request.path))
+        if (preflight := self._cors.preflight(request, _methods(place))) is not None:
+            return preflight
         shown = await self._bearer.presented(request)
         name = place.operations.get("GET" if request.method == "HEAD" else request.method)
         if name is None:
             return await self._wrong_method(place, self._cookies.proven(request, shown, effect=False, csrf=False))
         operation = BY_NAME[name]
-        if operation.effect:
+        if operation.effect and not self._cors.allows(request):
             check_origin(request)
         shown = self._cookies.added(request, shown, operation)
         has_credential = shown.is_something and not (shown.cookies and operation.permission is Permission.ANYONE)
@@ -159,7 +169,7 @@ class Rest:
         needed = {BY_NAME[name].permission for name in place.operations.values()}
         if who.kind == "nobody" and Permission.ANYONE not in needed:
             raise Refused("unauthorized", "You are not logged in.", mend="Send a token as `Authorization: Bearer …`.")
-        return _not_allowed(place.operations.keys() | ({"HEAD"} if "GET" in place.operations else set()))
+        return _not_allowed(_methods(place))
 
     async def _read(
         self, request: web.BaseRequest, operation: Operation, fields: Mapping[str, str], room: Room, *,
@@ -178,6 +188,10 @@ class Rest:
             fields, list(request.query.items()), body, request.headers.get(hdrs.CONTENT_TYPE, ""),
             request.headers, self._sources.of(request), request.method == "HEAD", partial(disconnected, request),
         )  # fmt: skip
+
+
+def _methods(place: _Place) -> set[str]:
+    return place.operations.keys() | ({"HEAD"} if "GET" in place.operations else set())
 
 
 def _not_allowed(methods: set[str]) -> Reply:

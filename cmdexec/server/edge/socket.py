@@ -35,6 +35,9 @@ _SEND = "Send a credential: a worker's as `x-worker-token`, a user's as `Authori
 WatchLogin = Callable[[Identity, Callable[[], None]], Callable[[], None]]
 """Calls back once when a login has ended; what it returns ends that."""
 
+Enrols = Callable[[Identity, str], Awaitable[None]]
+"""Raises CmdexecError if the worker is new, and too many new ones have come from that place."""
+
 
 class _Upgrade(web.WebSocketResponse):
     """Closes with our codes where the library closes by itself."""
@@ -48,11 +51,13 @@ class Sockets:
     """Serves `/ws`. `close` ends all sockets; upgrades are refused from then on."""
 
     def __init__(
-        self, *, identify: Callable[[Presented], Awaitable[Identity]], watch_login: WatchLogin, presence: Presence,
+        self, *, identify: Callable[[Presented], Awaitable[Identity]], enrols: Enrols, watch_login: WatchLogin,
+        presence: Presence,
         live: Live, limits: Limits, runtime: Runtime, first_frame_sec: float, each_person: int,
         person_queue_bytes: int, people_queue_bytes: int,
     ) -> None:  # fmt: skip
         self._identify = identify
+        self._enrols = enrols
         self._watch_login = watch_login
         self._presence = presence
         self._live = live
@@ -66,10 +71,10 @@ class Sockets:
         self._open: set[Socket] = set()
         self._closing = False
 
-    async def serve(self, request: web.BaseRequest, shown: Presented) -> web.StreamResponse:
-        """One request for `/ws`; returns when its socket has ended. Bad credentials get an answer and no socket;
-        without any the socket opens, so that one can be told what to send, and for a login that has ended as well if
-        a browser shows it: of an answer that is no socket no page hears anything."""
+    async def serve(self, request: web.BaseRequest, shown: Presented, source: str) -> web.StreamResponse:
+        """One request for `/ws`, from that place; returns when its socket has ended. Bad credentials get an answer and
+        no socket; without any the socket opens, so that one can be told what to send, and for a login that has ended as
+        well if a browser shows it: of an answer that is no socket no page hears anything."""
         try:
             if self._closing:
                 raise Unavailable("draining", "This server is stopping.", retry_after=2.0)
@@ -80,6 +85,8 @@ class Sockets:
                     mend="Close some: one can watch many jobs.",
                 )  # fmt: skip
             upgrade = self._upgrade(request)
+            if who.may(Permission.WORK):
+                await self._enrols(who, source)
         except CmdexecError as wrong:
             return whole(refusal(wrong))
         await upgrade.prepare(request)

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import cmdexec
 from cmdexec.errors import Refused
+from cmdexec.link.webui import WINDOW, in_checkout, webui_root
 from cmdexec.log import Log
 from cmdexec.runtime import Threads
 from cmdexec.server.api.handler import Reply
@@ -38,12 +38,6 @@ _NOT_OURS = ("/api/", "/ws")
 _FOR_GOOD = "public, max-age=31536000, immutable"
 _ASK_ANEW = "no-cache"
 _METHODS = ("GET", "HEAD")
-
-
-def webui_root() -> Path | None:
-    """The folder of the pages: the package's own, as in a wheel, or else that of the checkout. None: there is none."""
-    package = Path(cmdexec.__file__).parent
-    return next((one for one in (package / "webui", package.parent / "webui") if (one / _INDEX).is_file()), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +108,12 @@ async def site(threads: Threads, log: Log) -> Site | None:
     if root is None:
         log.warning("there are no pages in this installation")
         return None
-    in_checkout = root.parent != Path(cmdexec.__file__).parent
-    return Site(await threads.run(lambda: _read(root)), threads, root, fresh=in_checkout)
+    return Site(await threads.run(lambda: _read(root)), threads, root, fresh=in_checkout(root))
 
 
 def _seen(root: Path) -> frozenset[tuple[str, int, int]]:
-    found = (path for path in root.rglob("*") if path.name == _INDEX or path.suffix in _KINDS)
+    ours = (path for path in root.rglob("*") if WINDOW not in path.relative_to(root).parts)
+    found = (path for path in ours if path.name == _INDEX or path.suffix in _KINDS)
     stats = ((path.relative_to(root).as_posix(), path.stat()) for path in found)
     return frozenset((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 

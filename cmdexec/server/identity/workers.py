@@ -49,7 +49,11 @@ class WorkerIdentities:
         if self._shared is None:
             raise bad_worker_token()
         worker_id = worker_id_in(token, self._shared, self._runtime.clock)
-        return worker(await self._unless_revoked(f"id {worker_id}", worker_id))
+        return worker(worker_id, enrolled=await self._unless_revoked(f"id {worker_id}", worker_id, enrolled=False))
+
+    async def has(self, secret_hash: str) -> bool:
+        """Whether a credential with that hash is kept. Raises Unavailable(`store_away`)."""
+        return await self._credentials.get(secret_hash) is not None
 
     async def _of_credential(self, secret_hash: str) -> str:
         known = self._known.get(secret_hash)
@@ -61,22 +65,26 @@ class WorkerIdentities:
         if row.revoked:
             (gone,) = await self._workers.get([row.worker_id])
             raise _revoked_worker(gone.given.by if gone is not None else None)
-        return await self._unless_revoked(secret_hash, row.worker_id)
+        await self._unless_revoked(secret_hash, row.worker_id, enrolled=True)
+        return row.worker_id
 
-    async def _unless_revoked(self, key: str, worker_id: str) -> str:
+    async def _unless_revoked(self, key: str, worker_id: str, *, enrolled: bool) -> bool:
+        """Whether the worker is `enrolled`, or has registered. Raises Refused if it was revoked."""
         known, asked, ends = self._known.get(key), self._runtime.clock.elapsed(), self._ends
         if known is not None and known[1] >= asked:
-            return known[0]
+            return True
         (row,) = await self._workers.get([worker_id])
+        if row is None and not enrolled:
+            return False  # it may be about to
         if row is not None and row.revoked:
             raise _revoked_worker(row.given.by)
         if ends != self._ends:
-            return worker_id  # somebody was revoked since it was asked: who, is asked again the next time
+            return True  # somebody was revoked since it was asked: who, is asked again the next time
         self._known[key] = (worker_id, asked + self._cache_sec)
         self._known.move_to_end(key)
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
-        return worker_id
+        return True
 
     def _revoked(self, hint: Revoked) -> None:
         self._ends += 1

@@ -90,8 +90,11 @@ class Said:
         late = 0 < connection < process.connection
         return member if isinstance(member, PollingMember) and not late else None
 
-    async def heartbeat(self, member: Member, beat: Heartbeat) -> tuple[Beat, list[Key], list[Key]]:
-        """The answer to all that it says of attempts; and the orders that waited, to stop and to cancel."""
+    async def heartbeat(
+        self, member: Member, beat: Heartbeat, *, unheard: bool = False
+    ) -> tuple[Beat, list[Key], list[Key]]:
+        """The answer to all that it says of attempts; and the orders that waited, to stop and to cancel. `unheard`: the
+        worker does not get the answer, so orders go on waiting."""
         turn, reply = self._turn(member), Reply(None, 1)
         missing: list[Key] = []
         if isinstance(member, PollingMember):
@@ -102,6 +105,8 @@ class Said:
         if not isinstance(member, PollingMember):
             return reply.items[0], [], []
         member.ready = True
+        if unheard:
+            return reply.items[0], [], []
         stop, cancel = member.mailbox.take_orders()
         return reply.items[0], stop, cancel
 

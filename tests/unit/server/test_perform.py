@@ -14,7 +14,11 @@ from cmdexec.runtime import Inline, system_runtime
 from cmdexec.server.api import ranges
 from cmdexec.server.api.handler import Call, Handler, Reply
 from cmdexec.server.identity import NOBODY, Identity
+from cmdexec.server.identity.counted import Counted
 from cmdexec.server.perform import Asked, Perform, Presented, permit, refusal
+from cmdexec.server.ratelimit import MemoryCounters, Rates
+from cmdexec.settings.load import make
+from cmdexec.settings.server import ServerSettings
 from tests.support.each import over
 
 ADMIN = Identity("user", "a", operations.ROLES["admin"])
@@ -33,7 +37,8 @@ def all_but(**changed: Handler | None) -> dict[str, Handler]:
 def performing(*tables: Mapping[str, Handler]) -> Perform:
     runtime = system_runtime("test", 1)
     runtime.threads.close()
-    return Perform(tables, sessions=cast(Any, None), workers=cast(Any, None), runtime=runtime)
+    counted = Counted(Rates(make(ServerSettings), MemoryCounters(runtime.clock)), cast(Any, None))
+    return Perform(tables, sessions=cast(Any, None), workers=cast(Any, None), counted=counted, runtime=runtime)
 
 
 async def perform(handler: Handler, asked: Asked, name: str = "health") -> Reply:
