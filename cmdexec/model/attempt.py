@@ -105,6 +105,14 @@ class Do(StrEnum):
     """Remove record and output from the spool."""
 
 
+_SAID: dict[State, tuple[Do, ...]] = {
+    State.ASKED: (Do.ASK_START,),
+    State.RUNNING: (Do.RESUME,),
+    State.ENDED: (Do.REPORT,),
+    State.RELEASED: (Do.RELEASE,),
+}
+
+
 class Step(msgspec.Struct, frozen=True, gc=False):
     """The record after the news, and what to do."""
 
@@ -177,6 +185,12 @@ class Acknowledged(News, frozen=True):
     """The server took the result or the release, or refused it for good (`stale_attempt`, `conflict`)."""
 
 
+class Gone(News, frozen=True):
+    """Of what an earlier process of the worker started nothing is left, nor how it ended."""
+
+    message: str
+
+
 class SayAgain(News, frozen=True):
     """A new connection, or the server asks again: say where it stands."""
 
@@ -199,8 +213,9 @@ def advance(record: Record, news: News) -> Step:
     return _RULES[type(news)](record, news)
 
 
-def recover(record: Record, *, same_boot: bool) -> Step:
+def recover(record: Record, *, same_boot: bool, outlives: bool = False) -> Step:
     """What a new process of the worker makes of a record that it finds in its spool; the old one's processes are dead.
+    `outlives`: but not what it started of this one, if anything, which is taken up (containers).
 
     After another boot the journal's newest lines may be missing, so only the end of an attempt is certain (promise 3).
     """
@@ -208,6 +223,8 @@ def recover(record: Record, *, same_boot: bool) -> Step:
         if same_boot:
             return _released(record, Release.NEVER_SPAWNED, "the worker's process ended before it was started")
         return _released(record, Release.DEAD, "the machine restarted")
+    if record.state is State.RUNNING and outlives and not record.requeue:
+        return Step(record, _SAID[State.RUNNING])
     if record.state is State.RUNNING:
         return _released(record, Release.DEAD, "the worker's process ended" if same_boot else "the machine restarted")
     if record.release in _UNBORN and not same_boot:
@@ -307,18 +324,14 @@ def _finished(record: Record, news: Finished) -> Step:
     return Step(structs.replace(record, state=State.ENDED, result=result), (Do.JOURNAL, Do.REPORT))
 
 
+def _gone(record: Record, news: Gone) -> Step:
+    return _released(record, Release.DEAD, news.message) if record.state is State.RUNNING else Step(record)
+
+
 def _acknowledged(record: Record, _news: Acknowledged) -> Step:
     if record.state not in (State.ENDED, State.RELEASED):
         return Step(record)
     return Step(structs.replace(record, state=State.ACKNOWLEDGED), (Do.FORGET,))
-
-
-_SAID: dict[State, tuple[Do, ...]] = {
-    State.ASKED: (Do.ASK_START,),
-    State.RUNNING: (Do.RESUME,),
-    State.ENDED: (Do.REPORT,),
-    State.RELEASED: (Do.RELEASE,),
-}
 
 
 def _say_again(record: Record, _news: SayAgain) -> Step:
@@ -341,6 +354,7 @@ _RULES: dict[type[News], Callable[[Record, Any], Step]] = {
     DeadlineOver: _deadline_over,
     Decline: _decline,
     Finished: _finished,
+    Gone: _gone,
     Acknowledged: _acknowledged,
     SayAgain: _say_again,
     NotStarted: _not_started,

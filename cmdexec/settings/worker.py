@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from cmdexec.settings.declare import Kind, Relation, Setting, Side
 from cmdexec.settings.shared import DAY, GIB, KIB, MIB, shared
+from cmdexec.settings.worker_containers import CONTAINERS
 
 _HERE: frozenset[Side] = frozenset({"worker"})
 
@@ -166,6 +167,7 @@ WORKER: tuple[Setting, ...] = (
         "How often the processes of jobs that run side by side are noted, so that one that hides later is known.",
         _HERE, unit="ms", minimum=1, maximum=3_600_000,
     ),
+    *CONTAINERS,
     # The connection
     Setting(
         "RECONNECT_MIN_SEC", Kind.DURATION, 0.25, "The range of the first wait before connecting again.",
@@ -330,6 +332,23 @@ class WorkerSettings:
     warden_end_sec: float
     warden_hold_ms: float
     warden_look_ms: float
+    allow_containers: bool
+    docker_host: str | None
+    docker_context: str | None
+    allow_container_network: bool
+    container_user: str
+    container_cpu: float | None
+    container_ram_bytes: int | None
+    container_pids: int
+    container_files_bytes: int
+    container_log_bytes: int
+    engine_calls: int
+    engine_call_sec: float
+    engine_probe_sec: float
+    engine_look_sec: float
+    engine_wait_sec: float
+    engine_again_sec: float
+    pull_timeout_sec: float
     reconnect_min_sec: float
     reconnect_max_sec: float
     refused_max_sec: float

@@ -46,7 +46,27 @@ def _labels_as_servers_take_them(values: Given) -> Iterable[Fault]:
             )  # fmt: skip
 
 
-WORKER_CHECKS: tuple[Check, ...] = (_id_as_servers_take_it, _labels_as_servers_take_them)
+_USER = re.compile(r"0*[1-9][0-9]{0,9}(:[0-9]{1,10})?", re.ASCII)
+_ENGINE = re.compile(r"unix:///.+|tcp://[^/:]+:[0-9]{1,5}/?")
+
+
+def _containers_as_engines_take_them(values: Given) -> Iterable[Fault]:
+    user, host = values.get("container_user"), values.get("docker_host")
+    if isinstance(user, str) and not _USER.fullmatch(user):
+        yield Fault(
+            "CONTAINER_USER", f"{user!r} is not a user that is not root, as UID or UID:GID.",
+            "Write numbers, such as 65534:65534.",
+        )  # fmt: skip
+    if isinstance(host, str) and not _ENGINE.fullmatch(host):
+        yield Fault(
+            "DOCKER_HOST", f"{host!r} is no address of an engine that this version can use.",
+            "Write unix:///PATH of its socket, or tcp://HOST:PORT; ssh:// and TLS are not provided.",
+        )  # fmt: skip
+
+
+WORKER_CHECKS: tuple[Check, ...] = (
+    _id_as_servers_take_it, _labels_as_servers_take_them, _containers_as_engines_take_them,
+)  # fmt: skip
 
 
 def _token_in_clear(values: Given) -> Iterable[Fault]:

@@ -79,13 +79,17 @@ class Attempts:
             return f"its spool cannot be written ({self._spool.fault}), so jobs wait when memory is full"
         if self._turns.lack is not None:
             return f"it could make no process ({self._turns.lack}), so it gives jobs back and tries again now and then"
-        return None
+        return self._runner.trouble
 
     def adopt(self, found: Found) -> None:
         """An attempt that an earlier process left."""
         held = self._hold(HeldAttempt(found.record, found.output, found.assignment))
-        held.done, held.journaled = found.done, True
+        held.done, held.journaled = found.done, not found.lives_on
         self._turns.carry_out(held, found.do)
+        if found.lives_on:
+            held.started_at = self._clock.elapsed()
+            self._slots.take_up(held)
+            self._runner.take_up(held, same_boot=found.same_boot)
 
     # What the server says --------------------------------------------------------------------------------------------
 
@@ -98,7 +102,8 @@ class Attempts:
             requeue = assignment.on_lost == "requeue"
             step = model.received(assignment.job_id, assignment.attempt, requeue=requeue)
             held = self._hold(HeldAttempt(step.record, self._spool.begin(key, self.output_limit), assignment))
-            refusal = self._slots.parts.capacity.refusal(assignment.cpu, assignment.ram_mb)
+            refusal = self._runner.refusal(assignment)
+            refusal = refusal or self._slots.parts.capacity.refusal(assignment.cpu, assignment.ram_mb)
             if self.draining or self.drained:
                 self._turns.apply(held, model.HandBack())
             elif refusal is not None:
@@ -304,6 +309,9 @@ class Attempts:
         self._slots.ended(held, self._clock.elapsed())
         self._sender.pace(self._slots.pace.median_sec)
         self._runner.tidy(held)
+        if end.gone is not None:
+            self._turns.gone(held, end.gone)
+            return
         self._turns.finished(held, result_of(end))
         if held.limited:
             self._discard(held)
@@ -312,6 +320,7 @@ class Attempts:
 
     def _hold(self, held: HeldAttempt) -> HeldAttempt:
         held.on_started, held.on_output, held.on_ended = self._started, self._output, self._ended
+        held.on_phase = self._turns.resume
         self.busy_at = self._clock.elapsed()
         self.table[held.key] = held
         return held

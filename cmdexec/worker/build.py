@@ -8,20 +8,24 @@ from typing import Any
 
 from msgspec import structs
 
+from cmdexec.link.socket import Close
 from cmdexec.protocol.messages import Register
-from cmdexec.runtime import Runtime
+from cmdexec.runtime import Runtime, ThreadPool
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.version import PROTOCOL, __version__
 from cmdexec.worker.attempts import Attempts
 from cmdexec.worker.connection import Connection
 from cmdexec.worker.conversation import Conversation
-from cmdexec.worker.executors.contract import Executor
+from cmdexec.worker.executors.by_order import ByOrder
+from cmdexec.worker.executors.container_shape import Labels
+from cmdexec.worker.executors.container_works import Works
+from cmdexec.worker.executors.containers import ContainerExecutor
 from cmdexec.worker.executors.process_posix import ProcessExecutor
 from cmdexec.worker.folder_posix import DataFolder
 from cmdexec.worker.identity import identify
 from cmdexec.worker.lease import Lease
 from cmdexec.worker.line import Line
-from cmdexec.worker.machine import boot_id, labels, platform_name
+from cmdexec.worker.machine import boot_id, labels, owner_of, platform_name
 from cmdexec.worker.own_server import url_in
 from cmdexec.worker.parts import Parts
 from cmdexec.worker.polling_orders import free_slots
@@ -41,10 +45,19 @@ class Worker:
     attempts: Attempts
     turns: Turns
     connection: Connection
-    executor: Executor
+    executor: ByOrder
     runner: Runner
     spool: Spool
     services: tuple[Callable[[], Coroutine[Any, Any, None]], ...]
+
+
+def _executor(folder: DataFolder, labels: Labels, settings: WorkerSettings, runtime: Runtime) -> ByOrder:
+    processes = ProcessExecutor(settings=settings, lock_fd=folder.warden_lock, log=runtime.log)
+    works = Works(
+        settings=settings, runtime=runtime, threads=ThreadPool(settings.engine_calls, "cmdexec-engine"),
+        capacity=processes.capacity, labels=labels, keeper=processes,
+    )  # fmt: skip
+    return ByOrder(processes, ContainerExecutor(works), settings)
 
 
 async def build(
@@ -55,11 +68,13 @@ async def build(
     call = runtime.threads.run
     who = await call(partial(identify, settings, runtime.ids))
     spool, found = await call(partial(open_spool, folder.path / "spool", boot_id(), settings=settings, runtime=runtime))
-    executor = ProcessExecutor(settings=settings, lock_fd=folder.warden_lock, log=runtime.log)
+    marks = Labels(owner_of(folder.path), url, who.worker_id or spool.session, spool.session)
+    executor = _executor(folder, marks, settings, runtime)
+    processes = executor.processes
     work = await call(partial(work_dir, settings.work_dir, settings.data_dir, runtime.log))
     runner = Runner(executor, work, settings=settings, runtime=runtime)
     sender = Sender(spool, settings=settings, runtime=runtime)
-    parts = Parts(executor.capacity, settings.fit_patience_sec)
+    parts = Parts(processes.capacity, settings.fit_patience_sec)
     most = settings.slots if settings.max_jobs is None else min(settings.slots, settings.max_jobs)
     slots = Slots(most, parts, ahead_max=settings.start_ahead_max, patience_sec=settings.start_ahead_patience_ms / 1000)
     lease = Lease(settings=settings, runtime=runtime)
@@ -72,17 +87,26 @@ async def build(
         attempts.adopt(one)
     me = Register(
         worker_id=who.worker_id, session=spool.session, instance_id=runtime.ids.new(), name=settings.worker_name,
-        version=__version__, protocol=PROTOCOL, platform=platform_name(), slots=slots.size, executors=("process",),
-        cpu=executor.capacity.cpu, ram_mb=executor.capacity.ram_mb, labels=labels(settings.labels),
+        version=__version__, protocol=PROTOCOL, platform=platform_name(), slots=slots.size,
+        cpu=processes.capacity.cpu, ram_mb=processes.capacity.ram_mb, labels=labels(settings.labels),
     )  # fmt: skip
 
+    lines: list[Line] = []
+
     def converse(line: Line, way: str) -> Conversation:
+        lines[:] = [line]
+        now = structs.replace(me, limits=processes.limits, executors=executor.names)
         return Conversation(
-            line, way, structs.replace(me, limits=executor.limits), attempts=attempts, slots=slots, sender=sender,
+            line, way, now, attempts=attempts, slots=slots, sender=sender,
             lease=lease, settings=settings, runtime=runtime,
         )  # fmt: skip
 
+    def register_again() -> None:
+        for line in lines:
+            line.close(Close.GOING_AWAY, "What this worker can run has changed; it registers again.")
+
     def disconnected() -> None:
+        lines.clear()
         sender.disconnected()
         attempts.disconnected()
         turns.moved.set()
@@ -92,5 +116,6 @@ async def build(
         free=partial(free_slots, attempts.table, slots, runtime.clock), disconnected=disconnected,
         where=None if own_server is None else partial(url_in, own_server), settings=settings, runtime=runtime,
     )  # fmt: skip
-    services = (spool.run, sender.run, runner.run, lease.run)
+    executor.containers.changed = register_again
+    services = (spool.run, sender.run, runner.run, lease.run, executor.containers.run)
     return Worker(attempts, turns, connection, executor, runner, spool, services)

@@ -31,11 +31,12 @@ class HeldAttempt:
     limited      the server has as much of its output as it keeps
     spooled      its output, as far as the server does not have it
     folder       its working folder, while there is one
+    phase        what is being done before it can be started; None: nothing that anybody waits for
     """
 
     __slots__ = (
-        "assignment", "done", "folder", "journaled", "key", "limited", "muted", "on_ended", "on_output", "on_started",
-        "record", "said", "spooled", "started_at",
+        "assignment", "done", "folder", "journaled", "key", "limited", "muted", "on_ended", "on_output",
+        "on_phase", "on_started", "phase", "record", "said", "spooled", "started_at",
     )  # fmt: skip
 
     def __init__(self, record: Record, spooled: AttemptOutput, assignment: Assignment | None) -> None:
@@ -53,6 +54,8 @@ class HeldAttempt:
         self.on_output: Callable[[HeldAttempt, Stream, bytes], None] = _nobody
         self.on_ended: Callable[[HeldAttempt, End], None] = _nobody
         self.on_started: Callable[[HeldAttempt], None] = _nobody
+        self.on_phase: Callable[[HeldAttempt], None] = _nobody
+        self.phase: str | None = None
 
     @property
     def named(self) -> Held:
@@ -61,7 +64,13 @@ class HeldAttempt:
 
     # The executor's sink
 
+    def told_phase(self, words: str | None) -> None:
+        if words != self.phase:
+            self.phase = words
+            self.on_phase(self)
+
     def started(self, pid: int) -> None:
+        self.told_phase(None)
         self.on_started(self)
 
     def output(self, stream: Stream, data: bytes) -> None:
@@ -131,14 +140,16 @@ def result_of(end: End) -> Result:
     reason, message = None, None
     if end.start_error is not None:
         reason, message = Reason.START, end.start_error[:_MESSAGE_CHARS]
+    elif end.image_error is not None:
+        reason, message = Reason.IMAGE, end.image_error[:_MESSAGE_CHARS]
     elif end.executor_lost:
-        reason, message = Reason.WORKER, "the process that runs this worker's jobs died"
+        reason, message = Reason.WORKER, end.lost_why or "the process that runs this worker's jobs died"
     elif end.oom is not None:
         reason, message = Reason.OOM, end.oom
     elif end.timed_out:
         reason = Reason.TIMEOUT
     return Result(
         reason=reason, exit_code=end.exit_code, signal=end.signal, message=message, output_cut=end.output_cut,
-        output_lost=end.executor_lost, cpu_sec=end.cpu_sec, peak_rss_bytes=end.peak_rss_bytes, left=end.left,
-        survivors=end.survivors,
+        output_lost=end.executor_lost or end.output_lost, cpu_sec=end.cpu_sec, peak_rss_bytes=end.peak_rss_bytes,
+        left=end.left, survivors=end.survivors,
     )  # fmt: skip

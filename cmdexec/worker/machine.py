@@ -24,6 +24,12 @@ def boot_id() -> bytes:
     return hashlib.sha256(named.encode()).digest()[:16]
 
 
+def owner_of(data_dir: Path) -> str:
+    """16 characters that stand for a data folder of this machine and user: what is marked so belongs to its worker."""
+    user = os.getuid() if hasattr(os, "getuid") else ""
+    return hashlib.sha256(f"{platform.node()} {user} {data_dir.absolute()}".encode()).hexdigest()[:16]
+
+
 def platform_name() -> str:
     """Such as `linux-x86_64`."""
     return sysconfig.get_platform()[:200]

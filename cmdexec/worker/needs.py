@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cmdexec.errors import CmdexecError
 from cmdexec.settings.declare import Fault, Given
+from cmdexec.worker.executors.engine_found import look
 from cmdexec.worker.identity import CREDENTIAL_FILE, nothing_to_show, read_credential
 from cmdexec.worker.joined import another_server, has_credential, joined_in
 
@@ -19,10 +20,10 @@ def needs(values: Given, *, rejoin: bool = False) -> Iterator[Fault]:
     if isinstance(folder, Path) and "server_url" in values:
         named = values["server_url"]
         yield from _server(str(named) if named is not None else None, folder, rejoin=rejoin)
-    if values.get("allow_host") is False:
+    if values.get("allow_host") is False and (lack := _no_containers(values)) is not None:
         yield Fault(
             "ALLOW_HOST",
-            "This worker has no way to run jobs: it may not run them as processes of this machine.",
+            f"This worker has no way to run jobs: it may not run them as processes of this machine{lack}.",
             "Start it with --allow-host, if whoever may submit jobs may do what this user may do here.",
         )
     file = values.get("worker_credential_file")
@@ -40,6 +41,18 @@ def needs(values: Given, *, rejoin: bool = False) -> Iterator[Fault]:
             file if isinstance(file, Path) else None, folder,
             all(name in values and values[name] is None for name in without),
         )  # fmt: skip
+
+
+def _no_containers(values: Given) -> str | None:
+    """Why no job can run in a container either, to be said after why none can as a process; None: they can."""
+    if values.get("allow_containers") is not True:
+        return ""
+    host, context, probe_sec = (values.get(name) for name in ("docker_host", "docker_context", "engine_probe_sec"))
+    looked = look(
+        host if isinstance(host, str) else None, context if isinstance(context, str) else None,
+        probe_sec if isinstance(probe_sec, float) else 1.0,
+    )  # fmt: skip
+    return None if looked.engine is not None else f", and {looked.why_none}"
 
 
 def server_of(named: str | None, folder: Path) -> str | None:

@@ -52,6 +52,11 @@ class Parts:
         if (part := part_of(held)) is not None:
             self._wanted[held.key] = part
 
+    def take_up(self, held: HeldAttempt) -> None:
+        """It runs, and has its part, whether or not that is free."""
+        if (part := part_of(held)) is not None:
+            self._taken[held.key] = part
+
     def leave(self, key: str) -> None:
         """It neither runs nor waits any more."""
         self._taken.pop(key, None)

@@ -71,6 +71,8 @@ def _checked(settings: WorkerSettings, *, rejoin: bool) -> str:
     values = Given()
     values.update(
         server_url=settings.server_url, allow_host=settings.allow_host, data_dir=settings.data_dir,
+        allow_containers=settings.allow_containers, docker_host=settings.docker_host,
+        docker_context=settings.docker_context, engine_probe_sec=settings.engine_probe_sec,
         worker_credential_file=settings.worker_credential_file, worker_token_secret=settings.worker_token_secret,
         join_token=settings.join_token,
     )  # fmt: skip

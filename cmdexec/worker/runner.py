@@ -2,7 +2,8 @@
 
 A job's environment is built from nothing: PATH (the setting JOB_PATH), HOME (its own folder) and LANG (C.UTF-8), then
 the job's own variables, then CMDEXEC_JOB_ID and CMDEXEC_ATTEMPT, which nobody can override: together they are its
-fencing token. Its working folder is its own, empty, 0700, and gone afterwards.
+fencing token. Its working folder is its own, empty, 0700, and gone afterwards. In a container PATH and LANG are what
+its image says.
 """
 
 import asyncio
@@ -17,7 +18,9 @@ from msgspec.structs import replace
 from cmdexec.protocol.messages import Assignment
 from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings
-from cmdexec.worker.executors.contract import End, Executor, Order
+from cmdexec.worker.executors.by_order import ByOrder, container_of
+from cmdexec.worker.executors.container_shape import WORK_FOLDER
+from cmdexec.worker.executors.contract import End, Order, Sink
 from cmdexec.worker.held import HeldAttempt
 from cmdexec.worker.tidying import remove_folders
 
@@ -36,16 +39,26 @@ def environment_of(assignment: Assignment, job_path: str, folder: str) -> dict[s
         "PATH": job_path,
         "HOME": folder,
         "LANG": "C.UTF-8",
-        **assignment.env,
-        "CMDEXEC_JOB_ID": assignment.job_id,
-        "CMDEXEC_ATTEMPT": str(assignment.attempt),
+        **own_environment_of(assignment),
     }
 
 
-class Runner:
-    """Starts and ends attempts by one executor. `ended` of the attempts is told to their own `on_ended`."""
+def own_environment_of(assignment: Assignment) -> dict[str, str]:
+    """What the job itself says of its environment, and its fencing token."""
+    token = {"CMDEXEC_JOB_ID": assignment.job_id, "CMDEXEC_ATTEMPT": str(assignment.attempt)}
+    return dict(assignment.env) | token
 
-    def __init__(self, executor: Executor, work_dir: Path, *, settings: WorkerSettings, runtime: Runtime) -> None:
+
+def _assignment_of(held: HeldAttempt) -> Assignment:
+    if held.assignment is None:
+        raise RuntimeError(f"{held.key} has no assignment")
+    return held.assignment
+
+
+class Runner:
+    """Starts and ends attempts by the executor. `ended` of the attempts is told to their own `on_ended`."""
+
+    def __init__(self, executor: ByOrder, work_dir: Path, *, settings: WorkerSettings, runtime: Runtime) -> None:
         self._executor = executor
         self._work_dir = str(work_dir)
         self._settings = settings
@@ -56,32 +69,52 @@ class Runner:
     def start(self, attempts: Sequence[HeldAttempt]) -> None:
         """Make their processes. One that cannot be made ends with `start_error`, for which the machine is to blame when
         there was no folder for it."""
-        orders = []
+        orders: list[tuple[Order, Sink]] = []
         for held in attempts:
-            assignment = held.assignment
-            if assignment is None:
-                raise RuntimeError(f"{held.key} has no assignment")
-            argv = argv_of(assignment)
-            if not argv:
+            assignment = _assignment_of(held)
+            if not argv_of(assignment):
                 self._fail(held, End(start_error="its command is empty"))
                 continue
             folder = f"{self._work_dir}/{held.key}"
-            try:
-                self._make(folder)
-            except OSError as wrong:
-                sentence = f"no folder could be made for it: {wrong.strerror}"
-                self._fail(held, End(start_error=sentence, machine_fault=True))
-                continue
-            held.folder = folder
-            env = environment_of(assignment, self._settings.job_path, folder)
-            order = Order(
-                held.key, argv, env, folder, timeout_sec=assignment.timeout_sec, kill_grace_sec=self._grace_of(held),
-                cpu=assignment.cpu, ram_mb=assignment.ram_mb, stdin=assignment.stdin or b"", leased=held.record.requeue,
-            )  # fmt: skip
+            if assignment.container is None:
+                try:
+                    self._make(folder)
+                except OSError as wrong:
+                    sentence = f"no folder could be made for it: {wrong.strerror}"
+                    self._fail(held, End(start_error=sentence, machine_fault=True))
+                    continue
+                held.folder = folder
+            orders.append((self._order_of(held, assignment, folder), held))
             held.assignment = replace(assignment, stdin=None)
-            orders.append((order, held))
         if orders:
             self._executor.start(orders)
+
+    def take_up(self, held: HeldAttempt, *, same_boot: bool) -> None:
+        """Go on with the container that an earlier process made; it ends as `gone` if there is none."""
+        order = self._order_of(held, _assignment_of(held), "")
+        self._executor.containers.take_up(order, held, same_boot=same_boot)
+
+    def _order_of(self, held: HeldAttempt, assignment: Assignment, folder: str) -> Order:
+        container = container_of(assignment)
+        if container is None:
+            env = environment_of(assignment, self._settings.job_path, folder)
+        else:
+            folder = WORK_FOLDER
+            env = {"HOME": folder, **own_environment_of(assignment)}
+        return Order(
+            held.key, argv_of(assignment), env, folder, timeout_sec=assignment.timeout_sec,
+            kill_grace_sec=self._grace_of(held), cpu=assignment.cpu, ram_mb=assignment.ram_mb,
+            stdin=assignment.stdin or b"", container=container, leased=held.record.requeue,
+        )  # fmt: skip
+
+    def refusal(self, assignment: Assignment) -> str | None:
+        """Why this worker never runs such a job; None: it does."""
+        return self._executor.refusal(assignment)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why some jobs cannot be run now; None: nothing is wrong."""
+        return self._executor.containers.trouble
 
     def _make(self, folder: str) -> None:
         """A cleaner of old files may have taken the folder of the folders, too."""

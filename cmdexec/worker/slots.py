@@ -101,6 +101,11 @@ class Slots:
         self.running.update((held.key, held) for held in chosen)
         return chosen
 
+    def take_up(self, held: HeldAttempt) -> None:
+        """It runs since before this process did."""
+        self.running[held.key] = held
+        self.parts.take_up(held)
+
     def ended(self, held: HeldAttempt, now: float) -> None:
         """Its process is gone: the slot is free, and the pace is known better."""
         self.parts.leave(held.key)

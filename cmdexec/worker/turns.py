@@ -148,6 +148,11 @@ class Turns:
         self._spool.close(held.spooled)
         self.apply(held, model.Finished(result))
 
+    def gone(self, held: HeldAttempt, message: str) -> None:
+        """What an earlier process started of it is not there any more, and nobody saw it end."""
+        self._spool.close(held.spooled)
+        self.apply(held, model.Gone(message))
+
     def no_room(self, held: HeldAttempt, message: str) -> None:
         """No process could be made, for want of room on this machine: it is given back, and no more is asked for a
         while. Else a worker that can start nothing would draw all jobs to it."""

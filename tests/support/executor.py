@@ -101,7 +101,7 @@ def begin(
 ) -> Recorder:  # fmt: skip
     """Start one job."""
     recorder = Recorder(executor, key or f"job{next(_numbers)}.1")
-    order = Order(recorder.key, argv, env, cwd, timeout_sec, kill_grace_sec, cpu, ram_mb, stdin, leased)
+    order = Order(recorder.key, argv, env, cwd, timeout_sec, kill_grace_sec, cpu, ram_mb, stdin, leased=leased)
     executor.start([(order, recorder)])
     return recorder
 

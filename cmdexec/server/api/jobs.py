@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from cmdexec.errors import Refused, Unavailable
 from cmdexec.model.batch import Batch
-from cmdexec.model.job import Backoff, Job, OnLost, Spec
+from cmdexec.model.job import Backoff, Container, Job, OnLost, Spec
 from cmdexec.protocol.codec import encode
 from cmdexec.protocol.moments import EXAMPLE, moment
 from cmdexec.protocol.requests import (
@@ -178,7 +178,10 @@ def _refuse_own(new: NewJob, dot: str) -> None:
 
 
 def _spec(new: NewJob, dot: str) -> Spec:
+    image = new.container_image
+    container = None if image is None else Container(image, new.network or "none", new.pull or "missing", new.user)
     return Spec(
+        container=container,
         command=new.command, name=new.name, env=new.env, timeout_sec=new.timeout_sec,
         kill_grace_sec=new.kill_grace_sec, cpu=new.cpu, ram_mb=new.ram_mb, stdin=new.stdin, requires=new.requires,
         priority=new.priority, max_retries=new.max_retries, retry_on=new.retry_on,

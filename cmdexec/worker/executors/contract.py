@@ -47,13 +47,17 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How an order ended. Exactly one of `exit_code`, `signal`, `start_error` and `executor_lost` is set.
+    """How an order ended. Exactly one of `exit_code`, `signal`, `start_error`, `image_error`, `executor_lost` and
+    `gone` is set.
 
     start_error    why no process could be made, as a sentence ("no such program: frob")
+    image_error    which image could not be had for its container, and why ("tool:1: no such image")
     machine_fault  beside start_error: the machine had no room for it (processes, open files, memory), nothing is wrong
                    with the order itself; no process was made, so it may be started elsewhere, or here later
     withdrawn      beside start_error: it was stopped before any process was made of it: as if it had not been ordered
-    executor_lost  the warden died: the tree was killed with it, how the main process ended is not known
+    executor_lost  what runs it died: the tree was killed with it, how the main process ended is not known
+    lost_why       beside executor_lost: what died, as a sentence, where it was not the warden
+    gone           of an order that was to be taken up: why there is nothing to take up, as a sentence
     oom            why the tree, or a process of it, was killed for memory, as a sentence; beside what the main process
                    came to
     timed_out      the main process did not end by itself within the order's time, and was ended for that; it may have
@@ -65,14 +69,18 @@ class End:
     left           processes of the tree still alive after the kill deadline (0 is the proof that nothing is left)
     survivors      these, each as "pid 123 (name)"
     output_cut     a background child held the pipe open past the drain time, so its output ends here
+    output_lost    output that it wrote is missing among what was passed on
     """
 
     exit_code: int | None = None
     signal: int | None = None
     start_error: str | None = None
+    image_error: str | None = None
     machine_fault: bool = False
     withdrawn: bool = False
     executor_lost: bool = False
+    lost_why: str | None = None
+    gone: str | None = None
     oom: str | None = None
     timed_out: bool = False
     lease_over: bool = False
@@ -81,12 +89,20 @@ class End:
     left: int = 0
     survivors: tuple[str, ...] = ()
     output_cut: bool = False
+    output_lost: bool = False
 
 
 class Sink(Protocol):
-    """Where an order's news goes: `started` at most once, `output` any number of times, `ended` once, and last."""
+    """Where an order's news goes: `told_phase` any number of times before `started`, that at most once, `output` any
+    number of times, `ended` once, and last."""
 
-    def started(self, pid: int) -> None: ...
+    def told_phase(self, words: str) -> None:
+        """What is being done before it can be started ("pulling its image, 40 %")."""
+        ...
+
+    def started(self, pid: int) -> None:
+        """`pid` is 0 where nobody knows one."""
+        ...
 
     def output(self, stream: Stream, data: bytes) -> None: ...
 

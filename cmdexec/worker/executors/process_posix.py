@@ -52,6 +52,7 @@ class ProcessExecutor:
         self._hello: asyncio.Future[None] | None = None
         self._ready = False
         self._waiting: dict[int, Job] = {}
+        self._kept: dict[str, str] = {}
         self._recovery: asyncio.Task[None] | None = None
         self._owns_orphans = False
         self._closed = False
@@ -167,8 +168,22 @@ class ProcessExecutor:
         if self._jobs is not None:
             self._renewals += 1
             self._jobs.lease = self._renewals, until
-            if self._lifeline is not None and any(job.order.leased for job in self._jobs.all()):
+            leased = bool(self._kept) or any(job.order.leased for job in self._jobs.all())
+            if self._lifeline is not None and leased:
                 self._lifeline.renew(self._renewals, until)
+
+    def keep_container(self, name: str, url: str) -> bool:
+        """The warden removes it when the lease is over, or this process dies. False: there is no warden now."""
+        if self._jobs is None or self._lifeline is None or not self._ready:
+            return False
+        self._kept[name] = url
+        self._lifeline.tell((wire.KEEP, name, url, *self._jobs.lease))
+        return True
+
+    def let_container_go(self, name: str) -> None:
+        """It is removed."""
+        if self._kept.pop(name, None) is not None and self._lifeline is not None:
+            self._lifeline.tell((wire.LET_GO, name))
 
     def pause(self, key: str) -> None:
         """Read no more of its output."""
@@ -226,6 +241,8 @@ class ProcessExecutor:
         self._own_orphans(True)
         self._warden_began = lifeline.began
         self._ready = True
+        for name, url in self._kept.items():
+            self.keep_container(name, url)
         why = {"no_cgroups": self._why_watched} if self._why_watched else {}
         if self._settings.limits == "cgroup" and self._limits == "watched":
             return  # that is refused, which says why

@@ -14,25 +14,34 @@ _UNWRITTEN = StreamDone(bytes=0, digest=_EMPTY)
 
 
 class _Kept:
-    """One stream before it is spooled: counted and hashed; past the head only its end is kept.
+    """One stream before it is spooled: counted and hashed; past the head only its end is kept. What an earlier process
+    spooled of it comes again, is hashed again, and is not kept twice.
 
+    place    bytes kept so far, those among them
+    known    how many an earlier process left
     written  bytes that the job wrote
     gap      offset as written of the first byte past the head; None while all is kept
     tail     what is kept of that which lies past the head
     """
 
-    __slots__ = ("digest", "gap", "spool", "tail", "written")
+    __slots__ = ("digest", "gap", "known", "place", "spool", "tail", "written")
 
     def __init__(self, spool: StreamSpool) -> None:
         self.spool = spool
-        self.written = 0
+        self.place = self.written = 0
+        self.known = spool.end
         self.gap: int | None = None
         self.tail: Tail | None = None
         self.digest = hashlib.sha256()
 
     def keep(self, data: bytes) -> None:
         self.digest.update(data)
-        self.spool.append(data)
+        again = self.known - self.place
+        self.place += len(data)
+        if again <= 0:
+            self.spool.append(data)
+        elif again < len(data):
+            self.spool.append(data[again:])
 
 
 class AttemptOutput:
@@ -84,7 +93,7 @@ class AttemptOutput:
                 self._head_left -= len(data)
                 kept.keep(data)
                 return
-            kept.gap = kept.spool.end + self._head_left
+            kept.gap = kept.place + self._head_left
             if self._head_left:
                 kept.keep(data[: self._head_left])
                 data = data[self._head_left :]
@@ -101,8 +110,11 @@ class AttemptOutput:
 
     def _closed(self, name: Stream) -> StreamDone:
         kept = self._kept.pop(name, None)
+        end = self.stream(name).end
         if kept is None:
-            return _UNWRITTEN
+            return _UNWRITTEN if not end else StreamDone(bytes=end)
+        if kept.place < kept.known:  # what was spooled did not come again, so nobody has hashed all of it
+            return StreamDone(bytes=end)
         lost: tuple[tuple[int, int], ...] = ()
         if kept.gap is not None:
             tail = kept.tail.take() if kept.tail is not None else b""

@@ -24,6 +24,12 @@ class Found:
     output: AttemptOutput
     assignment: Assignment | None = None
     done: Done | None = None
+    same_boot: bool = True
+
+    @property
+    def lives_on(self) -> bool:
+        """What was started of it may still run, so it is to be taken up."""
+        return self.record.state is State.RUNNING
 
 
 def open_spool(
@@ -60,7 +66,9 @@ def open_spool(
 def _found(
     spool: Spool, key: str, known: Remembered, replay: Replay, files: dict[str, list[tuple[Path, int, int]]]
 ) -> Found:
-    step = recover(_record(key, known), same_boot=known.same_boot and not replay.torn)
+    same_boot = known.same_boot and not replay.torn
+    outlives = known.assignment is not None and known.assignment.container is not None
+    step = recover(_record(key, known), same_boot=same_boot, outlives=outlives)
     output = spool.begin(key)
     for stream in (output.stdout, output.stderr):
         name = "stdout" if stream is output.stdout else "stderr"
@@ -71,7 +79,7 @@ def _found(
     else:
         output.restore_unended()
     spool.adopt(output)
-    return Found(step.record, step.do, output, known.assignment, known.done)
+    return Found(step.record, step.do, output, known.assignment, known.done, same_boot)
 
 
 def _record(key: str, known: Remembered) -> Record:

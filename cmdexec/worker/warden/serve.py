@@ -20,8 +20,6 @@ from cmdexec.worker.warden.leases import Leases
 from cmdexec.worker.warden.limits import Part
 from cmdexec.worker.warden.spawn import NO_FILES, CannotStartError, FilesLimit, input_file, spawn
 
-ANSWERS_PER_MESSAGE = 20
-"""Each is short but for its survivors (20 names of at most 15 bytes and a number): so the message keeps its bound."""
 _END_STEP_MS = 2
 _LOOK_COST = 100
 """Noting who is whose may take a hundredth of the time."""
@@ -52,7 +50,8 @@ class Warden:
         self._by_pid: dict[int, Job] = {}
         self._watched: dict[int, Job] = {}
         self._timeouts = Timeouts()
-        self._leases = Leases()
+        self._poll = select.poll()
+        self._leases = Leases(self._poll)
         self._answers: deque[wire.Message] = deque()
         self._urgent = True
         self._blocked = False
@@ -75,6 +74,8 @@ class Warden:
                 now = time.monotonic()
                 if self._timeouts.due <= now:
                     self._end_overdue()
+                if self._leases.removals.due <= now:
+                    self._leases.removals.go_on()
                 if self._watched:
                     self._keep_deadlines()
                 if self._look_at <= now and len(self._jobs) > 1:
@@ -90,7 +91,7 @@ class Warden:
         return 0.0 if self._urgent else self._held_since + self._durations.hold
 
     def _pause_ms(self) -> int | None:
-        due = min(self._timeouts.due, self._holds.due)
+        due = min(self._timeouts.due, self._holds.due, self._leases.removals.due)
         if self._watched:
             due = min(due, min(job.due for job in self._watched.values()))
         if len(self._jobs) > 1:  # who hides can be taken for another job's only while there is one
@@ -109,6 +110,8 @@ class Warden:
                 self._reap()
             elif descriptor == self._lifeline.fileno() and events & ~select.POLLOUT:
                 self._take_requests()
+            else:
+                self._leases.removals.answered(descriptor)
 
     # Requests
 
@@ -145,6 +148,10 @@ class Warden:
                         self._timeouts.add(job, time.monotonic() + timeout, grace)
                 case (wire.LEASE, int(renewal), float(until)):
                     self._leases.renew(renewal, until)
+                case (wire.KEEP, str(name), str(url), int(renewal), float(until)):
+                    self._leases.keep(name, url, renewal, until)
+                case (wire.LET_GO, str(name)):
+                    self._leases.let_go(name)
                 case (wire.STOP, int(number), float(grace)):
                     self._stop(number, grace)
                 case (wire.DRAINED, int(number)):
@@ -232,6 +239,7 @@ class Warden:
         if self._cut or not self._leases.over:
             return
         self._reap()
+        self._leases.remove_containers()
         for job in self._leases.take_over():
             job.lease_over = job.code is None
             self._stop(job.number, 0)
@@ -346,7 +354,7 @@ class Warden:
 
     def _flush(self) -> None:
         while self._answers:
-            count = min(len(self._answers), ANSWERS_PER_MESSAGE)
+            count = min(len(self._answers), wire.ANSWERS_PER_MESSAGE)
             data = wire.pack([self._answers[index] for index in range(count)])
             try:
                 wire.send(self._lifeline, data, [])
@@ -371,6 +379,7 @@ class Warden:
         deadline = time.monotonic() + self._durations.kill
         self._poll.unregister(self._lifeline)
         self._poll.unregister(self._leases.descriptor)
+        self._leases.remove_containers()
         for job in self._jobs.values():
             job.loosen()
         while time.monotonic() < deadline:
@@ -380,8 +389,11 @@ class Warden:
                     job.tree.kill()
             if not self._jobs:
                 proc.stop_then_kill(self._containment.all)
-                if not self._containment.all():
+                if not self._containment.all() and not self._leases.removals.pending:
                     break
-            self._poll.poll(_END_STEP_MS)
+            for descriptor, _ in self._poll.poll(_END_STEP_MS):
+                self._leases.removals.answered(descriptor)
+            if self._leases.removals.due <= time.monotonic():
+                self._leases.removals.go_on()
         self._containment.close()
         self._holds.limits.close()

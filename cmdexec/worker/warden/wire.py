@@ -12,6 +12,9 @@ Requests (n names an order in the life of a warden):
     DRAINED n                  nobody holds the job's pipes any more
     LEASE which until          KILL to the trees of all leased jobs then, in seconds of CLOCK_BOOTTIME, unless another
                                moment is said before, by a renewal with a higher number
+    KEEP name url which until  the container of that name, of the engine at `url`, is leased as an order of SPAWN is: it
+                               is removed when that is over, or the worker is gone
+    LET_GO name                it is removed already
     LARGE n                    SPAWN n fits no message: it is in a memory file, the message's first descriptor
 
 Answers:
@@ -38,10 +41,12 @@ import socket
 MESSAGE_BYTES = 64 * 1024
 """The largest message. The system's default send buffer takes three of these."""
 ORDERS_PER_MESSAGE = 120
+ANSWERS_PER_MESSAGE = 20
+"""Each is short but for its survivors (20 names of at most 15 bytes and a number): so the message keeps its bound."""
 DESCRIPTORS_PER_MESSAGE = 2 * ORDERS_PER_MESSAGE
 """Below SCM_MAX_FD, which is 253 (unix(7))."""
 
-SPAWN, STOP, DRAINED, LARGE, LEASE = range(5)
+SPAWN, STOP, DRAINED, LARGE, LEASE, KEEP, LET_GO = range(7)
 HELLO, STARTED, FAILED, LINGERS, ENDED, UNBORN = range(10, 16)
 
 Message = tuple[object, ...]

@@ -79,7 +79,8 @@ def test_a_full_disk(start: Starting, tmp_path: Path) -> None:
 
 
 def test_all_that_it_cannot_be_without_is_one_list(start: Starting, tmp_path: Path) -> None:
-    code, lines = start("worker", "--headless", "--data-dir", str(tmp_path / "w"), SLOTS="0", WORKER_TOKEN_SECRET="")
+    nothing = {"WORKER_TOKEN_SECRET": "", "ALLOW_CONTAINERS": "false"}
+    code, lines = start("worker", "--headless", "--data-dir", str(tmp_path / "w"), SLOTS="0", **nothing)
     assert (code, lines) == (
         1,
         [

@@ -33,7 +33,7 @@ NEWS: dict[str, at.News] = {
     "hand back": at.HandBack(), "deadline": at.DeadlineOver(), "decline": at.Decline("not here"),
     "finished": at.Finished(GOOD), "acknowledged": at.Acknowledged(), "say again": at.SayAgain(),
     "not started": at.NotStarted(), "stalled": at.Stalled(), "no room": at.Unborn("no folder", machine=True),
-    "unborn": at.Unborn("it ends"),
+    "gone": at.Gone("no container"), "unborn": at.Unborn("it ends"),
 }  # fmt: skip
 
 # What is not named here changes nothing and asks for nothing: (news, state) → state after, release or ending, to do.
@@ -61,6 +61,7 @@ MOVES: dict[tuple[str, str], tuple[str, Release | Ending | None, tuple[Do, ...]]
     ("finished", "running"): ("ended", None, (Do.JOURNAL, Do.REPORT)),
     ("acknowledged", "ended"): ("acknowledged", None, (Do.FORGET,)),
     ("acknowledged", "released"): ("acknowledged", Release.DEAD, (Do.FORGET,)),
+    ("gone", "running"): ("released", Release.DEAD, SAY),
     ("say again", "asked"): ("asked", None, (Do.ASK_START,)),
     ("say again", "running"): ("running", None, (Do.RESUME,)),
     ("say again", "ended"): ("ended", None, (Do.REPORT,)),

@@ -155,7 +155,7 @@ async def test_one_folder_is_one_workers_and_the_next_says_whose(tmp_path: Path)
 async def test_without_leave_to_run_anything_it_does_not_start(tmp_path: Path) -> None:
     async with serving(tmp_path) as (server, _):
         (tmp_path / "other").mkdir()
-        refused = WorkerProcess(server, tmp_path / "other", ALLOW_HOST="false")
+        refused = WorkerProcess(server, tmp_path / "other", ALLOW_HOST="false", ALLOW_CONTAINERS="false")
         assert await refused.exited() != 0
         assert "--allow-host" in refused.log.read_text()
 

@@ -1,0 +1,173 @@
+"""Runs jobs in containers of whatever engine is there, and follows it when it comes and goes."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from cmdexec.worker.executors.container_job import ContainerJob
+from cmdexec.worker.executors.container_shape import OWNER
+from cmdexec.worker.executors.container_works import Works
+from cmdexec.worker.executors.contract import End, Order, Sink
+from cmdexec.worker.executors.engine_calls import EngineCalls
+from cmdexec.worker.executors.engine_found import Looked, look, names_of
+from cmdexec.worker.executors.engine_stream import EngineRefusedError
+
+_CLOSED = "the worker runs no jobs any more"
+_FAULT = "the worker failed at it; its log says why"
+
+
+class ContainerExecutor:
+    """Implements `contract.Executor`; `run` is its service, which owns a task for each order.
+
+    changed  told when there is an engine where there was none, or none any more
+    trouble  why no container can be run, where somebody expects that they can; None: nothing is wrong
+    """
+
+    def __init__(self, works: Works) -> None:
+        self.changed: Callable[[], None] = lambda: None
+        self.trouble: str | None = None
+        self._works = works
+        self._jobs: dict[str, ContainerJob] = {}
+        self._waiting: list[ContainerJob] = []
+        self._tasks: asyncio.TaskGroup | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = self._had = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is an engine."""
+        return self._works.engine is not None
+
+    async def open(self) -> None:
+        """Look for an engine, and say what was found. It is no fault if there is none."""
+        await self._look(first=True)
+
+    async def run(self) -> None:
+        """Run what is ordered, and look for the engine now and then, until cancelled."""
+        async with asyncio.TaskGroup() as self._tasks:
+            waiting, self._waiting = self._waiting, []
+            for job in waiting:
+                self._tasks.create_task(self._run(job))
+            while True:
+                await self._works.clock.sleep(self._works.settings.engine_look_sec)
+                if not self._closed:
+                    await self._look()
+
+    # The orders ------------------------------------------------------------------------------------------------------
+
+    def start(self, orders: Sequence[tuple[Order, Sink]]) -> None:
+        """Make a container for each."""
+        for order, sink in orders:
+            if self._closed:
+                end = End(start_error=_CLOSED, machine_fault=True)
+                asyncio.get_running_loop().call_soon(sink.ended, end)
+            else:
+                self._begin(ContainerJob(order, sink, self._works))
+
+    def take_up(self, order: Order, sink: Sink, *, same_boot: bool) -> None:
+        """Go on with what an earlier process began; `same_boot`: the machine runs since before that. It may end as
+        `gone`."""
+        self._begin(ContainerJob(order, sink, self._works, taken_up=True, same_boot=same_boot))
+
+    def _begin(self, job: ContainerJob) -> None:
+        self._jobs[job.order.key] = job
+        self._idle.clear()
+        if self._tasks is None:
+            self._waiting.append(job)
+        else:
+            self._tasks.create_task(self._run(job))
+
+    async def _run(self, job: ContainerJob) -> None:
+        try:
+            end = await job.run()
+        except Exception as wrong:
+            self._works.log.error("a job in a container failed by a fault of ours", key=job.order.key, exc=wrong)
+            end = End(executor_lost=True, lost_why=_FAULT, output_lost=True)
+        self._jobs.pop(job.order.key, None)
+        if not self._jobs:
+            self._idle.set()
+        job.sink.ended(end)
+
+    def stop(self, key: str, grace_sec: float) -> None:
+        """End it."""
+        if (job := self._jobs.get(key)) is not None:
+            job.stop(grace_sec)
+
+    def withdraw(self) -> None:
+        """Begin none that has not begun."""
+        for job in self._jobs.values():
+            if not job.begun:
+                job.stop(0)
+
+    def renewed(self, until: float) -> None:
+        """None that is leased begins after this moment; those that run the keeper ends."""
+        self._works.lease_until = until
+
+    def pause(self, key: str) -> None:
+        """Read no more of its output."""
+        if (job := self._jobs.get(key)) is not None:
+            job.pause(True)
+
+    def resume(self, key: str) -> None:
+        """Read on."""
+        if (job := self._jobs.get(key)) is not None:
+            job.pause(False)
+
+    async def close(self) -> None:
+        """Kill all of them and tell. What cannot be ended now, since the engine is away or nobody runs `run` any more,
+        the next process finds."""
+        self._closed = True
+        for job in self._jobs.values():
+            job.pause(False)
+            job.stop(0)
+        bound = 2 * self._works.settings.kill_deadline_sec + self._works.settings.drain_sec
+        if self._tasks is not None:
+            try:
+                async with asyncio.timeout(bound):
+                    await self._idle.wait()
+            except TimeoutError:
+                self._works.log.error("containers did not end in time", jobs=len(self._jobs))
+        if self._works.engine is not None:
+            self._works.engine.close()
+            self._works.engine = None
+
+    # The engine ------------------------------------------------------------------------------------------------------
+
+    async def _look(self, *, first: bool = False) -> None:
+        settings = self._works.settings
+        looked = await self._works.call(
+            partial(look, settings.docker_host, settings.docker_context, settings.engine_probe_sec)
+        )
+        before, now = self._works.engine, looked.engine
+        if now is not None and (before is None or before.engine != now):
+            self._works.engine = EngineCalls(now, self._works.settings.engine_call_sec)
+            self._works.log.info("jobs can run in containers", engine=str(now), found_by=now.place.why)
+            await self._sweep(self._works.engine)
+        elif now is None:
+            self._works.engine = None
+            self._say_none(looked, lost=before is not None, first=first)
+        self._had = self._had or now is not None
+        self.trouble = None if now is not None or not (self._had or looked.named) else looked.why_none
+        if not first and (before is None) != (now is None):
+            self.changed()
+
+    def _say_none(self, looked: Looked, *, lost: bool, first: bool) -> None:
+        log = self._works.log
+        if lost or (first and looked.named):
+            log.warning("no jobs in containers until it answers", error=looked.why_none)
+        elif first:
+            log.info("no jobs in containers", why=looked.why_none)
+
+    async def _sweep(self, engine: EngineCalls) -> None:
+        """Remove what an earlier process left that nobody wants any more."""
+        try:
+            label, bound = f"{OWNER}={self._works.labels.owner}", self._works.settings.engine_call_sec
+            names = await self._works.call(partial(names_of, engine.engine, label, bound))
+            wanted = {job.name for job in self._jobs.values()}
+            for name in names:
+                if name not in wanted:
+                    self._works.log.info("removing a container that an earlier process left", container=name)
+                    await self._works.call(partial(engine.remove, name))
+        except (OSError, EngineRefusedError) as wrong:
+            self._works.log.warning("containers that an earlier process left may remain", error=str(wrong))
