@@ -9,6 +9,7 @@ import os
 import sys
 from contextlib import suppress
 
+from cmdexec.bundle import in_bundle, leave_environment
 from cmdexec.version import __version__
 
 _CANCELLED = 130
@@ -19,6 +20,7 @@ _NOBODY_READS = 141
 
 def main() -> None:
     """Answer `--version`, or hand over to the command line; end with its code."""
+    leave_environment(os.environ)
     _open_what_is_closed()
     _buffer_output()
     code = _flushed(_run())
@@ -33,11 +35,24 @@ def _run() -> int:
         with suppress(OSError):  # `_flushed` meets it again, and tells of it
             print(f"cmdexec {__version__}")
         return 0
+    if in_bundle() and (warden := _warden()) is not None:
+        return warden
     try:
         from cmdexec.cli.main import command_line
     except KeyboardInterrupt:  # Ctrl-C while it is still being loaded
         return _CANCELLED
     return command_line(sys.argv[1:])
+
+
+def _warden() -> int | None:
+    """Be a worker's warden, if that is what this process was started as: a bundle has no interpreter to run it by."""
+    from cmdexec.worker.warden.command import IN_BUNDLE
+
+    if sys.argv[1:2] != [IN_BUNDLE] or len(sys.argv) == 2:
+        return None
+    from cmdexec.worker.warden.entry import main
+
+    return main(sys.argv[2:])
 
 
 def _end_by_the_code() -> None:

@@ -3,7 +3,10 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
+
+from cmdexec.bundle import once
 
 T = TypeVar("T")
 
@@ -22,7 +25,7 @@ class Interrupts:
         """What `work` gives; when it was ended by an interrupt, what `left` gives."""
         loop, me = asyncio.get_running_loop(), asyncio.current_task()
         for number in _SIGNALS:
-            loop.add_signal_handler(number, self._interrupted, me)
+            loop.add_signal_handler(number, once(partial(self._interrupted, me)))
         try:
             return await work()
         except asyncio.CancelledError:

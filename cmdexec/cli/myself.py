@@ -2,9 +2,11 @@
 
 import sys
 
+from cmdexec.bundle import in_bundle
+
 
 def myself(*arguments: str) -> list[str]:
     """The command line of another process of cmdexec."""
-    if getattr(sys, "frozen", False):
+    if in_bundle():
         return [sys.executable, *arguments]
     return [sys.executable, "-m", "cmdexec", *arguments]

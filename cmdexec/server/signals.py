@@ -5,6 +5,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from cmdexec.bundle import once
+
 
 @contextmanager
 def ending(stop: asyncio.Event, hurry: asyncio.Event) -> Iterator[None]:
@@ -24,7 +26,7 @@ def ending(stop: asyncio.Event, hurry: asyncio.Event) -> Iterator[None]:
         heard[hang_up] = stop.set
     for which, means in heard.items():
         try:
-            loop.add_signal_handler(which, means)
+            loop.add_signal_handler(which, once(means))
             taken.append(which)
         except (ValueError, RuntimeError, NotImplementedError):
             continue

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import cast
 
+from cmdexec.bundle import environment_of_a_part
 from cmdexec.worker.warden import proc, wire
 
 _WINDOW = 2 * wire.ORDERS_PER_MESSAGE
@@ -46,7 +47,7 @@ class Lifeline:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     cwd="/",
-                    env={},
+                    env=environment_of_a_part(),
                     pass_fds=passed,
                     start_new_session=True,
                 )

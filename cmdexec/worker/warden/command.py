@@ -3,6 +3,9 @@
 import os
 import sys
 
+IN_BUNDLE = "_warden"
+"""The first argument with which a bundle is the warden, as `cmdexec/__main__.py` knows."""
+
 AUTO = "auto"
 """The mode that stands for the strongest containment that works here."""
 
@@ -56,8 +59,10 @@ def command(
     """The arguments that start a warden; `lifeline` and `lock` are descriptors that it must inherit; `files_limit` is
     the soft limit on open files that jobs get.
 
-    -I -S -E: neither environment, user folder nor site packages have a say in what it loads.
+    -I -S -E: neither environment, user folder nor site packages have a say in what it loads; a bundle is always so.
     """
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
     options = [str(lifeline), str(-1 if lock is None else lock), mode, str(files_limit), *totals.arguments()]
+    if getattr(sys, "frozen", False):
+        return [sys.executable, IN_BUNDLE, *options, *durations.arguments()]
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
     return [sys.executable, "-I", "-S", "-E", script, *options, *durations.arguments()]
