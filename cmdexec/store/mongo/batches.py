@@ -32,14 +32,14 @@ class Batches:
         self._shown: set[ObjectId] = set()
         self._swept = -inf
 
-    async def complete(self, sizes: Mapping[ObjectId, int]) -> set[ObjectId]:
-        """All their jobs, so many of each, are put down: store them, and show them. Of those that are not in the result
-        it is not known: somebody else gave them up, or showed them."""
+    async def complete(self, sizes: Mapping[ObjectId, int], statuses: Iterable[Status]) -> set[ObjectId]:
+        """All their jobs, so many of each, are put down: store them, and show them as what they are. Of those that are
+        not in the result it is not known: somebody else gave them up, or showed them."""
         if not sizes:
             return set()
         refused, _ = await asyncio.gather(self._say(sizes.keys(), given_up=False), self._forget(self._shown))
         complete = sizes.keys() - refused
-        shown = await self._show(complete)
+        shown = await self._show(complete, statuses)
         self._shown = complete
         await self.drop(refused)
         return complete if shown == sum(sizes[batch] for batch in complete) else set()
@@ -93,14 +93,14 @@ class Batches:
             return {wrong["op"]["_id"] for wrong in (fault.details or {})["writeErrors"]}
         return set()
 
-    async def _show(self, batches: Several[ObjectId]) -> int:
+    async def _show(self, batches: Several[ObjectId], statuses: Iterable[Status] = tuple(Status)) -> int:
         """Let everybody see the jobs of these, which are stored; how many were not seen before."""
         if not batches:
             return 0
         hidden: Document = {"batch": {"$in": list(batches)}, "status": STAGED}
         shown = [
             UpdateMany({**hidden, "born": status}, {"$set": {"status": status}, "$unset": {"born": "", "batch": ""}})
-            for status in map(str, Status)
+            for status in sorted(map(str, statuses))
         ]
         done = await self._connection.write(lambda: self._connection.jobs.bulk_write(shown, ordered=False))
         return int(done.modified_count)

@@ -95,7 +95,8 @@ class Inserting:
         await self._batches.drop([batch for index, batch in batches.items() if index in failed])
         whole = {batch: index for index, batch in batches.items() if index not in failed}
         sizes = {batch: len(calls[index].jobs) for batch, index in whole.items()}
-        failed |= {whole[batch] for batch in whole.keys() - await self._batches.complete(sizes)}
+        statuses = {job.status for index in whole.values() for job in calls[index].jobs}
+        failed |= {whole[batch] for batch in whole.keys() - await self._batches.complete(sizes, statuses)}
         outcomes |= {index: Inserted() for index in calls.keys() - failed}
         return failed
 

@@ -61,7 +61,8 @@ class Queue:
         which: Document = {"status": Status.QUEUED.value, "klass": {"$in": klasses}}
         if self.fronts:
             last = self.fronts[-1]
-            which["$or"] = [{"rank": {"$gt": last.rank}}, {"rank": last.rank, "seq": {"$gt": last.seq}}]
+            which["rank"] = {"$gte": last.rank}
+            which["$or"] = [{"rank": {"$gt": last.rank}}, {"seq": {"$gt": last.seq}}]
         found, whole = await chunk(self._connection, self._connection.jobs, which, _FIELDS, _ORDER, self._page)
         return [_front(one) for one in found], whole
 
