@@ -46,7 +46,7 @@ async def test_kill_9_of_the_writing_process_loses_nothing_that_was_acknowledged
     chance = random.Random(9)
     acknowledged: dict[str, list[list[str]]] = defaultdict(list)
     for kill in range(KILLS):
-        lines = await asyncio.to_thread(write_until_killed, place, kill * 100_000, chance.randrange(5, 400))
+        lines = await asyncio.to_thread(write_until_killed, place, kill * 100_000, chance.randrange(5, 200))
         for words in lines:
             acknowledged[words[0]].append(words)
         store = place.open()

@@ -157,7 +157,7 @@ async def test_jobs_of_some_time_are_found_though_the_clock_was_once_ahead_or_be
     await inserted(store, *jobs)
     every = {one.job_id for one in await listed(store, **more)}
     assert every
-    bounds = [None, *(start + hour * HOUR for hour in (0, 1, 12, 13, 24, 25))]
+    bounds = [None, *(start + hour * HOUR for hour in (0, 12, 13, 25))]
     for since, until, newest_first, scan in product(bounds, bounds, (True, False), (9, 1000)):
         found = await listed(store, scan=scan, newest_first=newest_first, since=since, until=until, **more)
         expected = {

@@ -157,17 +157,18 @@ async def test_a_batch_that_another_server_gave_up_is_not_completed(servers: tup
     assert await seen(one, [*batch, *again]) == ids(again)
 
 
+@pytest.mark.parametrize("limit", [1, 3])
 async def test_a_claim_whose_outcome_was_not_known_has_its_jobs_when_it_is_asked_again(
-    servers: tuple[Store, Store], place: Place
+    servers: tuple[Store, Store], place: Place, limit: int
 ) -> None:
     one, other = servers
     await inserted(one, *jobs(6))
     with failing(place.folder, "jobs", "update", **UNCONFIRMED):
         with pytest.raises(Unavailable):
-            await one.jobs_write.claim(wanted("c1", limit=3))
-    again = await other.jobs_write.claim(wanted("c1", limit=3))
-    assert ids(again) == ids(jobs(3))
-    assert (await one.reads.jobs.counts())[Status.ASSIGNED] == 3
+            await one.jobs_write.claim(wanted("c1", limit=limit))
+    again = await other.jobs_write.claim(wanted("c1", limit=limit))
+    assert ids(again) == ids(jobs(limit))
+    assert (await one.reads.jobs.counts())[Status.ASSIGNED] == limit
 
 
 async def test_changes_whose_outcome_was_not_known_are_written_once(servers: tuple[Store, Store], place: Place) -> None:

@@ -137,7 +137,7 @@ async def test_any_splits_overlaps_and_repeats_give_the_exact_bytes(place: Place
     store = place.open()
     numbers = iter(range(1_000_000))
 
-    @settings(max_examples=60)
+    @settings(max_examples=40)
     @given(sendings())
     def check(plan: tuple[dict[str, bytes], list[list[tuple[str, int, int]]]]) -> None:
         asyncio.run_coroutine_threadsafe(send(*plan), loop).result(30)

@@ -125,7 +125,7 @@ async def test_any_sequence_of_calls_agrees_with_a_dictionary(place: Place) -> N
     numbers = iter(range(1_000_000))
     loop = asyncio.get_running_loop()
 
-    @settings(max_examples=60)
+    @settings(max_examples=40)
     @given(st.lists(st.one_of(inserts, claims, changes), min_size=3, max_size=14))
     def check(calls: list[tuple[object, ...]]) -> None:
         asyncio.run_coroutine_threadsafe(run(calls), loop).result(30)

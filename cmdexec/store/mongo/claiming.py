@@ -12,7 +12,7 @@ from cmdexec.model.birth import claimed
 from cmdexec.model.job import Job, Status
 from cmdexec.model.parts import Free
 from cmdexec.store.contract.jobs_write import Wanted
-from cmdexec.store.mongo.connection import Connection
+from cmdexec.store.mongo.connection import Connection, Document
 from cmdexec.store.mongo.documents import decode, job_of, update
 from cmdexec.store.mongo.queue import Front, Queue
 
@@ -85,21 +85,37 @@ class Claiming:
             if not waiting:
                 break
             await self._take(waiting, queues)
+            await self._look_again([one for one in waiting if not one.over])
             queues = self._queues(waiting)
         return [
             [job for job in taking[wanted.claim.claim_id].has if job.status is Status.ASSIGNED] for wanted in claims
         ]
 
+    async def _look_again(self, claims: Sequence[_Taking]) -> None:
+        """Whether it was these very claims, asked before and carried out since, that took what they had found."""
+        if not claims:
+            return
+        named = await self._named({one.wanted.claim.claim_id for one in claims})
+        for one in claims:
+            jobs = named.get(one.wanted.claim.claim_id, [])
+            if len(jobs) > len(one.has):
+                one.has, one.over = jobs, True
+
     async def _named(self, claim_ids: Iterable[str]) -> dict[str, list[Job]]:
-        """The jobs that name a claim already, by claim, in the order in which they came."""
+        """The jobs that name a claim already, by claim, in the order in which they came. If one does, the others may
+        have been written too short a time ago to be seen by every reader."""
         which = {"claimId": {"$in": list(claim_ids)}}
-        found = await self._connection.read(
-            lambda: self._connection.jobs.find(which, {"claimId": 1, "doc": 1}).sort("seq", 1).to_list(None)
-        )
+        found = await self._connection.read(lambda: self._naming(which))
+        if found:
+            await self._connection.catch_up()
+            found = await self._connection.read(lambda: self._naming(which))
         named: dict[str, list[Job]] = {}
         for one in found:
             named.setdefault(one["claimId"], []).append(job_of(one))
         return named
+
+    async def _naming(self, which: Document) -> list[Document]:
+        return await self._connection.jobs.find(which, {"claimId": 1, "doc": 1}).sort("seq", 1).to_list(None)
 
     def _queues(self, claims: Sequence[_Taking]) -> dict[frozenset[str], Queue]:
         """A queue for each set of classes, which those share that want jobs of these."""
