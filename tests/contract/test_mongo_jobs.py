@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from cmdexec.errors import Unavailable
@@ -169,6 +170,21 @@ async def test_a_claim_whose_outcome_was_not_known_has_its_jobs_when_it_is_asked
     again = await other.jobs_write.claim(wanted("c1", limit=limit))
     assert ids(again) == ids(jobs(limit))
     assert (await one.reads.jobs.counts())[Status.ASSIGNED] == limit
+
+
+async def test_the_same_claim_asked_of_two_servers_at_once_takes_its_jobs_once(
+    servers: tuple[Store, Store], place: Place
+) -> None:
+    """Both have read what waits before either writes: as when it is asked again while the first call is under way."""
+    await inserted(servers[0], *jobs(6))
+    asked = wanted("c1", limit=2)
+    with failing(place.folder, "jobs", "update", times=2, blockConnection=True, blockTimeMS=500) as entered:
+        first = asyncio.create_task(servers[0].jobs_write.claim(asked))
+        await asyncio.to_thread(entered)
+        again = await servers[1].jobs_write.claim(msgspec.structs.replace(asked, now=NOW + 5))
+    assert again == await first
+    assert ids(again) == ids(jobs(2))
+    assert (await servers[0].reads.jobs.counts())[Status.ASSIGNED] == 2
 
 
 async def test_changes_whose_outcome_was_not_known_are_written_once(servers: tuple[Store, Store], place: Place) -> None:
