@@ -32,7 +32,7 @@ MEANINGS: dict[str, str] = {
     "protocol_mismatch": "The two speak different protocols: update whichever is older.",
     "replaced": "A newer process of the same worker is connected.",
     "too_many": "Too often; `Retry-After` says in how many seconds to come again.",
-    "queue_full": "As many jobs of this user wait as may.",
+    "queue_full": "As many jobs of this user wait as may, or of as many kinds by what they need.",
     "overloaded": "More is under way than can be taken; come again after `Retry-After` seconds.",
     "store_away": "The store cannot be reached at the moment; come again after `Retry-After` seconds.",
     "draining": "The server is stopping; come again after `Retry-After` seconds.",

@@ -53,6 +53,7 @@ class ServerSettings:
     max_header_bytes: int
     max_batch_jobs: int
     max_queued_per_user: int
+    max_classes_per_user: int
     upgrade_timeout_sec: float
     body_timeout_sec: float
     keepalive_sec: float

@@ -135,6 +135,12 @@ SERVER: tuple[Setting, ...] = (
         _HERE, minimum=1, maximum=100_000_000,
     ),
     Setting(
+        "MAX_CLASSES_PER_USER", Kind.INTEGER, 10_000,
+        "The most kinds of jobs, by what they need, that one user's waiting jobs may be of; each server counts those"
+        " that were submitted to it.",
+        _HERE, minimum=1, maximum=100_000_000,
+    ),
+    Setting(
         "UPGRADE_TIMEOUT_SEC", Kind.DURATION, 10.0, "How long a client may take to send a request's headers.",
         _HERE, unit="s", minimum=0.1, maximum=300,
     ),

@@ -12,6 +12,7 @@ from cmdexec.server.jobs import claim as claiming
 from cmdexec.server.jobs.ask import Ask, Outcome
 from cmdexec.server.jobs.held import came_late
 from cmdexec.server.jobs.holder import Holder
+from cmdexec.server.jobs.kinds import Kinds
 from cmdexec.server.jobs.measure import StoredOutput
 from cmdexec.server.jobs.memory import Memory
 from cmdexec.server.jobs.shell import Shell
@@ -44,8 +45,9 @@ class Jobs:
             memory=Memory(settings.job_cache_bytes),
         )  # fmt: skip
         self._submitter = Submitter(
-            self._shell, max_queued=settings.max_queued_per_user, age_sec=settings.priority_age_sec
-        )
+            self._shell, Kinds(reads.classes, runtime.clock, settings.max_classes_per_user),
+            max_queued=settings.max_queued_per_user, age_sec=settings.priority_age_sec,
+        )  # fmt: skip
         self.stored = stored
         self.output_limit = settings.max_output_bytes
         self._key_ttl_ms = int(settings.submit_key_ttl_sec * 1000)

@@ -8,6 +8,7 @@ from cmdexec.errors import Refused, Unavailable
 from cmdexec.model.batch import Batch
 from cmdexec.model.birth import alike, queued
 from cmdexec.model.job import Job, Spec
+from cmdexec.server.jobs.kinds import Kinds
 from cmdexec.server.jobs.room import Room
 from cmdexec.server.jobs.shell import Shell
 from cmdexec.store.contract.jobs_write import Present
@@ -19,8 +20,9 @@ _HASH_DIGITS = 40
 class Submitter:
     """`age_sec`: how much earlier a job is ranked for each step of priority."""
 
-    def __init__(self, shell: Shell, *, max_queued: int, age_sec: float) -> None:
+    def __init__(self, shell: Shell, kinds: Kinds, *, max_queued: int, age_sec: float) -> None:
         self._shell = shell
+        self._kinds = kinds
         self._room = Room(shell.reads, max_queued)
         self._age_ms = int(age_sec * 1000)
 
@@ -36,6 +38,7 @@ class Submitter:
         body_hash = "" if key is None else hashlib.sha256(body).hexdigest()[:_HASH_DIGITS]
         jobs = self._born(owner, specs, key, body_hash, by, rerun_of)
         try:
+            await self._kinds.admit(owner, [job for job, _ in jobs.kinds])
             await self._room.reserve(owner, len(jobs))
         except Unavailable:
             before = [] if key is None else await self._shell.reads.by_submit_keys([submit_key(owner, key)])
