@@ -1,6 +1,7 @@
 """Claims: each job to one worker, the best first, and the same claim asked again takes no more."""
 
 import asyncio
+import random
 
 import msgspec
 
@@ -144,3 +145,24 @@ async def test_only_the_first_of_all_is_claimed_ahead_of_what_is_free(store: Sto
     assert [one.job_id for one in await store.jobs_write.claim(asked)] == [job(0).job_id, job(2).job_id]
     again = msgspec.structs.replace(asked, claim=wanted("c2").claim, klasses=("one",))
     assert [one.job_id for one in await store.jobs_write.claim(again)] == [job(3).job_id]
+
+
+async def test_a_worker_that_many_jobs_avoid_gets_what_comes_after_them(store: Store) -> None:
+    await inserted(store, *jobs(600, avoid=("w1",)), *jobs(7, first=600))
+    claims = [store.jobs_write.claim(wanted(f"c{number}", limit=3)) for number in range(3)]
+    got = [one.job_id for claim in await asyncio.gather(*claims) for one in claim]
+    assert sorted(got) == [one.job_id for one in jobs(7, first=600)]
+    (first,) = await store.jobs_write.claim(wanted("c4", limit=1, worker_id="w2"))
+    assert first.job_id == job(0).job_id
+
+
+async def test_of_very_many_classes_the_lowest_ranks_are_claimed_first(store: Store) -> None:
+    ranks = random.Random(3).sample(range(1000), 360)
+    waiting = [job(number, rank=rank, klass=f"class {number % 120}") for number, rank in enumerate(ranks)]
+    await inserted(store, *waiting)
+    for number, limit in enumerate([100, 90, 300]):
+        asked = wanted(f"c{number}", limit=limit, klasses=[f"class {one}" for one in range(120)])
+        got = await store.jobs_write.claim(asked)
+        assert [one.rank for one in got] == sorted(ranks)[: len(got)]
+        assert len(got) == min(limit, len(ranks))
+        ranks = sorted(ranks)[len(got) :]

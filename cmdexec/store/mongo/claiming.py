@@ -5,7 +5,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-import msgspec
 from pymongo import UpdateOne
 
 from cmdexec.model.birth import claimed
@@ -20,47 +19,71 @@ _TRIES = 50
 """How often a claim looks anew after others took what it had found: each time somebody got a job."""
 
 
-class _Taking(msgspec.Struct):
-    """A claim on its way: what it has, and what it is about to take."""
+class _Taking:
+    """A claim on its way. `has`: what it got; `takes`: what it is about to take; `over`: it looks no further."""
 
-    wanted: Wanted
-    has: list[Job] = []
-    takes: list[Front] = []
-    over: bool = False
+    __slots__ = ("_at", "_first", "_free", "_passed", "_weight", "avoided", "has", "over", "takes", "wanted")
 
-    def choose(self, fronts: Iterable[Front], gone: set[str]) -> bool:
-        """Choose from those, which are in the order of rank, what is still wanted and not `gone`. False: there may be
-        some beyond them."""
+    def __init__(self, wanted: Wanted, has: list[Job], *, over: bool = False) -> None:
+        self.wanted = wanted
+        self.has = has
+        self.takes: list[Front] = []
+        self.over = over
+        self.begin(set())
+
+    @property
+    def klasses(self) -> frozenset[str]:
+        return frozenset(self.wanted.klasses)
+
+    @property
+    def wants(self) -> int:
+        """How many jobs it may still take."""
+        return max(0, self.wanted.limit - len(self.has))
+
+    def begin(self, gone: set[str]) -> None:
+        """Choose anew, at the beginning of a queue."""
         gone.difference_update([one.job_id for one in self.takes])
-        wanted, self.takes = self.wanted, []
-        free = None if wanted.free is None else Free(wanted.free)
-        weight = sum(job.spec.weight for job in self.has)
+        self.takes = []
+        self.avoided = False
+        self._at = 0
+        self._first = not self.has
+        self._passed: set[str] = set()
+        self._weight = sum(job.spec.weight for job in self.has)
+        self._free = None if self.wanted.free is None else Free(self.wanted.free)
         for job in self.has:
-            part = wanted.parts.get(job.klass)
-            if free is not None and part is not None:
-                free.take(part)
-        first, passed = not self.has, set[str]()
-        for one in fronts:
-            if self._is_full(weight):
-                break
-            if one.job_id in gone or one.klass in passed or wanted.claim.avoided_as in one.avoid:
-                continue
-            part = None if free is None else wanted.parts.get(one.klass)
-            fits = part is None or free is None or part.within(free)
-            if fits or (wanted.ahead and first):
-                self.takes.append(one)
-                weight += one.weight
-                if part is not None and free is not None and fits:
-                    free.take(part)
-            if not fits:
-                passed.add(one.klass)
-            first = False
-        gone.update([one.job_id for one in self.takes])
-        return self._is_full(weight) or passed == set(wanted.klasses)
+            part = self.wanted.parts.get(job.klass)
+            if self._free is not None and part is not None:
+                self._free.take(part)
 
-    def _is_full(self, weight: int) -> bool:
+    def choose(self, fronts: Sequence[Front], gone: set[str]) -> bool:
+        """Choose from what came to the queue, in the order of rank, what is wanted and not `gone`. False: there may be
+        some beyond."""
+        while self._at < len(fronts) and not self._is_full():
+            self._consider(fronts[self._at], gone)
+            self._at += 1
+        return self._is_full() or self._passed == self.klasses
+
+    def _consider(self, one: Front, gone: set[str]) -> None:
+        if one.job_id in gone or one.klass in self._passed:
+            return
+        if self.wanted.claim.avoided_as in one.avoid:
+            self.avoided = True
+            return
+        part = None if self._free is None else self.wanted.parts.get(one.klass)
+        fits = part is None or self._free is None or part.within(self._free)
+        if fits or (self.wanted.ahead and self._first):
+            self.takes.append(one)
+            gone.add(one.job_id)
+            self._weight += one.weight
+            if part is not None and self._free is not None and fits:
+                self._free.take(part)
+        if not fits:
+            self._passed.add(one.klass)
+        self._first = False
+
+    def _is_full(self) -> bool:
         count = len(self.has) + len(self.takes)
-        return count >= self.wanted.limit or (count > 0 and weight >= self.wanted.most)
+        return count >= self.wanted.limit or (count > 0 and self._weight >= self.wanted.most)
 
 
 class Claiming:
@@ -71,7 +94,7 @@ class Claiming:
 
     async def claim(self, claims: Sequence[Wanted]) -> list[list[Job]]:
         """What each of them gets, those that come first first."""
-        queues = self._queues([_Taking(wanted) for wanted in claims])
+        queues = self._queues([_Taking(wanted, []) for wanted in claims])
         named, _ = await asyncio.gather(
             self._named({wanted.claim.claim_id for wanted in claims}),
             asyncio.gather(*(queue.read_on() for queue in queues.values())),
@@ -121,7 +144,7 @@ class Claiming:
         """A queue for each set of classes, which those share that want jobs of these."""
         most: Counter[frozenset[str]] = Counter()
         for one in claims:
-            most[frozenset(one.wanted.klasses)] += max(0, one.wanted.limit - len(one.has))
+            most[one.klasses] += one.wants
         return {klasses: Queue(self._connection, klasses, count) for klasses, count in most.items()}
 
     async def _take(self, claims: Sequence[_Taking], queues: Mapping[frozenset[str], Queue]) -> None:
@@ -139,12 +162,17 @@ class Claiming:
             one.takes = []
 
     async def _choose(self, claims: Sequence[_Taking], queues: Mapping[frozenset[str], Queue]) -> None:
-        """Let each choose in turn."""
+        """Let each choose in turn. A worker that many jobs avoid gets a queue without those."""
         gone: set[str] = set()
         for one in claims:
-            queue = queues[frozenset(one.wanted.klasses)]
-            while not one.choose(queue.fronts, gone) and await queue.read_on():
-                pass
+            queue = queues[one.klasses]
+            one.begin(gone)
+            while not one.choose(queue.fronts, gone):
+                if one.avoided:
+                    queue = Queue(self._connection, one.klasses, one.wants + len(gone), one.wanted.claim.avoided_as)
+                    one.begin(gone)
+                if not await queue.read_on():
+                    break
 
     async def _write(self, taken: dict[str, tuple[int, Job]]) -> set[str]:
         """Write them all, each if it is still as it was read; the ids of those that were not."""

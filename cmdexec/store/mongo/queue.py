@@ -30,11 +30,13 @@ class Front(msgspec.Struct, frozen=True, gc=False, order=True):
 
 
 class Queue:
-    """The queue of some classes. `fronts`: as far as it was read; `most`: jobs that are probably wanted."""
+    """The queue of some classes. `fronts`: as far as it was read; `most`: jobs that are probably wanted; `but`: without
+    those that avoid this worker."""
 
-    def __init__(self, connection: Connection, klasses: Several[str], most: int) -> None:
+    def __init__(self, connection: Connection, klasses: Several[str], most: int, but: str | None = None) -> None:
         self._connection = connection
         self._klasses = sorted(klasses)
+        self._but = but
         self._page = max(1, min(most, _PAGE_MAX))
         self.fronts: list[Front] = []
         self._whole = not klasses or most <= 0
@@ -54,11 +56,14 @@ class Queue:
         end = min(cut, default=None)
         self.fronts += sorted(one for one in found if end is None or one <= end)
         self._whole = end is None
+        self._page = min(4 * self._page, _PAGE_MAX)
         return bool(found)
 
     async def _read(self, klasses: list[str]) -> tuple[list[Front], bool]:
         """The next jobs of these, and whether those are all."""
         which: Document = {"status": Status.QUEUED.value, "klass": {"$in": klasses}}
+        if self._but is not None:
+            which["avoid"] = {"$ne": self._but}
         if self.fronts:
             last = self.fronts[-1]
             which["rank"] = {"$gte": last.rank}
