@@ -3,7 +3,8 @@
 `start` prints the address. What answers is left alone, what has died is started again with the same data on the same
 port; several may call it at once. Only processes of its own state folder are ever ended.
 
-CMDEXEC_TEST_MONGO_STATE     the state folder; another one is another, private set (default: in the temporary folder)
+CMDEXEC_TEST_MONGO_STATE     the state folder; another one is another, private set (default: in memory if
+                             there is much of it, else in the temporary folder)
 CMDEXEC_TEST_MONGO_MEMBERS   how many members it has, 1 or 3; remembered
 CMDEXEC_TEST_MONGO_PASSWORD  turns on passwords, with this one for the user "cmdexec"; remembered
 CMDEXEC_TEST_MONGODB_URI     tests use this set instead, and start none
@@ -33,13 +34,24 @@ from tests.support.waiting import until
 
 NAME = "cmdexec"
 _WAIT_SEC = 40.0
+_MEMORY = Path("/dev/shm")
+_ROOM_BYTES = 4 << 30
 _MARK = "settings.json"
 
 
 def standard_folder() -> Path:
     """Where the set of this user lives that tests share."""
     named = os.environ.get("CMDEXEC_TEST_MONGO_STATE")
-    return Path(named) if named else Path(tempfile.gettempdir(), f"cmdexec-tests-mongo-{os.getuid()}")
+    if named:
+        return Path(named)
+    places = [base / f"cmdexec-tests-mongo-{os.getuid()}" for base in (_MEMORY, Path(tempfile.gettempdir()))]
+    used = next((place for place in places if (place / _MARK).exists()), None)
+    return used or places[0 if _has_room(_MEMORY) else 1]
+
+
+def _has_room(folder: Path) -> bool:
+    """In memory, if there is much of it: what a flush costs is not what most tests are about."""
+    return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > _ROOM_BYTES
 
 
 @dataclass
