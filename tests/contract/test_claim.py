@@ -166,3 +166,11 @@ async def test_of_very_many_classes_the_lowest_ranks_are_claimed_first(store: St
         assert [one.rank for one in got] == sorted(ranks)[: len(got)]
         assert len(got) == min(limit, len(ranks))
         ranks = sorted(ranks)[len(got) :]
+
+
+async def test_what_does_not_fit_is_passed_however_much_there_is_of_it_and_however_many_classes(store: Store) -> None:
+    await inserted(store, *jobs(600, klass="class 00", rank=7))
+    await inserted(store, *(job(600 + n, klass=f"class {klass}", rank=7 + n) for n, klass in enumerate(["01", "55"])))
+    asked = wanted("c1", limit=1, klasses=[f"class {one:02}" for one in range(60)])
+    asked = msgspec.structs.replace(asked, parts={"class 00": Part(2.0, 0)}, free=Part(1.0, 0))
+    assert [one.job_id for one in await store.jobs_write.claim(asked)] == [job(600).job_id]

@@ -20,9 +20,16 @@ _TRIES = 50
 
 
 class _Taking:
-    """A claim on its way. `has`: what it got; `takes`: what it is about to take; `over`: it looks no further."""
+    """A claim on its way.
 
-    __slots__ = ("_at", "_first", "_free", "_passed", "_weight", "avoided", "has", "over", "takes", "wanted")
+    has     what it got
+    takes   what it is about to take
+    passed  the classes of which it takes no more, since the part of the next of them is not free
+    met_others   some of the queue it may not have: they avoid the worker, or are of such a class
+    over    it looks no further
+    """
+
+    __slots__ = ("_at", "_first", "_free", "_weight", "has", "met_others", "over", "passed", "takes", "wanted")
 
     def __init__(self, wanted: Wanted, has: list[Job], *, over: bool = False) -> None:
         self.wanted = wanted
@@ -44,10 +51,9 @@ class _Taking:
         """Choose anew, at the beginning of a queue."""
         gone.difference_update([one.job_id for one in self.takes])
         self.takes = []
-        self.avoided = False
-        self._at = 0
+        self.passed: set[str] = set()
+        self.go_on()
         self._first = not self.has
-        self._passed: set[str] = set()
         self._weight = sum(job.spec.weight for job in self.has)
         self._free = None if self.wanted.free is None else Free(self.wanted.free)
         for job in self.has:
@@ -55,19 +61,24 @@ class _Taking:
             if self._free is not None and part is not None:
                 self._free.take(part)
 
+    def go_on(self) -> None:
+        """Choose on, in another queue that goes on where the one before ended."""
+        self.met_others = False
+        self._at = 0
+
     def choose(self, fronts: Sequence[Front], gone: set[str]) -> bool:
         """Choose from what came to the queue, in the order of rank, what is wanted and not `gone`. False: there may be
         some beyond."""
         while self._at < len(fronts) and not self._is_full():
             self._consider(fronts[self._at], gone)
             self._at += 1
-        return self._is_full() or self._passed == self.klasses
+        return self._is_full() or self.passed == self.klasses
 
     def _consider(self, one: Front, gone: set[str]) -> None:
-        if one.job_id in gone or one.klass in self._passed:
+        if one.job_id in gone:
             return
-        if self.wanted.claim.avoided_as in one.avoid:
-            self.avoided = True
+        if one.klass in self.passed or self.wanted.claim.avoided_as in one.avoid:
+            self.met_others = True
             return
         part = None if self._free is None else self.wanted.parts.get(one.klass)
         fits = part is None or self._free is None or part.within(self._free)
@@ -78,7 +89,7 @@ class _Taking:
             if part is not None and self._free is not None and fits:
                 self._free.take(part)
         if not fits:
-            self._passed.add(one.klass)
+            self.passed.add(one.klass)
         self._first = False
 
     def _is_full(self) -> bool:
@@ -162,15 +173,16 @@ class Claiming:
             one.takes = []
 
     async def _choose(self, claims: Sequence[_Taking], queues: Mapping[frozenset[str], Queue]) -> None:
-        """Let each choose in turn. A worker that many jobs avoid gets a queue without those."""
+        """Let each choose in turn. One that meets jobs which it may not have goes on in a queue without those, of which
+        there may be very many."""
         gone: set[str] = set()
         for one in claims:
             queue = queues[one.klasses]
             one.begin(gone)
             while not one.choose(queue.fronts, gone):
-                if one.avoided:
-                    queue = Queue(self._connection, one.klasses, one.wants + len(gone), one.wanted.claim.avoided_as)
-                    one.begin(gone)
+                if one.met_others and not queue.whole:
+                    queue = queue.beyond(one.klasses - one.passed, one.wanted.claim.avoided_as)
+                    one.go_on()
                 if not await queue.read_on():
                     break
 

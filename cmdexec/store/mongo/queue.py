@@ -30,20 +30,32 @@ class Front(msgspec.Struct, frozen=True, gc=False, order=True):
 
 
 class Queue:
-    """The queue of some classes. `fronts`: as far as it was read; `most`: jobs that are probably wanted; `but`: without
-    those that avoid this worker."""
+    """The queue of some classes. `fronts`: as far as it was read; `whole`: there are no more."""
 
-    def __init__(self, connection: Connection, klasses: Several[str], most: int, but: str | None = None) -> None:
+    def __init__(
+        self, connection: Connection, klasses: Several[str], most: int, *, but: str | None = None,
+        after: Front | None = None,
+    ) -> None:  # fmt: skip
+        """`most`: jobs that are probably wanted; `but`: without those that avoid this worker; `after`: from there."""
         self._connection = connection
         self._klasses = sorted(klasses)
         self._but = but
+        self._after = after
         self._page = max(1, min(most, _PAGE_MAX))
         self.fronts: list[Front] = []
-        self._whole = not klasses or most <= 0
+        self.whole = not klasses or most <= 0
+
+    def beyond(self, klasses: Several[str], but: str) -> "Queue":
+        """The rest of it, of some of its classes, and without those that avoid that worker."""
+        return Queue(self._connection, klasses, self._page, but=but, after=self._last)
+
+    @property
+    def _last(self) -> Front | None:
+        return self.fronts[-1] if self.fronts else self._after
 
     async def read_on(self) -> bool:
         """Read some more; False if there are no more."""
-        if self._whole:
+        if self.whole:
             return False
         found: list[Front] = []
         cut: list[Front] = []
@@ -55,7 +67,7 @@ class Queue:
         # Beyond the end of what was read of some classes others may come first.
         end = min(cut, default=None)
         self.fronts += sorted(one for one in found if end is None or one <= end)
-        self._whole = end is None
+        self.whole = end is None
         self._page = min(4 * self._page, _PAGE_MAX)
         return bool(found)
 
@@ -64,8 +76,8 @@ class Queue:
         which: Document = {"status": Status.QUEUED.value, "klass": {"$in": klasses}}
         if self._but is not None:
             which["avoid"] = {"$ne": self._but}
-        if self.fronts:
-            last = self.fronts[-1]
+        last = self._last
+        if last is not None:
             which["rank"] = {"$gte": last.rank}
             which["$or"] = [{"rank": {"$gt": last.rank}}, {"seq": {"$gt": last.seq}}]
         found, whole = await chunk(self._connection, self._connection.jobs, which, _FIELDS, _ORDER, self._page)
