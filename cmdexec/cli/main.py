@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cmdexec.cli.groups import WHOLE, no_such
+from cmdexec.cli.narrow import Formatter
 from cmdexec.cli.outcome import CANCELLED, NOBODY_READS, OWN_FAILURE
 from cmdexec.cli.told import tell, tell_error
 from cmdexec.errors import CmdexecError, Refused
@@ -55,6 +56,9 @@ FAILED = {"run": OWN_FAILURE, "attach": OWN_FAILURE}
 
 _LIBRARY_LEAST = 53
 _NARROWEST = 20
+
+
+click.Context.formatter_class = Formatter  # of all commands, of whichever class
 
 
 class Commands(click.Group):

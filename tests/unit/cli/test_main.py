@@ -2,8 +2,10 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -49,10 +51,23 @@ def test_help_is_a_command_too(capsys: Captured) -> None:
 
 
 def test_help_fits_a_narrow_terminal(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
-    for arguments in (["--help"], ["workers", "--help"]):
-        assert command_line(arguments) == 0
-        assert max(map(len, capsys.readouterr().out.splitlines())) <= 40
+    for columns in (40, 52, 60):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        for words in every_command():
+            assert command_line([*words, "--help"]) == 0
+            told = capsys.readouterr().out
+            assert max(map(len, told.splitlines())) <= columns, (columns, words)
+            assert re.search(r"\n  (-h, )?--help\n      Show this message and exit\.\n", told), "each alone on its line"
+
+
+def every_command() -> Iterator[list[str]]:
+    context = click.Context(cmdexec)
+    yield []
+    for name in COMMANDS:
+        yield [name]
+        command = cmdexec.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from ([name, one] for one in command.commands)
 
 
 @pytest.mark.parametrize(("side", "command"), [("server", "serve"), ("worker", "worker"), ("client", "run")])
