@@ -101,6 +101,23 @@ def test_cancelling_asks_first_and_tells_what_came_of_it(run: Running, log_in: L
     run.api().cancel(again["jobId"])
 
 
+def test_a_job_that_ends_while_it_is_asked_whether_to_cancel_it_says_so(
+    run: Running, log_in: LogIn, tmp_path: Path
+) -> None:
+    command, gates = gated(tmp_path, "true")
+    job = run.api().create({"command": command, "cpu": 0.1, "ramMb": 1040})
+    page = log_in("operator", f"/jobs/{job['jobId']}").page
+    expect(page.locator(".facts")).to_contain_text("0.1 CPU, 1.1 GB")
+    page.get_by_role("button", name="Cancel…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("It runs now")
+    gates[0].touch()
+    expect(dialog).to_contain_text("It has ended meanwhile")
+    expect(dialog.get_by_role("button", name="Cancel the job")).to_have_attribute("aria-disabled", "true")
+    dialog.get_by_role("button", name="Keep it").click()
+    expect(page.locator("main")).to_be_focused()
+
+
 def test_a_large_output_opens_at_its_end(run: Running, log_in: LogIn) -> None:
     """Only the last part of it comes; more comes when it is asked for."""
     job = run.api().create({"command": "seq -f %0100g 60000; echo few >&2"})
