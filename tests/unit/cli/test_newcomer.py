@@ -149,14 +149,32 @@ def test_the_settings_that_count_are_printed_without_secrets(monkeypatch: pytest
     monkeypatch.setenv("JWT_SECRET", secret := "a-secret-of-this-test-that-is-long-enough")
     assert command_line(["serve", "--print-config", "--port", "4000"]) == 0
     said = capsys.readouterr().out
-    assert "PORT\t4000\tthe command line\n" in said
+    assert "PORT\t4000\tthe command line\tserver\n" in said
     assert secret not in said
     assert command_line(["serve", "--print-config", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {"name": "PORT", "value": "3000", "from": "the default"} in rows
+    assert {"name": "PORT", "value": "3000", "from": "the default", "side": "server"} in rows
     assert next(one for one in rows if one["name"] == "JWT_SECRET")["from"] == "the environment"
     assert not os.path.lexists(data_dir("server"))
     assert command_line(["serve", "--json"]) == 2
+
+
+def test_the_settings_of_a_worker_are_printed_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SLOTS", "7")
+    assert command_line(["worker", "--print-config", "--label", "gpu=yes"]) == 0
+    said = capsys.readouterr().out
+    assert "SLOTS\t7\tthe environment\tworker\n" in said
+    assert "LABELS\tgpu=yes\tthe command line\tworker\n" in said
+    assert command_line(["serve", "--print-config", "--with-worker", "--data-dir", str(tmp_path), "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"name": "SLOTS", "value": "7", "from": "the environment", "side": "worker"} in rows
+    folders = {(one["side"], one["value"], one["from"]) for one in rows if one["name"] == "DATA_DIR"}
+    assert folders == {
+        ("server", str(tmp_path), "the command line"), ("worker", str(tmp_path / "worker"), "the server"),
+    }  # fmt: skip
+    assert command_line(["worker", "--json"]) == 2
 
 
 def test_on_a_narrow_terminal_no_value_is_cut(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
