@@ -67,11 +67,12 @@ async def test_with_a_server_that_runs(leave: Leave) -> None:
     [("viewer", "cmdexec workers", "cmdexec run --"), ("operator", "cmdexec run", "join-token"),
      ("admin", "cmdexec join-token create", "--with-worker")],
 )  # fmt: skip
-def test_a_login_is_offered_what_its_role_may_do(role: str, offered: str, never: str, home: Path) -> None:
+async def test_a_login_is_offered_what_its_role_may_do(role: str, offered: str, never: str, home: Path) -> None:
     until = "2999-01-01T00:00:00.000Z"
-    login = Login("https://a.example", "t", "ada@example.com", role, until)
-    keep_login(home / ".config" / "cmdexec" / "login.json", login)
-    said = "\n".join(next_steps())
+    async with TestServer(web.Application()) as server:
+        login = Login(str(server.make_url("")).rstrip("/"), "t", "ada@example.com", role, until)
+        keep_login(home / ".config" / "cmdexec" / "login.json", login)
+        said = "\n".join(next_steps())
     assert f"as ada@example.com ({role})" in said
     assert offered in said
     assert never not in said
@@ -90,10 +91,15 @@ def test_with_a_server_that_was_killed(leave: Leave) -> None:
     assert "cmdexec serve --with-worker " in said
 
 
-def test_with_a_login(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_a_login_that_is_good_for_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGIN_FILE", str(home / "login.json"))
-    keep_login(home / "login.json", Login("https://far.example.com", "t", "ada@example.com"))
-    assert next_steps()[1] == "You are logged in to https://far.example.com as ada@example.com."
+    away = "http://127.0.0.1:9"
+    keep_login(home / "login.json", Login(away, "t", "ada@example.com"))
+    assert next_steps()[1] == f"You are logged in to {away} as ada@example.com, and it does not answer now."
+    keep_login(home / "login.json", Login(away, "t", "ada@example.com", "viewer", "2020-01-01T00:00:00.000Z"))
+    _, said, _, first, *_ = next_steps()
+    assert said == f"Your login to {away} as ada@example.com (viewer) is over."
+    assert first.split()[:4] == ["cmdexec", "login", "--server", away]
 
 
 def test_with_an_address_alone(monkeypatch: pytest.MonkeyPatch) -> None:
