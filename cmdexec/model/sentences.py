@@ -1,5 +1,6 @@
 """Why a job ended, in words for a person."""
 
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 from cmdexec.model.job import MESSAGE_MAX, Attempt, Job, Reason, Result
@@ -36,6 +37,16 @@ def attempt_sentence(job: Job, attempt: Attempt) -> str | None:
         said = attempt.result.message if attempt.result is not None else None
         return None if said is None else clipped(said)
     return _sentence(job, attempt.worker_id, attempt.end, attempt.result, None)
+
+
+def by_name(text: str | None, worker_ids: Iterable[str | None], called: Callable[[str], str]) -> str | None:
+    """What is said of an end, with the names that these workers have now: it was written down with their ids."""
+    if text is None:
+        return None
+    for worker_id in dict.fromkeys(worker_ids):
+        if worker_id is not None and worker_id in text:
+            text = text.replace(f"worker {worker_id} ", f"worker {called(worker_id)} ")
+    return text
 
 
 def duration(seconds: float) -> str:
