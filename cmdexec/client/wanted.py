@@ -1,5 +1,6 @@
 """Jobs as programs write them down: a command and what it needs."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from os import PathLike, fspath
@@ -9,7 +10,8 @@ import msgspec
 
 from cmdexec.client.template import Command
 from cmdexec.clock import rfc3339
-from cmdexec.protocol.requests import BackoffSec, NewJob
+from cmdexec.errors import Refused
+from cmdexec.protocol.requests import STDIN_MAX, BackoffSec, NewJob
 
 BATCH_JOBS = 1000
 BATCH_BYTES = 6 << 20
@@ -42,9 +44,12 @@ def new_job(command: Command, **fields: Unpack[Fields]) -> NewJob:
     """The job of that command.
 
     `stdin` as text goes in UTF-8; `run_at` as RFC 3339, or as a datetime, which without a zone is of this machine.
-    Raises TypeError for what is of another type and would be taken for something else.
+    Raises TypeError for what is of another type and would be taken for something else, ValueError for numbers that are
+    none, and Refused for more standard input than a job may be given.
     """
     given: dict[str, Any] = dict(fields)
+    for name, value in given.items():
+        _finite(name, value)
     for name in ("retry_on", "tags"):
         if isinstance(given.get(name), str | bytes):
             raise TypeError(f"{name} is one text. Write a list of texts: {name}=[{given[name]!r}].")
@@ -53,9 +58,24 @@ def new_job(command: Command, **fields: Unpack[Fields]) -> NewJob:
             given[name] = kind(given[name])
     if isinstance(given.get("stdin"), str):
         given["stdin"] = given["stdin"].encode()
+    if isinstance(given.get("stdin"), bytes) and len(given["stdin"]) > STDIN_MAX:
+        raise Refused(
+            "invalid_field",
+            f"`stdin` is {len(given['stdin']):,} bytes long, and a job may be given {STDIN_MAX:,} at most.",
+            field="stdin", mend="Have the job read it from a place of its own.",
+        )  # fmt: skip
     if isinstance(given.get("run_at"), datetime):
         given["run_at"] = rfc3339(int(given["run_at"].astimezone(UTC).timestamp() * 1000))
     return NewJob(command=_command(command), **given)
+
+
+def _finite(name: str, value: object) -> None:
+    """JSON has no such numbers, and what it would have in their place means that there is no bound."""
+    if isinstance(value, BackoffSec):
+        _finite(f"{name}.first_sec", value.first_sec)
+        _finite(f"{name}.max_sec", value.max_sec)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} is {value}. Give a number, or leave it out.")
 
 
 def _command(command: object) -> str | tuple[str, ...]:
