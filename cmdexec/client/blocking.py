@@ -17,8 +17,8 @@ from cmdexec.client.opening import client_settings
 from cmdexec.client.patience import Notice
 from cmdexec.client.results import JobFailed, Result, collect
 from cmdexec.client.template import Command, Item, filled
-from cmdexec.client.wanted import Fields, new_job
-from cmdexec.errors import CmdexecError
+from cmdexec.client.wanted import Fields, new_job, said_of_fields
+from cmdexec.errors import CmdexecError, Refused
 from cmdexec.protocol.listing import JobRow, JobsQuery
 from cmdexec.protocol.requests import JobView, NewJob
 from cmdexec.settings.client import ClientSettings
@@ -160,7 +160,10 @@ class Connection:
                 return [await client.submit(jobs[0], key=key, patience=patience)]
             return await client.submit_many(jobs, key=key, patience=patience)
 
-        return self._background.submit(submitted(), patience, lambda views: [self._job(view) for view in views])
+        try:
+            return self._background.submit(submitted(), patience, lambda views: [self._job(view) for view in views])
+        except Refused as wrong:
+            raise said_of_fields(wrong) from wrong
 
     def _job(self, view: JobView) -> Job:
         job = Job(self, view)

@@ -1,6 +1,7 @@
 """Jobs as programs write them down: a command and what it needs."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from os import PathLike, fspath
@@ -12,6 +13,12 @@ from cmdexec.client.template import Command
 from cmdexec.clock import rfc3339
 from cmdexec.errors import Refused
 from cmdexec.protocol.requests import STDIN_MAX, BackoffSec, NewJob
+
+_HERE = {
+    field.encode_name: field.name
+    for kind in (NewJob, BackoffSec) for field in msgspec.structs.fields(kind) if field.encode_name != field.name
+}  # fmt: skip
+_OF_THE_API = re.compile(rf"\b({'|'.join(_HERE)})\b")
 
 BATCH_JOBS = 1000
 BATCH_BYTES = 6 << 20
@@ -90,6 +97,16 @@ def _command(command: object) -> str | tuple[str, ...]:
     raise TypeError(
         f"A command of type {type(command).__name__} is none. Write text, a line for the shell, or a list of texts."
     )
+
+
+def said_of_fields(wrong: Refused) -> Refused:
+    """The same with the fields of a job as they are called here: `ram_mb` for `ramMb`."""
+    message, field = _OF_THE_API.sub(_called, wrong.message), wrong.field
+    return Refused(wrong.code, message, field=field and _OF_THE_API.sub(_called, field), mend=wrong.mend)
+
+
+def _called(found: re.Match[str]) -> str:
+    return _HERE[found[0]]
 
 
 def batches(jobs: Iterable[NewJob]) -> Iterator[list[NewJob]]:
