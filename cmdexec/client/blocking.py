@@ -134,8 +134,15 @@ class Connection:
     def call(
         self, method: Callable[Concatenate[Client, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Any call of the client, by its method: `c.call(Client.workers)`, `c.call(Client.rerun, job_id)`."""
-        return self._background.ask(method(self.client, *args, **kwargs))
+        """Any call of the client, by its method: `c.call(Client.workers)`, `c.call(Client.rerun, job_id)`.
+
+        Those that give one thing after the other are for `each`. Raises TypeError for them.
+        """
+        work = method(self.client, *args, **kwargs)
+        if not isinstance(cast("object", work), Coroutine):
+            name = getattr(method, "__name__", "it")
+            raise TypeError(f"Client.{name} gives one thing after the other: for one in c.each(c.client.{name}(…)).")
+        return self._background.ask(work)
 
     def each(self, pieces: AsyncIterator[T]) -> Iterator[T]:
         """What an iterator of `client` gives, one after the other. Leaving it early ends what it does."""

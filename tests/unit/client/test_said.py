@@ -1,6 +1,8 @@
 """What is told to programs in Python is said in its own words: of arguments, and not of options or of the API."""
 
 import re
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -35,3 +37,12 @@ async def test_a_wait_that_takes_too_long_says_what_for() -> None:
         ):  # fmt: skip
             with pytest.raises(TimeoutError, match=re.escape(f"Job {FIRST} has not ended in time. It goes on")):
                 await elsewhere(wait)
+
+
+async def test_what_gives_one_thing_after_the_other_is_no_call() -> None:
+    server = Jobs()
+    async with server.connected() as c:
+        for method, name in ((cmdexec.Client.jobs, "jobs"), (cmdexec.Client.follow, "follow")):
+            call: Any = c.call
+            with pytest.raises(TypeError, match=re.escape(f"for one in c.each(c.client.{name}(…))")):
+                await elsewhere(partial(call, method, *([FIRST] if name == "follow" else [])))
