@@ -65,7 +65,9 @@ def duration(seconds: float) -> str:
 def _sentence(job: Job, worker_id: str | None, reason: Reason, result: Result | None, detail: str | None) -> str:
     said = detail if detail is not None else result.message if result is not None else None
     text = _cause(job, worker_id, reason, result)
-    if said:
+    if said and reason is Reason.OOM and "memory" in said:
+        text = said  # whose memory it was, and how much of it
+    elif said:
         text = f"{text}: {said}"
     if result is not None and result.left:
         named = f" ({', '.join(result.survivors)})" if result.survivors else ""
