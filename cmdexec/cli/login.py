@@ -48,9 +48,9 @@ def login(caller: Caller, email: str | None, password_stdin: bool, print_token: 
     if print_token and as_json:
         raise click.UsageError("--print-token prints nothing but the token; leave out --json.")
     url = _address(caller)
-    _warn_of_what_is_in_clear(url)
     if email is None:
         email = _asked_email()
+    _warn_of_what_is_in_clear(url)
     password = given_password() if password_stdin else asked_password()
 
     async def log_in(client: "Client") -> "LoggedIn":

@@ -124,6 +124,14 @@ async def test_a_password_that_goes_in_clear_is_warned_of_before_it_is_typed(
     assert (f"Warning: what goes to {url} can be read on its way" in capsys.readouterr().err) == warned
 
 
+async def test_where_nobody_can_say_who_logs_in_nothing_is_warned_of(
+    kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    typed(monkeypatch, b"")
+    assert await Answers({}).run("login", "--server", "http://far.example.com") == 1
+    assert capsys.readouterr().err == "cmdexec: --email: There is no terminal to ask on who logs in. Name it.\n"
+
+
 async def test_no_server_to_log_in_to_is_told(kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     monkeypatch.delenv("SERVER_URL", raising=False)
     typed(monkeypatch, b"password")
