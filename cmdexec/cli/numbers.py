@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 
-class Whole(click.ParamType):
+class Whole(click.types.IntParamType):
     """A whole number of these bounds."""
 
     name = "whole number"
