@@ -126,6 +126,7 @@ export const S = {
     grace === null
       ? 'It runs now. All of its processes are asked to end, and ended if they do not.'
       : `It runs now. All of its processes are asked to end, and get ${plural(grace, 'second')} to do so.`,
+  cancelEnded: 'It has ended meanwhile, so there is nothing to stop.',
   cancelWaits: 'It has not begun, so nothing is stopped.',
   cancelWaitsAgain: 'It does not run now, so nothing is stopped. It is not run again.',
   cancelUnknown: 'Its worker is silent. It may go on running there until that worker is back and hears of this.',
@@ -239,7 +240,10 @@ export const S = {
   name: 'Name',
   nameHint: 'What people call it; without one the command is shown',
   tags: 'Tags',
-  tagsHint: 'With commas between them',
+  tagsHint: 'One a line',
+  editedBefore: 'This is what you made of the job before, and did not send.',
+  startFromJob: 'Start from the job',
+  bringBack: 'Bring it back',
   priority: 'Priority',
   priorityHint: 'Higher goes first; −100 to 100',
   nameAndTags: 'Name, tags, priority',

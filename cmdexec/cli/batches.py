@@ -59,7 +59,8 @@ class Batches:
                     "could not be printed, and submits nothing twice."
                 )
             return
-        known = f"{self._taken:,} of {len(self._lines):,} jobs are submitted, those before line {rest[0].number}"
+        before = f"those before {rest[0].called} {rest[0].number}"
+        known = f"{self._taken:,} of {len(self._lines):,} jobs are submitted, {before}"
         if not self._taken:
             known = "None of the jobs is known to be submitted" if not sure else "None of the jobs is submitted"
         unsure = "" if sure or not self._taken else "; whether the next ones are is not known"

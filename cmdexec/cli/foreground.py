@@ -104,7 +104,10 @@ class Foreground:
             tell(f"The job's output cannot be written here: {wrong.strerror}. So the job is asked to end.")
             await self._ask_to_end(job_id)
             return OWN_FAILURE
-        except CmdexecError:
+        except CmdexecError as wrong:
+            if not self._outlives:  # a server of its own is gone for good: there is nothing to be advised
+                tell_error(wrong)
+                return OWN_FAILURE
             self._say_what_goes_on()
             raise
         return told_end(ended, name_it=self._outlives)

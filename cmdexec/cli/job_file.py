@@ -1,7 +1,8 @@
-"""A file of jobs: one JSON object a line, each checked before any is submitted."""
+"""A file of jobs: one JSON object a line, or a list of them, each checked before any is submitted."""
 
 import sys
-from collections.abc import Iterator
+from codecs import BOM_UTF8
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -10,35 +11,52 @@ import click
 import msgspec
 
 from cmdexec.errors import Refused
-from cmdexec.protocol.requests import NOT_PROVIDED_YET, STDIN_MAX, NewJob
+from cmdexec.protocol.faults import explain
+from cmdexec.protocol.requests import STDIN_MAX, NewJob
+from cmdexec.protocol.unreadable import unreadable
 
 LINE_MAX = 7 << 20
 """Bytes of one job: what the server takes in one request, less what stands around it."""
 
+LIST_MAX = 64 << 20
+"""Bytes of a file that is one list: it is held whole."""
+
 JOBS_MAX = 1_000_000
+
+FAULTS_MAX = 10
+"""So many are told of at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A job, the number of its line (from 1), and its length in bytes."""
+    """A job, the number of its line (from 1), its length in bytes, and what the number counts: `line`, or `job` of a
+    list."""
 
     number: int
     job: NewJob
     length: int
+    called: str = "line"
 
 
 def read_jobs(path: str) -> list[Line]:
-    """The jobs of the file, or of standard input for `-`; empty lines are passed over.
+    """The jobs of the file, or of standard input for `-`: one a line, empty ones passed over, or one list of all.
 
-    Raises click's BadParameter where the file cannot be read or has none, Refused with the number of a bad line.
+    Raises click's BadParameter where the file cannot be read or has none, Refused with the numbers of the bad ones.
     """
-    lines = []
+    lines, faults = list[Line](), list[Refused]()
     try:
         with _opened(path) as file:
-            for number, text in _texts(file):
-                lines.append(Line(number, _job(number, text), len(text)))
+            for called, number, text in _jobs_of(file):
+                try:
+                    lines.append(Line(number, _job(text), len(text), called))
+                except Refused as wrong:
+                    faults.append(Refused(wrong.code, f"{called.title()} {number}: {wrong.message}", mend=wrong.mend))
+                    if len(faults) == FAULTS_MAX:
+                        break
     except OSError as wrong:
         raise click.BadParameter(f"{path} cannot be read: {wrong.strerror}.", param_hint="--file") from wrong
+    if faults:
+        raise _refused(faults)
     if not lines:
         raise click.BadParameter(f"{_named(path)} holds no job. Write one JSON object a line.", param_hint="--file")
     return lines
@@ -71,6 +89,8 @@ def _texts(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     number, jobs = 0, 0
     while text := file.readline(LINE_MAX + 1):
         number += 1
+        if number == 1:
+            text = text.removeprefix(BOM_UTF8)
         if len(text) > LINE_MAX:
             raise Refused("too_large", f"Line {number} is longer than {LINE_MAX >> 20} MB, the most of one job.")
         if text.strip():
@@ -80,26 +100,35 @@ def _texts(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
             yield number, text
 
 
-def _job(number: int, text: bytes) -> NewJob:
+def _jobs_of(file: BinaryIO) -> Iterator[tuple[str, int, bytes]]:
+    """What a job is called, its number, and the job: of a line, or of a list that the whole file is."""
+    texts = _texts(file)
+    for number, text in texts:
+        if number > 1 or not text.lstrip().startswith(b"["):
+            yield "line", number, text
+            continue
+        whole = text + file.read(LIST_MAX)
+        if len(whole) > LIST_MAX:
+            raise Refused("too_large", f"This list is longer than {LIST_MAX >> 20} MB.", mend="Write one job a line.")
+        try:
+            listed = msgspec.json.decode(whole, type=list[msgspec.Raw])
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
+            raise unreadable(wrong, whole) from wrong
+        for place, one in enumerate(listed, 1):
+            yield "job", place, bytes(one)
+        return
+
+
+def _job(text: bytes) -> NewJob:
     try:
         return msgspec.json.decode(text, type=NewJob)
-    except msgspec.ValidationError as wrong:
-        raise _not_so(number, str(wrong)) from wrong
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as wrong:
-        raise Refused(
-            "bad_json", f"Line {number} is no JSON object in UTF-8.",
-            mend='Write one job a line: {"command": "echo hello"}. Nothing was submitted.',
-        ) from wrong  # fmt: skip
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
+        raise explain(wrong, NewJob, text) from wrong
 
 
-def _not_so(number: int, said: str) -> Refused:
-    """The library's words, with the field first: `Expected `str`, got `int` - at `$.name``."""
-    what, _, where = said.partition(" - at ")
-    field = where.strip("`").removeprefix("$").removeprefix(".")
-    unknown = what.removeprefix("Object contains unknown field ").strip("`")
-    if unknown != what.strip("`"):
-        code, what = ("not_provided", "is not provided yet") if unknown in NOT_PROVIDED_YET else (
-            "unknown_field", "is no field of a job")  # fmt: skip
-        return Refused(code, f"Line {number}: `{unknown}` {what}.", mend="Take it out. Nothing was submitted.")
-    named = f"`{field}`: " if field else ""
-    return Refused("invalid_field", f"Line {number}: {named}{what}.", mend="Nothing was submitted.")
+def _refused(faults: Sequence[Refused]) -> Refused:
+    """All that is wrong, as one."""
+    more = " There may be more." if len(faults) == FAULTS_MAX else ""
+    form = ' Write one job a line: {"command": "echo hello"}.' if any(one.code == "bad_json" for one in faults) else ""
+    said = "\n".join(str(one) for one in faults)
+    return Refused(faults[0].code, f"{said}{form}{more}", mend="Nothing was submitted.")

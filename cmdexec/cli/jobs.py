@@ -9,6 +9,7 @@ import click
 from cmdexec.cli.caller import LINES_JSON, Caller, calls_server, json_option
 from cmdexec.cli.colour import in_colour
 from cmdexec.cli.columns import Column, tabbed, table
+from cmdexec.cli.numbers import Whole
 from cmdexec.cli.printed import on_terminal, print_json, print_lines, width
 from cmdexec.cli.told import tell
 
@@ -45,7 +46,7 @@ _SPAN = re.compile(r"(\d+)([dhms])")
     "--limit",
     "-n",
     metavar="N",
-    type=click.IntRange(1, _LIMIT_MOST),
+    type=Whole(1, _LIMIT_MOST),
     help="So many at most. [default: 20; all, for --ids into a file or pipe]",
 )
 @click.option("--ids", "-q", "ids_only", is_flag=True, help="Print the ids alone.")

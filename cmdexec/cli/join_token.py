@@ -10,6 +10,7 @@ from cmdexec.cli.colour import DIM, in_colour
 from cmdexec.cli.columns import Cell, Column, tabbed, table
 from cmdexec.cli.facts import Fact, fact_lines
 from cmdexec.cli.groups import LIST, Listed
+from cmdexec.cli.numbers import Whole
 from cmdexec.cli.printed import on_terminal, or_told, print_json, print_lines, width
 from cmdexec.cli.told import tell
 from cmdexec.settings.declare import Kind, Setting
@@ -44,7 +45,7 @@ def join_token() -> None:
 @click.option(
     "--uses",
     metavar="N",
-    type=click.IntRange(1, 100_000),
+    type=Whole(1, 100_000),
     default=1,
     help="How many machines may join with it. [default: 1]",
 )
@@ -147,8 +148,11 @@ def list_tokens(caller: Caller, all_of_them: bool, as_json: bool) -> None:
         print_lines(tabbed([_cells(one, now, apart=True) for one in found]))
     elif found:
         ids = [one.join_token_id for one in found]
-        rows = [[Cell(short(ids[at], ids)), *_cells(one, now)[1:]] for at, one in enumerate(found)]
-        print_lines(table(_COLUMNS, rows, width(), colour=in_colour(sys.stdout)))
+        shown = _COLUMNS if all_of_them else tuple(one for one in _COLUMNS if one.title != "STATE")
+        rows = [
+            [Cell(short(ids[at], ids)), *_cells(one, now)[1 if all_of_them else 2 :]] for at, one in enumerate(found)
+        ]
+        print_lines(table(shown, rows, width(), colour=in_colour(sys.stdout)))
     else:
         tell("There are none. `cmdexec join-token create` makes one.")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cmdexec.cli.facts import Fact
-    from cmdexec.client import Client
+    from cmdexec.client import Access, Client
     from cmdexec.client.logins import Login
     from cmdexec.protocol.accounts import MeView
     from cmdexec.protocol.requests import LoggedIn
@@ -48,9 +48,9 @@ def login(caller: Caller, email: str | None, password_stdin: bool, print_token: 
     if print_token and as_json:
         raise click.UsageError("--print-token prints nothing but the token; leave out --json.")
     url = _address(caller)
-    _warn_of_what_is_in_clear(url)
     if email is None:
         email = _asked_email()
+    _warn_of_what_is_in_clear(url)
     password = given_password() if password_stdin else asked_password()
 
     async def log_in(client: "Client") -> "LoggedIn":
@@ -164,15 +164,20 @@ def _say_left(url: str | None, failed: CmdexecError | None, as_json: bool) -> No
 @json_option(ONE_JSON)
 @calls_server
 def whoami(caller: Caller, as_json: bool) -> None:
-    """Say which server is called, as whom, and what that allows.
+    """Say which server is called, as whom, and what that allows. One that is away is not waited for.
 
     Example: `cmdexec whoami`
     """
 
     async def ask(client: "Client") -> "MeView":
-        return await client.me()
+        return await client.me(patient=False)
 
-    me = caller.call(ask)
+    try:
+        me = caller.call(ask)
+    except Unavailable:
+        if caller.access is not None and not as_json:
+            _print_facts(_known(caller, caller.access))
+        raise
     access = caller.access
     url, source = ("", "") if access is None else (access.url, access.source)
     if as_json:
@@ -180,10 +185,28 @@ def whoami(caller: Caller, as_json: bool) -> None:
 
         print_json(msgspec.to_builtins(me) | {"url": url, "source": source})
         return
+    _print_facts(_facts(me, url, source))
+
+
+def _print_facts(facts: "Iterator[Fact]") -> None:
     from cmdexec.cli.colour import in_colour
     from cmdexec.cli.facts import fact_lines
 
-    print_lines(fact_lines(_facts(me, url, source), width(), colour=in_colour(sys.stdout)))
+    print_lines(fact_lines(facts, width(), colour=in_colour(sys.stdout)))
+
+
+def _known(caller: Caller, access: "Access") -> "Iterator[Fact]":
+    """What is known here of a server that does not answer."""
+    from cmdexec.cli.worded import local
+    from cmdexec.client.logins import read_login
+
+    kept = read_login(caller.settings.login_file) if access.source == "login" else None
+    if kept is not None and kept.email:
+        yield "User", f"{kept.email} ({kept.role})" if kept.role else kept.email, None
+    yield "Server", f"{access.url}, which does not answer", None
+    yield "Known by", _SOURCES.get(access.source, access.source), None
+    if kept is not None and kept.expires_at:
+        yield "Until", local(kept.expires_at), None
 
 
 def _facts(me: "MeView", url: str, source: str) -> "Iterator[Fact]":

@@ -7,6 +7,7 @@ import click
 
 from cmdexec.cli.caller import Caller, calls_server, json_option
 from cmdexec.cli.exits import OK
+from cmdexec.cli.numbers import Whole
 from cmdexec.cli.outcome import NOBODY_READS
 from cmdexec.cli.printed import unwritten
 from cmdexec.cli.told import tell
@@ -29,7 +30,7 @@ _TAIL = Setting("--tail", Kind.SIZE, None, "", frozenset(), unit="bytes", minimu
 @click.option(
     "--attempt",
     metavar="N",
-    type=click.IntRange(1, 2**31 - 1),
+    type=Whole(1, 2**31 - 1),
     help="Of this attempt, as `cmdexec show` counts them. [default: the last]",
 )
 @click.option("--tail", metavar="SIZE", help="Of what is there already only so much: 4096, 64KiB.")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cmdexec.cli.groups import WHOLE, no_such
+from cmdexec.cli.narrow import Formatter
 from cmdexec.cli.outcome import CANCELLED, NOBODY_READS, OWN_FAILURE
 from cmdexec.cli.told import tell, tell_error
 from cmdexec.errors import CmdexecError, Refused
@@ -55,6 +56,9 @@ FAILED = {"run": OWN_FAILURE, "attach": OWN_FAILURE}
 
 _LIBRARY_LEAST = 53
 _NARROWEST = 20
+
+
+click.Context.formatter_class = Formatter  # of all commands, of whichever class
 
 
 class Commands(click.Group):
@@ -116,7 +120,7 @@ def command_line(arguments: Sequence[str]) -> int:
     try:
         code = cmdexec.main(list(arguments), prog_name="cmdexec", standalone_mode=False, **_narrow())
     except click.UsageError as wrong:
-        tell(f"{_sentence(wrong.format_message())}{_hint(wrong)}")
+        tell(f"{_sentence(wrong.format_message())}{_hint(wrong, arguments)}")
         return FAILED.get(name, wrong.exit_code)
     except click.ClickException as wrong:
         tell(wrong.format_message())
@@ -156,9 +160,21 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
-def _hint(wrong: click.UsageError) -> str:
-    """Where to read on."""
-    return "" if wrong.ctx is None else f" `{wrong.ctx.command_path} --help` shows what there is."
+def _hint(wrong: click.UsageError, arguments: Sequence[str]) -> str:
+    """Where to read on; the library does not always know of which command it complains."""
+    path = _path(arguments) if wrong.ctx is None else wrong.ctx.command_path
+    return f" `{path} --help` shows what there is."
+
+
+def _path(arguments: Sequence[str]) -> str:
+    """As far as `arguments` name commands."""
+    path, command = "cmdexec", click.Context(cmdexec).command
+    for word in arguments:
+        found = command.get_command(click.Context(command), word) if isinstance(command, click.Group) else None
+        if found is None:
+            break
+        path, command = f"{path} {word}", found
+    return path
 
 
 def _unforeseen(wrong: BaseException) -> CmdexecError:

@@ -4,11 +4,15 @@ import os
 import socket
 from pathlib import Path
 from textwrap import wrap
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cmdexec.errors import CmdexecError
 from cmdexec.settings.client import ClientSettings
 from cmdexec.settings.load import load
+
+if TYPE_CHECKING:
+    from cmdexec.client.logins import Login
 
 _LOOK_SEC = 0.5
 """How long a look at whether a server is there may take: nobody has asked for more than advice."""
@@ -27,6 +31,8 @@ _RUN: Step = ("cmdexec run -- echo hello", "run a command there and see what it 
 _JOBS: Step = ("cmdexec jobs", "list what was run")
 _WORKERS: Step = ("cmdexec workers", "list the machines that run jobs")
 _JOIN: Step = ("cmdexec join-token create", "let another machine run jobs as well")
+_WHO: Step = ("cmdexec whoami", "see whether it answers again")
+_LOGOUT: Step = ("cmdexec logout", "leave that server")
 _LOGIN: Step = ("cmdexec login --server URL", "use a server that runs somewhere else")
 
 
@@ -56,8 +62,7 @@ def _situation(settings: ClientSettings) -> tuple[str, list[Step]]:
     if url is not None and settings.token is not None:
         return f"SERVER_URL names the server at {url}.", [_RUN, _JOBS, _HELP]
     if kept is not None and url in (None, kept.url):
-        role = f" ({kept.role})" if kept.role else ""
-        return f"You are logged in to {kept.url} as {kept.email}{role}.", _steps_of(kept.role)
+        return _logged_in(kept)
     if url is not None and (running is None or running.url != url):
         log_in = (f"cmdexec login --server {url}", "log in to it")
         return f"SERVER_URL names the server at {url}, for which there is no token.", [log_in, _HELP]
@@ -70,6 +75,21 @@ def _situation(settings: ClientSettings) -> tuple[str, list[Step]]:
         f"Your server was at {running.url} and does not answer: it has lost nothing, start it anew.",
         [(f"cmdexec serve --with-worker{data}", "start it again"), _ONE, _HELP],
     )
+
+
+def _logged_in(kept: "Login") -> tuple[str, list[Step]]:
+    """What a login that is kept is good for now."""
+    from cmdexec.cli.worded import millis
+    from cmdexec.clock import SystemClock
+
+    who = f"{kept.email} ({kept.role})" if kept.role else kept.email
+    again: Step = (f"cmdexec login --server {kept.url}", "log in again")
+    until = millis(kept.expires_at)
+    if until is not None and until <= SystemClock().now():
+        return f"Your login to {kept.url} as {who} is over.", [again, _LOGOUT, _HELP]
+    if not _answers(kept.url):
+        return f"You are logged in to {kept.url} as {who}, and it does not answer now.", [_ONE, _WHO, _LOGOUT, _HELP]
+    return f"You are logged in to {kept.url} as {who}.", _steps_of(kept.role)
 
 
 def _steps_of(role: str) -> list[Step]:
@@ -92,7 +112,8 @@ def _answers(url: str) -> bool:
     """Whether somebody takes connections there."""
     parts = urlsplit(url)
     try:
-        with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=_LOOK_SEC):
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        with socket.create_connection((parts.hostname or "", port), timeout=_LOOK_SEC):
             return True
     except (OSError, ValueError):
         return False

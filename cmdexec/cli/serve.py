@@ -4,12 +4,13 @@ import gc
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cmdexec.cli.effective import print_settings
+from cmdexec.cli.effective import CONFIG_JSON, PRINT_CONFIG, print_settings
 from cmdexec.cli.myself import myself
 from cmdexec.cli.options import config_option, settings_options
 from cmdexec.cli.told import tell, tell_warnings
@@ -28,12 +29,8 @@ if TYPE_CHECKING:
 @settings_options("server")
 @click.option("--with-worker", is_flag=True, help="Keep a worker on this machine; it may run any command as this user.")
 @config_option("The settings file.")
-@click.option(
-    "--print-config",
-    is_flag=True,
-    help="Start nothing: print each setting, its value, and where that is from. Secrets are not shown.",
-)
-@click.option("--json", "as_json", is_flag=True, help="With --print-config: one JSON object for each setting.")
+@PRINT_CONFIG
+@CONFIG_JSON
 @click.option("--lifeline", hidden=True, type=click.Path(path_type=Path))
 def serve(
     with_worker: bool, config: Path | None, print_config: bool, as_json: bool, lifeline: Path | None,
@@ -45,23 +42,26 @@ def serve(
     requests end first, as SIGHUP does, of a closed terminal; a second one stops it at once.
 
     Every option is a setting and may also stand in the environment or in the settings file, which the worker of
-    --with-worker reads too; --print-config shows what counts.
+    --with-worker reads too; --print-config shows what counts, with --with-worker for both.
 
     Example: `cmdexec serve --with-worker`
     """
     hide_memory()
     if as_json and not print_config:
         raise click.UsageError("--json says how --print-config prints; add that, or leave it out.")
-    loaded = _settings(with_worker, config, flags)
+    loaded, of_worker = _settings(with_worker, config, flags)
     if print_config:
-        print_settings(loaded, as_json=as_json)
+        print_settings(loaded, *of_worker, as_json=as_json)
         return 0
     worker = _worker(lifeline, _file_of_worker(config, loaded.settings.data_dir)) if with_worker else None
     return _serve(loaded, worker, lifeline)
 
 
-def _settings(with_worker: bool, config: Path | None, flags: Mapping[str, object]) -> Loaded[ServerSettings]:
-    """The server's settings. Those that its worker will find are looked at too, so that all faults are told at once."""
+def _settings(
+    with_worker: bool, config: Path | None, flags: Mapping[str, object]
+) -> tuple[Loaded[ServerSettings], list[Loaded[WorkerSettings]]]:
+    """The server's settings, and those that its worker will find, if it has one: all faults are told at once."""
+    of_worker: list[Loaded[WorkerSettings]] = []
     faults, warnings = list[Fault](), list[Fault]()
     loaded, data_dir = None, Path(os.devnull)  # a folder in there cannot be, so no file in it counts
     try:
@@ -74,16 +74,18 @@ def _settings(with_worker: bool, config: Path | None, flags: Mapping[str, object
         given = {"server_url": "http://localhost", "data_dir": data_dir / "worker"}
         file = _file_of_worker(config, data_dir)
         try:
-            warnings += load(
+            found = load(
                 WorkerSettings, flags=given, config=file, also=(_may_run_jobs, _has_folders),
                 config_of="--config" if config is not None else SETTINGS_FILE,
-            ).warnings  # fmt: skip
+            )  # fmt: skip
+            of_worker.append(replace(found, origins={**found.origins, **dict.fromkeys(given, "the server")}))
+            warnings += found.warnings
         except SettingsError as wrong:
             faults += wrong.faults
     if loaded is None or faults:
         raise SettingsError(list(dict.fromkeys(faults)))
     tell_warnings(dict.fromkeys(warnings))
-    return loaded
+    return loaded, of_worker
 
 
 def _file_of_worker(config: Path | None, data_dir: Path) -> Path | None:

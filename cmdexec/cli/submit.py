@@ -31,7 +31,7 @@ def _checked_key(text: str | None) -> str | None:
     "--file",
     "-f",
     metavar="FILE",
-    help="A file of jobs, or - for standard input: one JSON object a line, with the fields that the API has, "
+    help="A file of jobs, or - for standard input: one JSON object a line, or a list, with the fields of the API, "
     'as {"command": ["make", "-C", "/srv/project"], "name": "nightly"}.',
 )
 @click.option("--stdin", "-i", metavar="FILE", help="A file that it gets as its standard input, or - for that of here.")

@@ -1,5 +1,6 @@
 """`cmdexec users`: who may do what on a server."""
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cmdexec.client import Client
     from cmdexec.protocol.accounts import MeView, UserRowView
 
+_EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 _ROLES = ("viewer", "operator", "admin")
 _ROLE = click.Choice(_ROLES)
 _COLUMNS = (Column("EMAIL", least=12), Column("ROLE"), Column("STATE"), Column("SINCE", drop=1), Column("ID", drop=2))
@@ -89,6 +91,10 @@ def add(caller: Caller, email: str, role: str, password_stdin: bool, as_json: bo
     """
     from cmdexec.protocol.accounts import NewUser
 
+    if _EMAIL.fullmatch(email) is None:
+        raise click.BadParameter(
+            f"{email!r} is no e-mail address. Write one such as ada@example.com.", param_hint="EMAIL"
+        )
     password = new_password() if password_stdin else None
 
     async def added(client: "Client") -> "UserRowView":

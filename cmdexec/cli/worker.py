@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cmdexec.cli.effective import CONFIG_JSON, PRINT_CONFIG, print_settings
 from cmdexec.cli.options import config_option, settings_options
 from cmdexec.cli.told import tell_error, tell_warnings
 from cmdexec.errors import CmdexecError, Refused
@@ -46,12 +47,14 @@ _ENDS = {"bad_join_token": 3, "forbidden": 4, "replaced": 5}
     "`os`, `arch` and `hostname`. [LABELS]",
 )
 @config_option("The settings file.")
+@PRINT_CONFIG
+@CONFIG_JSON
 @click.option("--lifeline", hidden=True, type=click.Path(path_type=Path))
 @click.option("--own-server", hidden=True, type=click.Path(path_type=Path))
 @click.option("--warned", hidden=True, is_flag=True, help="Whoever starts it has told what to warn of.")
 def worker(
     headless: bool, config: Path | None, lifeline: Path | None, own_server: Path | None, warned: bool, rejoin: bool,
-    labels: tuple[str, ...], **flags: str | bool | None,
+    labels: tuple[str, ...], print_config: bool, as_json: bool, **flags: str | bool | None,
 ) -> int:  # fmt: skip
     """Start a worker: it connects to a server, runs its jobs, and brings back output and results.
 
@@ -64,9 +67,17 @@ def worker(
     Ctrl-C or SIGTERM lets running jobs end first, and begins no more; a second one gives them up. A server that is away
     is waited for. SIGHUP, of a closed terminal, lets them end as well.
 
-    Every option is a setting and may also stand in the environment or in the settings file;
-    `python -m cmdexec.settings.document` prints all of them.
+    Every option is a setting and may also stand in the environment or in the settings file; --print-config shows what
+    counts.
     """
+    if as_json and not print_config:
+        raise click.UsageError("--json says how --print-config prints; add that, or leave it out.")
+    given: dict[str, object] = {**flags, "labels": labels or None}
+    if print_config:
+        found = load(WorkerSettings, flags=given, config=config)
+        tell_warnings(found.warnings)
+        print_settings(found, as_json=as_json)
+        return 0
     if not headless:
         raise Refused(
             "not_provided", "A worker has no window yet.", field="--headless",
@@ -77,7 +88,6 @@ def worker(
 
     from cmdexec.worker.needs import needs
 
-    given: dict[str, object] = {**flags, "labels": labels or None}
     loaded = load(WorkerSettings, flags=given, config=config, also=(partial(needs, rejoin=rejoin),))
     if not warned:
         tell_warnings(loaded.warnings)

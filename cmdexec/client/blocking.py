@@ -17,8 +17,8 @@ from cmdexec.client.opening import client_settings
 from cmdexec.client.patience import Notice
 from cmdexec.client.results import JobFailed, Result, collect
 from cmdexec.client.template import Command, Item, filled
-from cmdexec.client.wanted import Fields, new_job
-from cmdexec.errors import CmdexecError
+from cmdexec.client.wanted import Fields, new_job, said_of_fields
+from cmdexec.errors import CmdexecError, Refused
 from cmdexec.protocol.listing import JobRow, JobsQuery
 from cmdexec.protocol.requests import JobView, NewJob
 from cmdexec.settings.client import ClientSettings
@@ -134,8 +134,15 @@ class Connection:
     def call(
         self, method: Callable[Concatenate[Client, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Any call of the client, by its method: `c.call(Client.workers)`, `c.call(Client.rerun, job_id)`."""
-        return self._background.ask(method(self.client, *args, **kwargs))
+        """Any call of the client, by its method: `c.call(Client.workers)`, `c.call(Client.rerun, job_id)`.
+
+        Those that give one thing after the other are for `each`. Raises TypeError for them.
+        """
+        work = method(self.client, *args, **kwargs)
+        if not isinstance(cast("object", work), Coroutine):
+            name = getattr(method, "__name__", "it")
+            raise TypeError(f"Client.{name} gives one thing after the other: for one in c.each(c.client.{name}(…)).")
+        return self._background.ask(work)
 
     def each(self, pieces: AsyncIterator[T]) -> Iterator[T]:
         """What an iterator of `client` gives, one after the other. Leaving it early ends what it does."""
@@ -160,7 +167,10 @@ class Connection:
                 return [await client.submit(jobs[0], key=key, patience=patience)]
             return await client.submit_many(jobs, key=key, patience=patience)
 
-        return self._background.submit(submitted(), patience, lambda views: [self._job(view) for view in views])
+        try:
+            return self._background.submit(submitted(), patience, lambda views: [self._job(view) for view in views])
+        except Refused as wrong:
+            raise said_of_fields(wrong) from wrong
 
     def _job(self, view: JobView) -> Job:
         job = Job(self, view)

@@ -80,11 +80,20 @@ class Job(Future[Result]):
 
     def result(self, timeout: float | None = None) -> Result:
         self._connection.check()
-        return super().result(timeout)
+        try:
+            return super().result(timeout)
+        except TimeoutError:
+            raise self._not_yet() from None
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         self._connection.check()
-        return super().exception(timeout)
+        try:
+            return super().exception(timeout)
+        except TimeoutError:
+            raise self._not_yet() from None
+
+    def _not_yet(self) -> TimeoutError:
+        return TimeoutError(f"Job {self.id} has not ended in time. It goes on: wait for it again, or cancel it.")
 
     def status(self) -> JobView:
         """Ask the server how it stands now."""

@@ -22,7 +22,7 @@ def client_settings(url: str | None, token: str | None, given: Mapping[str, obje
             raise TypeError(f"There is no setting {name!r} of a connection. There are {', '.join(names)}.")
     named = {"server_url": url, "token": token}
     flags = {**given, **{name: value for name, value in named.items() if value is not None}}
-    return load(ClientSettings, flags=flags).settings
+    return load(ClientSettings, flags=flags, flags_of="what connect() was given").settings
 
 
 @asynccontextmanager

@@ -21,9 +21,9 @@ class PeopleCalls(Caller):
         """End the login of this client's token: it is good no more."""
         await self._call("auth.logout", requests.Nothing(), accounts.Empty, patient=False)
 
-    async def me(self) -> MeView:
-        """Whose login this is, what it allows, and the server's version."""
-        return await self._call("auth.me", requests.Nothing(), MeView)
+    async def me(self, *, patient: bool = True) -> MeView:
+        """Whose login this is, what it allows, and the server's version; not `patient`: if it can be had now."""
+        return await self._call("auth.me", requests.Nothing(), MeView, patient=patient)
 
     async def change_password(self, old: str, new: str) -> None:
         """Give oneself another password of at least 12 characters; this login goes on, all others of the user end.

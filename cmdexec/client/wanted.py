@@ -1,5 +1,7 @@
 """Jobs as programs write them down: a command and what it needs."""
 
+import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from os import PathLike, fspath
@@ -9,7 +11,14 @@ import msgspec
 
 from cmdexec.client.template import Command
 from cmdexec.clock import rfc3339
-from cmdexec.protocol.requests import BackoffSec, NewJob
+from cmdexec.errors import Refused
+from cmdexec.protocol.requests import STDIN_MAX, BackoffSec, NewJob
+
+_HERE = {
+    field.encode_name: field.name
+    for kind in (NewJob, BackoffSec) for field in msgspec.structs.fields(kind) if field.encode_name != field.name
+}  # fmt: skip
+_OF_THE_API = re.compile(rf"\b({'|'.join(_HERE)})\b")
 
 BATCH_JOBS = 1000
 BATCH_BYTES = 6 << 20
@@ -42,9 +51,12 @@ def new_job(command: Command, **fields: Unpack[Fields]) -> NewJob:
     """The job of that command.
 
     `stdin` as text goes in UTF-8; `run_at` as RFC 3339, or as a datetime, which without a zone is of this machine.
-    Raises TypeError for what is of another type and would be taken for something else.
+    Raises TypeError for what is of another type and would be taken for something else, ValueError for numbers that are
+    none, and Refused for more standard input than a job may be given.
     """
     given: dict[str, Any] = dict(fields)
+    for name, value in given.items():
+        _finite(name, value)
     for name in ("retry_on", "tags"):
         if isinstance(given.get(name), str | bytes):
             raise TypeError(f"{name} is one text. Write a list of texts: {name}=[{given[name]!r}].")
@@ -53,9 +65,24 @@ def new_job(command: Command, **fields: Unpack[Fields]) -> NewJob:
             given[name] = kind(given[name])
     if isinstance(given.get("stdin"), str):
         given["stdin"] = given["stdin"].encode()
+    if isinstance(given.get("stdin"), bytes) and len(given["stdin"]) > STDIN_MAX:
+        raise Refused(
+            "invalid_field",
+            f"`stdin` is {len(given['stdin']):,} bytes long, and a job may be given {STDIN_MAX:,} at most.",
+            field="stdin", mend="Have the job read it from a place of its own.",
+        )  # fmt: skip
     if isinstance(given.get("run_at"), datetime):
         given["run_at"] = rfc3339(int(given["run_at"].astimezone(UTC).timestamp() * 1000))
     return NewJob(command=_command(command), **given)
+
+
+def _finite(name: str, value: object) -> None:
+    """JSON has no such numbers, and what it would have in their place means that there is no bound."""
+    if isinstance(value, BackoffSec):
+        _finite(f"{name}.first_sec", value.first_sec)
+        _finite(f"{name}.max_sec", value.max_sec)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} is {value}. Give a number, or leave it out.")
 
 
 def _command(command: object) -> str | tuple[str, ...]:
@@ -70,6 +97,16 @@ def _command(command: object) -> str | tuple[str, ...]:
     raise TypeError(
         f"A command of type {type(command).__name__} is none. Write text, a line for the shell, or a list of texts."
     )
+
+
+def said_of_fields(wrong: Refused) -> Refused:
+    """The same with the fields of a job as they are called here: `ram_mb` for `ramMb`."""
+    message, field = _OF_THE_API.sub(_called, wrong.message), wrong.field
+    return Refused(wrong.code, message, field=field and _OF_THE_API.sub(_called, field), mend=wrong.mend)
+
+
+def _called(found: re.Match[str]) -> str:
+    return _HERE[found[0]]
 
 
 def batches(jobs: Iterable[NewJob]) -> Iterator[list[NewJob]]:

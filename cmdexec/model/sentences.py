@@ -1,5 +1,6 @@
 """Why a job ended, in words for a person."""
 
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 from cmdexec.model.job import MESSAGE_MAX, Attempt, Job, Reason, Result
@@ -38,6 +39,16 @@ def attempt_sentence(job: Job, attempt: Attempt) -> str | None:
     return _sentence(job, attempt.worker_id, attempt.end, attempt.result, None)
 
 
+def by_name(text: str | None, worker_ids: Iterable[str | None], called: Callable[[str], str]) -> str | None:
+    """What is said of an end, with the names that these workers have now: it was written down with their ids."""
+    if text is None:
+        return None
+    for worker_id in dict.fromkeys(worker_ids):
+        if worker_id is not None and worker_id in text:
+            text = text.replace(f"worker {worker_id} ", f"worker {called(worker_id)} ")
+    return text
+
+
 def duration(seconds: float) -> str:
     """In two units at most: `0.25 s`, `58 s`, `10 min`, `4 min 12 s`, `3 h 5 min`, `2 days 1 h`."""
     if seconds < _MINUTE:
@@ -54,7 +65,9 @@ def duration(seconds: float) -> str:
 def _sentence(job: Job, worker_id: str | None, reason: Reason, result: Result | None, detail: str | None) -> str:
     said = detail if detail is not None else result.message if result is not None else None
     text = _cause(job, worker_id, reason, result)
-    if said:
+    if said and reason is Reason.OOM and "memory" in said:
+        text = said  # whose memory it was, and how much of it
+    elif said:
         text = f"{text}: {said}"
     if result is not None and result.left:
         named = f" ({', '.join(result.survivors)})" if result.survivors else ""

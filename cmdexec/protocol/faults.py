@@ -32,7 +32,7 @@ _PATTERNS = {
     r"^[A-Za-z0-9_.:-]+\Z": "letters, digits or _ . : -",
     r"^[^\s@]+@[^\s@]+\Z": "an e-mail address of at most 254 characters, such as ann@example.org",
     r"^[0-9a-f]{64}\Z": "64 hexadecimal digits in lower case",
-    RETRY_ON: "a reason such as oom, or an exit code such as exit:75",
+    RETRY_ON: "a reason such as oom, or an exit code from exit:1 to exit:255",
 }
 
 _MAX_SHOWN = 100

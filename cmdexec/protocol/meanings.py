@@ -60,7 +60,7 @@ ANYWHERE: Mapping[str, str] = MappingProxyType({
     "priority": "Jobs of a higher one go first; a step counts as much as a while of waiting.",
     "maxRetries": "How often it may be run again after a run of it failed.",
     "retryOn": "Which failures are worth another run: `exit`, `exit:75`, `signal`, `timeout`, `oom`, `image`, `worker`;"
-               " empty: each of these.",
+               " empty: each of these. It needs `maxRetries`.",
     "backoff": "How long another run waits.",
     "onLost": "What becomes of it when its worker is lost: `hold` or `requeue`.",
     "maxLost": "With `requeue`: how often it may be run again after its worker was lost.",

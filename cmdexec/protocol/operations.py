@@ -197,7 +197,8 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "workers.revoke", Permission.MANAGE_WORKERS, fleet.WorkerId, requests.WorkerView,
-        "Shut a worker out for good, at once. Its jobs count as if its lease were over.", effect=True,
+        "Shut a worker out for good, at once. Its jobs count as if its lease were over; one that runs and would be run"
+        " again does so when it is.", effect=True,
         codes=("not_found", "disk_full"),
     ),
     Operation(

@@ -30,7 +30,7 @@ _PATTERNS = {
     r"^[^=\x00]+$": "without `=` and NUL",
     r"^[A-Za-z0-9_.:-]+$": "of letters, digits and `_ . : -`",
     r"^[0-9a-f]{64}$": "64 hexadecimal digits",
-    RETRY_ON.replace(r"\Z", "$"): "a reason such as `oom`, or `exit:75`",
+    RETRY_ON.replace(r"\Z", "$"): "a reason such as `oom`, or `exit:1` to `exit:255`",
     "^[!-~]+$": "of printable ASCII without spaces",
 }
 _LONG = 100

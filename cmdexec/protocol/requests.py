@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from cmdexec.protocol.messages import Cpu, JobId, Key, RamMb, Seconds, ShortText, Told
+from cmdexec.protocol.messages import JobId, Key, RamMb, Seconds, ShortText, Told
 
 
 class Request(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True, gc=False):
@@ -58,7 +58,7 @@ class HealthView(View, frozen=True, omit_defaults=True):
 STDIN_MAX = 256 * 1024
 """Bytes that a job can be given as its standard input: it travels with the job."""
 
-RETRY_ON = r"^(signal|timeout|oom|image|worker|exit|exit:(0|[1-9][0-9]{0,9}))\Z"
+RETRY_ON = r"^(signal|timeout|oom|image|worker|exit|exit:([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]))\Z"
 
 
 class BackoffSec(Request, frozen=True):
@@ -88,7 +88,7 @@ class NewJob(Request, frozen=True, omit_defaults=True):
     name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     timeout_sec: Annotated[float, Meta(gt=0, le=366 * 86400)] | None = None
     kill_grace_sec: Annotated[float, Meta(ge=0, le=86400)] | None = None
-    cpu: Cpu | None = None
+    cpu: Annotated[float, Meta(ge=0.01, le=10_000)] | None = None
     ram_mb: RamMb | None = None
     stdin: Annotated[bytes, Meta(max_length=STDIN_MAX)] | None = None
     requires: Annotated[dict[Key, ShortText], Meta(max_length=32)] = {}

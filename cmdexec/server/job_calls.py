@@ -57,6 +57,6 @@ def build_job_calls(
             jobs_api.handlers(),
             listing.handlers(),
             AgainApi(jobs, reads.jobs, view=jobs_api.stored).handlers(),
-            OutputApi(reads, OutputReader(reads.output), follower).handlers(),
+            OutputApi(reads, OutputReader(reads.output), follower, fleet.called).handlers(),
         ),
     )

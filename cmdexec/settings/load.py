@@ -81,6 +81,7 @@ def load(
     kind: type[S],
     *,
     flags: Mapping[str, object] | None = None,
+    flags_of: str = "the command line",
     environ: Mapping[str, str] | None = None,
     dotenv: Path | None = Path(".env"),
     config: Path | None = None,
@@ -90,6 +91,7 @@ def load(
     """The settings of one side: `load(ServerSettings, flags={"port": 0})`.
 
     flags    by field, None where not given
+    flags_of   where those are from, as faults name it
     environ  the process's when None
     dotenv   need not exist; the client reads none
     config   must exist; when None, `cmdexec.toml` in the data folder is read if it is there, but not by the client: a
@@ -101,7 +103,7 @@ def load(
     """
     side, faults, warnings = kind.side, list[Fault](), list[Fault]()
     declared = DECLARED[side]
-    sources = [from_flags(declared, flags or {})]
+    sources = [from_flags(declared, flags or {}, flags_of)]
     variables = os.environ if environ is None else environ
     sources.append(from_environment(side, declared, variables, "the environment"))
     warnings += prefixed(variables, [setting.name for setting in declared], "the environment")

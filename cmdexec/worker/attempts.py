@@ -42,6 +42,7 @@ class Attempts:
     excused       the server has heard on this connection that no more is taken, for good, and nothing is on its way
     busy_at       when the worker last got or got rid of an attempt (elapsed seconds)
     turned_at     when the server last came within reach, or was lost
+    taken_at      when it last took output, or a result or release
     output_limit  bytes of output that the server keeps of a job; None before it said so
     """
 
@@ -52,7 +53,7 @@ class Attempts:
         self.table: dict[str, HeldAttempt] = {}
         self.draining = self.drained = self.excused = False
         self.output_limit: int | None = None
-        self.busy_at = self.turned_at = runtime.clock.elapsed()
+        self.busy_at = self.turned_at = self.taken_at = runtime.clock.elapsed()
         self._spool, self._slots, self._sender, self._runner, self._turns = spool, slots, sender, runner, turns
         self._clock = runtime.clock
         self._known: dict[str, None] = {}
@@ -177,6 +178,7 @@ class Attempts:
         held = self._find(ack)
         if held is None:
             return
+        self.taken_at = self._clock.elapsed()
         self._spool.ack(held.spooled, ack.stdout, ack.stderr)
         if ack.tell == "resend":
             self._turns.rewind(held, ack.stdout, ack.stderr)
@@ -333,4 +335,4 @@ class Attempts:
         self._known[held.key] = None
         if len(self._known) > self._known_max:
             del self._known[next(iter(self._known))]
-        self.busy_at = self._clock.elapsed()
+        self.busy_at = self.taken_at = self._clock.elapsed()

@@ -148,6 +148,8 @@ def _unwanted(wrong: CmdexecError) -> CmdexecError:
     """What to say at the end of a worker that its server forbids."""
     again = "With a new token, `cmdexec worker --headless --allow-host --rejoin --join TOKEN` has it join anew."
     said = wrong.mend or ""
+    if "join token" in said:
+        said = ""  # it says the same, but not how
     mend = said if "--rejoin" in said else f"{said} {again}".lstrip()
     return CmdexecError(_FINAL, wrong.message, field=wrong.field, mend=mend)
 

@@ -82,18 +82,26 @@ class _LastWords:
         self._settings, self._clock, self._log = settings, runtime.clock, runtime.log
         self._waits_for = ""
         self._since = 0.0
+        self._began: float | None = None
 
     def left(self, told: int) -> float | None:
         """Seconds that it may still take, of a worker that was `told` so often to end; 0: it is over, None: any."""
         waits_for, patience = self._patience(told)
-        if waits_for != self._waits_for:
-            self._waits_for, self._since = waits_for, self._clock.elapsed()
-            if waits_for == "the server":
-                self._log.warning(
-                    "the server is away, and does not know all yet; this worker waits for it, shorter when told again",
-                    jobs=len(self._attempts.table), wait_sec=patience,
-                )  # fmt: skip
-        return patience and self._since + patience - self._clock.elapsed()
+        now = self._clock.elapsed()
+        if self._began is None:
+            self._began = now
+        again, self._waits_for = waits_for == self._waits_for, waits_for
+        if waits_for == "the server":  # one that comes and goes, and takes nothing, is away all the time
+            self._since = max(self._began, self._attempts.taken_at)
+        elif not again:
+            self._since = now
+        left = patience and self._since + patience - now
+        if waits_for == "the server" and not again:
+            self._log.warning(
+                "the server is away, and does not know all yet; this worker waits for it, shorter when told again",
+                jobs=len(self._attempts.table), wait_sec=left,
+            )  # fmt: skip
+        return left
 
     def _patience(self, told: int) -> tuple[str, float | None]:
         """What it waits for, and for how long at most."""

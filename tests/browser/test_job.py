@@ -101,6 +101,23 @@ def test_cancelling_asks_first_and_tells_what_came_of_it(run: Running, log_in: L
     run.api().cancel(again["jobId"])
 
 
+def test_a_job_that_ends_while_it_is_asked_whether_to_cancel_it_says_so(
+    run: Running, log_in: LogIn, tmp_path: Path
+) -> None:
+    command, gates = gated(tmp_path, "true")
+    job = run.api().create({"command": command, "cpu": 0.1, "ramMb": 1040})
+    page = log_in("operator", f"/jobs/{job['jobId']}").page
+    expect(page.locator(".facts")).to_contain_text("0.1 CPU, 1.1 GB")
+    page.get_by_role("button", name="Cancel…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("It runs now")
+    gates[0].touch()
+    expect(dialog).to_contain_text("It has ended meanwhile")
+    expect(dialog.get_by_role("button", name="Cancel the job")).to_have_attribute("aria-disabled", "true")
+    dialog.get_by_role("button", name="Keep it").click()
+    expect(page.locator("main")).to_be_focused()
+
+
 def test_a_large_output_opens_at_its_end(run: Running, log_in: LogIn) -> None:
     """Only the last part of it comes; more comes when it is asked for."""
     job = run.api().create({"command": "seq -f %0100g 60000; echo few >&2"})
@@ -138,14 +155,14 @@ def test_each_run_has_its_own_output(run: Running, log_in: LogIn) -> None:
 
 
 def test_many_runs_stand_in_one_row_that_shows_the_one_whose_output_is_read(run: Running, log_in: LogIn) -> None:
-    asked = {"command": "exit 75", "maxRetries": 20, "backoff": {"firstSec": 0, "maxSec": 0}}
+    asked = {"command": "exit 75", "maxRetries": 7, "backoff": {"firstSec": 0, "maxSec": 0}}
     job = run.api().create(asked)["jobId"]
     run.api().wait_status(job, "failed", within=40)
-    page = log_in("viewer", f"/jobs/{job}").page
-    said = re.compile(r"^Failed after [\d.]+ s on build-01, run 21: exit code 75; its retries are used up · ")
+    page = log_in("viewer", f"/jobs/{job}", width=500).page
+    said = re.compile(r"^Failed after [\d.]+ s on build-01, run 8: exit code 75; its retries are used up · ")
     expect(page.locator(".sentence")).to_have_text(said)
     runs = page.locator(".runs button")
-    expect(runs).to_have_count(21)
+    expect(runs).to_have_count(8)
     expect(runs.last).to_be_in_viewport()
     expect(runs.first).not_to_be_in_viewport()
     tops = page.evaluate("[...document.querySelectorAll('.runs button')].map((one) => one.getBoundingClientRect().top)")

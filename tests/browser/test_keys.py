@@ -51,6 +51,7 @@ def test_readers_are_told_of_states_and_not_of_each_second(run: Running, log_in:
     page = log_in("viewer", f"/jobs/{job['jobId']}").page
     told = page.locator('.job-title [role="status"]')
     expect(told).to_have_text("running")
+    expect(page.get_by_text("Following")).to_be_visible()
     page.evaluate("""() => {
       window.told = [];
       const note = (changes) => changes.forEach(({ target }) => {

@@ -35,7 +35,7 @@ def test_all_that_is_filled_in_is_asked_for_and_copied_for_the_command_line(
     page.get_by_label("Give up after waiting").fill("2 h")
     page.get_by_text("Name, tags, priority").click()
     page.get_by_label("Name", exact=False).last.fill("whole form")
-    page.get_by_label("Tags").fill("ci, nightly")
+    page.get_by_label("Tags").fill("ci\nnightly")
     page.get_by_label("Priority").fill("7")
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("heading", name="whole form")).to_be_visible()
@@ -78,6 +78,34 @@ COPIED: list[tuple[str | list[str], str | list[str]]] = [
     ("exit", ["sh", "-c", "exit"]), (["true"], ["true"]), ("echo a | wc", "echo a | wc"), (["a", "b c"], ["a", "b c"]),
     (["/bin/echo hi"], ["sh", "-c", 'exec "$0"', "/bin/echo hi"]),
 ]  # fmt: skip
+
+
+def test_what_was_changed_before_is_said_to_be_so_and_nothing_is_lost_by_a_press(run: Running, log_in: LogIn) -> None:
+    """Tags come back as they were, whatever they have in them."""
+    asked = {"command": "echo as it was", "tags": ["a,b", "c d"], "requires": {"no": "such"}}
+    job = run.api().create(asked)["jobId"]
+    page = log_in("operator", f"/jobs/new?from={job}").page
+    command = page.get_by_label("Command", exact=True)
+    expect(command).to_have_value("echo as it was")
+    expect(page.get_by_text("did not send")).to_have_count(0)
+    command.fill("echo abandoned")
+    page.reload()
+    expect(command).to_have_value("echo abandoned")
+    expect(page.get_by_text("This is what you made of the job before, and did not send.")).to_be_visible()
+    page.get_by_role("button", name="Clear all").click()
+    expect(command).to_have_value("")
+    page.get_by_role("button", name="Bring it back").click()
+    expect(command).to_have_value("echo abandoned")
+    page.reload()
+    page.get_by_role("button", name="Start from the job").click()
+    expect(command).to_have_value("echo as it was")
+    expect(page.get_by_text("did not send")).to_have_count(0)
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_url(lambda url: "/new" not in url)
+    again = run.api().job(page.url.rpartition("/")[2])
+    assert again["tags"] == ["a,b", "c d"]
+    for one in (job, again["jobId"]):
+        run.api().cancel(one)
 
 
 def test_the_copied_line_runs_the_same_also_where_the_command_is_one_word(

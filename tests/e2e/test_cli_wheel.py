@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import proc
 from tests.support.system import Server, clean_environment, ends
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,3 +64,5 @@ def test_the_installed_command_serves_the_first_page_and_runs_the_first_job(inst
             assert api.call("GET", path)[2] == (ROOT / "webui" / name).read_bytes(), name
         job = api.wait_status(api.create({"command": "echo from the wheel"})["jobId"], "completed")
         assert api.output(job["jobId"]) == b"from the wheel\n"
+        assert server.stop() == 0
+    until(lambda: not proc.with_marker(str(tmp_path)), "server and worker have ended")

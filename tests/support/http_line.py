@@ -51,7 +51,10 @@ def says(value: Any) -> Any:
 
 
 class Script:
-    """A server: `answers` by the last word of the path, the last one for ever. `asked`: what came, in its order."""
+    """A server: `answers` by the last word of the path, the last one for ever. `asked`: what came, in its order.
+
+    As a real one does, it keeps no poll of a worker waiting that says that it takes no more jobs.
+    """
 
     def __init__(self) -> None:
         self.answers: dict[str, list[Any]] = {
@@ -63,6 +66,7 @@ class Script:
         }
         self.asked: list[tuple[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self._ends = asyncio.Event()
 
     def of(self, what: str) -> list[Any]:
         return [body for path, body in self.asked if path == what]
@@ -76,6 +80,11 @@ class Script:
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, web.Response):
             return answer
+        if what == "heartbeat" and self.asked[-1][1].get("draining"):
+            self._ends.set()
+        if answer is waits:
+            await self._ends.wait()
+            return web.Response(status=204)
         return await answer(request) if asyncio.iscoroutinefunction(answer) else answer()
 
 

@@ -60,7 +60,7 @@ def test_what_is_safe_is_taken(given: dict[str, str]) -> None:
     ({"CMDEXEC_HOST": "10.0.0.5", "INSECURE_HTTP": "true"}, "INSECURE_HTTP", "do not go in clear"),
     ({"CMDEXEC_HOST": "0.0.0.0"}, "CMDEXEC_HOST", "there is no TLS"),
     ({"WORKER_TOKEN_SECRET": SHARED}, "WORKER_TOKEN_SECRET", "shared by all workers"),
-    ({"MONGODB_URI": "mongodb://a.example.com/jobs", "JWT_SECRET": JWT}, "MONGODB_URI", "way to a.example.com needs TLS"),
+    ({"MONGODB_URI": "mongodb://a.example.com/jobs", "JWT_SECRET": JWT}, "MONGODB_URI", "to a.example.com needs TLS"),
 ])  # fmt: skip
 def test_each_alone_is_refused(given: dict[str, str], field: str, said: str) -> None:
     (fault,) = faults(**PRODUCTION, **given)

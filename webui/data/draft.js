@@ -74,7 +74,7 @@ export function draftOf(job) {
   return {
     ...commandOf(job),
     name: job.name ?? '',
-    tags: job.tags.join(', '),
+    tags: job.tags.join('\n'),
     cpu: job.cpu === null ? '' : String(job.cpu),
     ram: job.ramMb === null ? '' : `${job.ramMb} MB`,
     requires: lines(job.labels),
@@ -123,8 +123,8 @@ export function pairsOf(text, field, { trimmed = false } = {}) {
   return pairs;
 }
 
-/** @param {string} text */
-const listed = (text) => text.split(',').map((one) => one.trim()).filter(Boolean);
+/** @param {string} text @param {RegExp} between */
+const listed = (text, between) => text.split(between).map((one) => one.trim()).filter(Boolean);
 
 /** Raises Fault. @param {string} text @param {string} field */
 export function numberOf(text, field) {
@@ -155,7 +155,7 @@ function addTimes(draft, job) {
 function addRetries(draft, job) {
   const retries = numberOf(draft.retries.trim() || '0', 'maxRetries');
   if (retries) job.maxRetries = retries;
-  if (draft.retryOn.trim()) job.retryOn = listed(draft.retryOn);
+  if (draft.retryOn.trim()) job.retryOn = listed(draft.retryOn, /,/);
   const first = draft.backoffFirst.trim();
   const most = draft.backoffMax.trim();
   if (first || most) {
@@ -176,7 +176,7 @@ export function jobOf(draft) {
     command: draft.kind === 'shell' ? draft.command : draft.command.replace(/\r?\n$/, '').split(/\r?\n/),
   };
   if (draft.name.trim()) job.name = draft.name.trim();
-  if (draft.tags.trim()) job.tags = listed(draft.tags);
+  if (draft.tags.trim()) job.tags = listed(draft.tags, /\n/);
   if (draft.cpu.trim()) job.cpu = numberOf(draft.cpu, 'cpu');
   if (draft.ram.trim()) {
     job.ramMb = mbOf(draft.ram);

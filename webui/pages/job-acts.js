@@ -56,9 +56,10 @@ function Cancel({ job, read, onClose }) {
     if (told.outcome === 'too_late') toast(S.tooLate);
     await read();
   };
-  const text = waits(job) ? (job.attempts.length ? S.cancelWaitsAgain : S.cancelWaits) : job.status === 'unknown' ? S.cancelUnknown : S.cancelRuns(job.killGraceSec);
+  const ended = hasEnded(job);
+  const text = ended ? S.cancelEnded : waits(job) ? (job.attempts.length ? S.cancelWaitsAgain : S.cancelWaits) : job.status === 'unknown' ? S.cancelUnknown : S.cancelRuns(job.killGraceSec);
   return html`<${Dialog} title=${S.cancelTitle(titleOf(job))} safe=${S.keep} act=${S.doCancel} danger=${true} onAct=${cancel}
-    onClose=${onClose}><p>${text}</p><//>`;
+    refused=${ended ? S.tooLate : ''} onClose=${onClose}><p>${text}</p><//>`;
 }
 
 /** @param {{ job: JobView, learn: (job: JobView) => void, onClose: () => void }} props */

@@ -16,7 +16,7 @@ const CUT = 24;
 function needs(job) {
   const parts = [];
   if (job.cpu !== null) parts.push(`${job.cpu} CPU`);
-  if (job.ramMb !== null) parts.push(memory(job.ramMb));
+  if (job.ramMb !== null) parts.push(memory(job.ramMb, true));
   return parts.join(', ');
 }
 
@@ -42,7 +42,7 @@ function known(job) {
     [f.stdin, job.stdinBytes ? size(job.stdinBytes) : ''],
     [f.env, env ? pairs(job.env) : ''],
     [f.tags, job.tags.length ? job.tags.map((tag) => html`<a class="tag" href=${`/jobs?tag=${encodeURIComponent(tag)}`}>${visible(tag)}</a> `) : ''],
-    [f.used, job.usage ? `${duration(job.usage.cpuSec * 1000)} CPU, ${memory(job.usage.peakRssMb)} at most` : ''],
+    [f.used, job.usage ? `${duration(job.usage.cpuSec * 1000)} CPU, ${size(job.usage.peakRssMb * 2 ** 20)} at most` : ''],
     [f.rerunOf, job.rerunOf ? html`<a href=${`/jobs/${job.rerunOf}`}><code>${job.rerunOf.slice(0, 13)}…</code></a>` : ''],
     [f.times, html`<${Time} at=${job.createdAt} />`],
   ];

@@ -31,10 +31,12 @@ export function NewJobPage() {
   const busy = useSignal(false);
   const form = useRef(/** @type {HTMLFormElement | null} */ (null));
   const again = useSignal(0);
-  useEffect(() => {
-    document.title = `${S.newJob} · ${S.product}`;
+  const cleared = useSignal(/** @type {Draft | null} */ (null));
+  const isOld = useSignal(false);
+  const begin = () => {
     const typed = kept(from);
     draft.value = typed ?? { ...EMPTY };
+    isOld.value = Boolean(from && typed);
     if (!from || typed) return;
     call('GET', `/api/jobs/status?jobId=${encodeURIComponent(from)}`).then(
       (job) => {
@@ -42,9 +44,30 @@ export function NewJobPage() {
       },
       (fault) => (error.value = asApiError(fault)),
     );
+  };
+  useEffect(() => {
+    document.title = `${S.newJob} · ${S.product}`;
+    begin();
   }, [from]);
+  const startAnew = () => {
+    keep(from, null);
+    begin();
+  };
+  const clear = () => {
+    again.value = 0;
+    cleared.value = draft.value;
+    isOld.value = false;
+    draft.value = { ...EMPTY };
+    keep(from, null);
+  };
+  const bringBack = () => {
+    draft.value = cleared.value ?? draft.value;
+    cleared.value = null;
+    keep(from, draft.value);
+  };
   const put = (/** @type {string} */ name) => (/** @type {string} */ value) => {
     again.value = 0;
+    cleared.value = null;
     draft.value = { ...draft.value, [name]: value };
     keep(from, draft.value);
   };
@@ -103,6 +126,10 @@ export function NewJobPage() {
   return html`<div class="page">
     <header class="title-bar"><h1>${S.newJob}</h1></header>
     <form class="form" ref=${form} onSubmit=${submit} onKeyDown=${onKey} novalidate>
+      ${isOld.value
+        ? html`<div class="note"><p>${S.editedBefore}</p>
+            <${Button} kind="small" onClick=${startAnew}>${S.startFromJob}<//></div>`
+        : null}
       ${draft.value.stdinBytes
         ? html`<div class="note doubt"><p>${S.stdinLeft(size(Number(draft.value.stdinBytes)))}</p></div>`
         : null}
@@ -114,11 +141,9 @@ export function NewJobPage() {
       ${again.value ? html`<${SendsAgain} at=${again.value} onCancel=${() => (again.value = 0)} />` : null}
       <div class="row-of sticky">
         <${Button} type="submit" kind="primary" busy=${busy.value} refused=${refused}>${S.doRun}<kbd>${S.runKey}</kbd><//>
-        <${Button} kind="bare" onClick=${() => {
-          again.value = 0;
-          draft.value = { ...EMPTY };
-          keep(from, null);
-        }}>${S.clearAll}<//>
+        ${cleared.value
+          ? html`<${Button} kind="bare" onClick=${bringBack}>${S.bringBack}<//>`
+          : html`<${Button} kind="bare" onClick=${clear}>${S.clearAll}<//>`}
         ${refused ? html`<p class="quiet">${refused}</p>` : null}
       </div>
     </form>
@@ -212,7 +237,8 @@ function More({ draft, put, faults }) {
       <summary>${S.nameAndTags}</summary>
       <div class="fields">
         <${Field} label=${S.name} name="name" optional=${true} value=${draft.name} onInput=${put('name')} hint=${S.nameHint} error=${faults.name} />
-        <${Field} label=${S.tags} name="tags" optional=${true} value=${draft.tags} onInput=${put('tags')} hint=${S.tagsHint} error=${faults.tags} />
+        <${Field} label=${S.tags} name="tags" optional=${true} value=${draft.tags} onInput=${put('tags')} lines=${2} hint=${S.tagsHint}
+          error=${faults.tags} />
         <${Field} label=${S.priority} name="priority" number=${true} optional=${true} value=${draft.priority} onInput=${put('priority')}
           hint=${S.priorityHint} error=${faults.priority} />
       </div>

@@ -20,7 +20,8 @@ export function Dialog({ title, children, safe, act, danger = false, refused = '
     dialogs.value = [...dialogs.value, id];
     return () => {
       dialogs.value = dialogs.value.filter((one) => one !== id);
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      const back = before?.isConnected ? before : document.querySelector('main');
+      if (back instanceof HTMLElement) back.focus({ preventScroll: true });
     };
   }, []);
   const send = async (/** @type {Event} */ event) => {

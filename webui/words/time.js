@@ -100,8 +100,17 @@ export function size(bytes) {
   return `${number} ${unit === 0 && bytes === 1 ? 'byte' : units[unit]}`;
 }
 
-/** Memory as jobs ask for it, in MB of 2^20 bytes. @param {number} mb */
-export const memory = (mb) => size(mb * 2 ** 20);
+/**
+ * Memory in MB of 2^20 bytes, as the server's sentences have it: never more than there is, nor less than is asked for.
+ * @param {number} mb
+ * @param {boolean} [asked]
+ */
+export function memory(mb, asked = false) {
+  const round = asked ? Math.ceil : Math.floor;
+  if (mb < 1024) return `${round(mb)} MB`;
+  const [value, unit] = mb < 1024 * 1024 ? [mb / 1024, 'GB'] : [mb / 1024 / 1024, 'TB'];
+  return `${value >= 100 ? round(value) : round(value * 10) / 10} ${unit}`;
+}
 
 /** @param {number} n */
 export function count(n) {

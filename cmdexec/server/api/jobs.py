@@ -106,6 +106,7 @@ class JobsApi:
                 continue
             dot = f"[{place}]." if listed else ""
             _refuse_own(new, dot)
+            _refuse_half(new, dot)
             # Most of a list are alike but for what they run: that is half the work then.
             if last is not None and last == replace(
                 new, command=last.command, name=last.name, env=last.env, stdin=last.stdin
@@ -175,6 +176,15 @@ def _refuse_own(new: NewJob, dot: str) -> None:
         raise Refused(
             "invalid_field", "The first of the arguments names the program; it is empty.", field=f"{dot}command[0]"
         )
+
+
+def _refuse_half(new: NewJob, dot: str) -> None:
+    """What would do nothing, although somebody counts on it."""
+    if new.retry_on and not new.max_retries:
+        raise Refused(
+            "invalid_field", f"`{dot}retryOn` says when to run the job again, but not how often.",
+            field=f"{dot}retryOn", mend="Also give `maxRetries`.",
+        )  # fmt: skip
 
 
 def _spec(new: NewJob, dot: str) -> Spec:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from cmdexec.clock import Clock, rfc3339
 from cmdexec.errors import Refused
 from cmdexec.model.job import Job, Reason, Status
+from cmdexec.model.sentences import by_name
 from cmdexec.protocol.listing import JobRow, JobsPage, JobsQuery
 from cmdexec.protocol.moments import EXAMPLE, moment_or_before
 from cmdexec.server.api.handler import Call, Handlers, Reply
@@ -82,7 +83,7 @@ def job_row(job: Job, fleet: Fleet) -> JobRow:
         reason=job.reason.value if job.reason else None,
         exit_code=job.exit_code,
         signal=job.signal,
-        message=job.message,
+        message=by_name(job.message, (job.worker_id,), fleet.called),
         waiting_for=why.sentence if why is not None else None,
         waiting_mend=why.mend if why is not None else None,
         attempt=job.attempt,

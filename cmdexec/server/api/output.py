@@ -10,7 +10,7 @@ from cmdexec.model.job import Job
 from cmdexec.protocol.requests import FollowAttempt, FollowEnd, FollowOutput, OutputQuery
 from cmdexec.server.api import ranges
 from cmdexec.server.api.handler import EVENTS, Call, Event, Handlers, Reply
-from cmdexec.server.api.views import job_view, needs_row
+from cmdexec.server.api.views import Called, job_view, needs_row
 from cmdexec.server.output import Follower, FollowEvent, JobEnded, NewAttempt, OutputReader, Piece
 from cmdexec.store.contract.output import STREAMS
 from cmdexec.store.contract.reads import Reads
@@ -19,12 +19,13 @@ _POINT = re.compile(r"(\d{1,10}):(\d{1,16}):(\d{1,16})", re.ASCII)
 
 
 class OutputApi:
-    """`jobs.output`."""
+    """`jobs.output`. `called`: the names of workers."""
 
-    def __init__(self, reads: Reads, reader: OutputReader, follower: Follower) -> None:
+    def __init__(self, reads: Reads, reader: OutputReader, follower: Follower, called: Called) -> None:
         self._reads = reads
         self._reader = reader
         self._follower = follower
+        self._called = called
 
     def handlers(self) -> Handlers:
         return {"jobs.output": self.output}
@@ -89,7 +90,7 @@ class OutputApi:
                     wanted = needs_row([event.job])
                     found = await self._reads.output.rows(wanted) if wanted else []
                     rows = {key: row for key, row in zip(wanted, found, strict=True) if row is not None}
-                    yield Event("end", FollowEnd(job=job_view(event.job, None, rows)), str(point))
+                    yield Event("end", FollowEnd(job=job_view(event.job, None, rows, self._called)), str(point))
 
     async def _from(self, job_id: str, attempt: int | None, point: "_Point") -> AsyncGenerator[FollowEvent, None]:
         """From `point` on: what is left of its attempt, then of each that came after it, then what comes."""

@@ -25,7 +25,7 @@ class ApiShows:
 
     def at_once(self, job: Job) -> JobView | None:
         looks_up = job.status is Status.QUEUED or needs_row([job])
-        return None if looks_up else job_view(job, self._fleet(job))
+        return None if looks_up else job_view(job, self._fleet(job), called=self._fleet.called)
 
     async def jobs(self, jobs: Sequence[Job]) -> Sequence[JobView]:
         return (await self._views(jobs)).jobs

@@ -1,13 +1,13 @@
 """What is stored, as the API shows it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec.structs import replace
 
 from cmdexec.clock import rfc3339
 from cmdexec.model.job import WAITING, Attempt, Job, Result, StreamEnd
-from cmdexec.model.sentences import attempt_sentence
+from cmdexec.model.sentences import attempt_sentence, by_name
 from cmdexec.model.waiting import Why
 from cmdexec.protocol.codec import encode
 from cmdexec.protocol.requests import (
@@ -30,6 +30,9 @@ Rows = Mapping[tuple[str, int], OutputRow]
 
 NO_ROWS: Rows = {}
 
+Called = Callable[[str], str]
+"""What people call a worker, by its id."""
+
 _HEAD = b'{"jobId":"'
 
 _NOTHING = StreamView(bytes=0, digest=None, whole=None, lost=())
@@ -43,11 +46,12 @@ def needs_row(jobs: Sequence[Job]) -> list[tuple[str, int]]:
     ]  # fmt: skip
 
 
-def job_view(job: Job, why: Why | None, rows: Rows = NO_ROWS) -> JobView:
-    """A job with all its attempts and its history. `why`: it waits."""
+def job_view(job: Job, why: Why | None, rows: Rows = NO_ROWS, called: Called = str) -> JobView:
+    """A job with all its attempts and its history. `why`: it waits. `called`: the names of workers."""
     attempts = tuple(
-        _attempt_view(job, attempt, job.dropped + place, rows) for place, attempt in enumerate(job.attempts, 1)
+        _attempt_view(job, attempt, job.dropped + place, rows, called) for place, attempt in enumerate(job.attempts, 1)
     )
+    held_by = (job.worker_id, *(attempt.worker_id for attempt in job.attempts))
     last = attempts[-1] if attempts else None
     spec = job.spec
     return JobView(
@@ -58,7 +62,7 @@ def job_view(job: Job, why: Why | None, rows: Rows = NO_ROWS) -> JobView:
         reason=job.reason.value if job.reason else None,
         exit_code=job.exit_code,
         signal=job.signal,
-        message=job.message,
+        message=by_name(job.message, (job.worker_id,), called),
         waiting_for=why.sentence if why is not None else None,
         waiting_mend=why.mend if why is not None else None,
         attempt=job.attempt,
@@ -96,7 +100,7 @@ def job_view(job: Job, why: Why | None, rows: Rows = NO_ROWS) -> JobView:
         history=tuple(
             EventView(
                 at=_time(line.at), event=line.event, status=line.status.value, attempt=line.attempt, who=line.who,
-                note=line.note,
+                note=by_name(line.note, held_by, called),
             )
             for line in job.history
         ),
@@ -116,7 +120,7 @@ def job_views(jobs: Sequence[Job], fleet: "Fleet", rows: Rows = NO_ROWS) -> tupl
                 stdin_bytes=len(spec.stdin or b""),
             )  # fmt: skip
         else:
-            view = job_view(job, fleet(job), rows)
+            view = job_view(job, fleet(job), rows, fleet.called)
         views.append(view)
         last = job
     return tuple(views)
@@ -185,12 +189,16 @@ class Fleet(Protocol):
         """Work it out for these from what was looked up before."""
         ...
 
+    def called(self, worker_id: str) -> str:
+        """What people call that worker; its id if that is not known."""
+        ...
+
     def __call__(self, job: Job) -> Why | None:
         """None: it runs, or has ended, or it is not known yet."""
         ...
 
 
-def _attempt_view(job: Job, attempt: Attempt, run: int, rows: Rows) -> AttemptView:
+def _attempt_view(job: Job, attempt: Attempt, run: int, rows: Rows, called: Called) -> AttemptView:
     result = attempt.result
     return AttemptView(
         attempt=attempt.number,
@@ -202,7 +210,7 @@ def _attempt_view(job: Job, attempt: Attempt, run: int, rows: Rows) -> AttemptVi
         reason=attempt.end.value if attempt.end else None,
         exit_code=result.exit_code if result else None,
         signal=result.signal if result else None,
-        message=attempt_sentence(job, attempt),
+        message=by_name(attempt_sentence(job, attempt), (attempt.worker_id,), called),
         usage=_usage(result),
         output=_output(job, attempt, rows),
         proof=ProofView(left=result.left, survivors=result.survivors) if result else None,

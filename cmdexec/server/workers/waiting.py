@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from cmdexec.clock import Clock, rfc3339
-from cmdexec.model.job import Job, Status
+from cmdexec.model.job import Attempt, Job, Status
 from cmdexec.model.matching import Machine, Needs, distance, matches, misses, needs_of
 from cmdexec.model.parts import Part, memory
-from cmdexec.model.sentences import sentence
+from cmdexec.model.sentences import by_name, sentence
 from cmdexec.model.waiting import DRAINED, UNREADY, Cause, Why, lacking
 from cmdexec.server.workers.desk import Desk
 from cmdexec.server.workers.member import Member
@@ -91,7 +91,7 @@ class Waits:
                 return self._scheduled(job)
             case Status.UNKNOWN:
                 revoked = self._desk.offers.was_revoked(job.worker_id or "")
-                return Why(Cause.REVOKED if revoked else Cause.UNKNOWN, workers=(self._called(job.worker_id or ""),))
+                return Why(Cause.REVOKED if revoked else Cause.UNKNOWN, workers=(self.called(job.worker_id or ""),))
             case _:
                 return None
 
@@ -128,16 +128,17 @@ class Waits:
         member = self._desk.members.get(job.worker_id or "")
         silent = 0.0 if member is None else self._desk.now() - member.heard_at
         if member is None or silent > self._desk.lease.lease_sec / 2:
-            return Why(Cause.KEPT, workers=(self._called(job.worker_id or ""),), seconds=silent)
+            return Why(Cause.KEPT, workers=(self.called(job.worker_id or ""),), seconds=silent)
         crowded = member.crowded.get(job.job_id) if member.has(job.job_id, job.attempt) else None
-        return Why(Cause.NEXT, workers=(self._called(job.worker_id or ""),), detail=crowded or "")
+        return Why(Cause.NEXT, workers=(self.called(job.worker_id or ""),), detail=crowded or "")
 
     def _of_one_away(self, job: Job) -> bool:
         """Whether it waits for a worker that may be known by the store alone."""
         held = job.status is Status.UNKNOWN or job.status is Status.ASSIGNED
         return held and job.worker_id not in self._desk.members
 
-    def _called(self, worker_id: str) -> str:
+    def called(self, worker_id: str) -> str:
+        """What people call that worker, as far as it was looked up."""
         return self._desk.offers.called(worker_id)
 
     def _scheduled(self, job: Job) -> Why:
@@ -148,8 +149,12 @@ class Waits:
         return Why(
             Cause.RETRY, seconds=max(0.0, (due - self._clock.now()) / 1000), run=job.runs + 1,
             runs=job.spec.max_retries + 1 if job.retries_used == job.runs else 0,
-            detail="" if last.end is None else sentence(job, last.end, last.result),
+            detail=self._why_it_ended(job, last),
         )  # fmt: skip
+
+    def _why_it_ended(self, job: Job, run: Attempt) -> str:
+        said = "" if run.end is None else sentence(job, run.end, run.result)
+        return by_name(said, (job.worker_id,), self.called) or ""
 
     def _look(self, needs: Needs, avoid: tuple[str, ...]) -> Why:
         if self._draining():

@@ -246,7 +246,8 @@ async def test_join_tokens_fit_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch
         assert await server.run("join-token") == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 40
-    assert lines[1].startswith(f"{JOB_ID[:18]}  good")
+    assert lines[0].split() == ["ID", "USED", "EXPIRES"], "all that are listed are good"
+    assert lines[1].startswith(f"{JOB_ID[:18]}  ")
 
 
 async def test_a_token_that_leaked_says_who_joined_with_it(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:

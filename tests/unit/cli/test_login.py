@@ -1,5 +1,6 @@
 """`cmdexec login`, `logout` and `whoami`, and what is said when a token is not good."""
 
+import asyncio
 import io
 import json
 import sys
@@ -123,6 +124,14 @@ async def test_a_password_that_goes_in_clear_is_warned_of_before_it_is_typed(
     assert (f"Warning: what goes to {url} can be read on its way" in capsys.readouterr().err) == warned
 
 
+async def test_where_nobody_can_say_who_logs_in_nothing_is_warned_of(
+    kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    typed(monkeypatch, b"")
+    assert await Answers({}).run("login", "--server", "http://far.example.com") == 1
+    assert capsys.readouterr().err == "cmdexec: --email: There is no terminal to ask on who logs in. Name it.\n"
+
+
 async def test_no_server_to_log_in_to_is_told(kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     monkeypatch.delenv("SERVER_URL", raising=False)
     typed(monkeypatch, b"password")
@@ -143,6 +152,23 @@ async def test_a_login_that_is_over_says_how_to_get_another(
         monkeypatch.setenv("CMDEXEC_TOKEN", TOKEN)
         assert await server.run("jobs") == 1
         assert f"CMDEXEC_TOKEN holds no token that {server.url} takes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_who_one_is_to_a_server_that_is_away_is_told_at_once(
+    as_json: bool, kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    for name in ("SERVER_URL", "CMDEXEC_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATIENCE_SEC", "1h")
+    keep_login(kept, Login("http://127.0.0.1:9", TOKEN, "ada@example.com", "viewer", UNTIL))
+    run = Answers({}).run("whoami", *(["--json"] if as_json else []))
+    assert await asyncio.wait_for(run, 20) == 1
+    told = capsys.readouterr()
+    assert "http://127.0.0.1:9 cannot be reached" in told.err
+    known = ("ada@example.com (viewer)", "http://127.0.0.1:9, which does not answer", "the login that `cmdexec login`")
+    assert [fact in told.out for fact in known] == [not as_json] * 3
+    assert not (as_json and told.out)
 
 
 async def test_a_logout_whose_server_is_away_forgets_the_login(

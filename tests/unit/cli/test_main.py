@@ -2,8 +2,10 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -49,10 +51,23 @@ def test_help_is_a_command_too(capsys: Captured) -> None:
 
 
 def test_help_fits_a_narrow_terminal(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
-    for arguments in (["--help"], ["workers", "--help"]):
-        assert command_line(arguments) == 0
-        assert max(map(len, capsys.readouterr().out.splitlines())) <= 40
+    for columns in (40, 52, 60):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        for words in every_command():
+            assert command_line([*words, "--help"]) == 0
+            told = capsys.readouterr().out
+            assert max(map(len, told.splitlines())) <= columns, (columns, words)
+            assert re.search(r"\n  (-h, )?--help\n      Show this message and exit\.\n", told), "each alone on its line"
+
+
+def every_command() -> Iterator[list[str]]:
+    context = click.Context(cmdexec)
+    yield []
+    for name in COMMANDS:
+        yield [name]
+        command = cmdexec.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from ([name, one] for one in command.commands)
 
 
 @pytest.mark.parametrize(("side", "command"), [("server", "serve"), ("worker", "worker"), ("client", "run")])
@@ -72,6 +87,11 @@ def test_every_setting_with_a_flag_is_an_option(side: str, command: str) -> None
         (["--frobnicate"], 2, "No such option '--frobnicate'. `cmdexec --help` shows what there is."),
         (["serve", "--prot", "1"], 2, "--port"),
         (["run"], 125, "COMMAND"),
+        (["run", "--cpu"], 125, "'--cpu' requires an argument. `cmdexec run --help` shows what there is."),
+        (["join-token", "create", "--uses"], 2, "`cmdexec join-token create --help` shows what there is."),
+        (["join-token", "create", "--uses", "x"], 2, "'x' is not a whole number. Write one from 1 to 100,000."),
+        (["jobs", "--limit", "0"], 2, "0 is out of bounds. Write one from 1 to 100,000."),
+        (["users", "add", "nobody"], 2, "'nobody' is no e-mail address. Write one such as ada@example.com."),
         (["run", "--frobnicate", "--", "true"], 125, "--frobnicate"),
         (["run", "--timeout", "soon", "--", "true"], 125, "--timeout"),
         (["run", "--standalone", "--server", "http://a", "--", "true"], 125, "--standalone has a server of its own"),

@@ -67,11 +67,12 @@ async def test_with_a_server_that_runs(leave: Leave) -> None:
     [("viewer", "cmdexec workers", "cmdexec run --"), ("operator", "cmdexec run", "join-token"),
      ("admin", "cmdexec join-token create", "--with-worker")],
 )  # fmt: skip
-def test_a_login_is_offered_what_its_role_may_do(role: str, offered: str, never: str, home: Path) -> None:
+async def test_a_login_is_offered_what_its_role_may_do(role: str, offered: str, never: str, home: Path) -> None:
     until = "2999-01-01T00:00:00.000Z"
-    login = Login("https://a.example", "t", "ada@example.com", role, until)
-    keep_login(home / ".config" / "cmdexec" / "login.json", login)
-    said = "\n".join(next_steps())
+    async with TestServer(web.Application()) as server:
+        login = Login(str(server.make_url("")).rstrip("/"), "t", "ada@example.com", role, until)
+        keep_login(home / ".config" / "cmdexec" / "login.json", login)
+        said = "\n".join(next_steps())
     assert f"as ada@example.com ({role})" in said
     assert offered in said
     assert never not in said
@@ -90,10 +91,15 @@ def test_with_a_server_that_was_killed(leave: Leave) -> None:
     assert "cmdexec serve --with-worker " in said
 
 
-def test_with_a_login(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_a_login_that_is_good_for_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGIN_FILE", str(home / "login.json"))
-    keep_login(home / "login.json", Login("https://far.example.com", "t", "ada@example.com"))
-    assert next_steps()[1] == "You are logged in to https://far.example.com as ada@example.com."
+    away = "http://127.0.0.1:9"
+    keep_login(home / "login.json", Login(away, "t", "ada@example.com"))
+    assert next_steps()[1] == f"You are logged in to {away} as ada@example.com, and it does not answer now."
+    keep_login(home / "login.json", Login(away, "t", "ada@example.com", "viewer", "2020-01-01T00:00:00.000Z"))
+    _, said, _, first, *_ = next_steps()
+    assert said == f"Your login to {away} as ada@example.com (viewer) is over."
+    assert first.split()[:4] == ["cmdexec", "login", "--server", away]
 
 
 def test_with_an_address_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,14 +155,32 @@ def test_the_settings_that_count_are_printed_without_secrets(monkeypatch: pytest
     monkeypatch.setenv("JWT_SECRET", secret := "a-secret-of-this-test-that-is-long-enough")
     assert command_line(["serve", "--print-config", "--port", "4000"]) == 0
     said = capsys.readouterr().out
-    assert "PORT\t4000\tthe command line\n" in said
+    assert "PORT\t4000\tthe command line\tserver\n" in said
     assert secret not in said
     assert command_line(["serve", "--print-config", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {"name": "PORT", "value": "3000", "from": "the default"} in rows
+    assert {"name": "PORT", "value": "3000", "from": "the default", "side": "server"} in rows
     assert next(one for one in rows if one["name"] == "JWT_SECRET")["from"] == "the environment"
     assert not os.path.lexists(data_dir("server"))
     assert command_line(["serve", "--json"]) == 2
+
+
+def test_the_settings_of_a_worker_are_printed_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SLOTS", "7")
+    assert command_line(["worker", "--print-config", "--label", "gpu=yes"]) == 0
+    said = capsys.readouterr().out
+    assert "SLOTS\t7\tthe environment\tworker\n" in said
+    assert "LABELS\tgpu=yes\tthe command line\tworker\n" in said
+    assert command_line(["serve", "--print-config", "--with-worker", "--data-dir", str(tmp_path), "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"name": "SLOTS", "value": "7", "from": "the environment", "side": "worker"} in rows
+    folders = {(one["side"], one["value"], one["from"]) for one in rows if one["name"] == "DATA_DIR"}
+    assert folders == {
+        ("server", str(tmp_path), "the command line"), ("worker", str(tmp_path / "worker"), "the server"),
+    }  # fmt: skip
+    assert command_line(["worker", "--json"]) == 2
 
 
 def test_on_a_narrow_terminal_no_value_is_cut(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:

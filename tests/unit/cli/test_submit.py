@@ -73,13 +73,19 @@ async def test_what_is_written_wrongly_is_told_before_anything_is_submitted(
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        (["{"], "Line 1 is no JSON object in UTF-8. Write one job a line"),
-        ([{"command": "true"}, "", {"command": 1}], "Line 3: `command`: Expected"),
-        ([{"command": "true", "nmae": "a"}], "Line 1: `nmae` is no field of a job. Take it out."),
-        ([{"command": "true", "gpu": 1}], "Line 1: `gpu` is not provided yet."),
-        ([{"command": "true", "env": {"A": 1}}], "Line 1: `env[...]`: Expected `str`, got `int`."),
-        ([{"name": "a"}], "Line 1: Object missing required field `command`."),
+        (["{"], "Line 1: This JSON ends before it is whole."),
+        (["echo hello"], 'Write one job a line: {"command": "echo hello"}. Nothing was submitted.'),
+        ([{"command": "true"}, "", {"command": 1}], "Line 3: `command` must be text of 1 to"),
+        ([{"command": "true", "nmae": "a"}], "Line 1: There is no field `nmae`. Did you mean `name`?"),
+        ([{"command": "true", "retries": 1}], "There is no field `retries`. Did you mean `maxRetries`?"),
+        ([{"command": "true", "ram": 1}], "There is no field `ram`. Did you mean `ramMb`?"),
+        ([{"command": "true", "timeout": 1}], "There is no field `timeout`. Did you mean `timeoutSec`?"),
+        ([{"command": "true", "gpu": 1}], "Line 1: `gpu` is not provided by this version."),
+        ([{"command": "true", "env": {"A": 1}}], "Line 1: `env.A` must be text"),
+        ([{"name": "a"}], "Line 1: `command` is missing."),
         (['{"command": ' + "[" * 100_000], "Line 1"),
+        (['[{"command": "true"},', '{"cmd": "true"}]'], "Job 2: There is no field `cmd`. Did you mean `command`?"),
+        (['[{"command": "true"}'], "This JSON ends before it is whole."),
         (["", " "], "jobs.jsonl holds no job."),
     ],
 )
@@ -90,6 +96,34 @@ async def test_a_bad_line_is_named_and_nothing_is_submitted(
         assert await server.run("submit", "-f", written(tmp_path / "jobs.jsonl", *lines)) != 0
     assert said in capsys.readouterr().err
     assert server.asked == []
+
+
+async def test_all_that_is_wrong_with_a_file_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    bad = [{"command": "true", "ram": 1}, {"command": "true"}, {"name": "a"}]
+    async with Answers({}).up(monkeypatch) as server:
+        assert await server.run("submit", "-f", written(tmp_path / "jobs.jsonl", *bad)) == 1
+        first, second = capsys.readouterr().err.splitlines()
+        assert first == "cmdexec: Line 1: There is no field `ram`. Did you mean `ramMb`?"
+        assert second.startswith("cmdexec: Line 3: `command` is missing.")
+        assert second.endswith("Nothing was submitted.")
+        assert await server.run("submit", "-f", written(tmp_path / "jobs.jsonl", *bad * 10)) == 1
+        assert len(lines := capsys.readouterr().err.splitlines()) == 10
+        assert lines[-1].endswith("There may be more. Nothing was submitted.")
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("text", ["\ufeff{}\n{}\n", "[{},\n {}]", "\ufeff [\n{}\n,{}\n]\n"])
+async def test_a_list_and_a_byte_order_mark_are_read_as_well(
+    text: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    jobs = many(2)
+    (tmp_path / "jobs").write_text(text.replace("{}", "%s") % tuple(map(json.dumps, jobs)))
+    async with Answers({CREATE: each}).up(monkeypatch) as server:
+        assert await server.run("submit", "-f", str(tmp_path / "jobs")) == 0
+    assert [one for batch in server.asked for one in batch.body] == jobs
+    assert capfd.readouterr().out.split() == ["n0", "n1"]
 
 
 async def test_thousands_go_in_batches_in_the_order_of_the_file(

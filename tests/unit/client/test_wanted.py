@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from cmdexec.client.wanted import BATCH_BYTES, BATCH_JOBS, Fields, batches, new_job
-from cmdexec.protocol.requests import NewJob
+from cmdexec.errors import Refused
+from cmdexec.protocol.requests import STDIN_MAX, BackoffSec, NewJob
 
 
 def test_every_field_of_a_job_can_be_given() -> None:
@@ -39,6 +40,26 @@ def test_friendlier_types_become_those_of_the_api() -> None:
 def test_what_would_be_taken_for_something_else_is_refused(command: Any, fields: Any, said: str) -> None:
     with pytest.raises(TypeError, match=said):
         new_job(command, **fields)
+
+
+@pytest.mark.parametrize("name", ["timeout_sec", "kill_grace_sec", "cpu", "ttl_sec"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_is_none_is_no_way_to_have_no_bound(name: str, value: float) -> None:
+    fields: Any = {name: value}
+    with pytest.raises(ValueError, match=f"^{name} is {value}. Give a number"):
+        new_job("true", **fields)
+
+
+def test_a_pause_that_is_no_number_is_refused_as_well() -> None:
+    with pytest.raises(ValueError, match=r"backoff\.max_sec is inf"):
+        new_job("true", backoff=BackoffSec(1, float("inf")))
+
+
+def test_more_standard_input_than_a_job_may_be_given_is_refused_in_bytes() -> None:
+    assert new_job("cat", stdin=bytes(STDIN_MAX)).stdin == bytes(STDIN_MAX)
+    for given in (bytes(STDIN_MAX + 1), "ä" * (STDIN_MAX // 2) + "x"):
+        with pytest.raises(Refused, match=r"`stdin` is 262,145 bytes long, and a job may be given 262,144 at most"):
+            new_job("cat", stdin=given)
 
 
 def test_a_word_may_be_a_path() -> None:

@@ -35,7 +35,7 @@ async def ran_three_times(server: Core) -> str:
 
 async def test_each_run_but_the_first_is_told_with_how_the_one_before_it_ended(server: Core) -> None:
     job_id = await ran_three_times(server)
-    api = OutputApi(server.reads, server.reader, server.follower)
+    api = OutputApi(server.reads, server.reader, server.follower, str)
     for last, runs in (("1:0:0", [(1, None), (2, "exit code 1"), (3, "exit code 1")]), ("", [(3, "exit code 1")])):
         headers = {"Accept": "text/event-stream", "Last-Event-ID": last}
         reply = await api.output(Call(NOBODY, OutputQuery(job_id=job_id, follow="1"), headers=headers))
@@ -45,7 +45,7 @@ async def test_each_run_but_the_first_is_told_with_how_the_one_before_it_ended(s
 
 async def followed(server: Core, job_id: str, last: str = "", **query: Any) -> list[Any]:
     """What a reader gets that names `last` as the last event it saw: pieces joined."""
-    api = OutputApi(server.reads, server.reader, server.follower)
+    api = OutputApi(server.reads, server.reader, server.follower, str)
     headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
     request = OutputQuery(job_id=job_id, follow="1", **query)
     reply = await api.output(Call(NOBODY, request, headers=headers))
@@ -86,7 +86,7 @@ async def test_who_begins_gets_the_newest_attempt_and_who_names_one_gets_that(se
 
 async def test_a_stream_that_is_closed_leaves_no_follower_behind(server: Core) -> None:
     (job,) = await server.submit()
-    api = OutputApi(server.reads, server.reader, server.follower)
+    api = OutputApi(server.reads, server.reader, server.follower, str)
     request = OutputQuery(job_id=job.job_id, follow="1")
     for headers in ({"Accept": "text/event-stream"}, {}):
         reply = await api.output(Call(NOBODY, request, headers=headers))

@@ -68,7 +68,7 @@ async def test_each_job_of_a_list_is_answered_as_it_is_shown_later(server: Core)
     """However many of them are alike, and wherever in the list."""
     one = NewJob(command='echo {"jobId":"', tags=("é",))
     other = NewJob(command=("true",), run_at="2040-01-01T00:00:00Z")
-    more = [NewJob(command=f"echo {number}", name=number and f"é {number}" or None) for number in range(5)]
+    more = [NewJob(command=f"echo {number}", name=(number and f"é {number}") or None) for number in range(5)]
     more += [NewJob(command="x", env={"A": str(number % 2)}, stdin=b"x" * (number // 2)) for number in range(5)]
     asked = (one, other, one, one, *more, one, *[other] * 30)
     await server.presence.desk.offers.look()

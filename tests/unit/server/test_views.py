@@ -7,9 +7,10 @@ from msgspec.structs import replace
 
 from cmdexec.model.birth import claimed, queued
 from cmdexec.model.events import Claim
-from cmdexec.model.job import Attempt, Backoff, Job, OnLost, Spec
+from cmdexec.model.job import Attempt, Backoff, Job, Line, OnLost, Reason, Spec, Status
 from cmdexec.model.matching import needs_of
 from cmdexec.model.waiting import Cause, Why
+from cmdexec.server.api.listing import job_row
 from cmdexec.server.api.views import job_view, job_views
 
 NOW = 1_764_028_800_000
@@ -24,6 +25,9 @@ class Idle:
 
     async def look(self, jobs: Iterable[Job]) -> None:
         return
+
+    def called(self, worker_id: str) -> str:
+        return f"{worker_id}-by-name"
 
     def __call__(self, job: Job) -> Why | None:
         self.asked += 1
@@ -96,3 +100,19 @@ def test_why_many_alike_wait_is_worked_out_once() -> None:
     fleet, jobs = Idle(), [born(replace(PLAIN, command=f"echo {number}"), number) for number in range(10)]
     assert [view.command for view in job_views(jobs, fleet)] == [job.spec.command for job in jobs]
     assert fleet.asked == 1
+
+
+def test_what_is_said_of_an_end_names_workers_as_people_do() -> None:
+    runs = (Attempt(1, "w1", "s", NOW, NOW, Reason.LOST), Attempt(2, "w2", "s", NOW, NOW, Reason.WORKER))
+    history = (Line(NOW, "lease_over", Status.SCHEDULED, 1, note="worker w1 lost, given up"),)
+    job = replace(
+        born(PLAIN, 1), status=Status.FAILED, worker_id="w2", attempts=runs, message="worker w2 gave it up",
+        history=history,
+    )  # fmt: skip
+    (view,) = job_views([job], Idle())
+    assert view.message == "worker w2-by-name gave it up"
+    assert [run.message for run in view.attempts] == [
+        "worker w1-by-name lost, given up", "worker w2-by-name gave it up",
+    ]  # fmt: skip
+    assert [line.note for line in view.history] == ["worker w1-by-name lost, given up"]
+    assert job_row(job, Idle()).message == view.message

@@ -220,10 +220,14 @@ async def test_what_the_old_worker_had_not_delivered_is_kept_aside(server: Worke
 async def test_a_server_that_wants_it_no_more_ends_it_at_once(server: WorkerServer, tmp_path: Path) -> None:
     worker = RunningWorker(server, tmp_path, **NO_SECRET)
     await server.until(lambda: server.of("heartbeat"), "it is connected")
-    server.refuse, server.words = 403, {"code": "forbidden", "message": "This worker was revoked by ada@example.com."}
+    mend = "Let it join again, with a new join token."
+    server.refuse, server.words = 403, {
+        "code": "forbidden", "message": "This worker was revoked by ada@example.com.", "mend": mend,
+    }  # fmt: skip
     server.cut()
     with pytest.raises(CmdexecError, match=r"revoked by ada@example\.com") as raised:
         await asyncio.wait_for(worker.task, 10)
     assert raised.value.code == "forbidden"
-    assert "cmdexec worker --headless --allow-host --rejoin --join TOKEN" in (raised.value.mend or "")
+    again = "With a new token, `cmdexec worker --headless --allow-host --rejoin --join TOKEN` has it join anew."
+    assert raised.value.mend == again, "and not the same twice"
     assert server.connections == 3, "one try, and one question why"

@@ -76,6 +76,25 @@ async def test_it_waits_so_long_and_then_says_what_it_leaves_and_where(
         await again.end()
 
 
+async def test_a_server_that_comes_and_goes_and_takes_nothing_is_not_waited_for_anew_each_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(tmp_path, deliver_sec=1.0, reconnect_max_sec=0.2) as (server, worker):
+        await ended_while_away(server, tmp_path, caplog)
+        before = len(server.of("register"))
+
+        def drops(op: str, item: Any) -> Any:
+            if op == "heartbeat" and server.ws is not None:
+                asyncio.get_running_loop().call_later(0.01, server.cut)
+            return None if op == "done" else server.usual(op, item)
+
+        server.say, server.refuse = drops, None
+        await server.until(lambda: len(server.of("register")) > before + 1, "it comes and goes")
+        term()
+        assert await asyncio.wait_for(worker.task, 8) == 0
+        assert "ending; the server does not know all yet" in caplog.text
+
+
 async def test_it_stays_until_the_server_has_heard_that_it_takes_no_more(tmp_path: Path) -> None:
     """Else a job that was on its way to it would wait for its lease."""
     async with serving(tmp_path) as (server, worker):

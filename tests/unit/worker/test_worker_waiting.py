@@ -1,6 +1,7 @@
 """Jobs that were to start while their worker had no warden: those that nobody wants any more go back as they came."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -33,7 +34,12 @@ def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def wardens() -> list[int]:
     """Of this process."""
-    return [pid for pid in children(os.getpid()) if b"warden" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    found = []
+    for pid in children(os.getpid()):
+        with contextlib.suppress(OSError):  # it has just gone
+            if b"warden" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
 
 
 @asynccontextmanager
