@@ -64,17 +64,32 @@ def _containers_as_engines_take_them(values: Given) -> Iterable[Fault]:
         )  # fmt: skip
 
 
+def _reached_in_clear(values: Given) -> str | None:
+    """The server, if it is another machine and there is no TLS on the way to it."""
+    parts = urlsplit(str(values.get("server_url") or ""))
+    return parts.hostname if parts.scheme == "http" and parts.hostname and not is_loopback(parts.hostname) else None
+
+
+def _token_in_clear_in_production(values: Given) -> Iterable[Fault]:
+    if values.get("env") == "production" and (host := _reached_in_clear(values)) is not None:
+        yield Fault(
+            "SERVER_URL",
+            f"In production the worker's credential does not go in clear to {host}, as it would over http://.",
+            "Use https://: a proxy in front of the server can end TLS (BEHIND_TLS_PROXY there).",
+        )
+
+
 WORKER_CHECKS: tuple[Check, ...] = (
     _id_as_servers_take_it, _labels_as_servers_take_them, _containers_as_engines_take_them,
+    _token_in_clear_in_production,
 )  # fmt: skip
 
 
 def _token_in_clear(values: Given) -> Iterable[Fault]:
-    parts = urlsplit(str(values.get("server_url") or ""))
-    if parts.scheme == "http" and parts.hostname and not is_loopback(parts.hostname):
+    if (host := _reached_in_clear(values)) is not None:
         yield Fault(
             "SERVER_URL",
-            f"{parts.hostname} is another machine and http:// has no TLS: the worker's credential goes in clear.",
+            f"{host} is another machine and http:// has no TLS: the worker's credential goes in clear.",
             "Use https:// if the server has it.",
         )
 
