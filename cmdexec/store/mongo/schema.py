@@ -32,7 +32,6 @@ JOBS: Sequence[IndexModel] = (
     _index("status", "klass", "rank", "seq"),  # the queue: `queue`
     _index("owner", "status"),
     _index("claimId", sparse=True),
-    _index("batch", sparse=True),
     _index("assignedAt", sparse=True),
     _index("dueAt", sparse=True),
     _index("expiresAt", sparse=True),
