@@ -57,6 +57,7 @@ CODES: dict[str, int] = {
     "bad_data_dir": 500,
     "in_use": 500,
     "no_executor": 500,
+    "no_window": 500,
     "server_away": 503,
     "protocol_mismatch": 426,
     "bench_failed": 500,

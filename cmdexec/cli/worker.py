@@ -8,8 +8,8 @@ import click
 
 from cmdexec.cli.effective import CONFIG_JSON, PRINT_CONFIG, print_settings
 from cmdexec.cli.options import config_option, settings_options
-from cmdexec.cli.told import tell_error, tell_warnings
-from cmdexec.errors import CmdexecError, Refused
+from cmdexec.cli.told import tell, tell_error, tell_warnings
+from cmdexec.errors import CmdexecError
 from cmdexec.settings.load import Loaded, load
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.warden.kernel import hide_memory
@@ -28,7 +28,7 @@ _ENDS = {"bad_join_token": 3, "forbidden": 4, "replaced": 5}
 
 
 @click.command(epilog="Ends with: " + "; ".join(f"{code}: {when}" for code, when in CODES) + ".")
-@click.option("--headless", is_flag=True, help="Without a window.")
+@click.option("--headless", is_flag=True, help="Without a window, whatever there is to show one on.")
 @settings_options("worker")
 @click.option(
     "--join",
@@ -51,10 +51,11 @@ _ENDS = {"bad_join_token": 3, "forbidden": 4, "replaced": 5}
 @CONFIG_JSON
 @click.option("--lifeline", hidden=True, type=click.Path(path_type=Path))
 @click.option("--own-server", hidden=True, type=click.Path(path_type=Path))
+@click.option("--show-window", hidden=True, is_flag=True, help="Be the window of the worker that starts it.")
 @click.option("--warned", hidden=True, is_flag=True, help="Whoever starts it has told what to warn of.")
 def worker(
-    headless: bool, config: Path | None, lifeline: Path | None, own_server: Path | None, warned: bool, rejoin: bool,
-    labels: tuple[str, ...], print_config: bool, as_json: bool, **flags: str | bool | None,
+    headless: bool, config: Path | None, lifeline: Path | None, own_server: Path | None, show_window: bool,
+    warned: bool, rejoin: bool, labels: tuple[str, ...], print_config: bool, as_json: bool, **flags: str | bool | None,
 ) -> int:  # fmt: skip
     """Start a worker: it connects to a server, runs its jobs, and brings back output and results.
 
@@ -64,12 +65,19 @@ def worker(
 
     From then on neither --server nor --join is needed, and the --name and --label that were given are kept.
 
+    Where there is a display, it has a window, in which all of that can be done as well: without --headless nothing has
+    to be given. Closing the window leaves the worker running, if wanted; the same command shows it again.
+
     Ctrl-C or SIGTERM lets running jobs end first, and begins no more; a second one gives them up. A server that is away
     is waited for. SIGHUP, of a closed terminal, lets them end as well.
 
     Every option is a setting and may also stand in the environment or in the settings file; --print-config shows what
     counts.
     """
+    if show_window:
+        from cmdexec.desktop.window import main
+
+        return main()
     if as_json and not print_config:
         raise click.UsageError("--json says how --print-config prints; add that, or leave it out.")
     given: dict[str, object] = {**flags, "labels": labels or None}
@@ -78,12 +86,9 @@ def worker(
         tell_warnings(found.warnings)
         print_settings(found, as_json=as_json)
         return 0
-    if not headless:
-        raise Refused(
-            "not_provided", "A worker has no window yet.", field="--headless",
-            mend="Start it with `cmdexec worker --headless`.",
-        )  # fmt: skip
     hide_memory()
+    if not headless and (code := _with_window(given, config, own_server, rejoin=rejoin)) is not None:
+        return code
     from functools import partial
 
     from cmdexec.worker.needs import needs
@@ -98,6 +103,39 @@ def worker(
             raise
         tell_error(wrong)
         return _ENDS[wrong.code]
+
+
+def _with_window(
+    given: dict[str, object], config: Path | None, own_server: Path | None, *, rejoin: bool
+) -> int | None:
+    """Work with a window; the code to end with, or None where there can be no window, which is told."""
+    import asyncio
+
+    from cmdexec import log
+    from cmdexec.cli.myself import myself
+    from cmdexec.desktop.start import cannot_show, run_windowed
+    from cmdexec.runtime import system_runtime
+    from cmdexec.worker.page.configuration import Configuration
+    from cmdexec.worker.page.host import Ways
+
+    why = cannot_show()
+    if why is None:
+        configuration, runtime = Configuration(given, config), system_runtime("worker")
+        base = configuration.base()
+        log.set_up(runtime.clock, base.log_level, base.log_format)
+        ways = Ways(own_server, rejoin, _kept)
+        try:
+            said = asyncio.run(run_windowed(configuration, base, ways, myself=myself(), runtime=runtime))
+        except CmdexecError as wrong:
+            if wrong.code != "no_window":
+                raise
+            why = wrong.message
+        else:
+            if said is not None:
+                tell(said)
+            return 0
+    tell(f"No window: {why}. This worker runs without; --headless says nothing of it.")
+    return None
 
 
 def _kept(loaded: Loaded[WorkerSettings]) -> dict[str, object]:

@@ -61,11 +61,13 @@ class Ending(StrEnum):
     CANCEL = "cancel"
     HAND_BACK = "handBack"
     DEADLINE = "deadline"
+    OWNER = "owner"
 
 
 _ASKED_FOR = frozenset({Ending.STOP, Ending.CANCEL})
 _UNBORN = frozenset({Release.NEVER_SPAWNED, Release.STARTED_AHEAD, Release.NO_ROOM})
 _TOO_LATE = "its lease was over before it was started"
+_OWNER = "ended by the owner of that machine"
 _KILLED = frozenset({Reason.EXIT, Reason.SIGNAL})
 """Ends that a kill leads to; after any other (a timeout, a lost executor, exit 0) the kill came too late to matter."""
 
@@ -159,6 +161,10 @@ class Stop(News, frozen=True):
 
 class Cancel(News, frozen=True):
     """A person wants it ended."""
+
+
+class Evict(News, frozen=True):
+    """Whoever owns this machine wants it off: that is its end, with the reason `worker`."""
 
 
 class HandBack(News, frozen=True):
@@ -283,6 +289,12 @@ def _cancel(record: Record, _news: Cancel) -> Step:
     return Step(structs.replace(record, ending=Ending.CANCEL), (Do.TERMINATE,))
 
 
+def _evict(record: Record, _news: Evict) -> Step:
+    if record.state is not State.RUNNING or record.ending is not None:
+        return Step(record)
+    return Step(structs.replace(record, ending=Ending.OWNER), (Do.TERMINATE,))
+
+
 def _hand_back(record: Record, _news: HandBack) -> Step:
     if record.state is State.ASKED:
         return _released(record, Release.STARTED_AHEAD, "handed back before it was started")
@@ -317,6 +329,8 @@ def _finished(record: Record, news: Finished) -> Step:
     if record.ending is not None and reason_of(result, cancel_asked=False) in _KILLED:
         if record.ending in _ASKED_FOR:
             result = structs.replace(result, reason=Reason.CANCELLED)
+        elif record.ending is Ending.OWNER:
+            result = structs.replace(result, reason=Reason.WORKER, message=_OWNER)
         elif result.left == 0:
             return _released(record, Release.HANDED_BACK, result.message)
         else:
@@ -350,6 +364,7 @@ _RULES: dict[type[News], Callable[[Record, Any], Step]] = {
     Unborn: _unborn,
     Stop: _stop,
     Cancel: _cancel,
+    Evict: _evict,
     HandBack: _hand_back,
     DeadlineOver: _deadline_over,
     Decline: _decline,

@@ -216,6 +216,7 @@ class Assignment(Message, frozen=True):
     ram_mb: int | None = None
     stdin: bytes | None = None
     container: ContainerOrder | None = None
+    name: str | None = None
 
 
 class Told(Message, frozen=True):

@@ -45,7 +45,7 @@ _START = """\
 _NOT_YET = """\
 ## Not provided yet
 
-These are known and refused, never ignored. Empty, and `AUTO_START=false`, they ask for nothing.
+These are known and refused, never ignored. Empty, they ask for nothing.
 """
 
 

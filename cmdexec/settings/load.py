@@ -101,7 +101,32 @@ def load(
 
     Raises SettingsError with every fault.
     """
-    side, faults, warnings = kind.side, list[Fault](), list[Fault]()
+    faults, warnings = list[Fault](), list[Fault]()
+    named = (flags_of, config_of)
+    sources = _sources(kind.side, flags, environ, dotenv, config, named, faults, warnings)
+    return _resolve(kind, sources, faults, warnings, also)
+
+
+def written(
+    kind: type[S], *, flags: Mapping[str, object] | None = None, config: Path | None = None
+) -> Mapping[str, tuple[str, object]]:
+    """What is given of the settings of one side, rightly or not, as `load` would take it: where it stands and what
+    stands there, by field. For those who show settings of which some cannot be used."""
+    sources = _sources(kind.side, flags, None, Path(".env"), config, ("the command line", "--config"), [], [])
+    given: dict[str, tuple[str, object]] = {}
+    for source in sources:
+        for setting in DECLARED[kind.side]:
+            if setting.field in source.values:
+                given.setdefault(setting.field, (source.origin(setting), source.values[setting.field]))
+    return given
+
+
+def _sources(
+    side: Side, flags: Mapping[str, object] | None, environ: Mapping[str, str] | None, dotenv: Path | None,
+    config: Path | None, named: tuple[str, str], faults: list[Fault], warnings: list[Fault],
+) -> list[Source]:  # fmt: skip
+    """Where `load` takes values from, the first that has one counts. `named`: its `flags_of` and `config_of`."""
+    flags_of, config_of = named
     declared = DECLARED[side]
     sources = [from_flags(declared, flags or {}, flags_of)]
     variables = os.environ if environ is None else environ
@@ -116,7 +141,7 @@ def load(
         sources.append(from_file(side, declared, config, named=config_of, elsewhere=others))
     elif side != "client" and (folder := _data_dir(side, sources)) is not None:
         sources.append(from_file(side, declared, folder / SETTINGS_FILE, named=None, elsewhere=others))
-    return _resolve(kind, sources, faults, warnings, also)
+    return sources
 
 
 def _every_name() -> list[str]:

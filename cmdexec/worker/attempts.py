@@ -34,11 +34,25 @@ class Named(Protocol):
     def attempt(self) -> int: ...
 
 
+class Watcher(Protocol):
+    """Who looks on: whoever sits at this machine."""
+
+    def began(self, held: HeldAttempt) -> None: ...
+
+    def wrote(self, held: HeldAttempt, stream: Stream, data: bytes) -> None: ...
+
+    def ended(self, held: HeldAttempt, end: End) -> None: ...
+
+    def declined(self, held: HeldAttempt, why: str) -> None: ...
+
+
 class Attempts:
     """The table of attempts, by key.
 
     draining      no more is taken, for good
     drained       no more is taken, until the server says so
+    paused        no more is taken, until whoever owns this machine says so
+    watcher       who looks on; None: nobody
     excused       the server has heard on this connection that no more is taken, for good, and nothing is on its way
     busy_at       when the worker last got or got rid of an attempt (elapsed seconds)
     turned_at     when the server last came within reach, or was lost
@@ -51,7 +65,8 @@ class Attempts:
         known_max: int, runtime: Runtime,
     ) -> None:  # fmt: skip
         self.table: dict[str, HeldAttempt] = {}
-        self.draining = self.drained = self.excused = False
+        self.draining = self.drained = self.paused = self.excused = False
+        self.watcher: Watcher | None = None
         self.output_limit: int | None = None
         self.busy_at = self.turned_at = self.taken_at = runtime.clock.elapsed()
         self._spool, self._slots, self._sender, self._runner, self._turns = spool, slots, sender, runner, turns
@@ -105,10 +120,12 @@ class Attempts:
             held = self._hold(HeldAttempt(step.record, self._spool.begin(key, self.output_limit), assignment))
             refusal = self._runner.refusal(assignment)
             refusal = refusal or self._slots.parts.capacity.refusal(assignment.cpu, assignment.ram_mb)
-            if self.draining or self.drained:
+            if self.draining or self.drained or self.paused:
                 self._turns.apply(held, model.HandBack())
             elif refusal is not None:
                 self._turns.apply(held, model.Decline(refusal))
+                if self.watcher is not None:
+                    self.watcher.declined(held, refusal)
             else:
                 self._turns.carry_out(held, step.do)
 
@@ -254,12 +271,32 @@ class Attempts:
         if drained == self.drained:
             return
         self.drained = drained
-        self._slots.closed = self.draining or drained
-        if drained:
+        self._close()
+
+    def pause(self, paused: bool) -> None:
+        """Whoever owns this machine wants it to take no more jobs for a while, or to take some again."""
+        if paused == self.paused:
+            return
+        self.paused = paused
+        if self._turns.voice is not None:  # else what is given back would be given to us again
+            self._turns.voice.beat(at_once=True)
+        self._close()
+
+    def _close(self) -> None:
+        self._slots.closed = self.draining or self.drained or self.paused
+        if self._slots.closed:
             self._turns.unspawn()
             self._runner.withdraw()
             self._give_back_unbegun()
         self._turns.soon()
+
+    def evict(self, key: str) -> bool:
+        """Whoever owns this machine wants that attempt off it. Whether it is ended now because of that."""
+        held = self.table.get(key)
+        if held is None:
+            return False
+        self._turns.apply(held, model.Evict())
+        return held.record.ending is not None
 
     def _give_back_unbegun(self) -> None:
         for held in list(self.table.values()):
@@ -289,10 +326,14 @@ class Attempts:
 
     def _started(self, held: HeldAttempt) -> None:
         self._turns.born(held)
+        if self.watcher is not None:
+            self.watcher.began(held)
         if self._slots.began():
             self._turns.soon()
 
     def _output(self, held: HeldAttempt, stream: Stream, data: bytes) -> None:
+        if self.watcher is not None:
+            self.watcher.wrote(held, stream, data)
         if not self._spool.write(held.spooled, stream, data):
             self._runner.pause(held.key)
         if held.limited:
@@ -308,6 +349,8 @@ class Attempts:
             return
         if end.lease_over:  # this process may have slept, and not have seen yet that it is
             self._turns.apply(held, model.DeadlineOver())
+        if self.watcher is not None:
+            self.watcher.ended(held, end)
         self._slots.ended(held, self._clock.elapsed())
         self._sender.pace(self._slots.pace.median_sec)
         self._runner.tidy(held)

@@ -31,6 +31,9 @@ class Connection:
 
     online    the server knows us now
     why       how the last connection ended, or why there was none
+    refused   it was refused, which time alone does not mend
+    next_at   when it is tried again (elapsed seconds); None while it is not waited for that
+    wait_sec  how long that wait is in all
     where     where the server is now, None where nothing says so; blocking, asked before each connection but the first
     """
 
@@ -40,7 +43,7 @@ class Connection:
         where: Callable[[], str | None] | None = None,
     ) -> None:  # fmt: skip
         self._where = where
-        self._closing = asyncio.Event()
+        self._closing, self._hurry = asyncio.Event(), asyncio.Event()
         self._ways = Ways(
             url, who, converse, free=free, disconnected=disconnected, closing=self._closing, settings=settings,
             runtime=runtime,
@@ -52,6 +55,9 @@ class Connection:
         self._why_polling = ""
         self._said: str | None = None
         self.why: CmdexecError | None = None
+        self.refused = False
+        self.next_at: float | None = None
+        self.wait_sec = 0.0
 
     @property
     def online(self) -> bool:
@@ -60,7 +66,12 @@ class Connection:
     def close(self) -> None:
         """End it: what waits to be sent is sent."""
         self._closing.set()
+        self._hurry.set()
         self._ways.close()
+
+    def try_now(self) -> None:
+        """Wait no longer before the next try."""
+        self._hurry.set()
 
     async def run(self) -> None:
         """Connect, and connect again, until `close`. Raises CmdexecError: `replaced` when another process of this
@@ -109,7 +120,7 @@ class Connection:
 
     async def _pause(self, hint: float | None, wrong: CmdexecError) -> None:
         settings, rng = self._settings, self._runtime.rng
-        refused = wrong.code in _REFUSED
+        self.refused = refused = wrong.code in _REFUSED
         self._refusals = self._refusals + 1 if refused else 0
         if refused:
             longest = settings.reconnect_max_sec * 2 ** min(self._refusals - 1, _DOUBLINGS)
@@ -123,11 +134,15 @@ class Connection:
                 asked = hint * (1 + rng.random() / 4)
                 wait = max(wait, asked if bound is None else min(asked, bound))
         self._tell(wrong, wait, refused=refused)
+        self._hurry.clear()
+        self.next_at, self.wait_sec = self._runtime.clock.elapsed() + wait, wait
         try:
             async with asyncio.timeout(wait):
-                await self._closing.wait()
+                await self._hurry.wait()
         except TimeoutError:
             pass
+        finally:
+            self.next_at = None
 
     def _tell(self, wrong: CmdexecError, wait: float, *, refused: bool) -> None:
         """Each new reason once; the same again only for those who look closely, unless it is a refusal: those are few,

@@ -125,10 +125,11 @@ class Conversation:
         fits = len(named) * _NAMED_BYTES < self._most
         beat = messages.Heartbeat(
             jobs=named if fits else None, seq=next(self._lists), spool_bytes=self._attempts.spool_bytes,
-            draining=self._attempts.draining, stats=stats(len(self._slots.running), self._attempts.trouble),
+            draining=self._attempts.draining or self._attempts.paused,
+            stats=stats(len(self._slots.running), self._attempts.trouble),
         )  # fmt: skip
         number = self._ask("heartbeat", [beat], ())
-        if beat.draining and self._parted is None:
+        if self._attempts.draining and self._parted is None:
             self._parted = number
 
     def _ask(self, op: str, items: Sequence[Any], about: Sequence[_About]) -> int:

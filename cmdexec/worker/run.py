@@ -6,7 +6,9 @@ in the spool while the server is away; the connection is closed; every tree of p
 
 import asyncio
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,12 +26,39 @@ from cmdexec.worker.needs import needs, server_of
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Somebody who runs a worker and looks at it. `wishes`: how it is told to end, in place of signals; `built` is
+    given the worker before it connects."""
+
+    wishes: Wishes
+    built: Callable[[Worker], None]
+
+
+@contextmanager
+def told_by_signals(wishes: Wishes, *, ends_process: bool) -> Iterator[None]:
+    """TERM, INT and HUP are wishes. `ends_process`: afterwards they come too late, and do nothing."""
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, wishes.end)
+    hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN  # as nohup has it ignored
+    if hangs_up:
+        loop.add_signal_handler(signal.SIGHUP, wishes.end_once)
+    try:
+        yield
+    finally:
+        for number in (*_SIGNALS, *([signal.SIGHUP] if hangs_up else [])):
+            loop.remove_signal_handler(number)
+            if ends_process:
+                signal.signal(number, signal.SIG_IGN)
+
+
 async def run_worker(
     settings: WorkerSettings, runtime: Runtime | None = None, *, stop: asyncio.Event | None = None,
     own_server: Path | None = None, rejoin: bool = False, keeps: Mapping[str, object] | None = None,
-    ends_process: bool = False,
+    ends_process: bool = False, watch: Watch | None = None,
 ) -> int:  # fmt: skip
-    """Work until told to end by TERM, INT or HUP, by `stop`, or by the settings; returns 0.
+    """Work until told to end by TERM, INT or HUP, by `stop` or `watch`, or by the settings; returns 0.
 
     own_server   the file in which the server that started this worker writes where it is; it is looked at before each
                  connection but the first, since the next server in that folder may listen elsewhere
@@ -44,25 +73,19 @@ async def run_worker(
     runtime = runtime or system_runtime("worker", threads=2)
     url = await runtime.threads.run(partial(_checked, settings, rejoin=rejoin))
     give_back_large_blocks()
-    loop, wishes = asyncio.get_running_loop(), Wishes()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, wishes.end)
-    hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN  # as nohup has it ignored
-    if hangs_up:
-        loop.add_signal_handler(signal.SIGHUP, wishes.end_once)
+    wishes = watch.wishes if watch is not None else Wishes()
     folder = DataFolder(settings.data_dir)
-    try:
-        await runtime.threads.run(folder.take)
-        await folder.wait_for_warden(runtime.clock, settings.folder_wait_sec, settings.folder_look_ms / 1000)
-        if await _joined(url, wishes, stop, settings, runtime, rejoin=rejoin, keeps=keeps or {}):
-            worker = await build(url, folder, settings=settings, runtime=runtime, own_server=own_server)
-            await _run(worker, wishes, stop, settings, runtime)
-    finally:
-        folder.release()
-        for number in (*_SIGNALS, *([signal.SIGHUP] if hangs_up else [])):
-            loop.remove_signal_handler(number)
-            if ends_process:
-                signal.signal(number, signal.SIG_IGN)
+    with nullcontext() if watch is not None else told_by_signals(wishes, ends_process=ends_process):
+        try:
+            await runtime.threads.run(folder.take)
+            await folder.wait_for_warden(runtime.clock, settings.folder_wait_sec, settings.folder_look_ms / 1000)
+            if await _joined(url, wishes, stop, settings, runtime, rejoin=rejoin, keeps=keeps or {}):
+                worker = await build(url, folder, settings=settings, runtime=runtime, own_server=own_server)
+                if watch is not None:
+                    watch.built(worker)
+                await _run(worker, wishes, stop, settings, runtime)
+        finally:
+            folder.release()
     return 0
 
 

@@ -278,7 +278,7 @@ def test_a_line_of_dotenv_that_says_nothing_is_a_fault_that_does_not_quote_it(pl
     assert "hidden" not in str(SettingsError(faults))
 
 
-@pytest.mark.parametrize("side", ["server", "worker"])
+@pytest.mark.parametrize("side", [side for side in NOT_PROVIDED if NOT_PROVIDED[side]])
 def test_what_is_not_provided_yet_is_refused_by_name(place: Place, side: Side) -> None:
     place.environ |= dict.fromkeys(NOT_PROVIDED[side], "x")
     faults = place.faults(ServerSettings if side == "server" else WorkerSettings)

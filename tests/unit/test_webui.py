@@ -2,15 +2,24 @@
 
 import gzip
 import hashlib
+import os
 import re
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import get_args
 
 import pytest
 
-from cmdexec.server.edge.static import PAGES, webui_root
+from cmdexec.link.webui import webui_root
+from cmdexec.server.edge.static import PAGES
+from cmdexec.worker.page.activity import Entry
+from cmdexec.worker.page.calls import Heeded
+from cmdexec.worker.page.configuration import Field, Problem
+from cmdexec.worker.page.files import read_files
+from cmdexec.worker.page.jobs import JobView
+from cmdexec.worker.page.state import Machine, Phase, State
 from tests.browser.api_types import types
 from tests.support.system import clean_environment
 
@@ -36,7 +45,7 @@ def test_a_wheel_has_all_that_a_browser_may_ask_for(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as packed:
         packed.extractall(tmp_path / "there")
-    code = "from cmdexec.server.edge.static import webui_root; print(webui_root())"
+    code = "from cmdexec.link.webui import webui_root; print(webui_root())"
     told = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=clean_environment(PYTHONPATH=str(tmp_path / "there")),
         capture_output=True, text=True, timeout=30, check=True,
@@ -97,11 +106,34 @@ def test_every_token_that_is_used_is_declared(path: Path) -> None:
     assert set(re.findall(r"var\((--[\w-]+)\)", path.read_text())) <= declared | by_script
 
 
-def test_every_style_sheet_is_loaded_and_every_sentence_is_said() -> None:
-    index = (WEBUI / "index.html").read_text()
-    assert all(f"{{{{at}}}}/{path.relative_to(WEBUI).as_posix()}" in index for path in [*STYLES, WEBUI / "tokens.css"])
-    strings = (WEBUI / "strings.js").read_text()
-    names = set(re.findall(r"^  (\w+)(?::|,)", strings, re.M)) - {"product", "plural"}
-    said = "".join(path.read_text() for path in OURS if path.name != "strings.js")
-    assert {name for name in names if not re.search(rf"\bS\.{name}\b", said)} == set()
-    assert {name for name in re.findall(r"\bS\.(\w+)\b", said)} <= names | {"product", "plural"}
+def test_every_style_sheet_is_loaded() -> None:
+    index, window = (WEBUI / "index.html").read_text(), (WEBUI / "window/index.html").read_text()
+    sheets = [path.relative_to(WEBUI).as_posix() for path in [*STYLES, WEBUI / "tokens.css"]]
+    assert all(f"{{{{at}}}}/{sheet}" in index for sheet in sheets if not sheet.startswith("window/"))
+    assert "/window/window.css" in window
+
+
+@pytest.mark.parametrize(("of", "words"), [("S", "strings.js"), ("W", "window/words.js")])
+def test_every_sentence_is_said(of: str, words: str) -> None:
+    names = set(re.findall(r"^  (\w+)(?::|,)", (WEBUI / words).read_text(), re.M)) - {"product", "plural"}
+    said = "".join(path.read_text() for path in OURS if path != WEBUI / words)
+    assert {name for name in names if not re.search(rf"\b{of}\.{name}\b", said)} == set()
+    assert {name for name in re.findall(rf"\b{of}\.(\w+)\b", said)} <= names | {"product", "plural"}
+
+
+def test_the_window_is_given_all_files_that_it_asks_for() -> None:
+    """And knows what its worker tells it."""
+    files = read_files()
+    for address, file in files.items():
+        if address.endswith(".js"):
+            asked = re.findall(r"(?:from|import) '(\.[^']+)'", file.body.decode())
+            there = {os.path.normpath(PurePosixPath(address).parent / one) for one in asked}
+            assert there <= files.keys(), address
+    page = files["/"].body.decode()
+    assert set(re.findall(r'(?:src|href)="([^"]+)"', page)) <= files.keys()
+    types = (WEBUI / "types/window.d.ts").read_text()
+    for kind in (State, JobView, Machine, Problem, Entry, Field, Heeded):
+        (fields,) = re.findall(rf"interface {kind.__name__} {{\n(.*?)}}", types, re.S)
+        assert re.findall(r"^  (\w+):", fields, re.M) == list(kind.__struct_encode_fields__), kind
+    (phases,) = re.findall(r"type Phase =(.*?);", types, re.S)
+    assert set(re.findall(r"'(\w+)'", phases)) == set(get_args(Phase))

@@ -19,6 +19,7 @@ def assignment(job: Job) -> Assignment:
         cpu=spec.cpu,
         ram_mb=spec.ram_mb,
         stdin=spec.stdin,
+        name=spec.name,
         container=None if container is None else ContainerOrder(
             image=container.image, network=container.network, pull=container.pull, user=container.user,
         ),

@@ -107,7 +107,6 @@ def test_every_setting_with_a_flag_is_an_option(side: str, command: str) -> None
         (["join-token", "create", "--name", ""], 2, "--name"),
         (["completion"], 2, "Choose from: bash, zsh, fish"),
         (["doctor"], 1, "The command `doctor` is not provided yet. There are: run, attach, "),
-        (["worker"], 1, "cmdexec worker --headless"),
         (["worker", "--headless", "--slots", "none"], 1, "SLOTS (from the command line)"),
         (["serve", "--port", "99999"], 1, "PORT (from the command line)"),
         (["serve", "--host", "0.0.0.0"], 1, "--behind-tls-proxy"),

@@ -159,10 +159,10 @@ def test_what_can_be_no_host(start: Starting, tmp_path: Path, host: str) -> None
 
 def test_all_that_is_wrong_with_the_server_and_its_worker_is_one_list(start: Starting, tmp_path: Path) -> None:
     """The worker would read the same `.env`, and end at once again and again."""
-    (tmp_path / ".env").write_text("PORT=http\nSLOTS=many\nAUTO_START=true\nREDIS_URL=redis://me:hunter22@host\n")
+    (tmp_path / ".env").write_text("PORT=http\nSLOTS=many\nAUTO_START=please\nREDIS_URL=redis://me:hunter22@host\n")
     code, lines = start("serve", "--data-dir", str(tmp_path / "d"), "--with-worker", LEASE_SEC="15")
     assert code == 1
-    assert [line.split()[1] for line in lines] == ["REDIS_URL", "HEARTBEAT_SEC", "PORT", "AUTO_START", "SLOTS"]
+    assert [line.split()[1] for line in lines] == ["REDIS_URL", "HEARTBEAT_SEC", "PORT", "SLOTS", "AUTO_START"]
     assert all(line.startswith("cmdexec: ") for line in lines)
     assert "hunter22" not in str(lines)
     code, lines = start("serve", "--data-dir", str(tmp_path / "d"), LEASE_SEC="15")

@@ -33,7 +33,7 @@ NEWS: dict[str, at.News] = {
     "hand back": at.HandBack(), "deadline": at.DeadlineOver(), "decline": at.Decline("not here"),
     "finished": at.Finished(GOOD), "acknowledged": at.Acknowledged(), "say again": at.SayAgain(),
     "not started": at.NotStarted(), "stalled": at.Stalled(), "no room": at.Unborn("no folder", machine=True),
-    "gone": at.Gone("no container"), "unborn": at.Unborn("it ends"),
+    "gone": at.Gone("no container"), "unborn": at.Unborn("it ends"), "evict": at.Evict(),
 }  # fmt: skip
 
 # What is not named here changes nothing and asks for nothing: (news, state) → state after, release or ending, to do.
@@ -52,6 +52,7 @@ MOVES: dict[tuple[str, str], tuple[str, Release | Ending | None, tuple[Do, ...]]
     ("cancel", "journaled"): ("released", NEVER, SAY),
     ("cancel", "asked"): ("released", NEVER, SAY),
     ("cancel", "running"): ("running", Ending.CANCEL, (Do.TERMINATE,)),
+    ("evict", "running"): ("running", Ending.OWNER, (Do.TERMINATE,)),
     ("hand back", "received"): ("released", BACK, SAY),
     ("hand back", "journaled"): ("released", BACK, SAY),
     ("hand back", "asked"): ("released", AHEAD, SAY),

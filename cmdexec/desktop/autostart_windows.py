@@ -1,0 +1,30 @@
+"""Starting with the session on Windows: a value of the user's Run key. Not proven: nobody has run it there yet."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from cmdexec.desktop.autostart import entry_name
+
+_KEY = r"Software\Microsoft\Windows\CurrentVersion\Run"
+
+
+class Entry:
+    """An `AutoStart`. `command`: how cmdexec itself is started."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
+
+    def set(self, wanted: bool, folder: Path) -> None:
+        name, line = entry_name(folder), subprocess.list2cmdline([*self._command, "worker", "--data-dir", str(folder)])
+        if sys.platform == "win32":
+            import winreg
+
+            with winreg.CreateKey(winreg.HKEY_CURRENT_USER, _KEY) as key:
+                if wanted:
+                    winreg.SetValueEx(key, name, 0, winreg.REG_SZ, line)
+                    return
+                try:
+                    winreg.DeleteValue(key, name)
+                except FileNotFoundError:
+                    return

@@ -1,0 +1,255 @@
+"""A worker with a window: configured, joined, started, paused and ended by whoever sits at its machine.
+
+It runs one worker after the other in this process: settings that were saved, or a server that was joined, count from
+the next one on, which begins when what runs has ended. Without usable settings none runs, and the window says what is
+wrong.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from cmdexec.errors import CmdexecError, Refused
+from cmdexec.runtime import Runtime
+from cmdexec.settings.load import Loaded, SettingsError
+from cmdexec.settings.worker import WorkerSettings
+from cmdexec.worker.build import Worker
+from cmdexec.worker.ending import Wishes
+from cmdexec.worker.joined import has_credential, joined_in
+from cmdexec.worker.page.activity import Activity
+from cmdexec.worker.page.configuration import Configuration, Problem, problems_of
+from cmdexec.worker.page.jobs import Jobs
+from cmdexec.worker.page.tails import Tails
+from cmdexec.worker.run import Watch, run_worker, told_by_signals
+
+
+class AutoStart(Protocol):
+    """Starting with the session. Blocking; raises OSError."""
+
+    def set(self, wanted: bool, folder: Path) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What its start says of it, beside settings.
+
+    own_server  as of `run_worker`
+    rejoin      as of `run_worker`, at its first start
+    keeps       the same, given the settings of that start
+    """
+
+    own_server: Path | None = None
+    rejoin: bool = False
+    keeps: Callable[[Loaded[WorkerSettings]], Mapping[str, object]] = lambda _loaded: {}
+
+
+class Host:
+    """The one that runs workers.
+
+    base      the settings that it has whatever its settings file says
+    loaded    the settings of the present worker, or of the last one
+    worker    the present one, once it has been built
+    problems  why none can be started: faults of the settings
+    server    the address of its server, as far as one is known
+    is_new    it has never joined a server
+    stopped   why the last one ended, where it did so by itself
+    starting  one is being started, or joins
+    again     the present one ends so that another begins
+    ending    how often it was told to end for good
+    paused    its owner wants it to take no jobs
+    """
+
+    def __init__(
+        self, configuration: Configuration, settings: WorkerSettings, auto_start: AutoStart, *, ways: Ways,
+        runtime: Runtime,
+    ) -> None:  # fmt: skip
+        self.configuration, self.base, self.runtime = configuration, settings, runtime
+        self.activity = Activity(runtime.clock, settings.window_activity_items)
+        self.jobs = Jobs(self.activity, Tails(settings.window_output_bytes), runtime.clock)
+        self.loaded: Loaded[WorkerSettings] | None = None
+        self.worker: Worker | None = None
+        self.problems: list[Problem] = []
+        self.stopped: CmdexecError | None = None
+        self.server: str | None = None
+        self.is_new = self.starting = self.again = self.paused = False
+        self.ending = 0
+        self._auto_start, self._ways, self._rejoin = auto_start, ways, ways.rejoin
+        self._more: dict[str, object] = {}
+        self._wishes: Wishes | None = None
+        self._moved = asyncio.Event()
+
+    async def run(self, *, ends_process: bool = False) -> int:
+        """Run workers until told to end, or until one ends as it was set to; returns 0."""
+        told = Wishes()
+        told.no_more = self.end
+        with told_by_signals(told, ends_process=ends_process), self.activity.hears_the_log():
+            async with asyncio.TaskGroup() as tasks:
+                heed = tasks.create_task(self._heed(told))
+                while not self.ending and await self._next():
+                    pass
+                heed.cancel()
+        return 0
+
+    async def _heed(self, told: Wishes) -> None:
+        """The first wish is told at once; here are those after it."""
+        seen = 1
+        while True:
+            await told.came.wait()
+            told.came.clear()
+            while seen < told.count:
+                seen += 1
+                self.end()
+
+    async def _next(self) -> bool:
+        """Run a worker, or wait until one may be run. Whether another is to follow."""
+        self.again, self.stopped, more = False, None, dict(self._more)
+        try:
+            loaded = await self.runtime.threads.run(partial(self.configuration.load, more, rejoin=self._rejoin))
+        except SettingsError as wrong:
+            never_joined, self.server = await self.runtime.threads.run(self._standing)
+            unusable = await self.runtime.threads.run(self.configuration.unusable)
+            self.is_new = never_joined and not unusable
+            self.problems = unusable or problems_of(wrong)
+            await self._until_moved()
+            return True
+        _, joined = await self.runtime.threads.run(self._standing)
+        self.server = loaded.settings.server_url or joined
+        self.problems, self.is_new, self.loaded = [], False, loaded
+        await self._heed_auto_start(loaded.settings)
+        try:
+            await self._work(loaded)
+        except CmdexecError as wrong:
+            self.runtime.log.error("this worker ended", error=str(wrong))
+            self.stopped = wrong
+            self._more.clear()
+            never_joined, _ = await self.runtime.threads.run(self._standing)
+            self.is_new = never_joined and wrong.code == "bad_join_token"
+            await self._until_moved()
+            return True
+        return self.again
+
+    async def _work(self, loaded: Loaded[WorkerSettings]) -> None:
+        if self.ending:  # meanwhile
+            return
+        self._wishes, self.starting = Wishes(), True
+        try:
+            await run_worker(
+                loaded.settings, self.runtime, own_server=self._ways.own_server, rejoin=self._rejoin,
+                keeps=self._ways.keeps(loaded), watch=Watch(self._wishes, self._built),
+            )  # fmt: skip
+        finally:
+            self._wishes, self.worker, self.starting = None, None, False
+            self.jobs.forget()
+
+    def _built(self, worker: Worker) -> None:
+        """It has joined, if it had to."""
+        self.worker, self.starting, self._rejoin = worker, False, False
+        self._more.clear()
+        worker.attempts.watcher = self.jobs
+        worker.attempts.pause(self.paused)
+
+    async def _until_moved(self) -> None:
+        if not self.ending:
+            self._moved.clear()
+            await self._moved.wait()
+
+    def _standing(self) -> tuple[bool, str | None]:
+        """Whether it has never joined a server; and the one that it has joined. Blocking."""
+        try:
+            joined = joined_in(self.base.data_dir)
+            known = joined is not None or has_credential(self.base.data_dir)
+        except CmdexecError:
+            return False, None
+        return not known, None if joined is None else joined.server
+
+    async def _heed_auto_start(self, settings: WorkerSettings) -> None:
+        try:
+            await self.runtime.threads.run(partial(self._auto_start.set, settings.auto_start, settings.data_dir))
+        except OSError as wrong:
+            self.runtime.log.warning("AUTO_START cannot be heeded", error=wrong.strerror)
+
+    # What its owner wants --------------------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """End: once lets running jobs end first, twice hands them back, three times kills them."""
+        self.ending += 1
+        self.again = False
+        if self._wishes is not None:
+            self._wishes.end()
+        self._moved.set()
+
+    def start_again(self) -> int:
+        """Begin anew with the settings as they are now, when what runs has ended; how many jobs that waits for."""
+        if self._wishes is not None and not self.ending:
+            self.again = True
+            self._wishes.end_once()
+        self._moved.set()
+        return len(self.jobs.running())
+
+    def pause(self, paused: bool) -> None:
+        """Take no more jobs, or take some again."""
+        self.paused = paused
+        if self.worker is not None:
+            self.worker.attempts.pause(paused)
+        said = "paused: no job is begun until you resume" if paused else "resumed: jobs are begun again"
+        self.runtime.log.info(said, running=len(self.jobs.running()))
+
+    def try_now(self) -> None:
+        """Connect now."""
+        if self.worker is not None:
+            self.worker.connection.try_now()
+
+    def cancel(self, key: str) -> None:
+        """End that attempt. Raises Refused(`not_found`) where none of that key runs."""
+        if self.worker is None or not self.worker.attempts.evict(key):
+            raise Refused("not_found", "No job of that name runs here any more.")
+
+    async def save(self, values: Mapping[str, object]) -> tuple[list[Problem], int]:
+        """Save settings, and heed them: what is wrong, or for how many jobs that waits. Raises CmdexecError."""
+        problems = await self._saved(values)
+        if problems:
+            return problems, 0
+        self.activity.add("info", "The configuration was saved")
+        only_starts = self.loaded is not None and set(values) == {"auto_start"} and not self.problems
+        if only_starts and self.worker is not None:
+            loaded = await self.runtime.threads.run(partial(self.configuration.load, {}, rejoin=False))
+            self.loaded = loaded
+            await self._heed_auto_start(loaded.settings)
+            return [], 0
+        return [], self.start_again()
+
+    async def _saved(self, values: Mapping[str, object]) -> list[Problem]:
+        call, path = self.runtime.threads.run, self.configuration.path(self.base)
+        try:
+            return await call(partial(self.configuration.save, self.base, values))
+        except OSError as wrong:
+            raise CmdexecError(
+                "bad_data_dir", f"{path} cannot be written: {wrong.strerror}.", field="DATA_DIR",
+                mend="Make room on that disk, or give the file to this user.",
+            ) from wrong  # fmt: skip
+
+    async def join(self, server: str | None, token: str, *, allow_host: bool) -> tuple[list[Problem], int]:
+        """Join that server, or the one that is known, with `token`, and allow jobs on this machine if they are not yet:
+        what is wrong, or for how many jobs that waits. Raises CmdexecError."""
+        call = self.runtime.threads.run
+        more: dict[str, object] = {"join_token": token, **({"server_url": server} if server else {})}
+        problems = await call(partial(self.configuration.refused, more))
+        if not token.strip():
+            problems.append(Problem("JOIN_TOKEN", "A join code is missing.", "Paste it as a server's page shows it."))
+        if not allow_host:
+            problems += [one for one in self.problems if one.field == "ALLOW_HOST"]
+        if problems:
+            return problems, 0
+        fields = {one.field: one for one in await call(self.configuration.fields)}
+        values: dict[str, object] = {}
+        if allow_host and not fields["allow_host"].value:
+            values["allow_host"] = True
+        if server and fields["server_url"].value not in (None, server):
+            values["server_url"] = None  # from now on it is the one that is joined
+        if values and (problems := await self._saved(values)):
+            return problems, 0
+        self._more, self._rejoin = more, await call(partial(has_credential, self.base.data_dir))
+        return [], self.start_again()

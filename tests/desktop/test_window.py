@@ -1,0 +1,109 @@
+"""The real window, on a display made for it; and a worker where there can be none."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cmdexec.desktop import display_linux
+from tests.desktop.desk import Desk, joined
+from tests.support.proc import alive, children
+from tests.support.system import Server, ends
+from tests.support.waiting import until
+
+OPEN = "the window is open"
+
+
+@pytest.fixture(scope="module")
+def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a display that nobody sees."""
+    xvfb = shutil.which("Xvfb")
+    if xvfb is None:
+        pytest.skip("needs Xvfb: run tests/desktop/tools as root")
+    probe = subprocess.run(
+        [sys.executable, "-c", "from cmdexec.desktop import display_linux as d; d.make_ready();"
+         " import gi; gi.require_version('WebKit2', '4.1')"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if probe.returncode:
+        pytest.skip(f"needs GTK and WebKit for this Python: run tests/desktop/tools as root ({probe.stderr[-200:]})")
+    told, tell = os.pipe()
+    server = subprocess.Popen(
+        [xvfb, "-displayfd", str(tell), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
+        pass_fds=[tell], stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(tell)
+    with os.fdopen(told) as number:
+        yield f":{number.readline().strip()}"
+    server.terminate()
+    server.wait(10)
+
+
+def window_of(desk: Desk) -> int:
+    """The process of its window."""
+    (found,) = (pid for pid in children(desk.pid) if b"--show-window" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    return found
+
+
+def opened(desk: Desk) -> int:
+    return len(re.findall(OPEN, desk.log.read_text()))
+
+
+def test_the_window_opens_over_the_page_and_may_die_without_harm(server: Server, screen: str, tmp_path: Path) -> None:
+    """Its page asks the worker, which says so. Killed, the worker goes on, and the same command opens it again."""
+    desk = joined(server, tmp_path / "desk", real=True, DISPLAY=screen)
+    with ends(desk):
+        until(lambda: opened(desk) == 1, "its page has asked for the state", 30)
+        api = server.api()
+        gate = tmp_path / "gate"
+        job = api.create({"command": f"until [ -e {gate} ]; do sleep 0.05; done"})
+        api.wait_status(job["jobId"], "running")
+        os.kill(window_of(desk), signal.SIGKILL)
+        until(lambda: "the window is gone; this worker goes on" in desk.log.read_text(), "it is noticed")
+        gate.touch()
+        api.wait_status(job["jobId"], "completed")
+        again = Desk(desk.folder, real=True, DISPLAY=screen)
+        again.log = tmp_path / "again.log"
+        again.spawn()
+        assert again.wait() == 0
+        until(lambda: opened(desk) == 2, "another window has asked", 30)
+        window = window_of(desk)
+        assert desk.stop() == 0
+        until(lambda: not alive(window), "the window ends with its worker")
+
+
+def test_without_a_display_it_says_so_and_works_all_the_same(server: Server, tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "desk", "--allow-host", "--server", server.url, real=True, WORKER_TOKEN_SECRET=server.secret)
+    with ends(desk):
+        desk.spawn()
+        until(lambda: "connected by=" in desk.log.read_text(), "it works", 30)
+        first = desk.log.read_text().splitlines()[0]
+        assert first.startswith("cmdexec: No window: neither DISPLAY nor WAYLAND_DISPLAY is set")
+        assert desk.stop() == 0
+
+
+def test_a_display_that_is_not_there_is_said_and_what_is_missing_too(tmp_path: Path) -> None:
+    """As a double click without any display: nothing configured, so there is nothing that it could do."""
+    desk = Desk(tmp_path / "desk", real=True, DISPLAY=":4711")
+    with ends(desk):
+        desk.spawn()
+        assert desk.wait() == 1
+    said = desk.log.read_text()
+    assert "No window: the display :4711 cannot be opened." in said
+    assert "SERVER_URL: This worker does not know its server." in said
+
+
+def test_the_systems_gtk_is_taken_only_where_it_is_made_for_this_python(tmp_path: Path) -> None:
+    own, other = tmp_path / "own" / "gi", tmp_path / "other" / "gi"
+    for folder in (own, other):
+        folder.mkdir(parents=True)
+    (other / "_gi.cpython-37m-x86_64-linux-gnu.so").touch()
+    (own / f"_gi{display_linux.EXTENSION_SUFFIXES[0]}").touch()
+    assert display_linux._with_gi([other.parent]) is None
+    assert display_linux._with_gi([other.parent, own.parent]) == own.parent
