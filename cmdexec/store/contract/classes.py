@@ -9,7 +9,8 @@ from cmdexec.model.matching import Needs
 
 
 class ClassRow(msgspec.Struct, frozen=True):
-    """A class that has queued jobs: what it needs, how many there are, and the rank of the first of them."""
+    """A class that has queued jobs: what it needs, how many there are (counting may stop at 10,000), and the rank of
+    the first of them."""
 
     klass: str
     needs: Needs
@@ -18,8 +19,8 @@ class ClassRow(msgspec.Struct, frozen=True):
 
 
 class Classes(Protocol):
-    """What waits, class by class: counted with each commit, never by walking the jobs. A class without queued jobs is
-    not there."""
+    """What waits, class by class, without a walk through the jobs themselves. A class without queued jobs is not
+    there."""
 
     async def get(self, klasses: Sequence[str]) -> list[ClassRow | None]:
         """In the order asked; None: it has no queued jobs."""
