@@ -82,7 +82,7 @@ ENROLMENTS = Rate(
 )  # fmt: skip
 HEARTBEATS = Rate(
     "heartbeats", "RATE_LIMIT_MAX_HEARTBEAT", Per.WORKER, "heartbeats of one worker over HTTP",
-    mend="The lease was renewed all the same; only the statistics were dropped.", still=True,
+    mend="The lease is renewed all the same; only the statistics are dropped.", still=True,
     spares=("start", "released"),
 )  # fmt: skip
 RATES = (SUBMISSIONS, ENROLMENTS, HEARTBEATS)

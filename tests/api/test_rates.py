@@ -89,7 +89,7 @@ def test_one_too_many_says_so_and_drops_the_statistics_alone(bounded: Running) -
     left = int(headers["retry-after"])
     assert (status, error["code"], error.keys()) == (429, "too_many", {"code", "message", "mend"})
     assert error["message"] == "Too many heartbeats of one worker over HTTP: 50 in 600 s are taken."
-    assert error["mend"].startswith(f"Try again in {left} s. The lease was renewed all the same;")
+    assert error["mend"].startswith(f"Try again in {left} s. The lease is renewed all the same;")
     assert 0 < left <= 600
     assert headers["ratelimit-policy"] == '"heartbeats";q=50;w=600'
     assert headers["ratelimit"] == f'"heartbeats";r=0;t={left}'
