@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
-from cmdexec.bundle import once
+from cmdexec.system.signals import hearing
 
 T = TypeVar("T")
 
@@ -23,19 +23,15 @@ class Interrupts:
 
     async def heed(self, work: Callable[[], Awaitable[T]], left: Callable[[], T]) -> T:
         """What `work` gives; when it was ended by an interrupt, what `left` gives."""
-        loop, me = asyncio.get_running_loop(), asyncio.current_task()
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, once(partial(self._interrupted, me)))
+        me = asyncio.current_task()
         try:
-            return await work()
+            with hearing(dict.fromkeys(_SIGNALS, partial(self._interrupted, me))):
+                return await work()
         except asyncio.CancelledError:
             if self._count < self._leave_at or me is None:
                 raise
             me.uncancel()
             return left()
-        finally:
-            for number in _SIGNALS:
-                loop.remove_signal_handler(number)
 
     def _interrupted(self, me: "asyncio.Task[T] | None") -> None:
         self._count += 1

@@ -1,7 +1,6 @@
 """The login that `cmdexec login` keeps: for one server at a time, in a file that only this user may read (0600)."""
 
 import os
-import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from cmdexec.errors import CmdexecError, Refused
+from cmdexec.system.files import is_shared
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ def read_own(path: Path, kind: type[T], *, field: str, written_by: str, mend: st
     except OSError as wrong:
         message = f"{path} cannot be read: {wrong.strerror}."
         raise CmdexecError("bad_data_dir", message, field=field, mend=mend) from wrong
-    if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if is_shared(status):
         message = f"{path} could have been written by another user, so it is not believed."
         raise Refused("forbidden", message, field=field, mend=mend)
     try:

@@ -2,10 +2,10 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from cmdexec.bundle import once
+from cmdexec.system.signals import HANG_UP, hearing
 
 
 @contextmanager
@@ -20,18 +20,8 @@ def ending(stop: asyncio.Event, hurry: asyncio.Event) -> Iterator[None]:
     def told() -> None:
         (hurry if stop.is_set() else stop).set()
 
-    loop, taken, heard = asyncio.get_running_loop(), [], {signal.SIGTERM: told, signal.SIGINT: told}
-    hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
-    if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
-        heard[hang_up] = stop.set
-    for which, means in heard.items():
-        try:
-            loop.add_signal_handler(which, once(means))
-            taken.append(which)
-        except (ValueError, RuntimeError, NotImplementedError):
-            continue
-    try:
+    handlers: dict[int, Callable[[], object]] = {signal.SIGTERM: told, signal.SIGINT: told}
+    if HANG_UP is not None:
+        handlers[HANG_UP] = stop.set
+    with hearing(handlers):
         yield
-    finally:
-        for which in taken:
-            loop.remove_signal_handler(which)

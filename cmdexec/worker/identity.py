@@ -10,6 +10,7 @@ from cmdexec.clock import Clock
 from cmdexec.errors import CmdexecError
 from cmdexec.ids import Ids
 from cmdexec.settings.worker import WorkerSettings
+from cmdexec.system.files import CLOSED_ON_EXEC
 from cmdexec.worker.token import signed_token
 
 CREDENTIAL_FILE = "credential"
@@ -81,7 +82,7 @@ def _kept_id(path: Path, ids: Ids) -> str:
             return kept
     made = ids.new()
     fresh = path.with_suffix(".new")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | CLOSED_ON_EXEC, 0o600)
     with os.fdopen(fd, "w") as file:
         file.write(f"{made}\n")
         file.flush()

@@ -25,6 +25,7 @@ from cmdexec.errors import CmdexecError
 from cmdexec.settings.declare import Fault
 from cmdexec.settings.parse import parse
 from cmdexec.settings.shared import SHARED
+from cmdexec.system.files import CLOSED_ON_EXEC, sync_folder
 from cmdexec.worker.identity import CREDENTIAL_FILE
 from cmdexec.worker.spool.journal import Journal
 
@@ -183,7 +184,7 @@ def _carry_out(folder: Path, done: Pending) -> Path | None:
     if done.instead_of is not None and (folder / "spool").exists():
         aside = _put_aside(folder / "spool", f"spool.{done.instead_of}")
     (folder / PENDING_FILE).unlink()
-    _sync(folder)
+    sync_folder(folder)
     return aside
 
 
@@ -207,22 +208,13 @@ def give_up(folder: Path) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     fresh = path.with_name(f"{path.name}.new")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | CLOSED_ON_EXEC, 0o600)
     with os.fdopen(fd, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(fd)
     fresh.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    """A name is on the disk when its folder is (fsync(2))."""
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    sync_folder(path.parent)
 
 
 @contextlib.contextmanager

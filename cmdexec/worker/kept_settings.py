@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cmdexec.settings.load import SETTINGS_FILE
+from cmdexec.system.files import CLOSED_ON_EXEC
 
 KEPT = ("worker_name", "labels")
 """Fields of the settings that are kept."""
@@ -27,7 +28,7 @@ def keep_settings(folder: Path, given: Mapping[str, object]) -> Path | None:
     fresh = path.with_name(f"{path.name}.new")
     with suppress(FileNotFoundError):
         fresh.unlink()
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | CLOSED_ON_EXEC, 0o600), "wb") as file:
         file.write("".join([_MADE, *lines]).encode())
         file.flush()
         os.fsync(file.fileno())

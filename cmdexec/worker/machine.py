@@ -55,7 +55,7 @@ def stats(running: int, trouble: str | None) -> Stats:
     memory = psutil.virtual_memory()
     return Stats(
         cpu=min(1.0, max(0.0, psutil.cpu_percent(None) / 100)),
-        load=os.getloadavg()[0],
+        load=psutil.getloadavg()[0],
         memory_used_bytes=memory.total - memory.available,
         memory_total_bytes=memory.total,
         running=running,

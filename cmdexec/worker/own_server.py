@@ -2,10 +2,11 @@
 may listen elsewhere."""
 
 import os
-import stat
 from pathlib import Path
 
 import msgspec
+
+from cmdexec.system.files import is_shared
 
 _MAX_BYTES = 64 * 1024
 
@@ -24,6 +25,6 @@ def url_in(path: Path) -> str | None:
         running = msgspec.json.decode(content, type=_Running)
     except (OSError, UnicodeError, msgspec.MsgspecError, RecursionError):
         return None
-    if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if is_shared(status):
         return None
     return running.url

@@ -9,6 +9,8 @@ from typing import Any
 
 import apsw
 
+from cmdexec.system.files import CLOSED_ON_EXEC, NO_LINKS, free_bytes, write_at
+
 Value = str | bytes | memoryview | int | float | None
 Row = tuple[Any, ...]
 
@@ -202,13 +204,12 @@ class Connection:
         of this log (sqlite.org, "Database File Format", 4.1).
         """
         with contextlib.suppress(OSError):  # then flushes take longer, and nothing else
-            descriptor = os.open(self._log, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(self._log, os.O_WRONLY | NO_LINKS | CLOSED_ON_EXEC)
             try:
-                room = os.fstatvfs(descriptor)
-                if room.f_bavail * room.f_frsize < size * _MUCH_ROOM:
+                if free_bytes(self._log) < size * _MUCH_ROOM:
                     return
                 while (end := os.fstat(descriptor).st_size) < size:
-                    os.pwrite(descriptor, bytes(min(_STEP_BYTES, size - end)), end)
+                    write_at(descriptor, bytes(min(_STEP_BYTES, size - end)), end)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cmdexec.errors import CmdexecError
 from cmdexec.store.sqlite.connection import Connection, StorageFault
+from cmdexec.system.files import CLOSED_ON_EXEC, NO_LINKS, close_to_others, sync_folder
 
 APPLICATION_ID = 0x636D6478
 """`cmdx`, at byte 68 of the file (sqlite.org, "Database File Format", 1.3.13): whose database it is."""
@@ -37,16 +38,10 @@ def make_file(path: Path) -> None:
         if beside.is_dir():
             raise _bad(*_CAUSES[errno.EISDIR], beside)
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            os.fchmod(descriptor, 0o600)
-        finally:
-            os.close(descriptor)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | NO_LINKS | CLOSED_ON_EXEC, 0o600)
+        os.close(descriptor)
+        close_to_others(path)
+        sync_folder(path.parent)
     except OSError as fault:
         raise _bad(
             *_CAUSES.get(fault.errno or 0, (f"{{}} cannot be opened: {fault.strerror}.", _RIGHTS)), path

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import msgspec
 
 from cmdexec.protocol.messages import Assignment, Done
+from cmdexec.system.files import CLOSED_ON_EXEC, write_at
 from cmdexec.worker.spool.records import (
     Ended,
     Forgotten,
@@ -181,7 +182,7 @@ class Journal:
         written = 0
         try:
             while written < len(data):
-                written += os.pwrite(self._fd, data[written:], self.size + written)
+                written += write_at(self._fd, data[written:], self.size + written)
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, self.size)
@@ -194,7 +195,7 @@ class Journal:
         data = b"".join([self._session, *(raw for raws in self._live.values() for raw in raws)])
         before, size, fd = self._fd, self.size, -1
         try:
-            fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | CLOSED_ON_EXEC, 0o600)
             self._fd, self.size = fd, 0
             self._write(data)
             fresh.replace(self._path)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cmdexec.protocol.messages import Stream
+from cmdexec.system.files import CLOSED_ON_EXEC, read_at, write_at
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 """A new file is begun when the last has this many bytes."""
@@ -109,11 +110,11 @@ class Segments:
 def write_all(writes: Sequence[Write]) -> None:
     """Blocking: do the writes. Raises OSError; doing all of them again is fine."""
     for path, position, data in writes:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | CLOSED_ON_EXEC, 0o600)
         try:
             written = 0
             while written < len(data):
-                written += os.pwrite(fd, data[written:], position + written)
+                written += write_at(fd, data[written:], position + written)
         finally:
             os.close(fd)
 
@@ -121,11 +122,11 @@ def write_all(writes: Sequence[Write]) -> None:
 def read_one(path: Path, position: int, length: int) -> bytes:
     """Blocking: `length` bytes of a file, fewer at its end, none when it has been deleted."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | CLOSED_ON_EXEC)
     except FileNotFoundError:
         return b""
     try:
-        return os.pread(fd, length, position)
+        return read_at(fd, length, position)
     finally:
         os.close(fd)
 

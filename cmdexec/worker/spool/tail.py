@@ -6,6 +6,8 @@ is: each time a copy into the page cache. Where there can be no file, less is ke
 
 import os
 
+from cmdexec.system.files import CLOSED_ON_EXEC, read_at, write_at
+
 LOOSE_BYTES = 64 * 1024
 """So much is gathered before it is written; without a file it is what is kept."""
 
@@ -40,7 +42,7 @@ class Tail:
     def _store(self) -> None:
         try:
             if self._fd < 0:
-                self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+                self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | CLOSED_ON_EXEC, 0o600)
                 os.unlink(self._path)
             data = memoryview(self._loose)[-self._size :]
             with data:
@@ -77,12 +79,12 @@ class Tail:
 
 def _write(fd: int, data: memoryview, place: int) -> None:
     while data:
-        written = os.pwrite(fd, data, place)
+        written = write_at(fd, data, place)
         data, place = data[written:], place + written
 
 
 def _read(fd: int, size: int, place: int) -> bytes:
-    data = os.pread(fd, size, place) if size else b""
+    data = read_at(fd, size, place) if size else b""
     if len(data) != size:
         raise OSError("the file is shorter than what was written to it")
     return data

@@ -275,13 +275,13 @@ async def test_the_log_of_a_store_that_is_used_has_the_room_that_it_will_need(ma
 async def test_no_room_is_made_in_the_log_where_there_is_not_much(
     make: Make, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int] = []
+    asked: list[Path] = []
 
-    def little(descriptor: int) -> os.statvfs_result:
-        asked.append(descriptor)
+    def little(of: Path) -> os.statvfs_result:
+        asked.append(of)
         return os.statvfs_result((4096, 4096, 1000, 999, 999, 0, 0, 0, 0, 255))
 
-    monkeypatch.setattr(os, "fstatvfs", little)
+    monkeypatch.setattr(os, "statvfs", little)
     log = await _used(make, path)
     assert asked
     assert log.stat().st_size < 240 * 4096

@@ -1,0 +1,10 @@
+"""Signals, and what stands for them, heard on the event loop."""
+
+import sys
+
+if sys.platform == "win32":
+    from cmdexec.system.signals_windows import HANG_UP, hearing
+else:
+    from cmdexec.system.signals_posix import HANG_UP, hearing
+
+__all__ = ["HANG_UP", "hearing"]
