@@ -221,7 +221,7 @@ def advance(record: Record, news: News) -> Step:
 
 def recover(record: Record, *, same_boot: bool, outlives: bool = False) -> Step:
     """What a new process of the worker makes of a record that it finds in its spool; the old one's processes are dead.
-    `outlives`: but not what it started of this one, if anything, which is taken up (containers).
+    `outlives`: but not what it started of this one, if anything (containers): what becomes of that is to be told.
 
     After another boot the journal's newest lines may be missing, so only the end of an attempt is certain (promise 3).
     """
@@ -229,7 +229,7 @@ def recover(record: Record, *, same_boot: bool, outlives: bool = False) -> Step:
         if same_boot:
             return _released(record, Release.NEVER_SPAWNED, "the worker's process ended before it was started")
         return _released(record, Release.DEAD, "the machine restarted")
-    if record.state is State.RUNNING and outlives and not record.requeue:
+    if record.state is State.RUNNING and outlives:
         return Step(record, _SAID[State.RUNNING])
     if record.state is State.RUNNING:
         return _released(record, Release.DEAD, "the worker's process ended" if same_boot else "the machine restarted")

@@ -105,7 +105,7 @@ class Attempts:
         if found.lives_on:
             held.started_at = self._clock.elapsed()
             self._slots.take_up(held)
-            self._runner.take_up(held, same_boot=found.same_boot)
+            self._runner.take_up(held, wanted=found.wanted, same_boot=found.same_boot)
 
     # What the server says --------------------------------------------------------------------------------------------
 

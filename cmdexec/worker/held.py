@@ -1,6 +1,6 @@
 """An attempt that this worker holds: where it stands, its output, and what is to be said of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
 
 from msgspec import structs
@@ -90,6 +90,12 @@ class HeldAttempt:
     def close(self, output: OutputDone) -> None:
         """Its result, which stands in the record, as a message."""
         self.done = done_of(self.record, output)
+
+    def remains(self, left: Sequence[str]) -> None:
+        """What could not be removed of it, now that it has ended."""
+        if left and self.done is not None:
+            survivors = (*self.done.survivors, *left)[:_SURVIVORS_MAX]
+            self.done = structs.replace(self.done, left=self.done.left + len(left), survivors=survivors)
 
     def to_journal(self) -> Done:
         """The result with what of its output is on no disk."""

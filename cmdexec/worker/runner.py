@@ -9,7 +9,7 @@ its image says.
 import asyncio
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -89,10 +89,10 @@ class Runner:
         if orders:
             self._executor.start(orders)
 
-    def take_up(self, held: HeldAttempt, *, same_boot: bool) -> None:
-        """Go on with the container that an earlier process made; it ends as `gone` if there is none."""
+    def take_up(self, held: HeldAttempt, *, wanted: bool, same_boot: bool) -> None:
+        """Go on with the container that an earlier process made, or end that; it ends as `gone` if there is none."""
         order = self._order_of(held, _assignment_of(held), "")
-        self._executor.containers.take_up(order, held, same_boot=same_boot)
+        self._executor.containers.take_up(order, held, wanted=wanted, same_boot=same_boot)
 
     def _order_of(self, held: HeldAttempt, assignment: Assignment, folder: str) -> Order:
         container = container_of(assignment)
@@ -165,6 +165,13 @@ class Runner:
             except OSError:  # it left files
                 self._leftover.append(folder)
                 self._untidy.set()
+
+    def clear(self, held: HeldAttempt, then: Callable[[Sequence[str]], None]) -> None:
+        """How it ended is on the disk: its container goes, if it had one. `then` hears what could not be removed."""
+        if held.assignment is not None and held.assignment.container is not None:
+            self._executor.containers.clear(held.key, then)
+        else:
+            then(())
 
     async def run(self) -> None:
         """Remove folders in which jobs left files, until cancelled."""

@@ -6,6 +6,7 @@ together, so that the server needs one commit for it. Nothing is done or said be
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal, Protocol
 
 from cmdexec.model import attempt as model
@@ -196,6 +197,7 @@ class Turns:
                 self._records.append(Released(record.job_id, record.attempt, _WHY[release], record.message))
                 self._slots.leave(held)
                 held.journaled = True
+                self._runner.clear(held, held.remains)
                 if release is not Release.DEAD:
                     self._spool.drop(held.spooled)
 
@@ -256,11 +258,16 @@ class Turns:
             self._spawn()
             self._queue()
         for held in settled:  # a journal that cannot be written is no reason to keep a result back
-            held.journaled = True
-            self.report(held)
+            self._runner.clear(held, partial(self._cleared, held))
         self._say()
         if self._slots.closed:
             self.moved.set()
+
+    def _cleared(self, held: HeldAttempt, left: Sequence[str]) -> None:
+        """Its container is removed, or stays: its result may be said."""
+        held.remains(left)
+        held.journaled = True
+        self.report(held)
 
     def _fill(self) -> None:
         """Give free slots to those that may start."""

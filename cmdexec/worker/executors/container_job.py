@@ -1,7 +1,7 @@
 """One job in a container, from its image to the proof that nothing of it is left."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from cmdexec.worker.executors import container_end
 from cmdexec.worker.executors.container_end import EngineAwayError
@@ -16,25 +16,33 @@ from cmdexec.worker.executors.engine_stream import EngineRefusedError, EngineStr
 
 _NO_ENGINE = "no container engine answers here now"
 _STOPPED = "it was stopped before it was started"
+_PROCESS_ENDED = "the worker's process ended"
 _TOO_LATE = "its lease was over before it was started"
 
 
-class ContainerJob:
-    """One order. `run` returns how it ended, and is called once.
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier process made the container, if anybody did. `wanted`: it is to go on; `same_boot`: the machine runs
+    since before that."""
 
-    taken_up   an earlier process made the container, if anybody did; `same_boot`: the machine runs since before that
-    """
+    wanted: bool
+    same_boot: bool
+
+
+class ContainerJob:
+    """One order. `run` returns how it ended, and is called once. `earlier`: it is to be taken up."""
 
     def __init__(
-        self, order: Order, sink: Sink, works: Works, *, taken_up: bool = False, same_boot: bool = True
+        self, order: Order, sink: Sink, works: Works, earlier: Earlier | None = None
     ) -> None:  # fmt: skip
         self.order, self.sink = order, sink
         self.name = name_of(order.key)
         self._works, self._settings = works, works.settings
-        self._taken_up, self._same_boot = taken_up, same_boot
+        self._earlier = earlier
         self._stop = Stop(works)
         self._pull: Pull | None = None
         self._output: Output | None = None
+        self._remains: EngineCalls | None = None
         self._paused = False
         self._timed_out = self._engine_went = self._log_cut = self._begun = False
 
@@ -49,7 +57,7 @@ class ContainerJob:
     @property
     def begun(self) -> bool:
         """Whether its process exists, or did."""
-        return self._begun or self._taken_up
+        return self._begun or self._earlier is not None
 
     def pause(self, paused: bool) -> None:
         """Read no more of its output, or read on."""
@@ -59,8 +67,8 @@ class ContainerJob:
 
     async def run(self) -> End:
         """From the order to its end."""
-        if self._taken_up:
-            return await self._take_up()
+        if self._earlier is not None:
+            return await self._take_up(self._earlier)
         engine = self._works.engine
         if engine is None:
             return End(start_error=_NO_ENGINE, machine_fault=True)
@@ -75,9 +83,14 @@ class ContainerJob:
             if self._stop.wanted.is_set():
                 return End(start_error=_STOPPED, withdrawn=True)
             return End(start_error=f"{_NO_ENGINE}: {wrong}", machine_fault=True)
-        finally:
-            if self.order.leased:
-                self._works.keeper.let_container_go(self.name)
+
+    async def remove(self) -> tuple[str, ...]:
+        """Remove what remains of it; what is left then, as a sentence for each."""
+        engine, self._remains = self._remains, None
+        left = () if engine is None else await container_end.remove(self._works, engine, self.name)
+        if self.order.leased:
+            self._works.keeper.let_container_go(self.name)
+        return left
 
     # Its beginning ---------------------------------------------------------------------------------------------------
 
@@ -165,18 +178,19 @@ class ContainerJob:
 
     # An earlier process's --------------------------------------------------------------------------------------------
 
-    async def _take_up(self) -> End:
+    async def _take_up(self, earlier: Earlier) -> End:
         try:
             engine = await container_end.engine_of(self._works)
             facts = await container_end.facts_of(self._works, engine, self.name)
         except EngineAwayError:
             return End(executor_lost=True, lost_why=container_end.ENGINE_GONE, output_lost=True)
         if facts is None:
-            return End(gone="the worker's process ended, and there is no container of it")
-        died_with_machine = not self._same_boot and not facts.running and facts.exit_code != 0
-        if facts.status == "created" or died_with_machine:
-            await self._discard(engine)
-            return End(gone="the machine restarted" if died_with_machine else "the worker's process ended")
+            return End(gone=_PROCESS_ENDED)
+        died_with_machine = not earlier.same_boot and not facts.running and facts.exit_code != 0
+        if not earlier.wanted or facts.status == "created" or died_with_machine:
+            if stays := await container_end.remove(self._works, engine, self.name):
+                return End(executor_lost=True, lost_why=_PROCESS_ENDED, output_lost=True, left=1, survivors=stays)
+            return End(gone="the machine restarted" if died_with_machine else _PROCESS_ENDED)
         output, left = self._open_output(engine), None
         if self.order.timeout_sec is not None:
             ran = container_end.age_sec(facts, self._works.clock.now())
@@ -230,7 +244,7 @@ class ContainerJob:
     async def _watch(self, engine: EngineCalls, output: Output, stream: EngineStream | None) -> Facts | None:
         """Until it does not run and all that it wrote was passed on. None: it is not there any more, or the engine has
         been away for too long, which `_engine_went` says."""
-        asked_again = stream is None or self._taken_up
+        asked_again = stream is None or self._earlier is not None
         while True:
             try:
                 if stream is not None:
@@ -271,8 +285,13 @@ class ContainerJob:
         return self._works.clock.elapsed() - since > self._settings.engine_again_sec
 
     async def _ended(self, engine: EngineCalls, facts: Facts | None, *, seen: bool) -> End:
-        """How it ended, and whether anything is left of it."""
-        left = await container_end.remove(self._works, engine, self.name)
+        """How it ended. Its container, which has its exit code and all that it wrote, remains until that is on this
+        machine's disk (`remove`)."""
+        left: tuple[str, ...] = ()
+        if seen and facts is not None:
+            self._remains = engine
+        else:
+            left = await container_end.remove(self._works, engine, self.name)
         proof = End(left=len(left), survivors=left)
         if self._log_cut or (self._engine_went and facts is not None):
             proof = replace(proof, output_lost=True)

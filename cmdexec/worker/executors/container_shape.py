@@ -87,7 +87,9 @@ def _host_config(
 ) -> dict[str, Any]:  # fmt: skip
     memory = memory_of(order, settings, capacity)
     cpu = order.cpu or settings.container_cpu or capacity.cpu_limit or 0.0  # 0: all that the engine has
-    room = f"rw,nosuid,nodev,mode=1777,size={settings.container_files_bytes}"
+    uid, _, gid = (container.user or settings.container_user).partition(":")
+    # Its owner, since engines give it the mode of the folder that the image has there, or of one that they made.
+    room = f"rw,nosuid,nodev,mode=0700,uid={uid},gid={gid or 0},size={settings.container_files_bytes}"
     log: Mapping[str, str] = {
         "max-size": str(settings.container_log_bytes), "max-file": "2", "compress": "false",
     }  # fmt: skip

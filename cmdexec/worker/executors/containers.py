@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from cmdexec.worker.executors.container_job import ContainerJob
+from cmdexec.worker.executors.container_job import ContainerJob, Earlier
 from cmdexec.worker.executors.container_shape import OWNER
 from cmdexec.worker.executors.container_works import Works
 from cmdexec.worker.executors.contract import End, Order, Sink
@@ -28,7 +28,9 @@ class ContainerExecutor:
         self.trouble: str | None = None
         self._works = works
         self._jobs: dict[str, ContainerJob] = {}
+        self._over: dict[str, ContainerJob] = {}
         self._waiting: list[ContainerJob] = []
+        self._removing = 0
         self._tasks: asyncio.TaskGroup | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -65,10 +67,11 @@ class ContainerExecutor:
             else:
                 self._begin(ContainerJob(order, sink, self._works))
 
-    def take_up(self, order: Order, sink: Sink, *, same_boot: bool) -> None:
-        """Go on with what an earlier process began; `same_boot`: the machine runs since before that. It may end as
-        `gone`."""
-        self._begin(ContainerJob(order, sink, self._works, taken_up=True, same_boot=same_boot))
+    def take_up(self, order: Order, sink: Sink, *, wanted: bool, same_boot: bool) -> None:
+        """Go on with what an earlier process began, or end it, if it is not wanted; `same_boot`: the machine runs since
+        before that. It may end as `gone`."""
+        earlier = Earlier(wanted=wanted, same_boot=same_boot)
+        self._begin(ContainerJob(order, sink, self._works, earlier))
 
     def _begin(self, job: ContainerJob) -> None:
         self._jobs[job.order.key] = job
@@ -85,9 +88,29 @@ class ContainerExecutor:
             self._works.log.error("a job in a container failed by a fault of ours", key=job.order.key, exc=wrong)
             end = End(executor_lost=True, lost_why=_FAULT, output_lost=True)
         self._jobs.pop(job.order.key, None)
-        if not self._jobs:
-            self._idle.set()
+        self._over[job.order.key] = job
         job.sink.ended(end)
+        self._rest()
+
+    def _rest(self) -> None:
+        if not self._jobs and not self._removing:
+            self._idle.set()
+
+    def clear(self, key: str, then: Callable[[tuple[str, ...]], None]) -> None:
+        """How it ended is on the disk: remove what remains of it. `then` hears what could not be removed."""
+        job = self._over.pop(key, None)
+        if job is None or self._tasks is None:
+            then(())
+            return
+        self._removing += 1
+        self._idle.clear()
+        self._tasks.create_task(self._remove(job, then))
+
+    async def _remove(self, job: ContainerJob, then: Callable[[tuple[str, ...]], None]) -> None:
+        left = await job.remove()
+        self._removing -= 1
+        then(left)
+        self._rest()
 
     def stop(self, key: str, grace_sec: float) -> None:
         """End it."""

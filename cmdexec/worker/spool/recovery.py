@@ -31,6 +31,12 @@ class Found:
         """What was started of it may still run, so it is to be taken up."""
         return self.record.state is State.RUNNING
 
+    @property
+    def wanted(self) -> bool:
+        """Whether that may go on. Not what others may run by now; nor a job with an input: how much of it was handed
+        over before its worker died nobody knows."""
+        return not self.record.requeue and (self.assignment is None or not self.assignment.stdin)
+
 
 def open_spool(
     folder: Path, boot: bytes, *, settings: WorkerSettings, runtime: Runtime
