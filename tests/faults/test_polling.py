@@ -177,3 +177,24 @@ def test_what_a_killed_polling_worker_held_ends_as_over_the_socket(tmp_path: Pat
         assert [job["reason"] for job in jobs] == ["worker", "worker", None, None]
         assert [job["exitCode"] for job in jobs[2:]] == [0, 0]
         assert ledger.count("begin") == dict.fromkeys(job_ids, 1)
+
+
+def test_a_worker_whose_heartbeats_are_too_many_keeps_its_jobs_and_takes_others(tmp_path: Path) -> None:
+    """It holds a job for two leases beyond the bound, and begins and ends others meanwhile."""
+    bound = {"RATE_LIMIT_MAX_HEARTBEAT": "3", "RATE_LIMIT_WINDOW_MS": "600000"}
+    bound |= {"LEASE_SEC": "1500ms", "HEARTBEAT_SEC": "250ms"}
+    with behind(tmp_path, "strip", **bound) as (server, proxy, worker):
+        api = server.api()
+        held = api.create({"command": "sleep 60"})["jobId"]
+        api.wait_status(held, "running")
+        before = proxy.asked["/api/workers/heartbeat"]
+        until(lambda: proxy.asked["/api/workers/heartbeat"] >= before + 3 + 12, "it went on for two leases")
+        others = api.create_many([{"command": "true"}] * 20)
+        assert {job["attempt"] for job in api.wait_ended(others, 20)} == {1}
+        (shown,) = workers(api)
+        job = api.job(held)
+        assert (shown["state"], job["status"], job["attempt"]) == ("online", "running", 1)
+        assert "unknown" not in {line["status"] for line in job["history"]}
+        api.cancel(held)
+        api.wait_status(held, "cancelled")
+        assert "by=polling" in worker.log.read_text()
