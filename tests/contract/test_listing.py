@@ -143,9 +143,11 @@ async def test_since_and_until_are_to_the_millisecond(store: Store) -> None:
 async def test_jobs_of_some_time_are_found_though_the_clock_was_once_ahead_or_behind(
     store: Store, more: dict[str, Any], counted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from cmdexec.store.mongo import candidates
     from cmdexec.store.sqlite import listing
 
-    monkeypatch.setattr(listing, "_COUNTED_MAX", counted)
+    for one in (listing, candidates):
+        monkeypatch.setattr(one, "_COUNTED_MAX", counted)
     clock = HandClock()
     start = clock.now()
     ahead, now, behind = HandClock(), HandClock(), HandClock()
