@@ -27,10 +27,11 @@ class Message(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, k
 
 
 class Held(Message, frozen=True):
-    """An attempt, named."""
+    """An attempt, named. `phase`, in complete lists: what is being done before it can be started."""
 
     job_id: JobId
     attempt: AttemptNumber
+    phase: ShortText | None = None
 
 
 Cpu = Annotated[float, Meta(gt=0, le=10_000)]

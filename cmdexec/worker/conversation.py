@@ -122,7 +122,8 @@ class Conversation:
     def _say_beat(self) -> None:
         self._beat_now.clear()
         named = self._attempts.named()
-        fits = len(named) * _NAMED_BYTES < self._most
+        words = sum(6 * len(one.phase) for one in named if one.phase)
+        fits = len(named) * _NAMED_BYTES + words < self._most
         beat = messages.Heartbeat(
             jobs=named if fits else None, seq=next(self._lists), spool_bytes=self._attempts.spool_bytes,
             draining=self._attempts.draining or self._attempts.paused,

@@ -16,6 +16,7 @@ from cmdexec.worker.spool.stream import StreamSpool
 _SURVIVORS_MAX = 100
 _SURVIVOR_CHARS = 200
 _MESSAGE_CHARS = 2000
+_PHASE_CHARS = 200
 
 DoneReason = Literal["exit", "signal", "timeout", "oom", "start", "image", "worker", "cancelled"]
 
@@ -59,8 +60,9 @@ class HeldAttempt:
 
     @property
     def named(self) -> Held:
-        """Its name in messages."""
-        return Held(job_id=self.record.job_id, attempt=self.record.attempt)
+        """Its name in messages, and what is being done for it."""
+        phase = None if self.phase is None else self.phase[:_PHASE_CHARS]
+        return Held(job_id=self.record.job_id, attempt=self.record.attempt, phase=phase)
 
     # The executor's sink
 
