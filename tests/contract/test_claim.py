@@ -157,11 +157,11 @@ async def test_a_worker_that_many_jobs_avoid_gets_what_comes_after_them(store: S
 
 
 async def test_of_very_many_classes_the_lowest_ranks_are_claimed_first(store: Store) -> None:
-    ranks = random.Random(3).sample(range(1000), 360)
-    waiting = [job(number, rank=rank, klass=f"class {number % 120}") for number, rank in enumerate(ranks)]
+    ranks = random.Random(3).sample(range(1000), 480)
+    waiting = [job(number, rank=rank, klass=f"class {number % 240}") for number, rank in enumerate(ranks)]
     await inserted(store, *waiting)
-    for number, limit in enumerate([100, 90, 300]):
-        asked = wanted(f"c{number}", limit=limit, klasses=[f"class {one}" for one in range(120)])
+    for number, limit in enumerate([100, 190, 300]):
+        asked = wanted(f"c{number}", limit=limit, klasses=[f"class {one}" for one in range(240)])
         got = await store.jobs_write.claim(asked)
         assert [one.rank for one in got] == sorted(ranks)[: len(got)]
         assert len(got) == min(limit, len(ranks))
@@ -169,8 +169,8 @@ async def test_of_very_many_classes_the_lowest_ranks_are_claimed_first(store: St
 
 
 async def test_what_does_not_fit_is_passed_however_much_there_is_of_it_and_however_many_classes(store: Store) -> None:
-    await inserted(store, *jobs(600, klass="class 00", rank=7))
-    await inserted(store, *(job(600 + n, klass=f"class {klass}", rank=7 + n) for n, klass in enumerate(["01", "55"])))
-    asked = wanted("c1", limit=1, klasses=[f"class {one:02}" for one in range(60)])
-    asked = msgspec.structs.replace(asked, parts={"class 00": Part(2.0, 0)}, free=Part(1.0, 0))
+    await inserted(store, *jobs(600, klass="class 000", rank=7))
+    await inserted(store, *(job(600 + n, klass=f"class {klass}", rank=7 + n) for n, klass in enumerate(["001", "111"])))
+    asked = wanted("c1", limit=1, klasses=[f"class {one:03}" for one in range(120)])
+    asked = msgspec.structs.replace(asked, parts={"class 000": Part(2.0, 0)}, free=Part(1.0, 0))
     assert [one.job_id for one in await store.jobs_write.claim(asked)] == [job(600).job_id]

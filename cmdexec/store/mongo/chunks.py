@@ -20,14 +20,12 @@ async def chunk(
         cursor: Any = collection.find(which, list(fields)).sort(list(order)).limit(limit)
         found: list[Document] = []
         size = 0
-        try:
-            async for one in cursor:
-                found.append(one)
-                size += len(one.get("doc", b""))
-                if size > _BYTES:
-                    return found, False
-        finally:
-            await cursor.close()
+        async for one in cursor:
+            found.append(one)
+            size += len(one.get("doc", b""))
+            if size > _BYTES:
+                await cursor.close()
+                return found, False
         return found, len(found) < limit
 
     return await connection.read(read)

@@ -8,7 +8,7 @@ from cmdexec.model.job import Status
 from cmdexec.store.mongo.chunks import chunk
 from cmdexec.store.mongo.connection import Connection, Document
 
-_AT_ONCE = 50
+_AT_ONCE = 100
 """Classes in one query: of so many indexes are merged in their order, of more all is read and sorted."""
 
 _PAGE_MAX = 500
