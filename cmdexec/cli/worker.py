@@ -10,6 +10,7 @@ from cmdexec.cli.effective import CONFIG_JSON, PRINT_CONFIG, print_settings
 from cmdexec.cli.options import config_option, settings_options
 from cmdexec.cli.told import tell, tell_error, tell_warnings
 from cmdexec.errors import CmdexecError
+from cmdexec.log import Log
 from cmdexec.settings.load import Loaded, load
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.warden.kernel import hide_memory
@@ -160,6 +161,8 @@ def _work(
     settings, runtime = loaded.settings, system_runtime("worker")
     log.set_up(runtime.clock, settings.log_level, settings.log_format)
     loaded.log_to(runtime.log)
+    if settings.auto_start and own_server is None:  # a server starts its own worker
+        _start_with_the_session(settings, runtime.log)
 
     gc.freeze()  # what was loaded until now stays: to go through it again and again would only take time
 
@@ -170,6 +173,17 @@ def _work(
             )
 
     return asyncio.run(until_stopped())
+
+
+def _start_with_the_session(settings: WorkerSettings, log: Log) -> None:
+    """From the next one on."""
+    from cmdexec.cli.myself import myself
+    from cmdexec.desktop.autostart import Entry
+
+    try:
+        Entry(myself()).set(True, settings.data_dir)
+    except OSError as wrong:
+        log.warning("AUTO_START cannot be heeded", error=wrong.strerror)
 
 
 def _vanish() -> None:

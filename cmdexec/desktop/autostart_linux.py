@@ -7,7 +7,7 @@ https://specifications.freedesktop.org/desktop-entry-spec/latest/exec-variables.
 import os
 from pathlib import Path
 
-from cmdexec.desktop.autostart import entry_name, write
+from cmdexec.desktop.autostart_entry import entry_name, write
 
 
 class Entry:

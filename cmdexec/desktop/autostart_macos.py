@@ -3,7 +3,7 @@
 import plistlib
 from pathlib import Path
 
-from cmdexec.desktop.autostart import entry_name, write
+from cmdexec.desktop.autostart_entry import entry_name, write
 
 
 class Entry:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cmdexec.desktop.autostart import entry_name
+from cmdexec.desktop.autostart_entry import entry_name
 
 _KEY = r"Software\Microsoft\Windows\CurrentVersion\Run"
 

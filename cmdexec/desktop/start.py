@@ -3,8 +3,9 @@
 import importlib.util
 from collections.abc import Sequence
 
+from cmdexec.desktop import display
+from cmdexec.desktop.autostart import Entry
 from cmdexec.desktop.process import WindowProcess
-from cmdexec.desktop.system import auto_start, display
 from cmdexec.errors import CmdexecError
 from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings
@@ -17,7 +18,7 @@ from cmdexec.worker.page.windowed import Windowed
 
 def cannot_show() -> str | None:
     """Why no window can be shown, as far as that is seen at a glance; None: it is worth a try."""
-    if (why := display().missing()) is not None:
+    if (why := display.missing()) is not None:
         return why
     if importlib.util.find_spec("webview") is None:
         return "pywebview is not installed (pip install 'cmdexec[desktop]')"
@@ -42,7 +43,7 @@ async def run_windowed(
     try:
         await runtime.threads.run(lambda: _free(settings))
         window = WindowProcess([*myself, "worker", "--show-window"], settings.window_start_sec)
-        host = Host(configuration, settings, auto_start(list(myself)), ways=ways, runtime=runtime)
+        host = Host(configuration, settings, Entry(list(myself)), ways=ways, runtime=runtime)
         await Windowed(host, window, first).run(ends_process=True)
     finally:
         await runtime.threads.run(first.release)

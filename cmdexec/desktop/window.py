@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import Any
 
-from cmdexec.desktop.system import display
+from cmdexec.desktop import display
 
 OPEN, CANNOT, CLOSE_ASKED = "open", "cannot", "closeAsked"
 """What it says, as `event`."""
@@ -63,10 +63,9 @@ def main() -> int:
 
 def _library() -> tuple[str, Any]:
     """The library, ready to show a window, or why there can be none."""
-    here = display()
-    if (why := here.unreachable()) is not None:
+    if (why := display.unreachable()) is not None:
         return why, None
-    here.make_ready()
+    display.make_ready()
     try:
         import webview
         from webview.guilib import initialize

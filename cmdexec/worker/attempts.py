@@ -291,12 +291,12 @@ class Attempts:
         self._turns.soon()
 
     def evict(self, key: str) -> bool:
-        """Whoever owns this machine wants that attempt off it. Whether it is ended now because of that."""
+        """Whoever owns this machine wants that attempt off it. Whether it runs, and is being ended now."""
         held = self.table.get(key)
-        if held is None:
+        if held is None or held.record.state is not State.RUNNING:
             return False
         self._turns.apply(held, model.Evict())
-        return held.record.ending is not None
+        return True
 
     def _give_back_unbegun(self) -> None:
         for held in list(self.table.values()):

@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.support.system import Process, Server, clean_environment
 from tests.support.waiting import until
@@ -79,3 +81,23 @@ def joined(server: Server, folder: Path, *arguments: str, real: bool = False, **
     return Desk(
         folder, "--allow-host", "--server", server.url, "--join", token, *arguments, real=real, **settings
     ).start()
+
+
+def ask(
+    desk: Desk, method: str, path: str, body: bytes | None = None, **headers: str | None
+) -> tuple[int, bytes, dict[str, str]]:
+    """As the window asks, but for what `headers` change; None leaves one out. Names have `_` for `-`."""
+    where = urlsplit(desk.where["url"])
+    usual = {"Host": where.netloc, "X-Window-Token": desk.where["token"], "Content-Type": "application/json"}
+    sent = usual | {name.replace("_", "-"): value for name, value in headers.items()}
+    connection = HTTPConnection(where.hostname or "", where.port, timeout=10)
+    connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+    for name, value in sent.items():
+        if value is not None:
+            connection.putheader(name, value)
+    connection.putheader("Content-Length", str(len(body or b"")))
+    connection.endheaders(body)
+    answer = connection.getresponse()
+    told = answer.status, answer.read(), dict(answer.getheaders())
+    connection.close()
+    return told

@@ -6,13 +6,12 @@ import secrets
 import socket
 import stat
 from collections.abc import Iterator
-from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.desktop.desk import Desk
+from tests.desktop.desk import Desk, ask
 from tests.support.proc import children
 from tests.support.system import ends
 from tests.support.waiting import until
@@ -23,26 +22,6 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     made = Desk(tmp_path_factory.mktemp("desk"))
     with ends(made):
         yield made.start()
-
-
-def ask(
-    desk: Desk, method: str, path: str, body: bytes | None = None, **headers: str | None
-) -> tuple[int, bytes, dict[str, str]]:
-    """As the window asks, but for what `headers` change; None leaves one out. Names have `_` for `-`."""
-    where = urlsplit(desk.where["url"])
-    usual = {"Host": where.netloc, "X-Window-Token": desk.where["token"], "Content-Type": "application/json"}
-    sent = usual | {name.replace("_", "-"): value for name, value in headers.items()}
-    connection = HTTPConnection(where.hostname or "", where.port, timeout=10)
-    connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-    for name, value in sent.items():
-        if value is not None:
-            connection.putheader(name, value)
-    connection.putheader("Content-Length", str(len(body or b"")))
-    connection.endheaders(body)
-    answer = connection.getresponse()
-    told = answer.status, answer.read(), dict(answer.getheaders())
-    connection.close()
-    return told
 
 
 def listening() -> list[tuple[str, str]]:

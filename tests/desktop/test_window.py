@@ -1,5 +1,6 @@
 """The real window, on a display made for it; and a worker where there can be none."""
 
+import json
 import os
 import re
 import shutil
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from cmdexec.desktop import display_linux
-from tests.desktop.desk import Desk, joined
+from tests.desktop.desk import Desk, ask, joined
+from tests.desktop.x11 import press_close
 from tests.support.proc import alive, children
 from tests.support.system import Server, ends
 from tests.support.waiting import until
@@ -51,6 +53,11 @@ def window_of(desk: Desk) -> int:
     return found
 
 
+def asked(desk: Desk) -> int:
+    """How often its close button was pressed, as its page is told."""
+    return int(json.loads(ask(desk, "GET", "/api/state?once=1")[1])["closeAsked"])
+
+
 def opened(desk: Desk) -> int:
     return len(re.findall(OPEN, desk.log.read_text()))
 
@@ -74,17 +81,31 @@ def test_the_window_opens_over_the_page_and_may_die_without_harm(server: Server,
         assert again.wait() == 0
         until(lambda: opened(desk) == 2, "another window has asked", 30)
         window = window_of(desk)
+        assert press_close(screen)
+        until(lambda: asked(desk) == 1, "its worker has its page ask what that is to mean")
+        assert alive(window)
+        assert ask(desk, "POST", "/api/close", b"{}")[0] == 200
+        until(lambda: not alive(window), "it closes as its worker says")
+        again.spawn()
+        assert again.wait() == 0
+        until(lambda: opened(desk) == 3, "it is there once more", 30)
+        window = window_of(desk)
         assert desk.stop() == 0
         until(lambda: not alive(window), "the window ends with its worker")
 
 
 def test_without_a_display_it_says_so_and_works_all_the_same(server: Server, tmp_path: Path) -> None:
-    desk = Desk(tmp_path / "desk", "--allow-host", "--server", server.url, real=True, WORKER_TOKEN_SECRET=server.secret)
+    desk = Desk(
+        tmp_path / "desk", "--allow-host", "--server", server.url, real=True, WORKER_TOKEN_SECRET=server.secret,
+        AUTO_START="true",
+    )  # fmt: skip
     with ends(desk):
         desk.spawn()
         until(lambda: "connected by=" in desk.log.read_text(), "it works", 30)
         first = desk.log.read_text().splitlines()[0]
         assert first.startswith("cmdexec: No window: neither DISPLAY nor WAYLAND_DISPLAY is set")
+        (entry,) = (desk.folder / "config" / "autostart").iterdir()
+        assert str(desk.data) in entry.read_text(), "AUTO_START is heeded all the same"
         assert desk.stop() == 0
 
 

@@ -26,8 +26,11 @@ export async function act(path, body) {
 /** @param {string | null} server */
 const hostOf = (server) => (server ?? '').replace(/^\w+:\/\//, '') || 'its server';
 
+/** @param {string | null} text one or more sentences, of which the last may lack its end */
+const whole = (text) => (!text || /[.?!]$/.test(text) ? text : `${text}.`);
+
 /** @param {State} now */
-const whyOf = ({ why }) => (why ? [why.message, why.mend].filter(Boolean).join(' ') : '');
+const whyOf = ({ why }) => (why ? [whole(why.message), why.mend].filter(Boolean).join(' ') : '');
 
 /**
  * What the band says.
@@ -110,7 +113,7 @@ export function Band({ openSettings, openJoin }) {
   const bar = useRef(/** @type {HTMLElement | null} */ (null));
   const share = now?.nextTryMs == null || !now.waitMs ? 0 : Math.min(1, left / now.waitMs);
   useEffect(() => bar.current?.style.setProperty('--share', `${share * 100}%`), [share]);
-  const { icon, title, text, acts = [] } = whole(now, Math.ceil(left / 1000), { settings: openSettings, join: openJoin });
+  const { icon, title, text, acts = [] } = shown(now, Math.ceil(left / 1000), { settings: openSettings, join: openJoin });
   return html`<header class="band">
     <div class="band-row">
       <${StatusIcon} status=${icon} large />
@@ -128,7 +131,7 @@ export function Band({ openSettings, openJoin }) {
 }
 
 /** @param {State | null} now @param {number} seconds @param {{ settings: () => void, join: () => void }} open @returns {Said} */
-function whole(now, seconds, open) {
+function shown(now, seconds, open) {
   if (silence.value === 'stranger') return { icon: 'failed', title: W.strangerTitle, text: W.strangerText };
   if (!now) return { icon: 'assigned', title: W.readingTitle, text: silence.value ? W.gone : '' };
   if (silence.value) return { icon: 'offline', title: W.goneTitle, text: W.goneText };

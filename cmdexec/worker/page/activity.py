@@ -65,7 +65,8 @@ class _Tap(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         about: dict[str, object] = dict(getattr(record, "about", {}))
-        error = about.pop("error", None)
+        error, message = about.pop("error", None), about.pop("message", None)
+        error = message if error is None else error
         rest = {key.replace("_", " "): value for key, value in about.items() if key not in _FOR_MACHINES}
         told = ", ".join(f"{key} {value}" for key, value in rest.items() if value is not None)
         text = f"{record.getMessage()}: {error}" if error is not None else record.getMessage()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cmdexec.desktop.autostart import entry_name
+from cmdexec.desktop.autostart_entry import entry_name
 from cmdexec.desktop.autostart_linux import Entry
 from cmdexec.desktop.autostart_macos import Entry as Agent
 
