@@ -79,7 +79,7 @@ FILTERS: dict[str, tuple[dict[str, Any], Callable[[Job], bool]]] = {
 
 @pytest.mark.parametrize("name", FILTERS)
 async def test_each_filter_finds_what_it_says_in_either_order_and_at_any_size_of_page(store: Store, name: str) -> None:
-    jobs = made(120, HandClock())
+    jobs = made(60, HandClock())
     await inserted(store, *jobs)
     fields, fits = FILTERS[name]
     expected = [one for one in jobs if fits(one)]
@@ -153,7 +153,7 @@ async def test_jobs_of_some_time_are_found_though_the_clock_was_once_ahead_or_be
     ahead, now, behind = HandClock(), HandClock(), HandClock()
     ahead.go_on(24 * 3600)
     now.go_on(12 * 3600)
-    parts = [made(30, ahead, 1), made(30, now, 2), made(30, behind, 3), made(30, now, 4)]
+    parts = [made(16, ahead, 1), made(16, now, 2), made(16, behind, 3), made(16, now, 4)]
     each = enumerate(one for part in parts for one in part)
     jobs = [msgspec.structs.replace(one, submit_key=f"k{number}") for number, one in each]
     await inserted(store, *jobs)
