@@ -1,5 +1,5 @@
-"""MongoDB is killed in the midst of writes: what it acknowledged is there, and every call that broke off and was made
-again is as if it had been made once."""
+"""MongoDB is killed, or elects, in the midst of writes: what it acknowledged is there, and every call that broke off
+and was made again is as if it had been made once."""
 
 import asyncio
 import itertools
@@ -19,13 +19,14 @@ from cmdexec.store.contract.output import Append
 from tests.contract.engines import HandClock, runtime_with
 from tests.contract.making import changed, jobs, running, wanted, write
 from tests.contract.writing import output_of
+from tests.faults.test_mongo import step_down
 from tests.services import mongo as service
 from tests.services.mongo import Set, wipe
 from tests.services.mongod import Missing
 from tests.support.waiting import becomes
 
 T = TypeVar("T")
-KILLS = 5
+BREAKS = 6
 BATCH = 4
 
 
@@ -110,27 +111,31 @@ class Life:
         self.ended.append(end)
 
 
+def kill(mongo: Set) -> None:
+    mongo.kill(0)
+
+
 def names(of: tuple[Job, ...] | list[Job]) -> list[str]:
     return [one.job_id for one in of]
 
 
 @pytest.mark.timeout(150)
-async def test_kill_9_of_mongodb_loses_nothing_and_doubles_nothing(mongo: Set, servers: list[Store]) -> None:
+async def test_kills_and_elections_of_mongodb_lose_nothing_and_double_nothing(mongo: Set, servers: list[Store]) -> None:
     life = Life(servers)
     async with asyncio.TaskGroup() as tasks:
         for _ in range(3):
             tasks.create_task(life.submit())
         for number in range(6):
             tasks.create_task(life.work(f"w{number}"))
-        for kill in range(KILLS):
+        for number in range(BREAKS):
             enough = len(life.ended) + 20
-            await becomes(lambda enough=enough: len(life.ended) >= enough, f"jobs run before kill {kill + 1}", 40)
+            await becomes(lambda enough=enough: len(life.ended) >= enough, f"jobs run before break {number + 1}", 40)
             life.there.clear()
-            await asyncio.to_thread(mongo.kill, 0)
+            await asyncio.to_thread(step_down if number % 2 else kill, mongo)
             await asyncio.to_thread(mongo.start)
             life.there.set()
         life.stop = True
-    assert life.broke_off > KILLS
+    assert life.broke_off > BREAKS
     store = servers[0]
     assert sorted(names(life.ended)) == sorted(names(life.submitted))
     assert await store.reads.jobs.get(names(life.ended)) == life.ended
