@@ -50,7 +50,7 @@ def _warden() -> int | None:
 
     if sys.argv[1:2] != [IN_BUNDLE] or len(sys.argv) == 2:
         return None
-    from cmdexec.worker.warden.entry import main
+    from cmdexec.worker.warden.begin import main
 
     return main(sys.argv[2:])
 
@@ -60,8 +60,9 @@ def _end_by_the_code() -> None:
     interrupt was caught: it remembers it from `run_eval_code_obj`. While SIGINT is blocked it ends with the code."""
     import signal
 
-    if block := getattr(signal, "pthread_sigmask", None):
-        block(signal.SIG_BLOCK, {signal.SIGINT})
+    block, how = getattr(signal, "pthread_sigmask", None), getattr(signal, "SIG_BLOCK", None)
+    if block is not None:
+        block(how, {signal.SIGINT})
 
 
 def _open_what_is_closed() -> None:

@@ -29,8 +29,8 @@ class SystemClock:
     """The machine's clock. CLOCK_BOOTTIME counts suspended time (PEP 418); elsewhere the monotonic clock has to do."""
 
     def __init__(self) -> None:
-        boottime = getattr(time, "CLOCK_BOOTTIME", None)
-        self._elapsed = time.monotonic if boottime is None else partial(time.clock_gettime, boottime)
+        boottime, read = getattr(time, "CLOCK_BOOTTIME", None), getattr(time, "clock_gettime", None)
+        self._elapsed = time.monotonic if boottime is None or read is None else partial(read, boottime)
 
     def elapsed(self) -> float:
         return self._elapsed()

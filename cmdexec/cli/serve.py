@@ -19,7 +19,7 @@ from cmdexec.settings.declare import Fault, Given
 from cmdexec.settings.load import SETTINGS_FILE, Loaded, SettingsError, load
 from cmdexec.settings.server import ServerSettings
 from cmdexec.settings.worker import WorkerSettings
-from cmdexec.worker.warden.kernel import hide_memory
+from cmdexec.worker.hiding import hide_memory
 
 if TYPE_CHECKING:
     from cmdexec.server.run import Listening, WithWorker
@@ -105,7 +105,7 @@ def _may_run_jobs(values: Given) -> Iterator[Fault]:
 
 def _has_folders(values: Given) -> Iterator[Fault]:
     """What would keep the worker from being started again and again."""
-    from cmdexec.worker.workdir_posix import try_work_dir
+    from cmdexec.worker.workdir import try_work_dir
 
     folder, work = values.get("data_dir"), values.get("work_dir")
     if not isinstance(folder, Path):

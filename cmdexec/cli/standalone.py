@@ -4,7 +4,6 @@ The server is started before anything heavy is loaded here, so that both start a
 the caller's environment: what they are about is another server.
 """
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -19,7 +18,8 @@ from cmdexec.clock import Clock
 from cmdexec.errors import CmdexecError
 from cmdexec.settings.load import DECLARED
 from cmdexec.settings.refused import NOT_PROVIDED
-from cmdexec.worker.folder_posix import WARDEN_LOCK_FILE
+from cmdexec.system.files import free_bytes, is_another_users, locked
+from cmdexec.worker.folder import WARDEN_LOCK_FILE
 
 DRAIN_SEC = 1.0
 """How long the private server waits for what is under way."""
@@ -96,7 +96,8 @@ class Standalone:
 
     def _all_gone(self) -> bool:
         """Server and worker, and the last process of the last job: until then the warden's lock is held."""
-        return self._ended() and not self._lifeline.anybody() and _free(self.folder / "worker" / WARDEN_LOCK_FILE)
+        lock = self.folder / "worker" / WARDEN_LOCK_FILE
+        return self._ended() and not self._lifeline.anybody() and locked(lock) is None
 
     def _said(self) -> str:
         """What the server said last, without its mark: it is the reason."""
@@ -118,8 +119,7 @@ def _base(environment: Mapping[str, str]) -> Path:
     for name in (environment.get("XDG_RUNTIME_DIR", ""), os.path.join(os.sep, "dev", "shm")):
         folder = Path(name)
         if folder.is_absolute() and folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
-            room = os.statvfs(folder)
-            if room.f_bavail * room.f_frsize >= _MEMORY_ROOM:
+            if free_bytes(folder) >= _MEMORY_ROOM:
                 return folder
     return Path(tempfile.gettempdir())
 
@@ -138,27 +138,13 @@ def _environment(environment: Mapping[str, str], folder: Path) -> dict[str, str]
     return kept | path | {"SERVER_DRAIN_SEC": str(DRAIN_SEC), "WORK_DIR": str(folder / "work")}
 
 
-def _free(lock: Path) -> bool:
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
-
-
 def _sweep(base: Path, clock: Clock) -> None:
     """Delete folders that were left when all three were killed at once."""
     for folder in base.glob(f"{_PREFIX}*"):
         try:
             status = folder.lstat()
             old = clock.now() - int(status.st_mtime * 1000) > _OLD_MS
-            if status.st_uid == os.geteuid() and old and abandoned(folder / FILE):
+            if not is_another_users(status) and old and abandoned(folder / FILE):
                 shutil.rmtree(folder, ignore_errors=True)
         except OSError:
             continue

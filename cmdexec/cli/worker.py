@@ -13,7 +13,7 @@ from cmdexec.errors import CmdexecError
 from cmdexec.log import Log
 from cmdexec.settings.load import Loaded, load
 from cmdexec.settings.worker import WorkerSettings
-from cmdexec.worker.warden.kernel import hide_memory
+from cmdexec.worker.hiding import hide_memory
 
 CODES: tuple[tuple[str, str], ...] = (
     ("0", "it was told to end, or MAX_JOBS or IDLE_TIMEOUT_SEC was reached"),

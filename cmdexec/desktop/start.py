@@ -9,7 +9,7 @@ from cmdexec.desktop.process import WindowProcess
 from cmdexec.errors import CmdexecError
 from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings
-from cmdexec.worker.folder_posix import DataFolder
+from cmdexec.worker.folder import DataFolder
 from cmdexec.worker.page.configuration import Configuration
 from cmdexec.worker.page.first import First, show_other
 from cmdexec.worker.page.host import Host, Ways

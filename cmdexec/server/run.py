@@ -23,7 +23,7 @@ from cmdexec.server.signals import ending
 from cmdexec.settings.server import ServerSettings
 
 if TYPE_CHECKING:
-    from cmdexec.server.workers.local_posix import LocalWorker
+    from cmdexec.server.workers.local import LocalWorker
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ async def serve(
 
     Raises CmdexecError if it cannot start: `in_use`, `bad_data_dir`, `bad_settings`, …
     """
-    from cmdexec.link.descriptors_posix import room
-    from cmdexec.link.memory_posix import give_back_large_blocks
-    from cmdexec.server.folder_posix import open_folder
+    from cmdexec.link.descriptors import room
+    from cmdexec.link.memory import give_back_large_blocks
+    from cmdexec.server.opening import open_folder
 
     give_back_large_blocks()
     own = runtime is None
@@ -156,7 +156,7 @@ class _Server:
             await door.cut()
 
     def _local(self, with_worker: WithWorker, door: Listener) -> "LocalWorker":
-        from cmdexec.server.workers.local_posix import LocalWorker
+        from cmdexec.server.workers.local import LocalWorker
 
         return LocalWorker(
             command=with_worker.command, folder=self._folder.path / "worker", url=door.url,

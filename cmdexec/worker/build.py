@@ -20,8 +20,8 @@ from cmdexec.worker.executors.by_order import ByOrder
 from cmdexec.worker.executors.container_shape import Labels
 from cmdexec.worker.executors.container_works import Works
 from cmdexec.worker.executors.containers import ContainerExecutor
-from cmdexec.worker.executors.process_posix import ProcessExecutor
-from cmdexec.worker.folder_posix import DataFolder
+from cmdexec.worker.executors.process import ProcessExecutor
+from cmdexec.worker.folder import DataFolder
 from cmdexec.worker.identity import identify
 from cmdexec.worker.lease import Lease
 from cmdexec.worker.line import Line
@@ -35,7 +35,7 @@ from cmdexec.worker.slots import Slots
 from cmdexec.worker.spool.recovery import open_spool
 from cmdexec.worker.spool.spool import Spool
 from cmdexec.worker.turns import Turns
-from cmdexec.worker.workdir_posix import work_dir
+from cmdexec.worker.workdir import work_dir
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from cmdexec.settings.worker import WorkerSettings
-from cmdexec.worker.warden.cgroup import own_folder
+from cmdexec.worker.own_group import own_folder
 
 _MIB = 1 << 20
 

@@ -13,14 +13,15 @@ from functools import partial
 from pathlib import Path
 
 from cmdexec.errors import CmdexecError
-from cmdexec.link.memory_posix import give_back_large_blocks
+from cmdexec.link.memory import give_back_large_blocks
 from cmdexec.runtime import Runtime, system_runtime
 from cmdexec.settings.declare import Given
 from cmdexec.settings.load import SETTINGS_FILE, SettingsError
 from cmdexec.settings.worker import WorkerSettings
+from cmdexec.system.signals import HANG_UP, hearing
 from cmdexec.worker.build import Worker, build
 from cmdexec.worker.ending import Wishes, until_over
-from cmdexec.worker.folder_posix import DataFolder
+from cmdexec.worker.folder import DataFolder
 from cmdexec.worker.needs import needs, server_of
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -38,19 +39,11 @@ class Watch:
 @contextmanager
 def told_by_signals(wishes: Wishes, *, ends_process: bool) -> Iterator[None]:
     """TERM, INT and HUP are wishes. `ends_process`: afterwards they come too late, and do nothing."""
-    loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, wishes.end)
-    hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN  # as nohup has it ignored
-    if hangs_up:
-        loop.add_signal_handler(signal.SIGHUP, wishes.end_once)
-    try:
+    handlers: dict[int, Callable[[], object]] = dict.fromkeys(_SIGNALS, wishes.end)
+    if HANG_UP is not None:
+        handlers[HANG_UP] = wishes.end_once
+    with hearing(handlers, last=ends_process):
         yield
-    finally:
-        for number in (*_SIGNALS, *([signal.SIGHUP] if hangs_up else [])):
-            loop.remove_signal_handler(number)
-            if ends_process:
-                signal.signal(number, signal.SIG_IGN)
 
 
 async def run_worker(

@@ -17,6 +17,7 @@ ROOM_BYTES = GIB
 """A file system in memory with less room than this is not used."""
 
 _MOUNTS = Path("/proc/self/mounts")
+_UNFIT = os.ST_RDONLY | getattr(os, "ST_NOEXEC", 0)  # macOS says of no file system that nothing may be run there
 _MEND = "Name a folder that this user may write to as WORK_DIR (--work-dir)."
 
 
@@ -100,7 +101,7 @@ def _room_in(point: Path) -> int:
     shared = status.st_mode & stat.S_ISVTX and status.st_mode & stat.S_IWOTH
     if not (status.st_uid == os.geteuid() or shared) or point == Path(tempfile.gettempdir()):
         return 0
-    return 0 if room.f_flag & (os.ST_NOEXEC | os.ST_RDONLY) else room.f_bavail * room.f_frsize
+    return 0 if room.f_flag & _UNFIT else room.f_bavail * room.f_frsize
 
 
 def _ours(status: os.stat_result) -> bool:

@@ -99,11 +99,25 @@ def queues_are_bounded(file: File) -> Iterator[Finding]:
 
 
 def platform_by_suffix(file: File) -> Iterator[Finding]:
-    if not file.is_product or PurePosixPath(file.path).stem.endswith(("_posix", "_windows", "_linux")):
+    suffixes = ("_posix", "_windows", "_macos", "_linux")
+    if not file.is_product or PurePosixPath(file.path).stem.endswith(suffixes) or only_chooses(file):
         return
     for node, name in file.references():
         if name in _PLATFORM:
             yield node.lineno, name
+
+
+def only_chooses(file: File) -> bool:
+    """It takes the same names from one file or another, by `sys.platform`, and does nothing else."""
+
+    def chooses(node: ast.stmt) -> bool:
+        if isinstance(node, ast.If):
+            return all(chooses(one) for one in (*node.body, *node.orelse))
+        return isinstance(node, ast.Import | ast.ImportFrom)
+
+    first, *body = file.tree.body or [ast.Pass()]
+    names = [node for node in body if isinstance(node, ast.Assign) and last_name(node.targets[0]) == "__all__"]
+    return isinstance(first, ast.Expr) and all(node in names or chooses(node) for node in body)
 
 
 def no_shell(file: File) -> Iterator[Finding]:
@@ -149,7 +163,10 @@ RULES = (
         "be no group, list the file in TASKS_WITHOUT_A_GROUP with who owns the task.",
     ),
     Rule(queues_are_bounded, "Give the queue a bound that is a setting, and decide what happens when it is full."),
-    Rule(platform_by_suffix, "Put it into a file that ends in _posix.py or _windows.py, behind one interface."),
+    Rule(
+        platform_by_suffix,
+        "Put it into files that end in _posix.py, _macos.py or _windows.py, behind one that only chooses between them.",
+    ),
     Rule(no_shell, "Give the program and its arguments as a list."),
     Rule(secrets_compared_in_constant_time, "Compare with hmac.compare_digest."),
     Rule(tests_never_sleep, "Wait for the fact, with a deadline: tests/support/waiting.py."),

@@ -7,6 +7,10 @@ from tests.house.source import File, Rule
 from tests.house.test_house import RULES
 
 HERE = "cmdexec/server/jobs/submit.py"
+CHOOSING = (
+    '"""x"""\nimport sys\nif sys.platform == "win32":\n    from a_windows import b\nelse:\n    from a_posix import b\n'
+    '__all__ = ["b"]\n'
+)
 LONG_FUNCTION = "def long():\n" + "    x = 1\n" * 60
 
 Example = tuple[Rule, str, str]
@@ -73,6 +77,7 @@ BAD: list[Example] = [
     (given.RULES[4], HERE, "import sys\nif sys.platform == 'win32': pass\n"),
     (given.RULES[4], HERE, "from os import name\nif name == 'nt': pass\n"),
     (given.RULES[4], HERE, "import platform\nplatform.system()\n"),
+    (given.RULES[4], HERE, '"""x"""\nimport sys\nif sys.platform == "win32":\n    from a import b\nelse:\n    b = 1\n'),
     (given.RULES[5], "tests/e2e/test_a.py", "import subprocess\nsubprocess.run('ls', shell=True)\n"),
     (given.RULES[5], HERE, "run('ls', shell=flag)\n"),
     (given.RULES[5], HERE, "import os\nos.system('ls')\n"),
@@ -112,6 +117,7 @@ GOOD: list[Example] = [
     (given.RULES[2], HERE, "import asyncio\nasync with asyncio.TaskGroup() as group:\n    group.create_task(f())\n"),
     (given.RULES[3], HERE, "import asyncio\nq = asyncio.Queue(bound)\nr = asyncio.Queue(maxsize=self._bound)\n"),
     (given.RULES[4], "cmdexec/worker/files_posix.py", "import sys\nsys.platform\n"),
+    (given.RULES[4], HERE, CHOOSING),
     (given.RULES[5], HERE, "import subprocess\nsubprocess.run(['ls'], shell=False)\n"),
     (given.RULES[6], HERE, "import hmac\nhmac.compare_digest(token, other)\ntoken == ''\ntoken.kind == kind\n"),
     (given.RULES[6], "tests/unit/test_a.py", "assert token == other\n"),

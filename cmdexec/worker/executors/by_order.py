@@ -8,7 +8,7 @@ from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.executors.container_shape import refusal
 from cmdexec.worker.executors.containers import ContainerExecutor
 from cmdexec.worker.executors.contract import Container, Order, Sink
-from cmdexec.worker.executors.process_posix import ProcessExecutor
+from cmdexec.worker.executors.process import ProcessExecutor
 
 
 def container_of(assignment: Assignment) -> Container | None:

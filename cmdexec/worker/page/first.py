@@ -8,7 +8,7 @@ import aiohttp
 import msgspec
 
 from cmdexec.errors import CmdexecError
-from cmdexec.link.data_folder_posix import take
+from cmdexec.link.data_folder import take
 from cmdexec.link.http import session
 from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings

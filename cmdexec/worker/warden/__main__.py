@@ -6,6 +6,6 @@ if __name__ == "__main__":
     package = __file__.rpartition("/cmdexec/")[0]
     if package not in sys.path:
         sys.path.append(package)
-    from cmdexec.worker.warden.entry import main
+    from cmdexec.worker.warden.begin import main
 
     sys.exit(main(sys.argv[1:]))

@@ -14,7 +14,7 @@ from cmdexec.log import Log
 from cmdexec.settings.load import load
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker import workdir_posix
-from cmdexec.worker.folder_posix import DataFolder
+from cmdexec.worker.folder import DataFolder
 from tests.support.small_disk import small_disk
 from tests.support.starting import UNUSABLE, Spoilt, Starting, content, unusable_folders
 

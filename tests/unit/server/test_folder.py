@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cmdexec.errors import CmdexecError
-from cmdexec.server.folder_posix import open_folder
+from cmdexec.server.opening import open_folder
 
 
 def mode(path: Path) -> int:
@@ -61,7 +61,7 @@ def test_a_second_server_is_told_which_process_has_it(tmp_path: Path) -> None:
 
 def test_a_lock_left_by_a_killed_server_does_not_hinder_the_next(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from cmdexec.server.folder_posix import open_folder\n"
+        "import sys, time; from pathlib import Path; from cmdexec.server.opening import open_folder\n"
         "kept = open_folder(Path(sys.argv[1])); print('open', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as other:

@@ -15,7 +15,7 @@ import pytest
 from cmdexec.errors import CmdexecError
 from cmdexec.runtime import system_runtime
 from cmdexec.server.build import build
-from cmdexec.server.folder_posix import open_folder
+from cmdexec.server.opening import open_folder
 from cmdexec.server.run import Listening, serve
 from cmdexec.settings.load import make
 from cmdexec.settings.server import ServerSettings

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cmdexec.runtime import system_runtime
-from cmdexec.server.workers.local_posix import LocalWorker
+from cmdexec.server.workers.local import LocalWorker
 from tests.support.waiting import until
 from tests.unit.server.core import settings_for
 

@@ -2,13 +2,12 @@
 taken."""
 
 import errno
-import fcntl
 import os
-import stat
 from collections.abc import Collection
 from pathlib import Path
 
 from cmdexec.errors import CmdexecError
+from cmdexec.system import files
 
 _ANOTHER = "Name another folder as DATA_DIR (--data-dir)."
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -27,7 +26,7 @@ def take(path: Path, lock: str, *, who: str, laid_ready: Collection[str]) -> int
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         _close_to_others(path, lock, laid_ready)
-        held = os.open(path / lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        held = os.open(path / lock, os.O_RDWR | os.O_CREAT | files.CLOSED_ON_EXEC | files.NO_LINKS, 0o600)
     except OSError as wrong:
         raise unusable(path, wrong) from wrong
     try:
@@ -58,9 +57,9 @@ def bad(path: Path, what: str, mend: str) -> CmdexecError:
 
 def _close_to_others(path: Path, lock: str, laid_ready: Collection[str]) -> None:
     about = path.stat()
-    if about.st_uid != os.geteuid():
+    if files.is_another_users(about):
         raise bad(path, "belongs to another user", "Name a folder of this user's own, or run as its owner.")
-    if not stat.S_IMODE(about.st_mode) & 0o077:
+    if not files.open_to_others(about):
         return
     here = {entry.name for entry in os.scandir(path)}
     if lock not in here and not here <= set(laid_ready):
@@ -68,14 +67,14 @@ def _close_to_others(path: Path, lock: str, laid_ready: Collection[str]) -> None
             path, "holds files of something else, and others may read it",
             "Name an empty or a new folder as DATA_DIR (--data-dir), or make this one your own: chmod 700.",
         )  # fmt: skip
-    path.chmod(0o700)
+    files.close_to_others(path, folder=True)
 
 
 def _lock(held: int, path: Path, who: str) -> None:
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        files.lock(held)
     except BlockingIOError as wrong:
-        holder = os.pread(held, 20, 0).decode("ascii", "replace").strip()
+        holder = files.read_at(held, 20, 0).decode("ascii", "replace").strip()
         named = f" (process {holder})" if holder.isdigit() else ""
         raise CmdexecError(
             "in_use", f"A {who}{named} runs in the data folder {path} already.", field="DATA_DIR",
@@ -84,7 +83,7 @@ def _lock(held: int, path: Path, who: str) -> None:
     except OSError as wrong:
         raise bad(path, f"cannot be locked: {wrong.strerror}", _ANOTHER) from wrong
     try:
-        os.truncate(held, 0)
-        os.pwrite(held, f"{os.getpid()}\n".encode(), 0)
+        os.ftruncate(held, 0)
+        files.write_at(held, f"{os.getpid()}\n".encode(), 0)
     except OSError:
         return  # the number is for people; the lock holds without

@@ -4,7 +4,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from cmdexec.link.data_folder_posix import take
+from cmdexec.link.data_folder import take
 from cmdexec.server.folder import Folder
 
 LOCK = "server.lock"

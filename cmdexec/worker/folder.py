@@ -1,13 +1,13 @@
 """The worker's data folder: for its owner alone, one process at a time."""
 
 import contextlib
-import fcntl
 import os
 from pathlib import Path
 
 from cmdexec.clock import Clock
 from cmdexec.errors import CmdexecError
-from cmdexec.link.data_folder_posix import take, unusable
+from cmdexec.link.data_folder import take, unusable
+from cmdexec.system.files import CLOSED_ON_EXEC, lock
 
 LOCK_FILE = "worker.lock"
 WARDEN_LOCK_FILE = "warden.lock"
@@ -39,7 +39,7 @@ class DataFolder:
         end = clock.elapsed() + within_sec
         while True:
             try:
-                fcntl.flock(self.warden_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock(self.warden_lock)
                 return
             except BlockingIOError as wrong:
                 if clock.elapsed() >= end:
@@ -62,4 +62,4 @@ class DataFolder:
 
 
 def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return os.open(path, os.O_RDWR | os.O_CREAT | CLOSED_ON_EXEC, 0o600)

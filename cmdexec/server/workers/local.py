@@ -5,23 +5,19 @@ It is not killed with the server: jobs that run go on, and the next server in th
 
 import asyncio
 import contextlib
-import fcntl
-import os
-import signal
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from cmdexec.errors import CmdexecError
 from cmdexec.runtime import Runtime
+from cmdexec.server.workers.local_process import END, HURRY, Child, tell_other
 from cmdexec.settings.server import ServerSettings
+from cmdexec.system.files import locked
 
 CREDENTIAL_FILE = "credential"
 LOCK_FILE = "worker.lock"
 """Held by a worker for as long as it lives; it contains its pid."""
-
-_HURRY = signal.SIGINT
-"""What asks a worker that is ending to end sooner. A second SIGTERM would be lost if the first was not taken yet."""
 
 _REVOKED = 4
 """What a worker ends with when its server wants it no more (`cmdexec worker --help`)."""
@@ -29,21 +25,6 @@ _REVOKED = 4
 _LOOK_SEC = 0.1
 _LONGEST = 64
 """The most that the wait before another start is multiplied by."""
-
-
-class _Child:
-    """A process that we made. It is not reaped before it is asked for, so until then its pid is no other's."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.code: int | None = None
-
-    def alive(self) -> bool:
-        """Whether it has not ended yet; if it has, `code` says with what, negative for a signal."""
-        if self.code is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            self.code = os.waitstatus_to_exitcode(status) if pid == self.pid else None
-        return self.code is None
 
 
 class LocalWorker:
@@ -76,7 +57,7 @@ class LocalWorker:
         self._threads = runtime.threads
         self._retry_sec = settings.local_worker_retry_sec
         self._stop_sec = settings.local_worker_stop_sec
-        self._child: _Child | None = None
+        self._child: Child | None = None
         self._ensured = False
         self._stopping = asyncio.Event()
         self._ending = False
@@ -112,7 +93,7 @@ class LocalWorker:
         takes longer than it may: then it is left alone."""
         self._ending = True
         self._stopping.set()
-        for which, patience in ((signal.SIGTERM, within_sec), (_HURRY, self._stop_sec)):
+        for which, patience in ((END, within_sec), (HURRY, self._stop_sec)):
             if not await self._threads.run(partial(self._tell, which)) or await self._ends_within(patience):
                 self._ending = False
                 return
@@ -122,7 +103,7 @@ class LocalWorker:
         """Have no more to do with it. If it was just being ended, it is told to hurry."""
         self._stopping.set()
         if self._ending:
-            self._tell(_HURRY)
+            self._tell(HURRY)
             self._ending = False
 
     async def _one(self) -> None:
@@ -139,9 +120,9 @@ class LocalWorker:
         await self._ensure()
         if self._stopping.is_set():
             return
-        self._child = await self._threads.run(self._start)
+        self._child = await self._threads.run(partial(Child, self._command))
         if self._stopping.is_set():
-            self._tell(signal.SIGTERM)
+            self._tell(END)
         while self._child.alive() and not self._stopping.is_set():
             await self._pause(_LOOK_SEC)
 
@@ -151,33 +132,14 @@ class LocalWorker:
             await self._ensure_credential(file)
             self._ensured = True
 
-    def _start(self) -> "_Child":
-        """In a session of its own, so that Ctrl-C in the server's terminal is the server's alone."""
-        nothing = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1)]
-        return _Child(os.posix_spawnp(self._command[0], self._command, os.environ, file_actions=nothing, setsid=True))
-
-    def _tell(self, which: signal.Signals) -> bool:
+    def _tell(self, which: int) -> bool:
         """Ask it to end; False if there is none. Never by a bare pid: our own child's cannot be another's, and one that
-        is not ours is held by a descriptor before it is looked at again."""
+        is not ours is held before it is looked at again."""
         if self._child is not None and self._child.alive():
-            os.kill(self._child.pid, which)
+            self._child.tell(which)
             return True
         pid = self._holder()
-        if not pid:
-            return False
-        try:
-            process = os.pidfd_open(pid)
-        except OSError:
-            return False
-        try:
-            if self._holder() != pid:
-                return False
-            signal.pidfd_send_signal(process, which)
-        except OSError:
-            return False
-        finally:
-            os.close(process)
-        return True
+        return bool(pid) and tell_other(pid or 0, which, lambda: self._holder() == pid)
 
     async def _ends_within(self, seconds: float) -> bool:
         until = self._clock.elapsed() + seconds
@@ -197,15 +159,5 @@ class LocalWorker:
 
     def _holder(self) -> int | None:
         """The process that holds the worker's folder; 0 if that is not known yet, None if nobody does."""
-        try:
-            lock = os.open(self._folder / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            return None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            text = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
-            return int(text) if text.isdigit() else 0
-        finally:
-            os.close(lock)
-        return None
+        text = locked(self._folder / LOCK_FILE)
+        return None if text is None else int(text) if text.isdigit() else 0
