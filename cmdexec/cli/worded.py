@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from cmdexec.clock import Millis
 
 _MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-_OPTIONS = {"`runAt`": "`--run-at`", "This Idempotency-Key": "This --key"}
+_OPTIONS = {"`runAt`": "`--run-at`", "`containerImage`": "`--image`", "This Idempotency-Key": "This --key"}
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60))
 
 

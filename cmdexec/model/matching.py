@@ -16,6 +16,9 @@ from cmdexec.model.parts import Capacity, Part
 PROCESS, CONTAINER = "process", "container"
 """How workers can run jobs."""
 
+ANY_WAY = ""
+"""As the executor that is needed: however the worker runs jobs."""
+
 ANY = "*"
 """As the value of a required label: whatever value the worker's has."""
 
@@ -89,7 +92,7 @@ class Miss(msgspec.Struct, frozen=True):
 def matches(needs: Needs, machine: Machine) -> bool:
     """Whether a job that needs this can ever run there."""
     labels, capacity = machine.labels, machine.capacity
-    if needs.executor not in machine.executors:
+    if needs.executor not in machine.executors and needs.executor != ANY_WAY:
         return False
     for key, value in needs.requires:
         has = labels.get(key)

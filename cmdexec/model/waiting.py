@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from cmdexec.model.matching import ANY, Lacks, Miss, Needs
+from cmdexec.model.matching import ANY, ANY_WAY, CONTAINER, Lacks, Miss, Needs
 from cmdexec.model.parts import memory
 
 _NAMED_MAX = 3
@@ -38,6 +38,7 @@ class Cause(StrEnum):
     KEPT = "kept"
     UNKNOWN = "unknown"
     REVOKED = "revoked"
+    PHASE = "phase"
 
 
 class Why(msgspec.Struct, frozen=True):
@@ -46,8 +47,8 @@ class Why(msgspec.Struct, frozen=True):
     needs    what it needs
     workers  those that it is about, by name: that match, drain, declined it, or have it; of NO_MATCH the nearest
     misses   of NO_MATCH: what the nearest lacks
-    detail   of ROOM what is free, of TIME when, of RETRY what became of the run before, of AWAY whether they drain too,
-             of STALLED whether they are only new
+    detail   of PHASE what its worker does, of ROOM what is free, of TIME when, of RETRY what became of the run before,
+             of AWAY whether they drain too, of STALLED whether they are only new
     seconds  of RETRY how long still, of SILENT for how long; of KEPT, too: 0 for one that is not connected
     run, runs  of RETRY which run comes next, of how many
     before   of BUSY and ROOM: how many that need the same go first; None: not known
@@ -74,14 +75,21 @@ class Why(msgspec.Struct, frozen=True):
         return _SENTENCES[self.cause](self)
 
     @property
+    def phase(self) -> str | None:
+        """What its worker does before it can start it; None: it waits for something else."""
+        return self.detail if self.cause is Cause.PHASE else None
+
+    @property
     def mend(self) -> str | None:
         """What one could do; None: it needs nothing but time."""
         return _MENDS[self.cause](self) if self.cause in _MENDS else None
 
 
 def wanted(needs: Needs) -> str:
-    """`gpu=a100, 2 cores and 512 MB of memory`; "" for nothing."""
+    """`gpu=a100, a container engine, 2 cores and 512 MB of memory`; "" for nothing."""
     words = [key if value == ANY else f"{key}={value}" for key, value in needs.requires]
+    if needs.executor == CONTAINER:
+        words.append(_ENGINE)
     if needs.part is not None:
         words.append(str(needs.part))
     return _joined(words)
@@ -93,8 +101,11 @@ def lacking(needs: Needs, missing: Sequence[Miss]) -> Needs:
         return needs
     sizes = {miss.what: miss.wanted for miss in missing if miss.what in _SIZES}
     labels = tuple((miss.key, str(miss.wanted)) for miss in missing if miss.what in _LABELS)
-    all_of_it = needs.requires if len(sizes) == len(missing) else labels
-    return Needs(all_of_it, float(sizes.get(Lacks.CPU, 0)), int(sizes.get(Lacks.RAM, 0)))
+    only_sizes = len(sizes) == len(missing)
+    way = needs.executor if only_sizes or any(miss.what is Lacks.EXECUTOR for miss in missing) else ANY_WAY
+    return Needs(
+        needs.requires if only_sizes else labels, float(sizes.get(Lacks.CPU, 0)), int(sizes.get(Lacks.RAM, 0)), way
+    )
 
 
 def _joined(words: Sequence[str]) -> str:
@@ -121,6 +132,8 @@ def _asked(miss: Miss) -> str:
         return _cores(float(miss.wanted))
     if miss.what is Lacks.HOLDS:
         return "limits for single jobs"
+    if miss.what is Lacks.EXECUTOR:
+        return _ENGINE if miss.wanted == CONTAINER else "jobs as processes"
     return f"the label {miss.key}" if miss.wanted == ANY else f"{miss.key}={miss.wanted}"
 
 
@@ -131,6 +144,8 @@ def _instead(miss: Miss) -> str:
         return f"{float(miss.has or 0):g}"
     if miss.what is Lacks.HOLDS:
         return "none"
+    if miss.what is Lacks.EXECUTOR:
+        return f"no {_ENGINE.removeprefix('a ')}" if miss.wanted == CONTAINER else "containers only"
     return f"{miss.key}={miss.has}" if miss.what is Lacks.OTHER_VALUE else f"no label {miss.key}"
 
 
@@ -138,6 +153,7 @@ def _cores(count: float) -> str:
     return f"{count:g} core{'' if count == 1 else 's'}"
 
 
+_ENGINE = "a container engine"
 _SIZES = frozenset({Lacks.CPU, Lacks.RAM})
 _LABELS = frozenset({Lacks.OTHER_VALUE, Lacks.NO_LABEL})
 _OWN = frozenset({"os", "arch", "hostname"})
@@ -146,14 +162,31 @@ _OWN = frozenset({"os", "arch", "hostname"})
 
 def _no_match(why: Why) -> str:
     """`no worker has gpu=a100; the nearest, build-07, has gpu=t4`"""
+    if _only_way(why):
+        return _no_way(why)
     has = _instead(why.misses[0]) if len(why.misses) == 1 else _joined([_most(miss) for miss in why.misses])
     if why.some:
         return f"no worker has {wanted(why.needs)}; the nearest, {_named(why.workers)}, has {has}"
     lacks = _joined([_asked(miss) for miss in why.misses])
     sizes = all(miss.what in _SIZES for miss in why.misses)
-    labels = Needs(why.needs.requires)
-    among = f"no worker with {wanted(labels)}" if sizes and labels.requires else "no worker"
+    others = wanted(Needs(why.needs.requires, executor=why.needs.executor))
+    among = f"no worker with {others}" if sizes and others else "no worker"
     return f"{among} has {lacks}; the {'largest' if sizes else 'nearest'}, {_named(why.workers)}, has {has}"
+
+
+def _only_way(why: Why) -> bool:
+    """Whether all that is missing is the way to run it."""
+    return all(miss.what is Lacks.EXECUTOR for miss in why.misses)
+
+
+def _no_way(why: Why) -> str:
+    """`no worker with gpu=a100 runs containers; build-07 runs processes only`"""
+    others = wanted(Needs(why.needs.requires, why.needs.cpu, why.needs.ram_mb))
+    among = f"no worker with {others}" if others else "no worker"
+    way, other = ("containers", "processes") if why.needs.executor == CONTAINER else ("processes", "containers")
+    count = len(why.workers)
+    who = f"{count} workers run" if count > _NAMED_MAX else f"{_named(why.workers)} {_is(why, 'runs', 'run')}"
+    return f"{among} runs {way}; {who} {other} only"
 
 
 def _that_match(why: Why) -> str:
@@ -215,6 +248,7 @@ _SENTENCES: dict[Cause, Callable[[Why], str]] = {
         f" {f'has been silent for {_seconds(why.seconds)}' if why.seconds else 'is not connected'};"
         " it goes back to the queue when its lease is over"
     ),
+    Cause.PHASE: lambda why: why.detail,
     Cause.UNKNOWN: lambda why: f"news of worker {_named(why.workers)}, which is silent",
     Cause.REVOKED: lambda why: f"a decision: worker {_named(why.workers)}, which ran it, was revoked",
 }
@@ -222,17 +256,29 @@ _SENTENCES: dict[Cause, Callable[[Why], str]] = {
 
 def _mend_no_match(why: Why) -> str:
     """All that the nearest lacks has to be mended for it to match."""
+    if _only_way(why):
+        one = why.workers[0] if len(why.workers) == 1 else "one of them"
+        if why.needs.executor == CONTAINER:
+            return f"Start a container engine on {one}, or cancel it and submit it without `containerImage`."
+        return f"Let {one} run processes (ALLOW_HOST), or cancel it and submit it with `containerImage`."
     steps, asked = [], _asked_anew(why.misses)
     given = [miss for miss in why.misses if miss.what in _LABELS]
     if any(miss.key in _OWN for miss in given):
         return f"Add a worker that has {wanted(why.needs)}."
     if asked:
         steps.append(f"cancel it and submit it with {asked}")
+    steps += [_opened(miss, why) for miss in why.misses if miss.what is Lacks.EXECUTOR]
     if given:
         labels = _joined([f"{miss.key}={'…' if miss.wanted == ANY else miss.wanted}" for miss in given])
         steps.append(f"give {_named(why.workers)} the label{'s' if len(given) > 1 else ''} {labels}")
     text = ", or ".join([_joined(steps), f"add a worker that has {wanted(why.needs)}"])
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _opened(miss: Miss, why: Why) -> str:
+    """What gives the nearest another way to run jobs."""
+    named = _named(why.workers)
+    return f"start {_ENGINE} on {named}" if miss.wanted == CONTAINER else f"let {named} run processes (ALLOW_HOST)"
 
 
 def _asked_anew(missing: Sequence[Miss]) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import inspect
 
 from cmdexec.errors import Refused
-from cmdexec.protocol.requests import NOT_PROVIDED_YET, RETRY_ON, NewJob
+from cmdexec.protocol.requests import CONTAINER_USER, IMAGE, NOT_PROVIDED_YET, RETRY_ON, NewJob
 from cmdexec.protocol.unreadable import unreadable
 
 _FAULT = re.compile(r"(?P<said>.*?)(?: - at `(?P<key>key` in `)?\$(?P<path>[^`]*)`)?", re.DOTALL)
@@ -32,6 +32,8 @@ _PATTERNS = {
     r"^[A-Za-z0-9_.:-]+\Z": "letters, digits or _ . : -",
     r"^[^\s@]+@[^\s@]+\Z": "an e-mail address of at most 254 characters, such as ann@example.org",
     r"^[0-9a-f]{64}\Z": "64 hexadecimal digits in lower case",
+    IMAGE: "the name of an image in at most 500 characters, such as alpine:3.20 or registry.example.net/team/tool",
+    CONTAINER_USER: "a user in digits, as UID or UID:GID, such as 1000 or 1000:1000",
     RETRY_ON: "a reason such as oom, or an exit code from exit:1 to exit:255",
 }
 
@@ -210,7 +212,7 @@ def _one(kind: inspect.Type) -> str:
 
 def _text(kind: inspect.StrType) -> str:
     pattern = _PATTERNS.get(kind.pattern or "", "")
-    if pattern[:1].isdigit() or pattern.startswith(("a ", "an ")):
+    if pattern[:1].isdigit() or pattern.startswith(("a ", "an ", "the ")):
         return pattern
     if pattern and not pattern.startswith("without"):
         return "text" + _count(kind.min_length, kind.max_length, pattern)

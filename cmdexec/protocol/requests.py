@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from cmdexec.protocol.messages import JobId, Key, RamMb, Seconds, ShortText, Told
+from cmdexec.protocol.messages import ContainerOrder, JobId, Key, RamMb, Seconds, ShortText, Told
 
 
 class Request(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True, gc=False):
@@ -24,8 +24,8 @@ NoNul = Meta(pattern=r"^[^\x00]*$")
 ENV_NAME = r"^[^=\x00]+$"
 
 NOT_PROVIDED_YET = frozenset({
-    "containerImage", "executor", "secrets", "workdir", "inputs", "artifacts", "gpu", "network", "user", "mounts",
-    "entrypoint", "pull", "pty", "drainSec", "concurrencyGroup", "dependsOn",
+    "executor", "secrets", "workdir", "inputs", "artifacts", "gpu", "mounts", "entrypoint", "pty", "drainSec",
+    "concurrencyGroup", "dependsOn",
 })  # fmt: skip
 """Fields of a job that the design knows and this version does not provide: refused by name, never ignored."""
 
@@ -72,6 +72,8 @@ IMAGE = r"^[a-zA-Z0-9][a-zA-Z0-9._:/-]*(@sha256:[0-9a-f]{64})?\Z"
 """What may name an image: `alpine`, `registry.example.net:5000/team/tool:1.2`, or one with its digest. Whether it is
 well formed beyond that, the engine says."""
 
+CONTAINER_USER = r"^[0-9]{1,10}(:[0-9]{1,10})?\Z"
+
 
 class NewJob(Request, frozen=True, omit_defaults=True):
     """One job. `command`: a line for the shell, or a list of arguments without one."""
@@ -104,7 +106,7 @@ class NewJob(Request, frozen=True, omit_defaults=True):
     container_image: Annotated[str, Meta(min_length=1, max_length=500, pattern=IMAGE)] | None = None
     network: Literal["none", "bridge"] | None = None
     pull: Literal["missing", "always", "never"] | None = None
-    user: Annotated[str, Meta(max_length=21, pattern=r"^[0-9]{1,10}(:[0-9]{1,10})?\Z")] | None = None
+    user: Annotated[str, Meta(min_length=1, max_length=21, pattern=CONTAINER_USER)] | None = None
 
 
 STATUS_MAX = 300
@@ -238,6 +240,10 @@ class JobView(View, frozen=True):
     run_at: str | None
     ttl_sec: float | None
     stdin_bytes: int
+    container_image: str | None
+    network: str | None
+    pull: str | None
+    user: str | None
     env: dict[str, str]
     rerun_of: str | None
     owner: str
@@ -246,6 +252,7 @@ class JobView(View, frozen=True):
     attempts: tuple[AttemptView, ...]
     history: tuple[EventView, ...]
     waiting_mend: str | None = None
+    phase: str | None = None
 
 
 class JobsView(View, frozen=True):
@@ -299,6 +306,7 @@ class GivenJob(View, frozen=True):
     cpu: float | None
     ram_mb: int | None
     stdin: bytes | None
+    container: ContainerOrder | None
 
 
 class Named(View, frozen=True):

@@ -6,7 +6,7 @@ Each is `async (Fleet) -> None`. Workers of one are gone when the next begins.
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from tests.api import queues_busy
+from tests.api import queues_busy, queues_ways
 from tests.support.fleet import Fleet, started, waits
 
 Queue = Callable[[Fleet], Awaitable[None]]
@@ -231,4 +231,5 @@ QUEUES: tuple[Queue, ...] = (
     nobody, nobody_with_a_label, away, two_away, another_value, no_label, any_value, nearest_of_three, two_labels,
     taken_away, gone_over, called_otherwise, too_little_memory, too_few_cores, labelled_but_small, label_and_memory,
     cores_and_memory, no_limits, its_time, a_retry, *queues_busy.QUEUES,
+    *queues_ways.QUEUES,
 )  # fmt: skip

@@ -113,6 +113,10 @@ export interface JobView {
   runAt: string | null;
   ttlSec: number | null;
   stdinBytes: number;
+  containerImage: string | null;
+  network: string | null;
+  pull: string | null;
+  user: string | null;
   env: Record<string, string>;
   rerunOf: string | null;
   owner: string;
@@ -121,6 +125,7 @@ export interface JobView {
   attempts: AttemptView[];
   history: EventView[];
   waitingMend?: string | null;
+  phase?: string | null;
 }
 
 export interface JobsPage {

@@ -156,4 +156,5 @@ def _job(item: Assignment) -> GivenJob:
     return GivenJob(
         job_id=item.job_id, attempt=item.attempt, command=item.command, env=item.env, timeout_sec=item.timeout_sec,
         kill_grace_sec=item.kill_grace_sec, on_lost=item.on_lost, cpu=item.cpu, ram_mb=item.ram_mb, stdin=item.stdin,
+        container=item.container,
     )  # fmt: skip

@@ -185,6 +185,13 @@ def _refuse_half(new: NewJob, dot: str) -> None:
             "invalid_field", f"`{dot}retryOn` says when to run the job again, but not how often.",
             field=f"{dot}retryOn", mend="Also give `maxRetries`.",
         )  # fmt: skip
+    if new.container_image is None:
+        for name in ("network", "pull", "user"):
+            if getattr(new, name) is not None:
+                raise Refused(
+                    "invalid_field", f"`{dot}{name}` is of a container, and the job names none.", field=f"{dot}{name}",
+                    mend="Also give `containerImage`.",
+                )  # fmt: skip
 
 
 def _spec(new: NewJob, dot: str) -> Spec:

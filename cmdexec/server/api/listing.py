@@ -75,6 +75,7 @@ class ListingApi:
 def job_row(job: Job, fleet: Fleet) -> JobRow:
     """A job in a list."""
     spec, why = job.spec, fleet(job)
+    why = None if why is None or why.phase is not None else why
     return JobRow(
         job_id=job.job_id,
         name=spec.name,

@@ -47,13 +47,15 @@ def needs_row(jobs: Sequence[Job]) -> list[tuple[str, int]]:
 
 
 def job_view(job: Job, why: Why | None, rows: Rows = NO_ROWS, called: Called = str) -> JobView:
-    """A job with all its attempts and its history. `why`: it waits. `called`: the names of workers."""
+    """A job with all its attempts and its history. `why`: it waits, or cannot be started yet. `called`: the names of
+    workers."""
     attempts = tuple(
         _attempt_view(job, attempt, job.dropped + place, rows, called) for place, attempt in enumerate(job.attempts, 1)
     )
     held_by = (job.worker_id, *(attempt.worker_id for attempt in job.attempts))
     last = attempts[-1] if attempts else None
-    spec = job.spec
+    spec, container = job.spec, job.spec.container
+    phase = why.phase if why is not None else None
     return JobView(
         job_id=job.job_id,
         name=spec.name,
@@ -63,8 +65,9 @@ def job_view(job: Job, why: Why | None, rows: Rows = NO_ROWS, called: Called = s
         exit_code=job.exit_code,
         signal=job.signal,
         message=by_name(job.message, (job.worker_id,), called),
-        waiting_for=why.sentence if why is not None else None,
+        waiting_for=why.sentence if why is not None and phase is None else None,
         waiting_mend=why.mend if why is not None else None,
+        phase=phase,
         attempt=job.attempt,
         run=job.runs,
         worker_id=job.worker_id,
@@ -91,6 +94,10 @@ def job_view(job: Job, why: Why | None, rows: Rows = NO_ROWS, called: Called = s
         run_at=rfc3339(spec.run_at),
         ttl_sec=spec.ttl_sec,
         stdin_bytes=len(spec.stdin or b""),
+        container_image=container.image if container else None,
+        network=container.network if container else None,
+        pull=container.pull if container else None,
+        user=container.user if container else None,
         env=spec.env,
         rerun_of=job.rerun_of,
         owner=job.history[0].who or job.owner if job.history else job.owner,

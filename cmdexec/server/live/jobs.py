@@ -121,8 +121,8 @@ class JobFeed:
 
     def looked(self, view: JobView, rev: int) -> None:
         """It was looked at: a job that has not changed may still wait for something else than was told."""
-        told = self._waits.get(view.job_id)
-        if self._told.get(view.job_id) == rev and told is not None and told != view.waiting_for:
+        told, waits = self._waits.get(view.job_id), view.phase or view.waiting_for
+        if self._told.get(view.job_id) == rev and told != waits and not (told is None and view.phase is None):
             if not self._held and self._outlet.has_room(_ABOUT_BYTES):
                 self._tell(rev, view)
 
@@ -164,8 +164,8 @@ class JobFeed:
     def _tell(self, rev: int, view: JobView) -> None:
         self._told[view.job_id] = rev
         self._waits.pop(view.job_id, None)
-        if view.waiting_for is not None:
-            self._waits[view.job_id] = view.waiting_for
+        if (waits := view.phase or view.waiting_for) is not None:
+            self._waits[view.job_id] = waits
         self._outlet.put(ask("job", [view]))
         if view.job_id in self._ends:
             self.drop(view.job_id)

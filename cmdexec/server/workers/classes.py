@@ -98,7 +98,7 @@ class Classes:
     def first(self, member: Member) -> Waiting | None:
         """The best class that has jobs for the worker, whether or not they could start there now."""
         capacity = member.machine.capacity
-        for one in self._groups.of(member.machine.labels):
+        for one in self._groups.of(member.machine):
             if one.jobs and member not in one.dry and (one.part is None or _holds(capacity, one.part)):
                 return one
         return None
@@ -109,7 +109,7 @@ class Classes:
         capacity = member.machine.capacity
         chosen: list[Waiting] = []
         first: Waiting | None = None
-        for one in self._groups.of(member.machine.labels):
+        for one in self._groups.of(member.machine):
             part = one.part
             if one.jobs == 0 or member in one.dry:
                 continue

@@ -15,9 +15,10 @@ class Given:
     part        what of that it asks for of the machine, None: nothing
     rank        where its job stands among all
     begin_by    when that is too old to begin (wall clock), None: never
+    phase       what its worker does before it can be started, as it said last; None: nothing, as far as is known
     """
 
-    __slots__ = ("attempt", "batch", "begin_by", "given_at", "needs", "part", "rank", "started_at")
+    __slots__ = ("attempt", "batch", "begin_by", "given_at", "needs", "part", "phase", "rank", "started_at")
 
     def __init__(self, job: Job, given_at: float, started_at: float | None) -> None:
         self.attempt = job.attempt
@@ -27,4 +28,5 @@ class Given:
         self.needs = needs_of(job.spec)
         self.part = self.needs.part
         self.rank = job.rank
+        self.phase: str | None = None
         self.begin_by = None if job.spec.ttl_sec is None else job.begin_by

@@ -1,4 +1,5 @@
-"""Classes of jobs by the labels that they require, so that a worker's labels lead to those that it has all of."""
+"""Classes of jobs by how they are run and the labels that they require, so that a worker's labels lead to those that
+it has all of."""
 
 import heapq
 from bisect import bisect_left, insort
@@ -6,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from cmdexec.model.matching import ANY, Machine, Needs, matches
-from cmdexec.model.parts import Capacity
 from cmdexec.server.workers.member import Member
-
-_UNBOUND = Capacity()
 
 Pair = tuple[str, str]
 """A label that is required, and its value."""
+
+Key = tuple[tuple[Pair, ...], str]
+"""The labels that are required, and the executor."""
 
 
 class Waiting:
@@ -36,12 +37,14 @@ class Waiting:
 
 
 class _Group:
-    """The classes that require the same labels, the best first. `found_by`: the label that leads to it, None: none."""
+    """The classes that require the same labels and executor, the best first. `found_by`: the label that leads to it,
+    None: none."""
 
-    __slots__ = ("found_by", "labels", "order")
+    __slots__ = ("found_by", "key", "needs", "order")
 
-    def __init__(self, labels: Needs, found_by: Pair | None) -> None:
-        self.labels = labels
+    def __init__(self, key: Key, found_by: Pair | None) -> None:
+        self.key = key
+        self.needs = Needs(key[0], executor=key[1])
         self.found_by = found_by
         self.order: list[tuple[int, str, Waiting]] = []
 
@@ -50,27 +53,27 @@ class Groups:
     """Each class is found by one of the labels that it requires: the one that the fewest others are found by."""
 
     def __init__(self) -> None:
-        self._groups: dict[tuple[Pair, ...], _Group] = {}
-        self._found_by: dict[Pair | None, dict[tuple[Pair, ...], _Group]] = {}
+        self._groups: dict[Key, _Group] = {}
+        self._found_by: dict[Pair | None, dict[Key, _Group]] = {}
 
     def add(self, waiting: Waiting) -> None:
         """A class that is not there yet."""
-        requires = waiting.needs.requires
-        group = self._groups.get(requires)
+        key = _key(waiting)
+        group = self._groups.get(key)
         if group is None:
-            pair = min(requires, key=lambda one: len(self._found_by.get(one, ())), default=None)
-            group = self._groups[requires] = _Group(Needs(requires), pair)
-            self._found_by.setdefault(pair, {})[requires] = group
+            pair = min(waiting.needs.requires, key=lambda one: len(self._found_by.get(one, ())), default=None)
+            group = self._groups[key] = _Group(key, pair)
+            self._found_by.setdefault(pair, {})[key] = group
         insort(group.order, (waiting.rank, waiting.klass, waiting))
 
     def remove(self, waiting: Waiting) -> None:
         """One that is there."""
-        group = self._groups[waiting.needs.requires]
+        group = self._groups[_key(waiting)]
         del group.order[bisect_left(group.order, (waiting.rank, waiting.klass))]
         if not group.order:
-            del self._groups[group.labels.requires]
+            del self._groups[group.key]
             others = self._found_by[group.found_by]
-            del others[group.labels.requires]
+            del others[group.key]
             if not others:
                 del self._found_by[group.found_by]
 
@@ -78,29 +81,31 @@ class Groups:
         """Its first job stands there now."""
         if rank == waiting.rank:
             return
-        order = self._groups[waiting.needs.requires].order
+        order = self._groups[_key(waiting)].order
         del order[bisect_left(order, (waiting.rank, waiting.klass))]
         waiting.rank = rank
         insort(order, (rank, waiting.klass, waiting))
 
-    def of(self, labels: Mapping[str, str]) -> Iterator[Waiting]:
-        """The classes whose labels these are, the best first. Not to be used any more once something changed."""
-        orders = [group.order for group in self._led_to(labels)]
+    def of(self, machine: Machine) -> Iterator[Waiting]:
+        """The classes whose labels it has and whose executor, the best first. Not to be used any more once something
+        changed."""
+        orders = [group.order for group in self._led_to(machine)]
         merged: Iterable[tuple[int, str, Waiting]] = orders[0] if len(orders) == 1 else heapq.merge(*orders)
         return (waiting for _, _, waiting in merged)
 
-    def _led_to(self, labels: Mapping[str, str]) -> list[_Group]:
-        found_by = self._found_by
-        led = list(found_by[None].values()) if None in found_by else []
-        if len(found_by) == len(led):
+    def _led_to(self, machine: Machine) -> list[_Group]:
+        found_by, labels = self._found_by, machine.labels
+        led = [group for group in found_by.get(None, _NONE).values() if group.needs.executor in machine.executors]
+        if len(found_by) == (None in found_by):
             return led
-        machine = Machine(labels, _UNBOUND)
         pairs = chain(labels.items(), ((key, ANY) for key, value in labels.items() if value != ANY))
         for pair in pairs:
-            for group in found_by.get(pair, _NONE).values():
-                if matches(group.labels, machine):
-                    led.append(group)
+            led.extend(group for group in found_by.get(pair, _NONE).values() if matches(group.needs, machine))
         return led
 
 
-_NONE: Mapping[tuple[Pair, ...], _Group] = {}
+def _key(waiting: Waiting) -> Key:
+    return waiting.needs.requires, waiting.needs.executor
+
+
+_NONE: Mapping[Key, _Group] = {}

@@ -288,6 +288,17 @@ class Member:
         self._crowded = None
         return given
 
+    def does(self, job_id: str, attempt: int, phase: str | None) -> None:
+        """What it says in a list that it does before it can start the attempt."""
+        given = self._given.get(job_id)
+        if given is not None and given.attempt == attempt:
+            given.phase = phase
+
+    def phase(self, job_id: str, attempt: int) -> str | None:
+        """The same, as it said last."""
+        given = self._given.get(job_id)
+        return given.phase if given is not None and given.attempt == attempt else None
+
     def stands(self, job_id: str, attempt: int, job: Job | None, now: float) -> None:
         """After the worker spoke of an attempt, its job stands so."""
         kept = (

@@ -154,6 +154,8 @@ class Turn:
             self.changed |= outcome.job is not outcome.before
             if not outcome.overloaded:
                 member.stands(use.job_id, use.attempt, outcome.job, now)
+                if use.say is _resumed:
+                    member.does(use.job_id, use.attempt, use.item.phase)
 
     def postponed(self, failure: Failure) -> None:
         """The last ones, and those after them, could not be done now: each is told to ask again; a heartbeat is not

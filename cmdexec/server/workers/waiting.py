@@ -1,4 +1,4 @@
-"""Why jobs wait, worked out from what this server knows of its workers.
+"""Why jobs wait, worked out from what this server knows of its workers and those of others.
 
 Worked out anew a few times a second at most for all jobs that need the same, since many may ask.
 """
@@ -9,13 +9,17 @@ import msgspec
 
 from cmdexec.clock import Clock, rfc3339
 from cmdexec.model.job import Attempt, Job, Status
-from cmdexec.model.matching import Machine, Needs, distance, matches, misses, needs_of
+from cmdexec.model.matching import NOTHING, Lacks, Machine, Needs, distance, matches, misses, needs_of
 from cmdexec.model.parts import Part, memory
 from cmdexec.model.sentences import by_name, sentence
 from cmdexec.model.waiting import DRAINED, UNREADY, Cause, Why, lacking
 from cmdexec.server.workers.desk import Desk
+from cmdexec.server.workers.elsewhere import Abroad
 from cmdexec.server.workers.member import Member
 from cmdexec.store.contract.classes import Classes
+
+Connected = Member | Abroad
+"""A worker that is connected, to this server or another one."""
 
 _GOOD_FOR_SEC = 0.2
 _KEPT_MAX = 2000
@@ -81,7 +85,8 @@ class Waits:
             self._until = now + _GOOD_FOR_SEC
 
     def __call__(self, job: Job) -> Why | None:
-        """Why it does not run yet; None if it runs, or has ended, or if it was not looked yet who is away."""
+        """Why it does not run yet, or what its worker does before it can start it; None if it runs, or has ended, or if
+        it was not looked yet who is away."""
         match job.status:
             case Status.QUEUED:
                 return self._queued(job)
@@ -92,6 +97,8 @@ class Waits:
             case Status.UNKNOWN:
                 revoked = self._desk.offers.was_revoked(job.worker_id or "")
                 return Why(Cause.REVOKED if revoked else Cause.UNKNOWN, workers=(self.called(job.worker_id or ""),))
+            case Status.RUNNING:
+                return self._beginning(job)
             case _:
                 return None
 
@@ -126,11 +133,19 @@ class Waits:
 
     def _with_one(self, job: Job) -> Why:
         member = self._desk.members.get(job.worker_id or "")
+        if self._desk.elsewhere.of(job.worker_id or "") is not None:
+            return Why(Cause.NEXT, workers=(self.called(job.worker_id or ""),))
         silent = 0.0 if member is None else self._desk.now() - member.heard_at
         if member is None or silent > self._desk.lease.lease_sec / 2:
             return Why(Cause.KEPT, workers=(self.called(job.worker_id or ""),), seconds=silent)
         crowded = member.crowded.get(job.job_id) if member.has(job.job_id, job.attempt) else None
         return Why(Cause.NEXT, workers=(self.called(job.worker_id or ""),), detail=crowded or "")
+
+    def _beginning(self, job: Job) -> Why | None:
+        """Its start was granted; its image may still have to come."""
+        member = self._desk.members.get(job.worker_id or "")
+        phase = None if member is None else member.phase(job.job_id, job.attempt)
+        return None if phase is None else Why(Cause.PHASE, detail=phase)
 
     def _of_one_away(self, job: Job) -> bool:
         """Whether it waits for a worker that may be known by the store alone."""
@@ -159,14 +174,16 @@ class Waits:
     def _look(self, needs: Needs, avoid: tuple[str, ...]) -> Why:
         if self._draining():
             return Why(Cause.STOPPING)
-        members = [member for member in self._desk.members.values() if member.register.executors]
+        here = [member for member in self._desk.members.values() if member.register.executors]
+        members: list[Connected] = [*here, *self._desk.offers.elsewhere()]
         matching = [member for member in members if matches(needs, member.machine)]
+        might = len(members if needs == NOTHING else matching)  # it names nothing that would tell them from others
         willing = [member for member in matching if member.holder.avoided_as not in avoid]
         taking = [member for member in willing if member.takes]
         if taking:
-            return self._state_of(needs, taking, len(matching))
+            return self._state_of(needs, taking, might)
         if willing:
-            return Why(Cause.DRAINING, needs, _names(willing), some=len(willing) < len(matching))
+            return Why(Cause.DRAINING, needs, _names(willing), some=len(willing) < might)
         away = [
             offer
             for offer in self._desk.offers.away()
@@ -182,7 +199,7 @@ class Waits:
             return Why(Cause.DECLINED, needs, _names(matching))
         return _nearest(needs, [(member.called, member.machine) for member in members])
 
-    def _state_of(self, needs: Needs, members: Sequence[Member], matching: int) -> Why:
+    def _state_of(self, needs: Needs, members: Sequence[Connected], matching: int) -> Why:
         """Of those that might run it, among so many that match."""
         now, patience = self._desk.now(), self._desk.lease.lease_sec / 2
         heard = [member for member in members if member.heard_at >= now - patience]
@@ -203,7 +220,7 @@ class Waits:
         return Why(Cause.SOON if any(member.open_slots for member in able) else Cause.ASKS, needs)
 
 
-def _names(members: Sequence[Member]) -> tuple[str, ...]:
+def _names(members: Sequence[Connected]) -> tuple[str, ...]:
     return tuple(sorted(member.called for member in members))
 
 
@@ -211,10 +228,14 @@ def _nearest(needs: Needs, machines: Sequence[tuple[str, Machine]]) -> Why:
     found = [(misses(needs, machine), called) for called, machine in machines]
     least, nearest = min(found, key=lambda one: (*distance(one[0]), one[1]))
     lacked = lacking(needs, least)
-    return Why(Cause.NO_MATCH, needs, (nearest,), least, some=any(matches(lacked, machine) for _, machine in machines))
+    some = any(matches(lacked, machine) for _, machine in machines)
+    if all(miss.what is Lacks.EXECUTOR for miss in least):
+        alike = tuple(sorted(called for missing, called in found if missing == least))
+        return Why(Cause.NO_MATCH, needs, alike, least)
+    return Why(Cause.NO_MATCH, needs, (nearest,), least, some=some)
 
 
-def _freest(part: Part, members: Sequence[Member]) -> str:
+def _freest(part: Part, members: Sequence[Connected]) -> str:
     """`1 of 4 cores are free on build-07`"""
     best = max(members, key=lambda member: (member.free.cpu if part.cpu else 0, member.free.ram_mb))
     free, words = best.free, []

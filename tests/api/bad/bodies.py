@@ -5,6 +5,7 @@ import json
 from tests.api.bad.row import COMMAND, CREATE, post
 
 LONG = "n" * 100
+IMAGE = "the name of an image in at most 500 characters, such as alpine:3.20 or registry.example.net/team/tool"
 
 BODIES = (
     # what is no JSON
@@ -102,8 +103,8 @@ BODIES = (
         422, "invalid_field", "env",
         "Each value in `env` must be text of at most 131,072 characters without NUL characters; one is an object.",
         None),
-    post("10,000 lists in an unknown field", CREATE, b'{"command":"x","new":' + b"[" * 10_000 + b"]" * 10_000 + b"}",
-        422, "unknown_field", "new", "There is no field `new`.", "Leave it out."),
+    post("10,000 lists in an unknown field", CREATE, b'{"command":"x","odd":' + b"[" * 10_000 + b"]" * 10_000 + b"}",
+        422, "unknown_field", "odd", "There is no field `odd`.", "Leave it out."),
     # names
     post("a name twice", CREATE, b'{"command":"x","command":"y"}',
         422, "invalid_field", "command", "`command` is given more than once.", "Give it once."),
@@ -139,8 +140,26 @@ BODIES = (
         422, "unknown_field", f"{LONG}…", f"There is no field `{LONG}…`.", "Leave it out."),
     post("not yet in a list", CREATE, b'[{"command":"x"},{"command":"x","gpu":1}]',
         422, "not_provided", "[1].gpu", "`[1].gpu` is not provided by this version.", "Leave it out."),
-    post("an image", CREATE, b'{"command":"x","containerImage":"alpine"}',
-        422, "not_provided", "containerImage", "`containerImage` is not provided by this version.", "Leave it out."),
+    post("an image with a newline", CREATE, b'{"command":"x","containerImage":"alpine\\n"}',
+        422, "invalid_field", "containerImage", f"`containerImage` must be {IMAGE}.", None),
+    post("an image with a newline within", CREATE, b'[{"command":"x"},{"command":"x","containerImage":"alp\\nine"}]',
+        422, "invalid_field", "[1].containerImage", f"`[1].containerImage` must be {IMAGE}.", None),
+    post("an image that would be an option", CREATE, b'{"command":"x","containerImage":"--privileged"}',
+        422, "invalid_field", "containerImage", f"`containerImage` must be {IMAGE}.", None),
+    post("a network of the host", CREATE, b'{"command":"x","containerImage":"alpine","network":"host"}',
+        422, "invalid_field", "network", "`network` must be one of `bridge`, `none`.", None),
+    post("a user by name", CREATE, b'{"command":"x","containerImage":"alpine","user":"root"}',
+        422, "invalid_field", "user", "`user` must be a user in digits, as UID or UID:GID, such as 1000 or 1000:1000.",
+        None),
+    post("a network and no image", CREATE, b'{"command":"x","network":"none"}',
+        422, "invalid_field", "network", "`network` is of a container, and the job names none.",
+        "Also give `containerImage`."),
+    post("pull and no image, in a list", CREATE, b'[{"command":"x"},{"command":"x","pull":"never"}]',
+        422, "invalid_field", "[1].pull", "`[1].pull` is of a container, and the job names none.",
+        "Also give `containerImage`."),
+    post("a user and no image", CREATE, b'{"command":"x","user":"1000"}',
+        422, "invalid_field", "user", "`user` is of a container, and the job names none.",
+        "Also give `containerImage`."),
     post("a name of env with =", CREATE, b'{"command":"x","env":{"A=B":""}}',
         422, "invalid_field", "env",
         "Each name in `env` must be text of 1 to 1,000 characters without = and NUL characters.", None),

@@ -10,7 +10,7 @@ from msgspec import inspect
 
 from cmdexec.protocol.accounts import CREDENTIAL_HASH, EMAIL
 from cmdexec.protocol.faults import bare
-from cmdexec.protocol.requests import RETRY_ON
+from cmdexec.protocol.requests import CONTAINER_USER, RETRY_ON
 
 JOB = "01936f0e-4f2a-7001-9c3f-0a1b2c3d4e5f"
 
@@ -21,7 +21,7 @@ KINDS: dict[str, Any] = {
 """A value of each kind that JSON has, by how a fault calls it."""
 
 
-FORMS = {EMAIL: "a@b", CREDENTIAL_HASH: "0" * 64, RETRY_ON: "oom"}
+FORMS = {EMAIL: "a@b", CREDENTIAL_HASH: "0" * 64, RETRY_ON: "oom", CONTAINER_USER: "1"}
 """Text that has to be of some form."""
 
 

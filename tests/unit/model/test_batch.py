@@ -6,7 +6,7 @@ from msgspec.structs import fields, replace
 
 from cmdexec.model.batch import Batch
 from cmdexec.model.birth import alike, queued
-from cmdexec.model.job import Backoff, Job, OnLost, Spec
+from cmdexec.model.job import Backoff, Container, Job, OnLost, Spec
 
 
 def job(number: int, command: str = "true") -> Job:
@@ -50,9 +50,9 @@ OTHER: dict[str, Any] = {
     "command": "x", "name": "n", "env": {"A": "b"}, "timeout_sec": 1.0, "kill_grace_sec": 1.0,
     "on_lost": OnLost.REQUEUE, "max_retries": 1, "max_lost": 1, "retry_on": ("oom",), "backoff": Backoff(2.0),
     "priority": 5, "requires": {"gpu": "yes"}, "run_at": 99, "ttl_sec": 1.0, "cpu": 1.0, "ram_mb": 1, "stdin": b"x",
-    "tags": ("t",),
+    "tags": ("t",), "container": Container("alpine"),
 }  # fmt: skip
-STANDS_ELSEWHERE = {"priority", "requires", "run_at", "cpu", "ram_mb"}
+STANDS_ELSEWHERE = {"priority", "requires", "run_at", "cpu", "ram_mb", "container"}
 
 
 def test_a_job_made_after_another_is_as_if_made_on_its_own_whatever_differs() -> None:

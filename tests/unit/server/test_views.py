@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from cmdexec.model.birth import claimed, queued
 from cmdexec.model.events import Claim
-from cmdexec.model.job import Attempt, Backoff, Job, Line, OnLost, Reason, Spec, Status
+from cmdexec.model.job import Attempt, Backoff, Container, Job, Line, OnLost, Reason, Spec, Status
 from cmdexec.model.matching import needs_of
 from cmdexec.model.waiting import Cause, Why
 from cmdexec.server.api.listing import job_row
@@ -64,6 +64,7 @@ OTHERS = {
     "later": replace(PLAIN, run_at=NOW + 5000),
     "age": replace(PLAIN, ttl_sec=60.0),
     "tags": replace(PLAIN, tags=("a", "b")),
+    "container": replace(PLAIN, container=Container("alpine", "bridge", "never", "1000:1000")),
 }
 
 
