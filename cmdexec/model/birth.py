@@ -54,6 +54,8 @@ def alike(job: Job, spec: Spec, job_id: str) -> Job | None:
     known = job.spec
     if spec.requires != known.requires or (spec.cpu, spec.ram_mb) != (known.cpu, known.ram_mb):
         return None
+    if (spec.container is None) != (known.container is None):
+        return None
     if spec.priority != known.priority or spec.run_at != known.run_at:
         return None
     return msgspec.structs.replace(job, job_id=job_id, spec=spec)
