@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cmdexec.server.folder_posix import open_folder
+from cmdexec.server.opening import open_folder
 from tests.support.small_disk import small_disk
 from tests.support.starting import (
     JOBS,
@@ -159,14 +159,14 @@ def test_what_can_be_no_host(start: Starting, tmp_path: Path, host: str) -> None
 
 def test_all_that_is_wrong_with_the_server_and_its_worker_is_one_list(start: Starting, tmp_path: Path) -> None:
     """The worker would read the same `.env`, and end at once again and again."""
-    (tmp_path / ".env").write_text("PORT=http\nSLOTS=many\nAUTO_START=please\nREDIS_URL=redis://me:hunter22@host\n")
+    (tmp_path / ".env").write_text("PORT=http\nSLOTS=many\nAUTO_START=please\nOIDC_CLIENT_SECRET=hunter22\n")
     code, lines = start("serve", "--data-dir", str(tmp_path / "d"), "--with-worker", LEASE_SEC="15")
     assert code == 1
-    assert [line.split()[1] for line in lines] == ["REDIS_URL", "HEARTBEAT_SEC", "PORT", "SLOTS", "AUTO_START"]
+    assert [line.split()[1] for line in lines] == ["OIDC_CLIENT_SECRET", "HEARTBEAT_SEC", "PORT", "SLOTS", "AUTO_START"]
     assert all(line.startswith("cmdexec: ") for line in lines)
     assert "hunter22" not in str(lines)
     code, lines = start("serve", "--data-dir", str(tmp_path / "d"), LEASE_SEC="15")
-    assert [line.split()[1] for line in lines] == ["REDIS_URL", "HEARTBEAT_SEC", "PORT"], "alone it has no worker"
+    assert [line.split()[1] for line in lines] == ["OIDC_CLIENT_SECRET", "HEARTBEAT_SEC", "PORT"], "alone it has no worker"
 
 
 def test_what_server_and_worker_have_both_wrong_is_said_once(start: Starting, tmp_path: Path) -> None:
