@@ -1,11 +1,18 @@
 """Containers for tests: the real engine, what of it is left, and workers that use it."""
 
 import json
+import os
+import signal
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.proc import alive
 from tests.support.system import FAST, Server, Worker
+from tests.support.waiting import until
 
 IMAGE = "cmdexec-test:1"
 DOCKER = "unix:///var/run/docker.sock"
@@ -33,9 +40,9 @@ def server_of(worker: Worker) -> str:
     return worker.arguments[worker.arguments.index("--server") + 1]
 
 
-def volumes(host: str = DOCKER) -> set[str]:
-    """All volumes that the engine has."""
-    return set(docker("volume", "ls", "--quiet", host=host).split())
+def left_volumes(host: str = DOCKER) -> set[str]:
+    """The volumes that no container has."""
+    return set(docker("volume", "ls", "--quiet", "--filter", "dangling=true", host=host).split())
 
 
 def worker_of(server: Server, name: str = "w", **settings: str) -> Worker:
@@ -51,3 +58,48 @@ def contained(command: str | list[str], **more: Any) -> dict[str, Any]:
 def tools() -> Path:
     """The script that starts engines."""
     return Path(__file__).resolve().parent.parent / "docker" / "tools"
+
+
+class Engine:
+    """An engine of a test's own, which it may kill. Needs root."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.host = f"unix://{folder}/docker.sock"
+        self._state = {"DOCKER_HOST": self.host, "DOCKER_STATE": f"{folder}/state", "DOCKER_RUN": f"{folder}/run"}
+
+    def start(self) -> "Engine":
+        """Start it, again after a kill."""
+        subprocess.run([str(tools())], env=dict(os.environ) | self._state, check=True, timeout=90)
+        return self
+
+    def kill9(self) -> None:
+        """Only the engine: containers are other processes, and go on until it is back."""
+        run = self.folder / "run"
+        pids = [int(file.read_text()) for file in (run / "dockerd.pid", run / "exec" / "containerd" / "containerd.pid")]
+        os.kill(pids[0], signal.SIGKILL)
+        until(lambda: not any(map(alive, pids)), "the engine is gone, and its containerd with it")
+
+    def answers(self) -> bool:
+        """Whether it does."""
+        command = ["docker", "--host", self.host, "version", "--format", "{{.Server.Version}}"]
+        return subprocess.run(command, capture_output=True, timeout=30).returncode == 0
+
+    def stop(self) -> None:
+        """With all that it runs."""
+        if self.answers():
+            every = docker("ps", "--quiet", "--all", host=self.host).split()
+            if every:
+                docker("rm", "--force", "--volumes", *every, host=self.host)
+        subprocess.run([str(tools()), "--stop"], env=dict(os.environ) | self._state, check=True, timeout=60)
+
+
+@contextmanager
+def own_engine() -> Iterator[Engine]:
+    """One that runs, in a folder with a short name; all of it is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="cmdexec-", dir="/run", ignore_cleanup_errors=True) as folder:
+        engine = Engine(Path(folder))
+        try:
+            yield engine.start()
+        finally:
+            engine.stop()
