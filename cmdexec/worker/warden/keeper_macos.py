@@ -9,9 +9,14 @@ import signal
 import sys
 import time
 
+from cmdexec.worker.warden.command import IN_BUNDLE
 from cmdexec.worker.warden.trees_macos import Tree
 
 _STEP_SEC = 0.05
+_START = (
+    "import sys; sys.path.append(sys.argv[1]); from cmdexec.worker.warden.keeper_macos import main;"
+    " sys.exit(main(sys.argv[2:]))"
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -38,6 +43,6 @@ def main(arguments: list[str]) -> int:
 def command(seconds: float) -> list[str]:
     """The arguments that start a keeper."""
     if getattr(sys, "frozen", False):
-        return [sys.executable, "_warden", str(seconds)]
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
-    return [sys.executable, "-I", "-S", "-E", script, str(seconds)]
+        return [sys.executable, IN_BUNDLE, str(seconds)]
+    package = os.path.abspath(__file__).rpartition("/cmdexec/")[0]
+    return [sys.executable, "-I", "-S", "-E", "-c", _START, package, str(seconds)]

@@ -76,10 +76,14 @@ class Tree:
         return found
 
     def terminate(self) -> None:
-        """TERM to each, and CONT, so that a stopped one can act on it."""
-        for process in self.members():
-            send(process.pid, signal.SIGTERM)
-            send(process.pid, signal.SIGCONT)
+        """TERM to its group at one moment, and to each that has left it; and CONT, so that a stopped one can act on it.
+        Only while its main process is not reaped: the number of the group is nobody else's then."""
+        members = self.members()
+        for number in (signal.SIGTERM, signal.SIGCONT):
+            send(-self.pid, number)
+            for process in members:
+                if process.group != self.pid:
+                    send(process.pid, number)
 
     def kill(self) -> None:
         """STOP until nobody new is found, so that none forks away, and KILL to all."""
@@ -96,7 +100,7 @@ class Tree:
 
 
 def send(pid: int, number: int) -> None:
-    """A signal to a process that was there a moment ago."""
+    """A signal to a process, or below 0 to a group, that was there a moment ago."""
     try:
         os.kill(pid, number)
     except OSError:
