@@ -8,6 +8,7 @@ from typing import Literal
 
 import click
 
+from cmdexec.cli.asked_container import asked_container
 from cmdexec.cli.job_options import JobOptions
 from cmdexec.clock import Millis, rfc3339
 from cmdexec.protocol.requests import RETRY_ON, NewJob
@@ -67,6 +68,7 @@ def asked_job(
         run_at=None if options.run_at is None else _moment(options.run_at, now),
         ttl_sec=_number(_TTL, options.ttl),
         tags=tuple(_tag(one) for one in options.tag),
+        **asked_container(options),
     )
 
 

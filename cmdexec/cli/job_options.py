@@ -28,6 +28,10 @@ class JobOptions:
     run_at: str | None = None
     ttl: str | None = None
     tag: tuple[str, ...] = ()
+    image: str | None = None
+    network: str | None = None
+    pull: str | None = None
+    user: str | None = None
 
 
 _OPTIONS = (
@@ -53,6 +57,14 @@ _OPTIONS = (
     click.option("--ttl", metavar="DURATION",
                  help="Give it up if it has not started within so long: 10m, 2h. [default: never]"),
     click.option("--tag", metavar="TEXT", multiple=True, help="A word to find it by. May be given several times."),
+    click.option("--image", metavar="IMAGE", help="Run it in a container of this image: alpine:3.20. [default: none]"),
+    click.option("--network", metavar="none|bridge",
+                 help="With --image: the container's network; bridge is the engine's default one, where the worker "
+                      "allows that. [default: none]"),
+    click.option("--pull", metavar="missing|always|never",
+                 help="With --image: when the worker fetches it from its registry. [default: missing]"),
+    click.option("--user", metavar="UID[:GID]",
+                 help="With --image: who it is in the container. [default: as the worker is set, never root]"),
 )  # fmt: skip
 
 _NAMES = tuple(field.name for field in fields(JobOptions))

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 import click
 
-from cmdexec.errors import Refused
 from cmdexec.settings.declare import Side
 from cmdexec.settings.flags import flags
 
@@ -44,13 +43,3 @@ def _path(text: str | None) -> Path | None:
         return Path(text).expanduser().absolute()
     except RuntimeError:
         return Path(text).absolute()
-
-
-def not_provided(option: str, message: str, mend: str) -> Callable[[F], F]:
-    """An option that people may know from elsewhere and that is refused by name: hidden, and no parameter."""
-
-    def refuse(_ctx: click.Context, _option: click.Parameter, text: str | None) -> None:
-        if text is not None:
-            raise Refused("not_provided", message, field=option, mend=mend)
-
-    return click.option(option, hidden=True, expose_value=False, callback=refuse)

@@ -8,7 +8,7 @@ import click
 
 from cmdexec.cli.caller import Caller
 from cmdexec.cli.job_options import JobOptions, job_options
-from cmdexec.cli.options import config_option, not_provided, settings_options
+from cmdexec.cli.options import config_option, settings_options
 from cmdexec.cli.outcome import CODES
 from cmdexec.cli.printed import or_told, print_lines
 from cmdexec.cli.told import tell_warnings
@@ -26,6 +26,9 @@ _PATIENCE_SEC = 5.0
 _TELL_AFTER_SEC = 30.0
 """Its worker takes a moment to start; that is nobody's concern."""
 
+_TELL_OF_IMAGE_SEC = 3.0
+"""A container takes an engine, which may not be there, and an image, which may take long to come."""
+
 _TELL_OF_INPUT_SEC = 2.0
 """What is waited for on standard input is."""
 
@@ -40,10 +43,6 @@ _TELL_OF_INPUT_SEC = 2.0
 @job_options
 @settings_options("client", data_dir="The data folder of a server of yours, which tells where it is. [DATA_DIR]")
 @config_option("A file with settings of the client.")
-@not_provided(
-    "--image", "Jobs in containers are not provided yet.",
-    "Leave it out: the command runs as a process of the worker's machine.",
-)  # fmt: skip
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[--] COMMAND...")
 def run(
     words: tuple[str, ...], options: JobOptions, standalone: bool, detach: bool, no_stdin: bool, config: Path | None,
@@ -55,7 +54,8 @@ def run(
     /proc/cpuinfo`. A single word that is more than a plain word is a line for the shell: `run -- 'du -s * | sort -n'`.
 
     It starts in an empty folder of its own on the worker's machine, which is its HOME too and is deleted when it ends.
-    What shall stay it writes to its output, or into a folder that is named in full, such as /srv/project.
+    What shall stay it writes to its output, or into a folder that is named in full, such as /srv/project. With --image
+    it runs in a container of that image instead, which has nothing of the machine's and is removed when it ends.
 
     Ctrl-C asks the command to end; a second one leaves it to itself, and `cmdexec attach` shows it again. Standard
     input that is no terminal is read to its end first, up to 256 KB, and given to the command; in a loop that reads
@@ -77,7 +77,8 @@ def run(
             private = Standalone(os.environ)
             settings = make(
                 ClientSettings, data_dir=str(private.folder), log_level=flags["log_level"],
-                patience_sec=_PATIENCE_SEC, tell_after_sec=_TELL_AFTER_SEC,
+                patience_sec=_PATIENCE_SEC,
+                tell_after_sec=_TELL_AFTER_SEC if options.image is None else _TELL_OF_IMAGE_SEC,
             )  # fmt: skip
         else:
             loaded = load(ClientSettings, flags=flags, config=config)

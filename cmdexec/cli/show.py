@@ -82,6 +82,8 @@ def _reasons(job: "JobView") -> Iterator[Fact]:
         yield "Waiting", said_here(job.waiting_for), None
         if job.waiting_mend:
             yield "", said_here(job.waiting_mend), None
+    if job.phase:
+        yield "Now", as_sentence(job.phase), None
     if job.status in ("completed", "failed", "cancelled"):
         said = list(outcome(job).says)
         known = job.reason in ("exit", "signal")  # the status has it already
@@ -107,13 +109,24 @@ def _wishes(job: "JobView") -> Iterator[tuple[str, str]]:
     limits += [] if job.on_lost == "hold" else ["runs elsewhere when its worker is lost"]
     retries = f"{job.retries_used} of {job.max_retries} used"
     for label, said in (
-        ("Needs", ", ".join(needs)), ("Limits", ", ".join(limits)),
+        ("Container", _container(job)), ("Needs", ", ".join(needs)), ("Limits", ", ".join(limits)),
         ("Priority", str(job.priority) if job.priority else ""), ("Retries", retries if job.max_retries else ""),
         ("Tags", ", ".join(job.tags)), ("Variables", " ".join(job.env)),
         ("Input", size(job.stdin_bytes) if job.stdin_bytes else ""),
     ):  # fmt: skip
         if said:
             yield label, said
+
+
+def _container(job: "JobView") -> str:
+    """`alpine:3.20, with a network, as 1000:1000`: what differs from any other job in a container."""
+    if job.container_image is None:
+        return ""
+    said = [job.container_image]
+    said += ["with a network"] if job.network == "bridge" else []
+    said += [f"pulled {job.pull}"] if job.pull in ("always", "never") else []
+    said += [f"as {job.user}"] if job.user is not None else []
+    return ", ".join(said)
 
 
 def _output(job: "JobView") -> Iterator[Fact]:

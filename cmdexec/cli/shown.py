@@ -43,7 +43,7 @@ class Shown:
 
     async def say_what_for(self) -> None:
         """Say why nothing comes of the job, whenever there is a reason and it is another one. What writes is not asked
-        after."""
+        after; how far an image has come is asked after more often."""
         told, wait = None, self._client.settings.tell_after_sec
         while True:
             known = self._pieces
@@ -56,7 +56,12 @@ class Shown:
                 continue
             with suppress(CmdexecError):  # whatever is wrong is told by what follows the job
                 job = await self._client.status(self.job_id, patient=False)
-                if job.waiting_for is not None and job.waiting_for != told:
+                if job.phase is not None:
+                    wait = self._client.settings.tell_after_sec
+                    if job.phase != told:
+                        told = job.phase
+                        tell(as_sentence(told))
+                elif job.waiting_for is not None and job.waiting_for != told:
                     told = job.waiting_for
                     tell(_what_for(told, job.waiting_mend))
 

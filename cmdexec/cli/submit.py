@@ -55,7 +55,8 @@ def submit(
     typed, without a shell; a single word that is more than a plain word is a line for the shell.
 
     It starts in an empty folder of its own on the worker's machine, which is its HOME too and is deleted when it ends.
-    What shall stay it writes to its output, or into a folder that is named in full, such as /srv/project.
+    What shall stay it writes to its output, or into a folder that is named in full, such as /srv/project. With --image
+    it runs in a container of that image instead, which has nothing of the machine's and is removed when it ends.
 
     A file of jobs is looked through before any of it is submitted. Then up to 1,000 jobs at a time are taken, all or
     none, and the ids come in the order of the file.

@@ -80,7 +80,15 @@ def _table(found: "list[WorkerView]", now: "Millis") -> list[str]:
     if any(one.shown for one in troubles):
         columns = (*columns, Column("TROUBLE", least=8))
         rows = [[*row, one] for row, one in zip(rows, troubles, strict=True)]
+    if any(one.executors != ("process",) for one in found):
+        columns = (*columns, Column("RUNS", drop=1))
+        rows = [[*row, Cell(_runs(one), style=DIM)] for row, one in zip(rows, found, strict=True)]
     return table(columns, rows, width(), colour=in_colour(sys.stdout))
+
+
+def _runs(worker: "WorkerView") -> str:
+    """`processes, containers`"""
+    return ", ".join({"process": "processes", "container": "containers"}.get(one, one) for one in worker.executors)
 
 
 def _trouble(worker: "WorkerView") -> str:
@@ -137,6 +145,8 @@ def _facts(worker: "WorkerView", now: "Millis") -> Iterator[Fact]:
     yield "Worker", worker.name, None
     yield "Id", worker.worker_id, None
     yield "State", worker.state, STYLES.get(worker.state)
+    if worker.executors:
+        yield "Runs", _runs(worker), None
     if trouble := _trouble(worker):
         yield "Trouble", trouble, RED
     yield "Seen", "never" if seen is None else f"{local(worker.last_seen_at)}, {ago(seen, now)}", None

@@ -45,6 +45,10 @@ class Fields(TypedDict, total=False):
     run_at: datetime | str | None
     ttl_sec: float | None
     tags: Sequence[str]
+    container_image: str | None
+    network: Literal["none", "bridge"] | None
+    pull: Literal["missing", "always", "never"] | None
+    user: str | None
 
 
 def new_job(command: Command, **fields: Unpack[Fields]) -> NewJob:

@@ -240,10 +240,6 @@ class JobView(View, frozen=True):
     run_at: str | None
     ttl_sec: float | None
     stdin_bytes: int
-    container_image: str | None
-    network: str | None
-    pull: str | None
-    user: str | None
     env: dict[str, str]
     rerun_of: str | None
     owner: str
@@ -252,6 +248,10 @@ class JobView(View, frozen=True):
     attempts: tuple[AttemptView, ...]
     history: tuple[EventView, ...]
     waiting_mend: str | None = None
+    container_image: str | None = None
+    network: str | None = None
+    pull: str | None = None
+    user: str | None = None
     phase: str | None = None
 
 

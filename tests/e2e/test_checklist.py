@@ -90,7 +90,7 @@ def test_a_job_is_created_with_a_jwt(deployed: Deployed) -> None:
     assert (status, answer["status"], answer["command"]) == (200, "queued", "echo Hello from worker")
 
 
-def test_an_image_is_refused_by_its_name_and_never_ignored(deployed: Deployed) -> None:
+def test_a_job_in_a_container_is_taken_and_never_run_as_a_process(deployed: Deployed) -> None:
     line = """curl -X POST http://localhost:3000/api/jobs/create \\
       -H "Authorization: Bearer <JWT>" \\
       -H "Content-Type: application/json" \\
@@ -98,9 +98,9 @@ def test_an_image_is_refused_by_its_name_and_never_ignored(deployed: Deployed) -
         "command": "echo Hello from worker",
         "containerImage": "alpine:latest"
       }'"""
-    status, _, answer = deployed.types(line)
-    assert (status, answer["error"]["code"], answer["error"]["field"]) == (422, "not_provided", "containerImage")
-    assert answer["error"]["mend"]
+    status, _, job = deployed.types(line)
+    assert (status, job["status"]) == (200, "queued")
+    assert (job["containerImage"], job["network"], job["pull"], job["user"]) == ("alpine:latest", "none", "missing", None)
 
 
 def test_create_without_post_is_told_which_method_it_takes(deployed: Deployed) -> None:

@@ -113,10 +113,6 @@ export interface JobView {
   runAt: string | null;
   ttlSec: number | null;
   stdinBytes: number;
-  containerImage: string | null;
-  network: string | null;
-  pull: string | null;
-  user: string | null;
   env: Record<string, string>;
   rerunOf: string | null;
   owner: string;
@@ -125,6 +121,10 @@ export interface JobView {
   attempts: AttemptView[];
   history: EventView[];
   waitingMend?: string | null;
+  containerImage?: string | null;
+  network?: string | null;
+  pull?: string | null;
+  user?: string | null;
   phase?: string | null;
 }
 
