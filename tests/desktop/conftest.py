@@ -17,8 +17,8 @@ Look = Callable[[Desk], Tab]
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """It may be killed and started again."""
-    made = Server(tmp_path_factory.mktemp("site"), KILL_GRACE_SEC="1s", LOGIN_TRIES="1000")
+    """It may be killed and started again. Its leases are long: whoever holds a job tries again within a quarter."""
+    made = Server(tmp_path_factory.mktemp("site"), KILL_GRACE_SEC="1s", LOGIN_TRIES="1000", LEASE_SEC="3600")
     with ends(made):
         yield made.start()
 

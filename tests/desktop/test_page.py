@@ -13,7 +13,7 @@ from tests.desktop.desk import Desk, join_token, joined
 from tests.support.system import Server, ends, workers
 from tests.support.waiting import until
 
-NEVER = {"RECONNECT_MIN_SEC": "60s", "RECONNECT_MAX_SEC": "60s"}
+NEVER = {"RECONNECT_MIN_SEC": "3000s", "RECONNECT_MAX_SEC": "3000s"}
 """Whether it connects again is up to whoever sits there."""
 
 
@@ -178,7 +178,8 @@ def test_closing_the_window_asks_and_the_same_command_shows_it_again(server: Ser
 
 def test_settings_that_cannot_be_used_are_mended_in_the_window(server: Server, look: Look, desk: Desk) -> None:
     """Written by hand into nonsense: nothing runs, nothing is lost, and all of it is told where it can be mended."""
-    desk.stop()
+    until((desk.data / "joined.json").exists, "it has joined")
+    assert desk.stop() == 0
     file = desk.data / "cmdexec.toml"
     file.write_text('slots = "many"\ncolour = "red"\n')
     again = Desk(desk.folder, "--allow-host")

@@ -81,9 +81,9 @@ def test_the_window_opens_over_the_page_and_may_die_without_harm(server: Server,
         assert again.wait() == 0
         until(lambda: opened(desk) == 2, "another window has asked", 30)
         window = window_of(desk)
-        assert press_close(screen)
-        until(lambda: asked(desk) == 1, "its worker has its page ask what that is to mean")
-        assert alive(window)
+        for times in (1, 2):  # twice, since it is still there
+            assert press_close(screen)
+            until(lambda times=times: asked(desk) == times, "its worker has its page ask what that is to mean")
         assert ask(desk, "POST", "/api/close", b"{}")[0] == 200
         until(lambda: not alive(window), "it closes as its worker says")
         again.spawn()

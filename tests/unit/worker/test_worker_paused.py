@@ -22,7 +22,7 @@ async def watched(folder: Path) -> AsyncIterator[tuple[WorkerServer, Worker, Wis
     server, built, wishes = WorkerServer(), list[Worker](), Wishes()
     await server.open()
     settings = worker_settings(
-        folder / "worker", server_url=server.url, worker_token_secret=SECRET, allow_host=True, slots=2,
+        folder / "worker", server_url=server.url, worker_token_secret=SECRET, allow_host=True, slots=1,
         work_dir=folder / "jobs", kill_grace_sec=1.0,
     )  # fmt: skip
     async with asyncio.TaskGroup() as tasks:
@@ -44,13 +44,14 @@ async def test_paused_it_gives_back_what_comes_and_says_that_it_takes_none(tmp_p
         gate = tmp_path / "gate"
         await server.assign(job(1, f"touch {tmp_path}/flag; until [ -e {gate} ]; do sleep 0.02; done"))
         await asyncio.to_thread(until, (tmp_path / "flag").exists, "it runs")
-        worker.attempts.pause(True)
-        await server.until(lambda: server.of("heartbeat")[-1].draining, "it says so")
         await server.assign(job(2, "true"))
+        await server.until(lambda: job_id(2) in [held.job_id for held in worker.attempts.named()], "it waits")
+        worker.attempts.pause(True)
         await server.until(lambda: [one.why for one in server.of("released")] == ["handedBack"], "it is given back")
-        assert server.ops().index("released") > next(
-            at for at, (op, item) in enumerate(server.said) if op == "heartbeat" and item.draining
-        )
+        farewell = next(at for at, (op, item) in enumerate(server.said) if op == "heartbeat" and item.draining)
+        assert farewell < server.ops().index("released")
+        await server.assign(job(4, "true"))
+        await server.until(lambda: len(server.of("released")) == 2, "and so is what comes late")
         gate.touch()
         assert [done.exit_code for done in await server.results(1)] == [0], "what runs goes on"
         worker.attempts.pause(False)
