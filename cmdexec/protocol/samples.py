@@ -20,7 +20,8 @@ JOB: dict[str, Any] = _NAMED | _LIMITS | {
     "queuedAt": _TIME, "startedAt": None, "finishedAt": None, "cancelRequested": False, "confirmed": None,
     "labels": {}, "tags": ["demo"], "priority": 0, "maxRetries": 0, "retriesUsed": 0, "retryOn": [],
     "backoff": {"firstSec": 1.0, "maxSec": 300.0}, "onLost": "hold", "maxLost": 3, "lostUsed": 0, "runAt": None,
-    "ttlSec": None, "stdinBytes": 0, "env": {}, "rerunOf": None, "containerImage": None, "network": None, "pull": None, "user": None,
+    "ttlSec": None, "stdinBytes": 0, "env": {}, "rerunOf": None,
+    "containerImage": None, "network": None, "pull": None, "user": None,
     "owner": "ann@example.org", "usage": None,
     "output": {"stdout": _NOTHING, "stderr": _NOTHING}, "attempts": [],
     "history": [

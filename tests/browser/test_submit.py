@@ -27,6 +27,11 @@ def test_all_that_is_filled_in_is_asked_for_and_copied_for_the_command_line(
     page.get_by_label("How many times").fill("2")
     page.get_by_label("Only for").fill("timeout, exit:75")
     page.get_by_label("Run it again elsewhere").check()
+    page.get_by_text("In a container").click()
+    page.get_by_label("Image", exact=False).first.fill("registry.example.net/team/tool:1.2")
+    page.get_by_label("Network").select_option("bridge")
+    page.get_by_label("Fetch the image").select_option("never")
+    page.get_by_label("User").fill("1000:1000")
     page.get_by_text("Environment and times").click()
     page.get_by_label("Environment").fill("A=1\nB=x=y")
     page.get_by_label("End it after").fill("10 min")
@@ -46,6 +51,10 @@ def test_all_that_is_filled_in_is_asked_for_and_copied_for_the_command_line(
     assert (job["name"], job["tags"], job["env"]) == ("whole form", ["ci", "nightly"], {"A": "1", "B": "x=y"})
     assert job["labels"] == {"no": "such", "thing": "here"}
     assert (job["killGraceSec"], job["runAt"], job["ttlSec"]) == (3, "2099-01-31T18:00:00.000Z", 7200)
+    image = "registry.example.net/team/tool:1.2"
+    assert (job["containerImage"], job["network"], job["pull"], job["user"]) == (image, "bridge", "never", "1000:1000")
+    fact = "registry.example.net/team/tool:1.2, with a network, never fetched, as 1000:1000"
+    expect(page.get_by_text(fact)).to_be_visible()
     again = by_command_line(page.evaluate(AS_CLI, job), run, tmp_path)
     same = set(job) - {"jobId", "createdAt", "queuedAt", "history", "waitingFor", "waitingMend", "owner", "stdinBytes"}
     assert {name: again[name] for name in same} == {name: job[name] for name in same}

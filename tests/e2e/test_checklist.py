@@ -100,7 +100,7 @@ def test_a_job_in_a_container_is_taken_and_never_run_as_a_process(deployed: Depl
       }'"""
     status, _, job = deployed.types(line)
     assert (status, job["status"]) == (200, "queued")
-    assert (job["containerImage"], job["network"], job["pull"], job["user"]) == ("alpine:latest", "none", "missing", None)
+    assert (job["containerImage"], job["network"], job["pull"]) == ("alpine:latest", "none", "missing")
 
 
 def test_create_without_post_is_told_which_method_it_takes(deployed: Deployed) -> None:

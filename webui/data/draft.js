@@ -8,7 +8,7 @@ import { exactly, mbOf, secondsOf, serverNow, timeOf } from '../words/time.js';
 export const EMPTY = {
   kind: 'shell', command: '', name: '', tags: '', cpu: '', ram: '', requires: '', env: '', timeout: '', retries: '0',
   retryOn: '', backoffFirst: '', backoffMax: '', onLost: 'hold', maxLost: '', priority: '', killGrace: '', runAt: '', ttl: '',
-  stdinBytes: '', envMore: '',
+  image: '', network: 'none', pull: 'missing', user: '', stdinBytes: '', envMore: '',
 };
 
 /** @typedef {typeof EMPTY} Draft */
@@ -90,6 +90,10 @@ export function draftOf(job) {
     killGrace: secondsTyped(job.killGraceSec),
     runAt: job.runAt && Date.parse(job.runAt) > serverNow() ? exactly(Date.parse(job.runAt)) : '',
     ttl: secondsTyped(job.ttlSec),
+    image: job.containerImage ?? '',
+    network: job.network ?? EMPTY.network,
+    pull: job.pull ?? EMPTY.pull,
+    user: job.user ?? '',
     envMore: beyondLines(job.env),
     stdinBytes: job.stdinBytes ? String(job.stdinBytes) : '',
   };
@@ -168,6 +172,15 @@ function addRetries(draft, job) {
   if (draft.maxLost.trim()) job.maxLost = numberOf(draft.maxLost, 'maxLost');
 }
 
+/** @param {Draft} draft @param {any} job what it runs in, if not on its worker's machine itself */
+function addContainer(draft, job) {
+  if (!draft.image.trim()) return;
+  job.containerImage = draft.image.trim();
+  if (draft.network !== EMPTY.network) job.network = draft.network;
+  if (draft.pull !== EMPTY.pull) job.pull = draft.pull;
+  if (draft.user.trim()) job.user = draft.user.trim();
+}
+
 /** What the API takes; raises Fault. @param {Draft} draft @returns {import('../types/api.js').NewJob} */
 export function jobOf(draft) {
   if (!draft.command.trim()) throw new Fault('command', S.commandMissing);
@@ -185,6 +198,7 @@ export function jobOf(draft) {
   if (draft.requires.trim()) job.requires = pairsOf(draft.requires, 'requires', { trimmed: true });
   if (draft.env.trim() || draft.envMore) job.env = { ...JSON.parse(draft.envMore || '{}'), ...pairsOf(draft.env, 'env') };
   if (draft.priority.trim()) job.priority = numberOf(draft.priority, 'priority');
+  addContainer(draft, job);
   addTimes(draft, job);
   addRetries(draft, job);
   return job;

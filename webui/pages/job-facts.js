@@ -20,6 +20,16 @@ function needs(job) {
   return parts.join(', ');
 }
 
+/** What differs from any other job in a container. @param {JobView} job */
+function container(job) {
+  if (!job.containerImage) return '';
+  const more = [];
+  if (job.network === 'bridge') more.push(S.withNetwork);
+  if (job.pull && S.pulled[job.pull]) more.push(S.pulled[job.pull]);
+  if (job.user) more.push(S.asUser(job.user));
+  return S.containerFact(visible(job.containerImage), more);
+}
+
 /** @param {Record<string, string>} pairs */
 const pairs = (pairs) =>
   Object.entries(pairs).map(([name, value]) => html`<code class="pair" key=${name}>${visible(name)}=${visibleLines(value)}</code>`);
@@ -31,6 +41,7 @@ function known(job) {
   return [
     [f.name, job.name && job.name.length > CUT ? visible(job.name) : ''],
     [f.worker, workerName(job.workerId)],
+    [f.container, container(job)],
     [f.needs, needs(job)],
     [f.labels, Object.keys(job.labels).length ? pairs(job.labels) : ''],
     [f.lost, job.onLost === 'hold' ? S.hold : S.requeueLost(job.maxLost)],

@@ -18,6 +18,7 @@ import { now, serverNow, size } from '../words/time.js';
 const KNOWN = new Set([
   'command', 'name', 'tags', 'cpu', 'ramMb', 'requires', 'env', 'timeoutSec', 'maxRetries', 'retryOn', 'onLost', 'priority',
   'killGraceSec', 'runAt', 'ttlSec', 'backoff.firstSec', 'backoff.maxSec', 'maxLost',
+  'containerImage', 'network', 'pull', 'user',
 ]);
 
 /** The part of a field's path that has a place in the form. @param {string} field */
@@ -136,6 +137,7 @@ export function NewJobPage() {
       <${What} draft=${draft.value} put=${put} faults=${faults.value} />
       <${Needs} draft=${draft.value} put=${put} faults=${faults.value} />
       <${Ends} draft=${draft.value} put=${put} faults=${faults.value} />
+      <${Container} draft=${draft.value} put=${put} faults=${faults.value} />
       <${More} draft=${draft.value} put=${put} faults=${faults.value} />
       <${Trouble} error=${error.value} />
       ${again.value ? html`<${SendsAgain} at=${again.value} onCancel=${() => (again.value = 0)} />` : null}
@@ -213,6 +215,24 @@ function Ends({ draft, put, faults }) {
           onInput=${put('maxLost')} hint=${S.maxLostHint} error=${faults.maxLost} /></div>`
       : null}
   </fieldset>`;
+}
+
+/** What it runs in. The rest is asked once there is an image. @param {Part} props */
+function Container({ draft, put, faults }) {
+  return html`<details open=${draft.image !== ''}>
+    <summary>${S.container}</summary>
+    <div class="fields">
+      <${Field} label=${S.image} name="image" optional=${true} value=${draft.image} onInput=${put('image')} mono=${true} hint=${S.imageHint}
+        error=${faults.containerImage} />
+      ${draft.image.trim()
+        ? html`<${Field} label=${S.network} name="network" value=${draft.network} onInput=${put('network')} options=${S.networks}
+              hint=${S.networkHint} error=${faults.network} />
+            <${Field} label=${S.pull} name="pull" value=${draft.pull} onInput=${put('pull')} options=${S.pulls} error=${faults.pull} />
+            <${Field} label=${S.user} name="user" optional=${true} value=${draft.user} onInput=${put('user')} hint=${S.userHint}
+              error=${faults.user} />`
+        : null}
+    </div>
+  </details>`;
 }
 
 /** @param {Part} props */

@@ -77,7 +77,7 @@ function Card({ worker }) {
         ? html`<${Meter} label=${S.slots(running, worker.slots)} share=${worker.slots ? running / worker.slots : 0} />`
         : null}
       <${Load} worker=${worker} />
-      <p class="faint facts-line">${[worker.platform, worker.cpu ? S.cores(worker.cpu) : '', worker.ramMb && !hasLoad(worker) ? memory(worker.ramMb) : '', `v${worker.version}`]
+      <p class="faint facts-line">${[worker.platform, worker.executors.map((one) => S.runs[one] ?? visible(one)).join(', '), worker.cpu ? S.cores(worker.cpu) : '', worker.ramMb && !hasLoad(worker) ? memory(worker.ramMb) : '', `v${worker.version}`]
         .filter(Boolean)
         .join(' · ')}</p>
       ${labels.length

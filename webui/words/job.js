@@ -109,6 +109,7 @@ export function sentenceOf(job, worker, now) {
   const ended = job.finishedAt ? ` · ${since(Date.parse(job.finishedAt), now)}` : '';
   const why = whyOf(job);
   if (waits(job)) return capital(sentence(why || job.status));
+  if (job.status === 'running' && job.phase && !job.cancelRequested) return `${capital(job.phase)}${on}`;
   if (job.status === 'running') {
     const asked = job.cancelRequested ? 'Being cancelled' : 'Running';
     return `${asked}${on} for ${duration(ran ?? 0)}${run}`;
@@ -135,6 +136,10 @@ export function asCli(job) {
   if (job.onLost !== 'hold') words.push('--on-lost', job.onLost);
   if (job.runAt && Date.parse(job.runAt) > serverNow()) words.push('--run-at', job.runAt);
   if (job.ttlSec !== null) words.push('--ttl', `${job.ttlSec}s`);
+  if (job.containerImage) words.push('--image', quoted(job.containerImage));
+  if (job.network === 'bridge') words.push('--network', job.network);
+  if (job.pull && job.pull !== 'missing') words.push('--pull', job.pull);
+  if (job.user) words.push('--user', job.user);
   words.push('--', ...wordsOf(job.command));
   return words.join(' ');
 }
