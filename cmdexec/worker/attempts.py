@@ -357,6 +357,8 @@ class Attempts:
         if end.gone is not None:
             self._turns.gone(held, end.gone)
             return
+        if end.unmeasured:
+            held.spooled.unmeasured()
         self._turns.finished(held, result_of(end))
         if held.limited:
             self._discard(held)

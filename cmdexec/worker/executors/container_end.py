@@ -69,10 +69,10 @@ async def remove(works: Works, engine: EngineCalls, name: str) -> tuple[str, ...
 def age_sec(facts: Facts, now_ms: int) -> float:
     """For how long it has run, by the wall clocks; 0 where that cannot be told."""
     try:
-        began = datetime.fromisoformat(facts.started_at[:19]).replace(tzinfo=UTC)
+        began = datetime.fromisoformat(facts.started_at[:19]).replace(tzinfo=UTC).timestamp()
     except ValueError:
         return 0.0
-    return max(0.0, now_ms / 1000 - began.timestamp())
+    return max(0.0, now_ms / 1000 - began) if began > 0 else 0.0  # an engine writes the year 1 for never
 
 
 def told(proof: End, facts: Facts, sent: Set[str], order: Order, works: Works, *, timed_out: bool) -> End:

@@ -192,7 +192,7 @@ class ContainerJob:
                 return End(executor_lost=True, lost_why=_PROCESS_ENDED, output_lost=True, left=1, survivors=stays)
             return End(gone="the machine restarted" if died_with_machine else _PROCESS_ENDED)
         output, left = self._open_output(engine), None
-        if self.order.timeout_sec is not None:
+        if self.order.timeout_sec is not None and facts.running:
             ran = container_end.age_sec(facts, self._works.clock.now())
             left = min(max(0.0, self.order.timeout_sec - ran), self.order.timeout_sec)
         try:
@@ -294,7 +294,7 @@ class ContainerJob:
             left = await container_end.remove(self._works, engine, self.name)
         proof = End(left=len(left), survivors=left)
         if self._log_cut or (self._engine_went and facts is not None):
-            proof = replace(proof, output_lost=True)
+            proof = replace(proof, output_lost=True, unmeasured=self._log_cut)
         if facts is None:
             return self._end_unseen(proof, seen=seen)
         killed_by_us = bool(self._stop.sent)

@@ -70,6 +70,7 @@ class End:
     survivors      these, each as "pid 123 (name)"
     output_cut     a background child held the pipe open past the drain time, so its output ends here
     output_lost    output that it wrote is missing among what was passed on
+    unmeasured     beside output_lost: how much, and where, nobody knows
     """
 
     exit_code: int | None = None
@@ -90,6 +91,7 @@ class End:
     survivors: tuple[str, ...] = ()
     output_cut: bool = False
     output_lost: bool = False
+    unmeasured: bool = False
 
 
 class Sink(Protocol):

@@ -124,6 +124,10 @@ class AttemptOutput:
                 kept.keep(tail)
         return StreamDone(bytes=kept.spool.end, digest=kept.digest.hexdigest(), lost=lost)
 
+    def unmeasured(self) -> None:
+        """More was written than came here, and nobody knows how much: no length and no digest is told."""
+        self._known = OutputDone()
+
     def give_up(self) -> None:
         """Nothing of it is wanted any more."""
         for kept in self._kept.values():
