@@ -38,6 +38,7 @@ def look(chromium: Browser) -> Iterator[Look]:
             context = chromium.new_context(viewport={"width": 880, "height": 600}, reduced_motion="reduce")
             stack.callback(context.close)
             shown = stack.enter_context(tab(context))
+            shown.excuse(r"Failed to load resource: net::ERR_")  # as a browser says of a worker that has ended
             shown.page.goto(desk.address)
             return shown
 

@@ -89,6 +89,22 @@ def test_from_nothing_to_a_job(server: Server, look: Look, tmp_path: Path) -> No
         assert api.wait_status(job["jobId"], "completed")["status"] == "completed"
 
 
+def test_a_server_with_a_shared_secret_needs_no_code(server: Server, look: Look, tmp_path: Path) -> None:
+    made = Desk(tmp_path / "desk", WORKER_NAME="desk-cy")
+    with ends(made):
+        page = look(made.start()).page
+        page.get_by_role("button", name="Settings").click()
+        panel = page.get_by_role("complementary", name="Settings")
+        panel.get_by_label("Server").fill(server.url)
+        panel.get_by_label("Shared secret").fill(server.secret)
+        panel.get_by_label("Jobs may run on this machine").check()
+        panel.get_by_role("button", name="Save").click()
+        band(page, re.compile("^Connected to"))
+        page.get_by_role("button", name="Settings").click()
+        expect(panel.get_by_text("One is set. Leave this empty to keep it.")).to_be_visible()
+        assert server.secret not in page.content()
+
+
 def test_the_server_is_cut_off_and_comes_back(server: Server, look: Look, desk: Desk, tmp_path: Path) -> None:
     """The countdown is seen, the job runs on, and what it wrote meanwhile arrives."""
     page, gate = look(desk).page, tmp_path / "gate"

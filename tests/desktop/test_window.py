@@ -94,6 +94,16 @@ def test_the_window_opens_over_the_page_and_may_die_without_harm(server: Server,
         until(lambda: not alive(window), "the window ends with its worker")
 
 
+def test_closed_before_there_is_a_worker_it_ends(screen: str, tmp_path: Path) -> None:
+    """There is nothing to be kept running, so nothing is asked."""
+    desk = Desk(tmp_path / "desk", real=True, DISPLAY=screen)
+    with ends(desk):
+        desk.start()
+        until(lambda: opened(desk) == 1, "its page has asked for the state", 30)
+        assert press_close(screen)
+        assert desk.wait() == 0
+
+
 def test_without_a_display_it_says_so_and_works_all_the_same(server: Server, tmp_path: Path) -> None:
     desk = Desk(
         tmp_path / "desk", "--allow-host", "--server", server.url, real=True, WORKER_TOKEN_SECRET=server.secret,

@@ -48,4 +48,5 @@ def test_a_worker_that_has_run_jobs_has_loaded_nothing_of_a_server(tmp_path: Pat
     loaded = told.read_text().split()
     assert "cmdexec.worker.run" in loaded
     assert not HEAVY & {name.partition(".")[0] for name in loaded}
+    assert not any(name.startswith("cmdexec.worker.page") for name in loaded), "it has no window"
     assert not OTHERS & {name.split(".")[1] for name in loaded if name.startswith("cmdexec.")}
