@@ -74,7 +74,7 @@ def run(
         if standalone:
             from cmdexec.cli.standalone import Standalone
 
-            private = Standalone(os.environ)
+            private = Standalone(os.environ, containers=options.image is not None)
             settings = make(
                 ClientSettings, data_dir=str(private.folder), log_level=flags["log_level"],
                 patience_sec=_PATIENCE_SEC,

@@ -32,9 +32,9 @@ _LOG_TAIL = 4096
 
 
 class Standalone:
-    """The private server. Made (and so started) without a loop; then used in one."""
+    """The private server. Made (and so started) without a loop; then used in one. `containers`: for a job in one."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], *, containers: bool = False) -> None:
         try:
             self._base = _base(environment)
             self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._base))
@@ -52,8 +52,8 @@ class Standalone:
                         "serve", "--host", "127.0.0.1", "--port", "0", "--data-dir", str(self.folder), "--with-worker",
                         "--log-level", "warning", "--lifeline", str(self._lifeline.path),
                     ),
-                    env=_environment(environment, self.folder), cwd=self.folder, stdin=subprocess.DEVNULL,
-                    stdout=log, stderr=log, start_new_session=True,
+                    env=_environment(environment, self.folder, containers=containers), cwd=self.folder,
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 )  # fmt: skip
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -124,8 +124,16 @@ def _base(environment: Mapping[str, str]) -> Path:
     return Path(tempfile.gettempdir())
 
 
-def _environment(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """This environment without any setting of cmdexec; programs are looked for where this shell would look."""
+_OF_THE_MACHINE = frozenset({"DOCKER_HOST", "DOCKER_CONTEXT"})
+"""Settings that say where something of this machine is, whichever server is meant."""
+
+
+def _environment(environment: Mapping[str, str], folder: Path, *, containers: bool = False) -> dict[str, str]:
+    """This environment without any setting of cmdexec; programs are looked for where this shell would look.
+
+    `containers`: the job is for one: it says, too, where the engine is, and a network may be had: who asks for one is
+    whose machine it is.
+    """
     declared = [setting for side in DECLARED.values() for setting in side]
     names = {name for setting in declared for name in (setting.name, *setting.aliases)}
     names |= {name for side in NOT_PROVIDED.values() for name in side}
@@ -134,6 +142,9 @@ def _environment(environment: Mapping[str, str], folder: Path) -> dict[str, str]
         for name, value in environment.items()
         if not {name, name.removesuffix("_FILE")} & names and not name.startswith("CMDEXEC_")
     }
+    if containers:
+        kept |= {name: environment[name] for name in _OF_THE_MACHINE & environment.keys()}
+        kept["ALLOW_CONTAINER_NETWORK"] = "true"
     path = {"JOB_PATH": environment["PATH"]} if environment.get("PATH") else {}
     return kept | path | {"SERVER_DRAIN_SEC": str(DRAIN_SEC), "WORK_DIR": str(folder / "work")}
 

@@ -59,6 +59,7 @@ class Plays:
         self.points: list[str | None] = []
         self.good_for = sys.maxsize
         self.mend: str | None = None
+        self.phases: list[str | None] = []
         self.stored: tuple[int, int, int] | None = None
         self.cancelled = asyncio.Event()
         self.looks, self.looked = 0, asyncio.Event()
@@ -90,6 +91,8 @@ class Plays:
             self.looked.set()
         waits = ["no worker is connected", "no worker is connected", "next on worker w", None]
         view = job("queued", waiting_for=waits[min(self.looks, 4) - 1], waiting_mend=self.mend)
+        if self.phases:
+            view = job("running", phase=self.phases[min(self.looks, len(self.phases)) - 1])
         if self.stored is not None:
             view = begun(*self.stored)
         return web.Response(body=msgspec.json.encode(view), content_type="application/json")

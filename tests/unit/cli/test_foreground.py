@@ -73,6 +73,21 @@ async def test_what_a_job_waits_for_is_said_once(tmp_path: Path) -> None:
     assert result.stderr == "cmdexec: Waiting: no worker is connected.\ncmdexec: Waiting: next on worker w.\n"
 
 
+async def test_while_its_image_comes_it_is_said_how_far_it_is(tmp_path: Path) -> None:
+    """Each step once, and the container's own options are asked for."""
+
+    async def when_looked_at(server: Plays) -> bytes:
+        await server.looked.wait()
+        return end("completed", exit_code=0)
+
+    play = Plays(when_looked_at)
+    play.phases = ["pulling its image", "pulling its image, 40 %", "pulling its image, 40 %", None]
+    result = await play.ran(tmp_path, "--image", "alpine:3.20", "--user", "1000", "--", "true", TELL_AFTER_SEC="50ms")
+    assert result.code == 0
+    assert result.stderr == "cmdexec: Pulling its image.\ncmdexec: Pulling its image, 40 %.\n"
+    assert play.created == {"command": ["true"], "containerImage": "alpine:3.20", "user": "1000"}
+
+
 async def test_a_job_that_writes_is_not_asked_after(tmp_path: Path) -> None:
     clock, last, silent = asyncio.get_running_loop().time, 0.0, 0
 

@@ -26,6 +26,14 @@ def test_no_setting_of_the_callers_environment_reaches_it() -> None:
     assert load(ServerSettings, environ=given, dotenv=None).settings.server_drain_sec == standalone.DRAIN_SEC
 
 
+def test_for_a_job_in_a_container_it_is_told_where_the_engine_is_and_may_give_it_a_network() -> None:
+    around = {"DOCKER_HOST": "unix:///engine", "DOCKER_CONTEXT": "c", "ALLOW_CONTAINERS": "false"}
+    given = standalone._environment(around, Path("folder"), containers=True)
+    settings = load(WorkerSettings, environ=given, dotenv=None).settings
+    assert (settings.docker_host, settings.docker_context) == ("unix:///engine", "c")
+    assert (settings.allow_containers, settings.allow_container_network) == (True, True)
+
+
 def test_programs_are_found_where_the_caller_finds_them() -> None:
     given = standalone._environment({"PATH": "here:there", "JOB_PATH": "elsewhere"}, Path("folder"))
     assert load(WorkerSettings, environ=given, dotenv=None).settings.job_path == "here:there"
