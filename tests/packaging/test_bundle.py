@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cmdexec.version import __version__
+from tests.desktop.test_window import screen
 from tests.packaging.conftest import ROOT, Bundle
 from tests.support.proc import alive, children
 from tests.support.waiting import until
@@ -18,6 +19,8 @@ pytestmark = [
     pytest.mark.timeout(300),  # whoever comes first waits for the build
     pytest.mark.skipif(sys.platform != "linux", reason="bundles are proved on Linux alone"),
 ]
+
+__all__ = ["screen"]
 
 LARGEST_FOLDER_BYTES = 60_000_000
 OF_A_JOB = {"PATH", "HOME", "LANG", "CMDEXEC_JOB_ID", "CMDEXEC_ATTEMPT"}
@@ -41,7 +44,7 @@ def test_it_says_which_version_it_is(bundle: Bundle) -> None:
 def test_the_folder_is_as_light_as_it_has_to_be(built: Path) -> None:
     files = [path for path in (built / "cmdexec").rglob("*") if path.is_file() and not path.is_symlink()]
     assert sum(path.stat().st_size for path in files) <= LARGEST_FOLDER_BYTES
-    assert not [path for path in files if re.match(r"lib(gtk|glib|webkit|stdc)", path.name)], "left to the machine"
+    assert not [path for path in files if re.match(r"lib(gtk|glib|webkit|X|stdc)", path.name)], "left to the machine"
 
 
 def test_a_job_of_its_own_server_and_worker_sees_nothing_of_the_bundle(bundle: Bundle) -> None:
@@ -55,7 +58,7 @@ def test_a_job_of_its_own_server_and_worker_sees_nothing_of_the_bundle(bundle: B
     assert set(variables(done.stdout)) - OF_A_SHELL == OF_A_JOB
     unpacked = [name for name in done.stderr.splitlines() if name.startswith("_MEI")]
     assert len(unpacked) == (0 if bundle.kind == "folder" else len(["command", "server", "worker"]))
-    assert not list(temporary.iterdir()), "what they unpacked is gone"
+    until(lambda: not list(temporary.iterdir()), "what they unpacked is gone")
 
 
 def test_it_serves_its_pages_and_its_worker_runs_jobs(bundle: Bundle) -> None:
@@ -78,6 +81,16 @@ def test_without_a_display_the_worker_says_so_and_works_without_a_window(bundle:
         until(lambda: api.ask("GET", "/api/workers/list")["workers"], "the worker has connected")
         said = next(line for line in worker.log.read_text().splitlines() if "window" in line.lower())
         assert "display" in said.lower(), said
+
+
+def test_with_a_display_the_worker_has_a_window_by_the_machines_gtk(bundle: Bundle, screen: str) -> None:
+    with bundle.runs("worker", "--data-dir", str(bundle.place / "worker"), DISPLAY=screen) as worker:
+        until(lambda: "the window is open" in worker.log.read_text() or worker.must_run(), "there is a window", 30)
+        shown = [pid for pid in children(worker.pid) if b"--show-window" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        maps = "".join(Path(f"/proc/{pid}/maps").read_text() for pid in shown)
+        assert re.search(r" /usr/lib\S*/libwebkit2gtk", maps)
+        assert worker.stop() == 0
+        until(lambda: not any(alive(pid) for pid in shown), "the window is gone")
 
 
 def test_a_worker_that_is_killed_leaves_no_process(bundle: Bundle) -> None:
