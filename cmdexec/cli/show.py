@@ -144,8 +144,10 @@ def _output(job: "JobView") -> Iterator[Fact]:
         yield "Used", f"{job.usage.cpu_sec:.2f} s of CPU, {memory} of memory at most", None
     proof = job.attempts[-1].proof
     if proof is not None:
-        left = counted(proof.left, "process", "processes") + (f": {', '.join(proof.survivors)}" * bool(proof.survivors))
-        yield "Left over", left if proof.left else "none of its processes", None
+        names, count = ", ".join(proof.survivors), counted(proof.left, "process", "processes")
+        left = f"{count}: {names}" if names and job.container_image is None else names or count
+        none = "none of its processes" if job.container_image is None else "neither process nor container"
+        yield "Left over", left if proof.left else none, None
 
 
 def _attempts(job: "JobView", names: dict[str, str]) -> Iterator[Fact]:

@@ -71,7 +71,8 @@ def _sentence(job: Job, worker_id: str | None, reason: Reason, result: Result | 
         text = f"{text}: {said}"
     if result is not None and result.left:
         named = f" ({', '.join(result.survivors)})" if result.survivors else ""
-        text = f"{text}; {result.left} of its processes could not be killed{named}"
+        what = f"{result.left} of its processes could not be killed"
+        text = f"{text}; {what if job.spec.container is None else 'its container could not be removed'}{named}"
     return clipped(text)
 
 

@@ -12,12 +12,24 @@ from cmdexec.model.birth import claimed, queued, rank_of
 from cmdexec.model.decision import Change
 from cmdexec.model.ends import reason_of, retryable
 from cmdexec.model.events import Claim, Ended, FromWorker
-from cmdexec.model.job import ATTEMPTS_MAX, HISTORY_MAX, MESSAGE_MAX, Attempt, Backoff, Reason, Result, Spec, Status
+from cmdexec.model.job import (
+    ATTEMPTS_MAX,
+    HISTORY_MAX,
+    MESSAGE_MAX,
+    Attempt,
+    Backoff,
+    Container,
+    Reason,
+    Result,
+    Spec,
+    Status,
+)
 from cmdexec.model.matching import Needs, klass_of
 from cmdexec.model.sentences import attempt_sentence, duration, sentence, signal_name
 from cmdexec.model.transitions import decide
 from tests.unit.model.states import EVENTS, NOW, STATES, N, S, W, job
 
+BOXED = {"container": Container("a:1")}
 JITTERS = st.floats(0, 1, exclude_max=True)
 ALWAYS = ("signal", "timeout", "oom", "image", "worker", "exit")
 NEVER = ("start", "rejected", "expired", "dependency", "lost", "cancelled")
@@ -80,6 +92,12 @@ def test_why_a_result_ended(result: Result, cancel_asked: bool, reason: Reason |
         ({"ram_mb": 64}, Result(Reason.OOM, message="killed"), "needed more than its 64 MB: killed"),
         ({}, Result(Reason.START, message="no such program: frob"), "could not be started: no such program: frob"),
         ({}, Result(Reason.IMAGE), "image could not be had"),
+        (BOXED, Result(Reason.IMAGE, message="a:1: No such image"), "image could not be had: a:1: No such image"),
+        (BOXED, Result(Reason.OOM, message=(all_of := "its container used all of its 64 MB of memory")), all_of),
+        (
+            BOXED, Result(Reason.EXIT, exit_code=1, left=1, survivors=("container c",)),
+            "exit code 1; its container could not be removed (container c)",
+        ),
         ({}, Result(Reason.WORKER), "worker w1 gave it up"),
         (
             {}, Result(Reason.EXIT, exit_code=1, left=2, survivors=("pid 7 (a)", "pid 8 (b)")),

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from cmdexec.model.matching import NOTHING, Machine, Needs, klass_of, matches
+from cmdexec.model.matching import CONTAINER, NOTHING, PROCESS, Machine, Needs, klass_of, matches
 from cmdexec.model.parts import Capacity, Part
 from cmdexec.server.workers import groups
 from cmdexec.server.workers.classes import Classes
 from cmdexec.store.contract.classes import ClassRow
+
+WAYS = (PROCESS, CONTAINER)
 
 
 @dataclass
@@ -52,15 +54,15 @@ class Taker:
         return part.within(self._free)
 
 
-def taker(labels: dict[str, str], **has: Any) -> Any:
-    return Taker(Machine(labels, Capacity(8, 4000, **has)), Part(8, 2000))
+def taker(labels: dict[str, str], executors: tuple[str, ...] = (PROCESS,), **has: Any) -> Any:
+    return Taker(Machine(labels, Capacity(8, 4000, **has), executors), Part(8, 2000))
 
 
 def some_needs(chance: random.Random) -> Iterator[Needs]:
     while True:
         keys = sorted(chance.sample("abcde", chance.randint(0, 3)))
         requires = tuple((key, chance.choice("12*")) for key in keys)
-        yield Needs(requires, 0.0, chance.choice([0, 1000, 3000, 5000]))
+        yield Needs(requires, 0.0, chance.choice([0, 1000, 3000, 5000]), chance.choice(WAYS))
 
 
 async def test_the_classes_are_those_that_match_the_best_first_however_they_came_and_went() -> None:
@@ -75,7 +77,8 @@ async def test_the_classes_are_those_that_match_the_best_first_however_they_came
             named.append(klass)
         classes.news([*named, ""])
         await classes.look()
-        worker = taker({key: chance.choice("12") for key in "abcde" if chance.random() < 0.6}, holds=True)
+        labels = {key: chance.choice("12") for key in "abcde" if chance.random() < 0.6}
+        worker = taker(labels, tuple(chance.sample(WAYS, chance.randint(1, 2))), holds=True)
         found, ahead = classes.choices(worker, 1000)
         waits = found[0].klass if ahead else None
         best = sorted(
