@@ -32,6 +32,7 @@ class ContainerExecutor:
         self._waiting: list[ContainerJob] = []
         self._removing = 0
         self._tasks: asyncio.TaskGroup | None = None
+        self._looking = asyncio.Lock()
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = self._had = False
@@ -87,6 +88,8 @@ class ContainerExecutor:
         except Exception as wrong:
             self._works.log.error("a job in a container failed by a fault of ours", key=job.order.key, exc=wrong)
             end = End(executor_lost=True, lost_why=_FAULT, output_lost=True)
+        if end.machine_fault and not self._closed:
+            await self._look()  # it may be gone: no more is asked for then
         self._jobs.pop(job.order.key, None)
         self._over[job.order.key] = job
         job.sink.ended(end)
@@ -158,6 +161,10 @@ class ContainerExecutor:
     # The engine ------------------------------------------------------------------------------------------------------
 
     async def _look(self, *, first: bool = False) -> None:
+        async with self._looking:
+            await self._find(first=first)
+
+    async def _find(self, *, first: bool) -> None:
         settings = self._works.settings
         looked = await self._works.call(
             partial(look, settings.docker_host, settings.docker_context, settings.engine_probe_sec)
