@@ -14,6 +14,10 @@ class LocalNotify:
         self._log = log
         self._listeners: dict[type[Hint], dict[object, Callable[[Any], None]]] = {}
 
+    @property
+    def reaches_others(self) -> bool:
+        return False
+
     def publish(self, hint: Hint) -> None:
         for listener in tuple(self._listeners.get(type(hint), {}).values()):
             try:

@@ -2,12 +2,13 @@
 jobs."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from socket import gethostname
 from typing import Protocol
 
 from cmdexec.link.socket import Limits
-from cmdexec.notify.local import LocalNotify
+from cmdexec.model.job import Job
 from cmdexec.runtime import Runtime
 from cmdexec.server.api.about import AboutApi
 from cmdexec.server.api.attempts import AttemptsApi
@@ -35,9 +36,10 @@ from cmdexec.server.maintenance import Forget, Leases, Overdue
 from cmdexec.server.output import Appender, Measures
 from cmdexec.server.people import build_people
 from cmdexec.server.perform import Perform
-from cmdexec.server.ratelimit import MemoryCounters, Rates
+from cmdexec.server.ratelimit import Rates
+from cmdexec.server.sharing import Sharing, open_sharing
 from cmdexec.server.stores import open_store
-from cmdexec.server.workers import Dispatch, Presence, Waits
+from cmdexec.server.workers import Dispatch, Fleet, Presence, Waits
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.engine import Store
 from cmdexec.store.contract.reads import Reads
@@ -68,16 +70,19 @@ class Parts:
 async def build(settings: ServerSettings, runtime: Runtime, folder: Folder) -> Parts:
     """Open the store and make the rest. Raises CmdexecError; then nothing is left open."""
     keys = await runtime.threads.run(lambda: key_ring(folder.path, settings.jwt_secret, runtime.secret_bytes))
+    sharing = await open_sharing(settings, runtime)
     store = await open_store(settings, runtime, folder)
     try:
-        return await _parts(settings, runtime, folder, keys, store)
+        return await _parts(settings, runtime, folder, keys, store, sharing)
     except BaseException:
         await store.close()
         raise
 
 
-async def _parts(settings: ServerSettings, runtime: Runtime, folder: Folder, keys: KeyRing, store: Store) -> Parts:
-    reads, notify = store.reads, LocalNotify(runtime.log)
+async def _parts(
+    settings: ServerSettings, runtime: Runtime, folder: Folder, keys: KeyRing, store: Store, sharing: Sharing
+) -> Parts:
+    reads, notify, shared = store.reads, sharing.notify, settings.mongodb_uri is not None
     people = await build_people(settings, runtime, folder, keys, reads, notify)
     measures = Measures(reads.output, settings.output_hashes)
     jobs = Jobs(
@@ -85,16 +90,18 @@ async def _parts(settings: ServerSettings, runtime: Runtime, folder: Folder, key
     )
     appender = Appender(output=reads.output, measures=measures, notify=notify)
     presence = Presence(
-        reads=reads, jobs=jobs, appender=appender, measures=measures, notify=notify, runtime=runtime, settings=settings
-    )
+        reads=reads, jobs=jobs, appender=appender, measures=measures, notify=notify, runtime=runtime, settings=settings,
+        server=sharing.server,
+    )  # fmt: skip
     workers = WorkersApi(reads, presence, runtime.clock).handlers()
     calls = build_job_calls(
         settings, runtime, reads, notify, jobs, workers=workers["workers.list"],
         fleet=Waits(presence.desk, reads.classes, runtime.clock, lambda: jobs.draining),
+        recall=_held_here(jobs, presence) if shared else jobs.recall,
     )  # fmt: skip
-    counted = Counted(Rates(settings, MemoryCounters(runtime.clock)), people.workers)
+    counted = Counted(Rates(settings, sharing.counters), people.workers)
     perform = Perform(
-        (*_handlers(settings, runtime, reads, jobs, presence, calls), workers, *people.handlers),
+        (*_handlers(settings, runtime, reads, jobs, presence, calls, sharing), workers, *people.handlers),
         sessions=people.sessions, workers=people.workers, counted=counted, runtime=runtime,
     )  # fmt: skip
     sockets = Sockets(
@@ -103,11 +110,14 @@ async def _parts(settings: ServerSettings, runtime: Runtime, folder: Folder, key
         each_person=settings.sockets_per_user, person_queue_bytes=settings.person_queue_bytes,
         people_queue_bytes=settings.people_queue_bytes,
     )  # fmt: skip
+    fleet = Fleet(presence=presence, reads=reads, notify=notify, runtime=runtime, settings=settings)
     stopping, pages = asyncio.Event(), await site(runtime.threads, runtime.log)
     services: tuple[Service, ...] = (
         presence,
         presence.said,
         Dispatch(reads=reads, jobs=jobs, presence=presence, notify=notify, runtime=runtime, settings=settings),
+        *([fleet] if shared else []),
+        *sharing.services,
         Leases(reads=reads, jobs=jobs, runtime=runtime, settings=settings),
         Overdue(reads=reads, jobs=jobs, runtime=runtime, settings=settings),
         Forget(reads=reads, jobs=jobs, runtime=runtime, settings=settings),
@@ -122,13 +132,26 @@ async def _parts(settings: ServerSettings, runtime: Runtime, folder: Folder, key
     )  # fmt: skip
 
 
+def _held_here(jobs: Jobs, presence: Presence) -> Callable[[str], Job | None]:
+    """What workers of this server hold, as it last saw it; of others' a server remembers what may be long over."""
+
+    def recall(job_id: str) -> Job | None:
+        job = jobs.recall(job_id)
+        return job if job is not None and job.worker_id in presence.desk.members else None
+
+    return recall
+
+
 def _handlers(
-    settings: ServerSettings, runtime: Runtime, reads: Reads, jobs: Jobs, presence: Presence, calls: JobCalls
-) -> tuple[Handlers, ...]:
+    settings: ServerSettings, runtime: Runtime, reads: Reads, jobs: Jobs, presence: Presence, calls: JobCalls,
+    sharing: Sharing,
+) -> tuple[Handlers, ...]:  # fmt: skip
     def draining() -> bool:
         return jobs.draining
 
-    health = HealthApi(reads.health, runtime, draining=draining, disk_reserve_bytes=settings.disk_reserve_bytes)
+    health = HealthApi(
+        reads.health, runtime, draining=draining, disk_reserve_bytes=settings.disk_reserve_bytes, others=sharing.checks
+    )
     return (
         AboutApi(runtime.threads).handlers(),
         health.handlers(),

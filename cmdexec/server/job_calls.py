@@ -1,8 +1,9 @@
 """What people do with jobs, as a server is given it. Names things and hands them to each other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from cmdexec.model.job import Job
 from cmdexec.notify.contract import Notify
 from cmdexec.protocol.requests import Nothing, WorkersView, WorkerView
 from cmdexec.runtime import Runtime
@@ -33,9 +34,10 @@ class JobCalls:
 
 def build_job_calls(
     settings: ServerSettings, runtime: Runtime, reads: Reads, notify: Notify, jobs: Jobs, *, fleet: Fleet,
-    workers: Handler,
+    workers: Handler, recall: Callable[[str], Job | None],
 ) -> JobCalls:  # fmt: skip
-    """Make them. `fleet`: why a job waits for a worker, in words; `workers`: lists all workers."""
+    """Make them. `fleet`: why a job waits for a worker, in words; `workers`: lists all workers; `recall`: a job that a
+    worker of this server holds, as last seen."""
     follower = Follower(reads=reads, notify=notify, settings=settings)
     jobs_api = JobsApi(
         jobs, reads, fleet=fleet, max_batch=settings.max_batch_jobs, max_spec_bytes=settings.max_frame_bytes // 2
@@ -52,7 +54,7 @@ def build_job_calls(
     shows = ApiShows(reads.lists, fleet=fleet, views=jobs_api.views, workers=all_workers)
     return JobCalls(
         jobs_api,
-        Live(reads=reads.jobs, shows=shows, notify=notify, clock=runtime.clock, settings=settings, recall=jobs.recall),
+        Live(reads=reads.jobs, shows=shows, notify=notify, clock=runtime.clock, settings=settings, recall=recall),
         (
             jobs_api.handlers(),
             listing.handlers(),

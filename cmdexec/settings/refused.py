@@ -7,7 +7,6 @@ from cmdexec.settings.declare import Fault, Side
 _SIGN_IN = "Signing in through an OpenID provider is not provided yet; users have passwords."
 
 _SERVER = {
-    "REDIS_URL": "Redis is not provided yet; one server needs none.",
     "OIDC_PROVIDER_URL": _SIGN_IN,
     "OIDC_CLIENT_ID": _SIGN_IN,
     "OIDC_CLIENT_SECRET": _SIGN_IN,

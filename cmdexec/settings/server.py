@@ -106,6 +106,11 @@ class ServerSettings:
     mongodb_connect_sec: float
     mongodb_answer_sec: float
     mongodb_confirm_sec: float
+    redis_url: str | None = field(repr=False)
+    redis_answer_sec: float
+    redis_retry_sec: float
+    redis_queue_bytes: int
+    fleet_check_sec: float
     seen_save_sec: float
 
     @property

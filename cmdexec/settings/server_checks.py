@@ -10,6 +10,7 @@ from cmdexec.settings.shared_checks import is_loopback, is_origin
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII | re.IGNORECASE)
 _NAME_MAX = 253
+_REDIS = ("redis://", "rediss://", "unix://")
 _MONGODB = ("mongodb://", "mongodb+srv://")
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104
 
@@ -106,6 +107,16 @@ def _shares_a_store_and_no_key(values: Given) -> Iterable[Fault]:
         )
 
 
+def _names_no_redis(values: Given) -> Iterable[Fault]:
+    url = values.get("redis_url")
+    if url is not None and not str(url).startswith(_REDIS):
+        yield Fault(
+            "REDIS_URL",
+            "This is no address of a Redis: it begins neither with rediss:// nor with redis:// or unix://.",
+            "Write it as rediss://:PASSWORD@HOST:6379/0.",
+        )
+
+
 def _calls_from_no_origin(values: Given) -> Iterable[Fault]:
     origins = values.get("cors_origins")
     for origin in origins if isinstance(origins, tuple) else ():
@@ -126,7 +137,7 @@ SERVER_CHECKS: tuple[Check, ...] = (
     _hosts_are_names,
     _admin_is_an_address,
     _names_another_store,
-    _shares_a_store_and_no_key,
+    _shares_a_store_and_no_key, _names_no_redis,
     _calls_from_no_origin,
     *PRODUCTION_CHECKS,
 )

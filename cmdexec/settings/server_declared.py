@@ -350,6 +350,31 @@ SERVER: tuple[Setting, ...] = (
         "How long a majority of the members of MongoDB may take to hold a write.",
         _HERE, unit="s", minimum=0.1, maximum=3600, relation=Relation("MONGODB_ANSWER_SEC"),
     ),
+    # Several servers
+    Setting(
+        "REDIS_URL", Kind.TEXT, None,
+        "The Redis over which several servers tell each other at once what happens, and count calls together; it holds "
+        "no job. Unset: they see it when they look.",
+        _HERE, secret=True, minimum=8, maximum=4 * KIB,
+        mend="Write it as rediss://:PASSWORD@HOST:6379/0, or with redis:// where no TLS is wanted.",
+    ),
+    Setting(
+        "REDIS_ANSWER_SEC", Kind.DURATION, 0.5, "How long Redis may take to connect or to answer.",
+        _HERE, unit="s", minimum=0.05, maximum=60,
+    ),
+    Setting(
+        "REDIS_RETRY_SEC", Kind.DURATION, 2.0, "How long to wait at most before a Redis that is away is tried again.",
+        _HERE, unit="s", minimum=0.05, maximum=600,
+    ),
+    Setting(
+        "REDIS_QUEUE_BYTES", Kind.SIZE, 8 * MIB, "The most hints for other servers that wait; the oldest are dropped.",
+        _HERE, unit="bytes", minimum=64 * KIB, maximum=GIB,
+    ),
+    Setting(
+        "FLEET_CHECK_SEC", Kind.DURATION, 5.0,
+        "How often servers that share a store look at its workers, for what none of the others has told.",
+        _HERE, unit="s", minimum=0.05, maximum=600,
+    ),
     Setting(
         "SEEN_SAVE_SEC", Kind.DURATION, 60.0, "How often the times at which workers were heard of are stored.",
         _HERE, unit="s", minimum=0.1, maximum=3600,

@@ -43,7 +43,7 @@ def test_a_server_loads_no_driver_of_a_store_that_it_was_not_told_of() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     loaded = {name.partition(".")[0] for name in run.stdout.split()}
     assert "apsw" in loaded
-    assert not loaded & {"bson", "motor", "pymongo"}
+    assert not loaded & {"bson", "motor", "pymongo", "redis"}
 
 
 def test_version_loads_hardly_more_than_the_interpreter_itself() -> None:

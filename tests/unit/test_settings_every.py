@@ -39,6 +39,7 @@ GOOD = {
 
 WELL = {
     "LABELS": "gpu=a100, zone=b", "MONGODB_URI": "mongodb://user:u8kq-Zt4-w0xPb@mongo.example.com/jobs",
+    "REDIS_URL": "rediss://:u8kq-Zt4-w0xPb@redis.example.com:6379/0",
     "CORS_ORIGINS": "http://localhost:3000, https://a.example.com",
     "DOCKER_HOST": "unix:///run/engine.sock", "CONTAINER_RAM_BYTES": "512MiB",
 }  # fmt: skip

@@ -39,7 +39,10 @@ WORKER = {
     "NODE_ENV": "production",
 }
 LATER = [name for name in SERVER if name in NOT_PROVIDED["server"]]
-OURS = {"JWT_SECRET": JWT, "WORKER_TOKEN_SECRET": SHARED, "ALLOW_SHARED_WORKER_SECRET": "true"}
+OURS = {
+    "JWT_SECRET": JWT, "WORKER_TOKEN_SECRET": SHARED, "ALLOW_SHARED_WORKER_SECRET": "true",
+    "REDIS_URL": "rediss://:password@redis.example.com:6379",
+}  # fmt: skip
 NOW = {name: raw for name, raw in SERVER.items() if name not in LATER} | OURS
 Kind = type[ServerSettings] | type[WorkerSettings]
 
@@ -89,8 +92,8 @@ def test_one_file_serves_both(env: Env) -> None:
     one = NOW | WORKER | OURS
     assert env.load(ServerSettings, one)[1] == []
     assert env.load(WorkerSettings, one)[1] == []
-    asks = one | {"AUTO_START": "please", "REDIS_URL": "redis://localhost"}
-    assert [fault.field for fault in env.faults(ServerSettings, asks)] == ["REDIS_URL"]
+    asks = one | {"AUTO_START": "please", "OIDC_CLIENT_ID": "cmdexec"}
+    assert [fault.field for fault in env.faults(ServerSettings, asks)] == ["OIDC_CLIENT_ID"]
     assert [fault.field for fault in env.faults(WorkerSettings, asks)] == ["AUTO_START"]
 
 
@@ -101,9 +104,10 @@ def test_what_asks_for_nothing_is_no_fault(env: Env, raw: str) -> None:
 
 
 def test_as_it_stands_in_the_guide_all_that_is_wrong_is_one_list(env: Env) -> None:
-    """The placeholders are known, the shared secret is off, and what is not provided yet is named."""
+    """The placeholders are known, the shared secret is off, what is not provided yet is named, and
+    Redis wants TLS."""
     found = env.faults(ServerSettings, SERVER)
-    assert [fault.field for fault in found] == [*LATER, *["WORKER_TOKEN_SECRET"] * 2, "JWT_SECRET"]
+    assert [fault.field for fault in found] == [*LATER, *["WORKER_TOKEN_SECRET"] * 2, "JWT_SECRET", "REDIS_URL"]
     said = "\n".join(map(str, found))
     assert said.count("This is the placeholder of the deployment guide: everybody knows it.") == 2
     assert "ALLOW_SHARED_WORKER_SECRET=true" in said

@@ -94,7 +94,7 @@ def test_each_value_says_where_it_came_from(place: Place) -> None:
 
 
 def test_an_empty_text_counts_as_not_given(place: Place) -> None:
-    place.environ |= {"PORT": "", "NODE_ENV": "", "JWT_SECRET_FILE": "", "REDIS_URL": ""}
+    place.environ |= {"PORT": "", "NODE_ENV": "", "JWT_SECRET_FILE": "", "OIDC_CLIENT_ID": ""}
     place.config.write_text('host = ""\n')
     settings = place.load()
     assert (settings.port, settings.env, settings.jwt_secret) == (3000, "development", None)
@@ -167,13 +167,13 @@ def test_a_named_settings_file_replaces_the_data_folders_own(place: Place, tmp_p
 
 
 def test_all_faults_are_told_at_once_in_the_order_of_the_declarations(place: Place) -> None:
-    place.environ |= {"PORT": "99999", "NODE_ENV": "staging", "REDIS_URL": "redis://localhost"}
+    place.environ |= {"PORT": "99999", "NODE_ENV": "staging", "OIDC_CLIENT_ID": "cmdexec"}
     place.dotenv.write_text("FLUSH_ITEMS=none\nnonsense here\n")
     place.config.write_text('lease_sec = "5s"\nno_such_setting = 1\njwt_secret = "change-me-in-production"\n')
     faults = place.faults(host="0.0.0.0")
     assert [fault.field for fault in faults] == [
-        ".env", "REDIS_URL", "no_such_setting", "HEARTBEAT_SEC", "FLUSH_ITEMS", "CMDEXEC_ENV", "CMDEXEC_HOST", "PORT",
-        "JWT_SECRET",
+        ".env", "OIDC_CLIENT_ID", "no_such_setting", "HEARTBEAT_SEC", "FLUSH_ITEMS", "CMDEXEC_ENV", "CMDEXEC_HOST",
+        "PORT", "JWT_SECRET",
     ]  # fmt: skip
     error = SettingsError(faults)
     assert error.code == "bad_settings"
@@ -260,7 +260,7 @@ def test_what_goes_together_is_taken(place: Place, given: dict[str, str]) -> Non
         (b'"a\\nb" = 1\n', "no such setting"),
         (b'data_dir = "/elsewhere"\n', "cannot set it"),
         (b"jwt_secret_file = 7\n", "not a path"),
-        (b'redis_url = "redis://localhost"\n', "not provided yet"),
+        (b'oidc_client_id = "cmdexec"\n', "not provided yet"),
     ],
 )
 def test_a_settings_file_that_cannot_be_used_is_a_fault(place: Place, content: bytes, said: str) -> None:
@@ -291,6 +291,7 @@ def test_no_message_row_or_repr_ever_holds_a_secret(place: Place) -> None:
     assert secrets
     place.environ |= {setting.name: f"{KEY}{setting.name}" for setting in secrets}
     place.environ["MONGODB_URI"] = f"mongodb://user:{KEY}@localhost"
+    place.environ["REDIS_URL"] = f"redis://:{KEY}@localhost"
     loaded = load(ServerSettings, environ=place.environ, dotenv=None)
     assert loaded.settings.jwt_secret == f"{KEY}JWT_SECRET"
     assert KEY not in repr(loaded)

@@ -1,7 +1,8 @@
 """Whether the server does its work. Everybody may ask, so asking is cheap: a check is made once a second at most."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from cmdexec.errors import CmdexecError, Unavailable
 from cmdexec.protocol.operations import Permission
@@ -14,13 +15,27 @@ _GOOD_FOR_SEC = 1.0
 _PATIENCE_SEC = 5.0
 
 
+class Checked(Protocol):
+    """Something else that this server uses."""
+
+    @property
+    def state(self) -> str:
+        """`ok`, or a sentence that says what is wrong."""
+        ...
+
+
+_NOTHING: Mapping[str, Checked] = {}
+
+
 class HealthApi:
-    """`health`, `live` and `ready`."""
+    """`health`, `live` and `ready`. `others`: by name what is looked at besides; a server is ready without it."""
 
     def __init__(
-        self, store: Health, runtime: Runtime, *, draining: Callable[[], bool], disk_reserve_bytes: int
-    ) -> None:
+        self, store: Health, runtime: Runtime, *, draining: Callable[[], bool], disk_reserve_bytes: int,
+        others: Mapping[str, Checked] = _NOTHING,
+    ) -> None:  # fmt: skip
         self._store = store
+        self._others = others
         self._clock = runtime.clock
         self._draining = draining
         self._reserve = disk_reserve_bytes
@@ -39,7 +54,7 @@ class HealthApi:
             "store": "ok" if self._commits else "away",
             "disk": self._disk,
             "taking jobs": "no, it is stopping" if self._draining() else "ok",
-        }
+        } | {name: one.state for name, one in self._others.items()}
         healthy = all(state == "ok" for state in checks.values())
         shown = checks if call.who.may(Permission.VIEW_HEALTH) else None
         return Reply(self._view(healthy=healthy, checks=shown))

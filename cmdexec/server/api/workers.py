@@ -7,6 +7,7 @@ import msgspec
 
 from cmdexec.clock import Clock, rfc3339
 from cmdexec.errors import Conflict, Refused
+from cmdexec.notify.contract import There
 from cmdexec.protocol.fleet import ChangeWorker, WorkerId
 from cmdexec.protocol.requests import RunningView, WorkersView, WorkerView
 from cmdexec.server.api.handler import Call, Handlers, Reply
@@ -91,14 +92,14 @@ class WorkersApi:
         for row in rows:
             known = live.get(row.worker_id)
             jobs = _given(known) if known else await self._held(row.worker_id)
-            views.append(self._view(row, known, jobs))
+            views.append(self._view(row, known or self._presence.elsewhere(row.worker_id), jobs))
         return tuple(views)
 
     async def _held(self, worker_id: str) -> tuple[RunningView, ...]:
         held = await self._reads.jobs.held_by(worker_id, "", _SHOWN_JOBS)
         return tuple(RunningView(job_id=job.job_id, attempt=job.attempt, status=job.status.value) for job in held)
 
-    def _view(self, row: WorkerRow, live: LiveWorker | None, jobs: tuple[RunningView, ...]) -> WorkerView:
+    def _view(self, row: WorkerRow, live: LiveWorker | There | None, jobs: tuple[RunningView, ...]) -> WorkerView:
         seen = self._clock.now() if live else row.seen_at
         return WorkerView(
             worker_id=row.worker_id,
@@ -130,7 +131,7 @@ def _given(live: LiveWorker) -> tuple[RunningView, ...]:
     )
 
 
-def _state(row: WorkerRow, live: LiveWorker | None) -> _State:
+def _state(row: WorkerRow, live: LiveWorker | There | None) -> _State:
     if row.revoked:
         return "revoked"
     if row.lost:

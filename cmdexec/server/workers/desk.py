@@ -17,6 +17,8 @@ from cmdexec.server import jobs as work
 from cmdexec.server.jobs import Holder, Jobs
 from cmdexec.server.output import Appender, Measured, Measures
 from cmdexec.server.workers.courier import Courier
+from cmdexec.server.workers.elsewhere import Elsewhere
+from cmdexec.server.workers.explaining import explain
 from cmdexec.server.workers.holdings import Holdings
 from cmdexec.server.workers.intake import Budget, Gone, Intake, acknowledged, joined_pieces
 from cmdexec.server.workers.mailbox import Mailbox
@@ -41,8 +43,9 @@ Make = Callable[[Holder, str, Register, Outbox, float], Member]
 
 
 class Desk:
-    """`members`: the connected workers, by id; `offers`: those that might run a job that one declines; `holdings`: what
-    the store says that they hold."""
+    """`members`: the connected workers, by id; `elsewhere`: those of other servers; `offers`: those that might run a
+    job that one declines; `holdings`: what the store says that they hold. `joined` is told of each whose process has
+    taken its place here."""
 
     def __init__(
         self,
@@ -53,6 +56,8 @@ class Desk:
         measures: Measures,
         runtime: Runtime,
         settings: ServerSettings,
+        server: str = "",
+        joined: Callable[[str], None] | None = None,
     ) -> None:
         self.jobs = jobs
         self.stored = measures
@@ -67,7 +72,9 @@ class Desk:
         self.budget = Budget(settings.output_queue_bytes)
         self.holdings = Holdings(reads.jobs, jobs)
         self._renewals = Renewals(reads.workers)
-        self.offers = Offers(self.members, reads.workers, runtime.clock)
+        self.elsewhere = Elsewhere(self.members, runtime.clock, server)
+        self.offers = Offers(self.members, reads.workers, runtime.clock, self.elsewhere)
+        self._tell_joined = joined
         self._courier = Courier(
             reads.jobs, jobs, self.offers, runtime.clock, spawn=self.spawn, sent_all=self.capacity.set
         )
@@ -237,7 +244,10 @@ class Desk:
     async def join(self, worker_id: str, message: Register, outbox: Outbox, make: Make = Member) -> Member:
         """The worker's process takes its place. Raises CmdexecError if it may not."""
         async with self._joining.taking(worker_id):
-            return await self._take_place(worker_id, message, outbox, make)
+            member = await self._take_place(worker_id, message, outbox, make)
+        if self._tell_joined is not None:
+            self._tell_joined(worker_id)
+        return member
 
     async def rejoin(self, worker_id: str, make_outbox: Callable[[], tuple[Outbox, Make]]) -> Member:
         """The member of a worker that has no need to register: the one that is there, or one as it registered last.
@@ -292,6 +302,7 @@ class Desk:
         mine = [job for job in held if job.session == holder.session]
         member.give(mine, self.now())
         self.members[worker_id] = member
+        self.elsewhere.moves.set()
         self._courier.turn_back(member, mine)
         return member
 
@@ -312,7 +323,13 @@ class Desk:
             found = [job for job in await self.look(waiting) if job is not None and not member.may_begin(job)]
             if found:
                 await self.jobs.turn(work.recall([job.job_id for job in found]))
+        self.elsewhere.moves.set()
         self.capacity.set()
+
+    def moved(self, member: Member) -> None:
+        """Its process, or a newer one, has connected to another server."""
+        self.leave(member)
+        member.outbox.close(Close.GOING_AWAY, "The worker has connected to another server.")
 
     def shut_out(self, row: WorkerRow) -> None:
         """Its row says that it was revoked: it is given nothing more."""
@@ -331,6 +348,7 @@ class Desk:
         member.gone = True
         if self.members.get(member.worker_id) is member:
             del self.members[member.worker_id]
+            self.elsewhere.left(member.worker_id)
             self.offers.left(member, for_good=for_good)
 
     async def _admit(self, worker_id: str, message: Register) -> tuple[Holder, list[Job], WorkerRow]:
@@ -366,23 +384,7 @@ class Desk:
         older.outbox.close(Close.REPLACED, "Another process of this worker has taken its place.")
 
     async def _explain(self, holder: Holder, attempts: Sequence[tuple[str, int]]) -> list[OutputAck]:
-        """Why output of these was not taken, and what to do."""
-        try:
-            outcomes = await self.jobs.turn([work.output(holder, job, n) for job, n in attempts])
-            rows = await self._reads.output.rows(attempts)
-        except CmdexecError as away:
-            return [OutputAck(job_id=job, attempt=n, tell="again", code=away.code) for job, n in attempts]
-        acks = []
-        for (job_id, attempt), outcome, row in zip(attempts, outcomes, rows, strict=True):
-            answer = work.told(job_id, attempt, outcome)
-            again = answer.tell != "stop" or answer.code in ("resume_first", "not_started")
-            acks.append(
-                OutputAck(
-                    job_id=job_id, attempt=attempt, tell="again" if again else "stop", code=answer.code,
-                    stdout=row.stdout if row else 0, stderr=row.stderr if row else 0,
-                )
-            )  # fmt: skip
-        return acks
+        return await explain(self.jobs, self._reads.output, holder, attempts)
 
     async def _guarded(self, work: Coroutine[Any, Any, None], outbox: Outbox) -> None:
         try:

@@ -219,5 +219,9 @@ class Dispatch:
             self._news(hint.klasses)
 
     def _news(self, klasses: Sequence[str]) -> None:
-        self._classes.news(klasses)
+        """Of these classes; without any: something may have been missed."""
+        if klasses:
+            self._classes.news(klasses)
+        else:
+            self._classes.check()
         self._desk.capacity.set()

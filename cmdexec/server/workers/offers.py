@@ -8,6 +8,7 @@ from math import inf
 from cmdexec.clock import Clock
 from cmdexec.model.job import Job
 from cmdexec.model.matching import Machine, matches, needs_of
+from cmdexec.server.workers.elsewhere import Abroad, Elsewhere
 from cmdexec.server.workers.member import Member
 from cmdexec.server.workers.parts import known_as, machine_of
 from cmdexec.server.workers.rows import registered
@@ -34,8 +35,11 @@ class Offers:
     unless they were revoked. Who is away has to be looked up before they are asked for; who only wants to say what is
     known takes what was looked up last, and those who left since."""
 
-    def __init__(self, members: Mapping[str, Member], workers: Workers, clock: Clock) -> None:
+    def __init__(
+        self, members: Mapping[str, Member], workers: Workers, clock: Clock, elsewhere: Elsewhere
+    ) -> None:
         self._members = members
+        self._elsewhere = elsewhere
         self._workers = workers
         self._clock = clock
         self._away: dict[str, Offer] = {}
@@ -99,8 +103,20 @@ class Offers:
 
     def away(self) -> list[Offer]:
         """Those that are not connected."""
+        return [offer for offer in self._not_here() if self._elsewhere.of(offer.worker_id) is None]
+
+    def elsewhere(self) -> list[Abroad]:
+        """Those that are connected to another server."""
+        now, found = self._clock.elapsed(), list[Abroad]()
+        for offer in self._not_here():
+            there = self._elsewhere.of(offer.worker_id)
+            if there is not None:
+                found.append(Abroad(there, offer.machine, offer.known_as, offer.called, now))
+        return found
+
+    def _not_here(self) -> Iterator[Offer]:
         self._wanted |= self._clock.elapsed() >= self._until
-        return [offer for offer in self._away.values() if offer.worker_id not in self._members]
+        return (offer for offer in self._away.values() if offer.worker_id not in self._members)
 
     async def _look(self) -> None:
         away, shut_out = dict[str, Offer](), dict[str, str]()
@@ -123,7 +139,7 @@ class Offers:
         for member in self._members.values():
             if member.register.executors:
                 yield _offer(member)
-        yield from self.away()
+        yield from self._not_here()
 
 
 def _offer(member: Member) -> Offer:

@@ -166,7 +166,8 @@ def test_all_that_is_wrong_with_the_server_and_its_worker_is_one_list(start: Sta
     assert all(line.startswith("cmdexec: ") for line in lines)
     assert "hunter22" not in str(lines)
     code, lines = start("serve", "--data-dir", str(tmp_path / "d"), LEASE_SEC="15")
-    assert [line.split()[1] for line in lines] == ["OIDC_CLIENT_SECRET", "HEARTBEAT_SEC", "PORT"], "alone it has no worker"
+    alone = ["OIDC_CLIENT_SECRET", "HEARTBEAT_SEC", "PORT"]
+    assert [line.split()[1] for line in lines] == alone, "it has no worker"
 
 
 def test_what_server_and_worker_have_both_wrong_is_said_once(start: Starting, tmp_path: Path) -> None:
