@@ -51,6 +51,9 @@ def test_while_developing_what_is_wrong_everywhere_is_refused_alone(env: str) ->
     {"MONGODB_URI": "mongodb://mongo.example.com/jobs", "JWT_SECRET": JWT, "ALLOW_PLAIN_STORE": "true"},
     {"MONGODB_URI": "mongodb://localhost:27017,127.0.0.1/jobs", "JWT_SECRET": JWT},
     {"CORS_ORIGINS": "http://localhost:3000,https://your-domain.com"},
+    {"REDIS_URL": "redis://localhost:6379"},
+    {"REDIS_URL": "rediss://:u8kq-Zt4-w0xPb@b.example.com:6379"},
+    {"REDIS_URL": "redis://:u8kq-Zt4-w0xPb@b.example.com:6379", "ALLOW_PLAIN_STORE": "true"},
 ])  # fmt: skip
 def test_what_is_safe_is_taken(given: dict[str, str]) -> None:
     assert faults(**PRODUCTION, **given) == []
