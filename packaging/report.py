@@ -22,7 +22,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-RUNS, SERVES = 7, 3
+RUNS, SERVES = 7, 5
 WITHIN_SEC = 60.0
 STEP_SEC = 0.002
 MB = 1_000_000

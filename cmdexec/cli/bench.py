@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from cmdexec.admin.bench.registry import BY_NAME, PARTS, WORKLOADS
+from cmdexec.bundle import in_bundle
 from cmdexec.cli.told import tell
+from cmdexec.errors import Refused
 
 MISSED = 3
 """What it ends with when all was measured and something is not as it must be."""
@@ -84,6 +86,11 @@ def _measured(
 ) -> dict[str, dict[str, object]]:
     import asyncio
 
+    if in_bundle():
+        raise Refused(
+            "not_provided", "A bundle cannot measure: some of what is measured runs this program's Python.",
+            mend="Measure with an installation: pip install cmdexec.",
+        )  # fmt: skip
     from cmdexec.admin.bench.run import measure_all
     from cmdexec.admin.bench.setting import Bench, Plan
     from cmdexec.admin.bench.system import data_disk

@@ -41,6 +41,12 @@ def test_it_says_which_version_it_is(bundle: Bundle) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"cmdexec {__version__}\n", "")
 
 
+def test_it_says_that_it_cannot_measure(bundle: Bundle) -> None:
+    done = bundle.call("bench", "--quick")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("cmdexec: A bundle cannot measure")
+
+
 def test_the_folder_is_as_light_as_it_has_to_be(built: Path) -> None:
     files = [path for path in (built / "cmdexec").rglob("*") if path.is_file() and not path.is_symlink()]
     assert sum(path.stat().st_size for path in files) <= LARGEST_FOLDER_BYTES
