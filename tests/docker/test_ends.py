@@ -55,11 +55,23 @@ def test_an_exit_code_is_the_jobs_own_also_above_128(api: Api) -> None:
         (contained("true", containerImage="nobody.invalid/none:1"), "image", "nobody.invalid/none:1: No such image"),
         (contained("true", containerImage="localhost:1/none:1", pull="missing"), "image", "connection refused"),
         (contained("true", containerImage="localhost:1/none:1", pull="always"), "image", "connection refused"),
+        (contained("true", containerImage="x.-/none:1", pull="always"), "image", "x.-/none:1: "),
+        (contained("true", containerImage="UPPER::1", pull="never"), "start", "invalid reference format"),
         (contained("true", ramMb=2), "start", "refused it: Minimum memory limit allowed"),
         (contained("sleep 60", timeoutSec=0.5, killGraceSec=0.2), "timeout", "limit of 0.5 s"),
         (contained("exit 9"), "exit", "exit code 9"),
     ],
-    ids=["program", "no image", "no registry", "no registry always", "limit", "timeout", "exit"],
+    ids=[
+        "program",
+        "no image",
+        "no registry",
+        "no registry always",
+        "odd registry",
+        "no name",
+        "limit",
+        "timeout",
+        "exit",
+    ],
 )
 def test_each_reason_is_told_in_words(api: Api, job: dict[str, object], reason: str, words: str) -> None:
     ended = ends(api, **job)

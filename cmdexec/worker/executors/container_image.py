@@ -76,13 +76,13 @@ class Pull:
         """Until the engine has it. Raises ImageError, or OSError when the engine is gone or it was broken off."""
         image, engine, settings = self._image, self._engine, self._works.settings
         self._told("pulling its image")
-        credentials = await self._works.call(lambda: engine.registry_credentials(image))
-        headers = {} if credentials is None else {"X-Registry-Auth": credentials}
         progress = Progress(self._told)
         name, tag = split(image)
         path = f"/v{engine.engine.api}/images/create?fromImage={quote(name, safe='')}&tag={quote(tag, safe='')}"
         try:
             async with asyncio.timeout(settings.pull_timeout_sec):
+                credentials = await self._works.call(lambda: engine.registry_credentials(image))
+                headers = {} if credentials is None else {"X-Registry-Auth": credentials}
                 stream = self._stream = await open_stream(
                     engine.engine.place.url, "POST", path, progress.take, headers=headers,
                     timeout_sec=settings.pull_timeout_sec,

@@ -7,7 +7,7 @@ from typing import Any
 from cmdexec.worker.executors.engine_found import Engine
 from cmdexec.worker.executors.engine_stream import EngineRefusedError
 
-NOT_FOUND = 404
+BAD_REQUEST, NOT_FOUND = 400, 404
 _GONE = frozenset({NOT_FOUND, 409})
 """It is not there, or (of a removal) another one removes it."""
 
@@ -56,16 +56,6 @@ class EngineCalls:
         except (docker.errors.DockerException, requests.RequestException) as wrong:
             raise ConnectionError(str(wrong)) from wrong
 
-    def has_image(self, image: str) -> bool:
-        """Whether the engine has it."""
-        try:
-            self._call("inspect_image", image)
-        except EngineRefusedError as refused:
-            if refused.status == NOT_FOUND:
-                return False
-            raise
-        return True
-
     def create(self, name: str, config: dict[str, Any]) -> str:
         """A container of that name; its id."""
         return str(self._call("create_container_from_config", config, name=name)["Id"])
@@ -108,12 +98,16 @@ class EngineCalls:
         return True
 
     def registry_credentials(self, image: str) -> str | None:
-        """The header that shows an image's registry the credentials that this user keeps for Docker, if any."""
-        from docker import auth, utils
+        """The header that shows an image's registry the credentials that this user keeps for Docker, if any. Raises
+        EngineRefusedError also where the name, or what keeps the credentials, is no good."""
+        import docker
 
-        repository, _ = utils.parse_repository_tag(image)
-        registry, _ = auth.resolve_repository_name(repository)
-        header = auth.get_config_header(self._api(), registry)
+        repository, _ = docker.utils.parse_repository_tag(image)
+        try:
+            registry, _ = docker.auth.resolve_repository_name(repository)
+            header = docker.auth.get_config_header(self._api(), registry)
+        except docker.errors.DockerException as wrong:
+            raise EngineRefusedError(BAD_REQUEST, str(wrong)) from wrong
         return None if header is None else (header.decode() if isinstance(header, bytes) else str(header))
 
     def close(self) -> None:
