@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from cmdexec.protocol import accounts, fleet, listing, messages, requests
+from cmdexec.protocol import accounts, fleet, listing, messages, polling, requests
 
 ANYWHERE: Mapping[str, str] = MappingProxyType({
     "jobId": "The job.",
@@ -242,7 +242,7 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "spoolBytes": "Bytes of output and results that it still keeps.",
         "draining": "Whether it takes no more jobs.", "stats": "How its machine is.",
     },
-    requests.BeatView: {
+    polling.BeatView: {
         "stop": "Attempts to end: this worker's no more, or cancelled (then `cancel` names them, too).",
         "cancel": "Those of `stop` that were cancelled: report how they ended.",
         "held": "What is to be known of the attempts in `jobs`.", "start": "The answer to each `start`, in its order.",
@@ -260,17 +260,17 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "wait": "Seconds to wait for a job when there is none, half of `leaseSec` at most; with 0 it is looked once.",
         "max": "The most jobs to give; 0 asks for orders alone.",
     },
-    requests.GivenJobs: {
+    polling.GivenJobs: {
         "jobs": "Jobs to run.",
         "stop": "Attempts to end: this worker's no more, or cancelled (then `cancel` names them, too).",
         "cancel": "Those of `stop` that were cancelled: report how they ended.",
     },
     messages.ContainerOrder: {"image": "The image that it is made of."},
-    requests.GivenJob: {
+    polling.GivenJob: {
         "container": "What it runs in; null: the worker's machine itself. Only for a worker whose `executors` say so.",
         "stdin": "Its standard input, in base64; null: none.",
     },
-    requests.CheckView: {
+    polling.CheckView: {
         "stop": "Whether to end the attempt.",
         "reason": "`cancelled`: end it gently and report how it ended. `stale`: end it and forget it.",
     },
@@ -279,8 +279,8 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
     requests.FollowEnd: {"job": "The job as it ended."},
     messages.Chunks: {"chunks": "Pieces, in the order in which they are to be stored."},
     messages.Chunk: {"data": "The bytes, in base64."},
-    requests.OffsetsView: {"stdout": "Bytes stored of it.", "stderr": "Bytes stored of it."},
-    requests.TakenView: {"acknowledged": "How far each stream is on disk: what lies before need not be kept."},
+    polling.OffsetsView: {"stdout": "Bytes stored of it.", "stderr": "Bytes stored of it."},
+    polling.TakenView: {"acknowledged": "How far each stream is on disk: what lies before need not be kept."},
     messages.StreamDone: {"bytes": "How many bytes were sent; without, `whole` cannot be told."},
     messages.OutputDone: {"stdout": "How standard output ended.", "stderr": "How standard error ended."},
     messages.Inline: {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from cmdexec.protocol import accounts, fleet, listing, messages, requests
+from cmdexec.protocol import accounts, fleet, listing, messages, polling, requests
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -234,7 +234,7 @@ OPERATIONS: tuple[Operation, ...] = (
         codes=("protocol_mismatch", "replaced", "draining", "disk_full"), rate=ENROLMENTS,
     ),
     Operation(
-        "workers.heartbeat", Permission.WORK, messages.Heartbeat, requests.BeatView,
+        "workers.heartbeat", Permission.WORK, messages.Heartbeat, polling.BeatView,
         "Renew the lease; name what is held; ask to start; give back.", effect=True, max_body=8 * MIB,
         codes=("not_registered", "replaced", "disk_full"), rate=HEARTBEATS,
     ),
@@ -247,16 +247,16 @@ OPERATIONS: tuple[Operation, ...] = (
         "The worker has these attempts no more.", effect=True, many=True, max_body=MIB, codes=_ATTEMPT,
     ),
     Operation(
-        "attempts.claim", Permission.WORK, messages.AskJobs, requests.GivenJobs,
+        "attempts.claim", Permission.WORK, messages.AskJobs, polling.GivenJobs,
         "Wait for jobs and take them; 204 when there are none.",
         codes=("not_registered", "replaced", "draining", "disk_full"),
     ),
     Operation(
-        "attempts.check", Permission.WORK, requests.AttemptQuery, requests.CheckView,
+        "attempts.check", Permission.WORK, polling.AttemptQuery, polling.CheckView,
         "Whether an attempt is to be ended.", codes=("not_registered", "replaced"),
     ),
     Operation(
-        "attempts.output", Permission.WORK, messages.Chunks, requests.TakenView,
+        "attempts.output", Permission.WORK, messages.Chunks, polling.TakenView,
         "Bytes of an attempt's streams, in order; answered when they are on disk.", effect=True, max_body=2 * MIB,
         codes=(*_ATTEMPT, "output_gap", "not_registered", "replaced", "output_limit", "disk_full"),
     ),

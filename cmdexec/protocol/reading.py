@@ -17,7 +17,7 @@ from cmdexec.errors import CODES
 from cmdexec.protocol.openapi import told
 from cmdexec.protocol.operations import BY_NAME, DOWN_FRAMES, FRAMES, ROUTES
 from cmdexec.protocol.refusals import MEANINGS
-from cmdexec.protocol.requests import RETRY_ON
+from cmdexec.protocol.requests import CONTAINER_USER, IMAGE, RETRY_ON
 from cmdexec.protocol.story import WATCHED
 from cmdexec.protocol.watching import DOWN
 
@@ -30,6 +30,8 @@ _PATTERNS = {
     r"^[^=\x00]+$": "without `=` and NUL",
     r"^[A-Za-z0-9_.:-]+$": "of letters, digits and `_ . : -`",
     r"^[0-9a-f]{64}$": "64 hexadecimal digits",
+    IMAGE.replace(r"\Z", "$"): "that names an image, such as `alpine:3.20`",
+    CONTAINER_USER.replace(r"\Z", "$"): "of digits, `UID` or `UID:GID`",
     RETRY_ON.replace(r"\Z", "$"): "a reason such as `oom`, or `exit:1` to `exit:255`",
     "^[!-~]+$": "of printable ASCII without spaces",
 }

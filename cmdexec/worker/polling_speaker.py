@@ -13,7 +13,7 @@ from cmdexec.errors import CmdexecError, Conflict, Unavailable
 from cmdexec.protocol.codec import Frame, encode
 from cmdexec.protocol.messages import Failure, Held, OutputAck, Registered
 from cmdexec.protocol.operations import BY_NAME, FRAMES
-from cmdexec.protocol.requests import TakenView
+from cmdexec.protocol.polling import TakenView
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.line import NOT_NOW
 from cmdexec.worker.polling_bodies import LEAST, Bodies

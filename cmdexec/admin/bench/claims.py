@@ -12,7 +12,7 @@ from cmdexec.admin.bench.setting import Bench
 from cmdexec.admin.bench.system import Serving
 from cmdexec.link.http import session
 from cmdexec.protocol.messages import Done, OutputDone, Register, StreamDone
-from cmdexec.protocol.requests import GivenJobs
+from cmdexec.protocol.polling import GivenJobs
 from cmdexec.worker.token import signed_token
 
 _TIMEOUT_SEC = 30.0

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from cmdexec.errors import Refused
 from cmdexec.model.job import Job
 from cmdexec.protocol.messages import AskJobs, Assignment, Beat, Chunks, Done, Heartbeat, Register
-from cmdexec.protocol.requests import (
+from cmdexec.protocol.polling import (
     AttemptQuery,
     BeatView,
     CheckView,

@@ -52,7 +52,6 @@ def job_view(job: Job, why: Why | None, rows: Rows = NO_ROWS, called: Called = s
     attempts = tuple(
         _attempt_view(job, attempt, job.dropped + place, rows, called) for place, attempt in enumerate(job.attempts, 1)
     )
-    held_by = (job.worker_id, *(attempt.worker_id for attempt in job.attempts))
     last = attempts[-1] if attempts else None
     spec, container = job.spec, job.spec.container
     phase = why.phase if why is not None else None
@@ -104,13 +103,7 @@ def job_view(job: Job, why: Why | None, rows: Rows = NO_ROWS, called: Called = s
         usage=last.usage if last else None,
         output=last.output if last and last.output else _NO_OUTPUT,
         attempts=attempts,
-        history=tuple(
-            EventView(
-                at=_time(line.at), event=line.event, status=line.status.value, attempt=line.attempt, who=line.who,
-                note=by_name(line.note, held_by, called),
-            )
-            for line in job.history
-        ),
+        history=_history(job, called),
     )  # fmt: skip
 
 
@@ -203,6 +196,17 @@ class Fleet(Protocol):
     def __call__(self, job: Job) -> Why | None:
         """None: it runs, or has ended, or it is not known yet."""
         ...
+
+
+def _history(job: Job, called: Called) -> tuple[EventView, ...]:
+    held_by = (job.worker_id, *(attempt.worker_id for attempt in job.attempts))
+    return tuple(
+        EventView(
+            at=_time(line.at), event=line.event, status=line.status.value, attempt=line.attempt, who=line.who,
+            note=by_name(line.note, held_by, called),
+        )
+        for line in job.history
+    )  # fmt: skip
 
 
 def _attempt_view(job: Job, attempt: Attempt, run: int, rows: Rows, called: Called) -> AttemptView:
