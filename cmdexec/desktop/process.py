@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 
 from cmdexec.desktop.window import CANNOT, CLOSE_ASKED, OPEN
 from cmdexec.errors import CmdexecError
+from cmdexec.settings.load import DECLARED
 from cmdexec.worker.page.first import Where
 
 _ENDS_SEC = 2.0
@@ -23,7 +25,7 @@ class WindowProcess:
     async def open(self, where: Where) -> None:
         self._process = await asyncio.create_subprocess_exec(
             *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
+            stderr=asyncio.subprocess.DEVNULL, start_new_session=True, env=_without_secrets(os.environ),
         )  # fmt: skip
         self._tell({"url": where.url, "token": where.token})
         try:
@@ -77,3 +79,11 @@ class WindowProcess:
         if pipe is not None and not pipe.is_closing():
             with contextlib.suppress(OSError, RuntimeError):
                 pipe.write(json.dumps(what).encode() + b"\n")
+
+
+def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the window needs of it. Its worker hides its own environment from jobs; this process and those that it makes
+    do not."""
+    secret = [setting for declared in DECLARED.values() for setting in declared if setting.secret]
+    hidden = {name for setting in secret for name in (setting.name, *setting.aliases)}
+    return {name: value for name, value in environ.items() if name not in hidden}

@@ -3,6 +3,7 @@
 A server and workers are made for them, and taken away again. A browser of the tests stands for the window.
 """
 
+import secrets
 import signal
 import sys
 import tempfile
@@ -77,6 +78,15 @@ def before_joining(camera: Camera, server: Server, folder: Path) -> None:
         page.get_by_role("button", name="Join").click()
         page.get_by_text("join token").first.wait_for()
         camera.take(page, "new-refused")
+        page.get_by_label("Server").fill("http://127.0.0.1:9")
+        page.get_by_role("button", name="Join").click()
+        title(page, "Joining")
+        camera.take(page, "joining")
+    wrong = {"WORKER_TOKEN_SECRET": secrets.token_urlsafe(40)}
+    refused = Desk(folder / "refused", "--allow-host", "--server", server.url, **SLOW, **wrong)
+    with ends(refused), camera.shows(refused.start()) as page:
+        title(page, "Refused by")
+        camera.take(page, "refused")
     broken = Desk(folder / "broken")
     broken.data.mkdir(mode=0o700)
     (broken.data / "cmdexec.toml").write_text('slots = "many"\ncpu_limit = -1\ncolour = "red"\n')

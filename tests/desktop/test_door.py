@@ -16,10 +16,12 @@ from tests.support.proc import children
 from tests.support.system import ends
 from tests.support.waiting import until
 
+SECRET = secrets.token_urlsafe(40)
+
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    made = Desk(tmp_path_factory.mktemp("desk"))
+    made = Desk(tmp_path_factory.mktemp("desk"), WORKER_TOKEN_SECRET=SECRET)
     with ends(made):
         yield made.start()
 
@@ -108,6 +110,9 @@ def test_nobody_else_learns_the_token(desk: Desk) -> None:
     for pid in children(desk.pid) | {desk.pid}:
         for what in ("cmdline", "environ"):
             assert token.encode() not in Path(f"/proc/{pid}/{what}").read_bytes()
+    assert children(desk.pid)
+    for pid in children(desk.pid):
+        assert SECRET.encode() not in Path(f"/proc/{pid}/environ").read_bytes(), "jobs could read it there"
 
 
 def test_no_other_machine_reaches_it(desk: Desk) -> None:

@@ -89,6 +89,23 @@ def test_from_nothing_to_a_job(server: Server, look: Look, tmp_path: Path) -> No
         assert api.wait_status(job["jobId"], "completed")["status"] == "completed"
 
 
+def test_a_server_that_was_mistyped_is_exchanged_while_it_is_tried(server: Server, look: Look, tmp_path: Path) -> None:
+    made = Desk(tmp_path / "desk", "--allow-host", CONNECT_TIMEOUT_SEC="1s")
+    with ends(made):
+        page = look(made.start()).page
+        page.get_by_label("Server").fill("http://127.0.0.1:9")
+        page.get_by_role("button", name="Test connection").click()
+        expect(page.get_by_text("cannot be reached: nothing answers there")).to_be_visible()
+        page.get_by_label("Join code").fill(join_token(server))
+        page.get_by_role("button", name="Join", exact=True).click()
+        band(page, "Joining 127.0.0.1:9")
+        page.get_by_role("button", name="Another server").click()
+        page.get_by_label("Server").fill(server.url)
+        page.get_by_label("Join code").fill(join_token(server))
+        page.get_by_role("button", name="Join", exact=True).click()
+        band(page, re.compile("^Connected to"))
+
+
 def test_a_server_with_a_shared_secret_needs_no_code(server: Server, look: Look, tmp_path: Path) -> None:
     made = Desk(tmp_path / "desk", WORKER_NAME="desk-cy")
     with ends(made):

@@ -100,6 +100,7 @@ def test_closed_before_there_is_a_worker_it_ends(screen: str, tmp_path: Path) ->
     with ends(desk):
         desk.start()
         until(lambda: opened(desk) == 1, "its page has asked for the state", 30)
+        until(lambda: b'"phase":"new"' in ask(desk, "GET", "/api/state?once=1")[1], "it knows that it has never joined")
         assert press_close(screen)
         assert desk.wait() == 0
 

@@ -54,7 +54,6 @@ export interface State {
   folder: string;
   slots: number;
   jobs: JobView[];
-  waiting: number;
   done: number;
   paused: boolean;
   drained: boolean;
@@ -63,7 +62,6 @@ export interface State {
   nextTryMs: number | null;
   waitMs: number;
   problems: Problem[];
-  warnings: string[];
   needsHost: boolean;
   closeAsked: number;
   machine: Machine | null;

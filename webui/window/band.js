@@ -48,7 +48,7 @@ function said(now, seconds, open) {
     case 'faulty':
       return { icon: 'failed', title: W.faultyTitle, text: W.faultyText, acts: [[W.openSettings, open.settings, 'primary']] };
     case 'joining':
-      return { icon: 'assigned', title: W.joiningTitle(server), text: W.joiningText };
+      return { icon: 'assigned', title: W.joiningTitle(server), text: W.joiningText, acts: [[W.change, open.join]] };
     case 'starting':
       return { icon: 'assigned', title: W.startingTitle, text: W.startingText };
     case 'connecting':

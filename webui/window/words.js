@@ -55,6 +55,7 @@ export const W = {
   resume: 'Resume',
   tryNow: 'Try now',
   joinAgain: 'Join again',
+  change: 'Another server',
   takeBack: 'Take back',
   startAgain: 'Start again',
   endNow: 'End them now',

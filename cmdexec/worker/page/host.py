@@ -105,6 +105,7 @@ class Host:
 
     async def _next(self) -> bool:
         """Run a worker, or wait until one may be run. Whether another is to follow."""
+        self._moved.clear()
         self.again, self.stopped, more = False, None, dict(self._more)
         try:
             loaded = await self.runtime.threads.run(partial(self.configuration.load, more, rejoin=self._rejoin))
@@ -113,27 +114,28 @@ class Host:
             unusable = await self.runtime.threads.run(self.configuration.unusable)
             self.is_new = never_joined and not unusable
             self.problems = unusable or problems_of(wrong)
-            await self._until_moved()
+            await self._moved.wait()
             return True
         _, joined = await self.runtime.threads.run(self._standing)
         self.server = loaded.settings.server_url or joined
         self.problems, self.is_new, self.loaded = [], False, loaded
+        for warning in loaded.warnings:
+            self.runtime.log.warning(str(warning))
         await self._heed_auto_start(loaded.settings)
+        if self._moved.is_set():  # what counts is something else by now
+            return True
         try:
             await self._work(loaded)
         except CmdexecError as wrong:
             self.runtime.log.error("this worker ended", error=str(wrong))
-            self.stopped = wrong
             self._more.clear()
             never_joined, _ = await self.runtime.threads.run(self._standing)
-            self.is_new = never_joined and wrong.code == "bad_join_token"
-            await self._until_moved()
+            self.stopped, self.is_new = wrong, never_joined and wrong.code == "bad_join_token"
+            await self._moved.wait()
             return True
         return self.again
 
     async def _work(self, loaded: Loaded[WorkerSettings]) -> None:
-        if self.ending:  # meanwhile
-            return
         self._wishes, self.starting = Wishes(), True
         try:
             await run_worker(
@@ -146,15 +148,12 @@ class Host:
 
     def _built(self, worker: Worker) -> None:
         """It has joined, if it had to."""
-        self.worker, self.starting, self._rejoin = worker, False, False
-        self._more.clear()
+        self.worker, self.starting = worker, False
+        self._rejoin = self.again  # another server was wanted just then
+        if not self.again:
+            self._more.clear()
         worker.attempts.watcher = self.jobs
         worker.attempts.pause(self.paused)
-
-    async def _until_moved(self) -> None:
-        if not self.ending:
-            self._moved.clear()
-            await self._moved.wait()
 
     def _standing(self) -> tuple[bool, str | None]:
         """Whether it has never joined a server; and the one that it has joined. Blocking."""
@@ -237,7 +236,8 @@ class Host:
         call = self.runtime.threads.run
         more: dict[str, object] = {"join_token": token, **({"server_url": server} if server else {})}
         problems = await call(partial(self.configuration.refused, more))
-        if not token.strip():
+        if not token:
+            problems = [one for one in problems if one.field != "JOIN_TOKEN"]
             problems.append(Problem("JOIN_TOKEN", "A join code is missing.", "Paste it as a server's page shows it."))
         if not allow_host:
             problems += [one for one in self.problems if one.field == "ALLOW_HOST"]

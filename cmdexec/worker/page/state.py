@@ -9,7 +9,6 @@ import psutil
 
 from cmdexec.clock import Clock
 from cmdexec.errors import CmdexecError
-from cmdexec.settings.declare import Fault
 from cmdexec.version import __version__
 from cmdexec.worker.capacity import machine_capacity
 from cmdexec.worker.connection import Connection
@@ -56,7 +55,6 @@ class State(msgspec.Struct, frozen=True, rename="camel"):
     folder: str
     slots: int
     jobs: Sequence[JobView]
-    waiting: int
     done: int
     paused: bool
     drained: bool
@@ -65,7 +63,6 @@ class State(msgspec.Struct, frozen=True, rename="camel"):
     next_try_ms: int | None
     wait_ms: int
     problems: Sequence[Problem]
-    warnings: Sequence[str]
     needs_host: bool
     close_asked: int
     machine: Machine | None = None
@@ -114,11 +111,10 @@ def state_of(host: Host, close_asked: int) -> State:
     return State(
         phase=phase, server=host.server, name=settings.worker_name, user=getpass.getuser(), version=__version__,
         folder=str(settings.data_dir), slots=settings.slots, jobs=[msgspec.structs.replace(job) for job in jobs],
-        waiting=len(attempts.table) if attempts is not None else 0, done=host.jobs.done, paused=host.paused,
+        done=host.jobs.done, paused=host.paused,
         drained=attempts is not None and attempts.drained, trouble=attempts.trouble if attempts is not None else None,
         why=_why(host, connection), next_try_ms=None if next_at is None else max(0, int((next_at - now) * 1000)),
         wait_ms=int(connection.wait_sec * 1000) if connection is not None else 0, problems=host.problems,
-        warnings=[_said(fault) for fault in host.loaded.warnings] if host.loaded is not None else (),
         needs_host=any(problem.field == "ALLOW_HOST" for problem in host.problems), close_asked=close_asked,
     )  # fmt: skip
 
@@ -148,7 +144,3 @@ def _why(host: Host, connection: Connection | None) -> Why | None:
     if wrong is None and connection is not None and not connection.online:
         wrong = connection.why
     return None if wrong is None else Why(wrong.code, wrong.message, wrong.mend)
-
-
-def _said(fault: Fault) -> str:
-    return f"{fault.field}: {fault.message} {fault.mend}"
