@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from cmdexec.settings.worker import WorkerSettings
+from cmdexec.system.machine import physical_bytes
 from cmdexec.worker.own_group import own_folder
 
 _MIB = 1 << 20
@@ -73,7 +72,7 @@ def above_the_machine(settings: WorkerSettings, machine: Capacity) -> list[str]:
 def machine_capacity(process: str = "/proc/self") -> Capacity:
     """What this machine, or the container around this process, has. Without /proc: what the system says."""
     cpu = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    ram = psutil.virtual_memory().total
+    ram = physical_bytes()
     cpus = [float(quota) / float(period) for quota, period in _quotas(process) if quota.lstrip("-").isdigit()]
     rams = [int(limit) for limit in _memory(process) if limit.isdigit()]
     return Capacity(min([cpu, *(one for one in cpus if one > 0)]), min([ram, *rams]) // _MIB)
