@@ -5,16 +5,18 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.api import Api
-from tests.support.containers import DOCKER, IMAGE, QUICK, docker, worker_of
+from tests.support.containers import DOCKER, IMAGE, QUICK, docker, remove_left, worker_of
 from tests.support.system import Server, Worker, ends
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _engine() -> None:
+def _engine() -> Iterator[None]:
     try:
         docker("image", "inspect", IMAGE)
     except (AssertionError, OSError) as wrong:
         pytest.skip(f"NO CONTAINER ENGINE with {IMAGE} AT {DOCKER}: run tests/docker/tools first ({wrong})")
+    yield
+    remove_left()
 
 
 @pytest.fixture(scope="module")

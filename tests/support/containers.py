@@ -45,8 +45,19 @@ def left_volumes(host: str = DOCKER) -> set[str]:
     return set(docker("volume", "ls", "--quiet", "--filter", "dangling=true", host=host).split())
 
 
+_servers: set[str] = set()
+
+
+def remove_left() -> None:
+    """What workers of this session's tests left, where a test failed and they were killed."""
+    for url in _servers:
+        if left := docker("ps", "--all", "--quiet", "--filter", f"label=cmdexec.server={url}").split():
+            docker("rm", "--force", "--volumes", *left)
+
+
 def worker_of(server: Server, name: str = "w", **settings: str) -> Worker:
     """A worker that may run containers, quick to see what an engine does."""
+    _servers.add(server.url)
     return Worker(server, name, **QUICK | {"DOCKER_HOST": DOCKER} | settings)
 
 
