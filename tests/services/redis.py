@@ -100,6 +100,10 @@ class RedisServer:
             self._process.wait(20)
             self._process = None
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
     def send(self, what: signal.Signals) -> None:
         assert self._process is not None, "not started"
         self._process.send_signal(what)

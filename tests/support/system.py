@@ -162,6 +162,11 @@ class Worker(Process):
         ]  # fmt: skip
         super().__init__(arguments, environment, server.folder / f"{name}.log")
 
+    def locate(self, server: Server) -> "Worker":
+        """The port of its server is known by now."""
+        self.arguments[self.arguments.index("--server") + 1] = server.url
+        return self
+
     def start(self, api: Api | None = None) -> "Worker":
         """Start it; with `api`, wait until the server shows it as online."""
         self.spawn()
