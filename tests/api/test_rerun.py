@@ -16,7 +16,9 @@ SPEC: dict[str, Any] = {
     "command": ["sh", "-c", "cat; exit 3"], "name": "again", "env": {"A": "b"}, "stdin": "aGk=", "tags": ["x"],
     "timeoutSec": 5, "maxRetries": 2, "retryOn": ["exit:75"], "backoff": {"firstSec": 2, "maxSec": 9}, "priority": 3,
     "requires": {"rerun": "nobody has it"}, "onLost": "requeue", "maxLost": 1, "ttlSec": 600, "killGraceSec": 1,
+    "containerImage": "alpine:3.20", "network": "bridge", "pull": "never", "user": "1000:1000",
 }  # fmt: skip
+CONTAINER = ("containerImage", "network", "pull", "user")
 OWN = {
     "jobId", "createdAt", "queuedAt", "rerunOf", "history", "status", "finishedAt", "message", "confirmed",
     "cancelRequested", "waitingFor", "waitingMend", "owner",
@@ -40,6 +42,7 @@ def test_a_rerun_is_a_new_job_of_all_that_the_old_one_asked_for(server: Running)
     assert again["jobId"] != old["jobId"]
     assert (again["rerunOf"], old["rerunOf"]) == (old["jobId"], None)
     assert asked_for(again) == asked_for(old)
+    assert {name: old[name] for name in CONTAINER} == {name: SPEC[name] for name in CONTAINER}
     assert (old["owner"], again["owner"]) == ("operator@test", EMAIL)
     assert [(line["event"], line["who"]) for line in again["history"]] == [("submit", EMAIL)]
     admin.cancel(old["jobId"])
