@@ -80,6 +80,11 @@ class Elsewhere:
         until = self._clock.elapsed() + keep_sec
         self._guessed = {there.worker_id: (there, until) for there in workers}
 
+    def also(self, worker_id: str) -> bool:
+        """Whether another server has the worker too: one that polls may come to several."""
+        told = self._told.get(worker_id)
+        return told is not None and told[2] > self._clock.elapsed()
+
     def left(self, worker_id: str) -> None:
         """It is no longer connected here."""
         if len(self._left) >= _LEFT_MAX:

@@ -7,6 +7,7 @@ a socket of the worker lives, calls that come late are carried out in its name a
 Each attempt has a lease of its own here: if for so long the worker has said nothing of it, in a list, with output, a
 question or a result, its lease is over, though that of the worker is not. So what was given in an answer that never
 arrived is not held for ever, even by a worker that sends no lists; and any word of one that runs takes it up again.
+While another server has the worker too it is not judged: what is said of it may be said there.
 """
 
 import asyncio
@@ -198,7 +199,7 @@ class Said:
             member.mailbox.close(Close.GOING_AWAY, "The worker is silent.")
             return
         silent = member.silent(now, patience)
-        if not silent:
+        if not silent or desk.elsewhere.also(member.worker_id):
             return
         try:
             await desk.jobs.turn(jobs.lease_over([job_id for job_id, _ in silent], member.holder.session))
