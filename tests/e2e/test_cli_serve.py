@@ -98,7 +98,7 @@ def test_a_second_worker_on_the_same_folder_is_refused(tmp_path: Path) -> None:
 
 def test_a_worker_that_may_run_nothing_says_what_to_do(tmp_path: Path) -> None:
     arguments = ["worker", "--headless", "--server", "http://127.0.0.1:9", "--data-dir", str(tmp_path / "w")]
-    result = run(tmp_path / "c", arguments)
+    result = run(tmp_path / "c", arguments, {"ALLOW_CONTAINERS": "false"})
     assert result.code == 1
     assert "--allow-host" in result.stderr
     assert "Traceback" not in result.stderr
