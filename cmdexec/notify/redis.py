@@ -16,7 +16,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, InvalidResponse, NoPermissionError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -44,7 +44,7 @@ return {count, left}
 """
 """One step: count, and begin a window where there is none."""
 
-_FAULTS = (RedisError, OSError, TimeoutError)
+_OF_REDIS = (RedisError, OSError, TimeoutError)
 
 
 class RedisLink:
@@ -93,7 +93,7 @@ class RedisLink:
                     tries = 0
                     came()
                     await self._listen(channel, heard)
-            except _FAULTS as fault:
+            except Exception as fault:
                 self._away(fault)
             _heed_cancel()
             pause = min(self._retry_sec, _FIRST_RETRY_SEC * 2 ** min(tries, 20))
@@ -103,7 +103,7 @@ class RedisLink:
     async def publish(self, data: bytes) -> bool:
         try:
             await self._client.publish(f"{self._prefix}:hints", data)
-        except _FAULTS as fault:
+        except Exception as fault:
             self._away(fault)
             return False
         finally:
@@ -117,7 +117,7 @@ class RedisLink:
             return None
         try:
             count, left = await self._script(keys=[f"{self._prefix}:rate:{key}"], args=[window_ms])
-        except _FAULTS as fault:
+        except Exception as fault:
             self._away(fault)
             return None
         finally:
@@ -160,6 +160,8 @@ class RedisLink:
 
     def _sentence(self, fault: BaseException) -> str:
         where, causes = self._where, list(_causes(fault))
+        if isinstance(fault, InvalidResponse) or not isinstance(fault, _OF_REDIS):  # the client chokes on some answers
+            return f"What answers at {where} is no Redis, or none that can be understood. See to {FIELD}."
         told = " ".join(str(one) for one in causes).lower()
         if any(isinstance(one, gaierror) for one in causes):
             return f"The host of {where} is not known. See to the name in {FIELD}, and to the DNS."

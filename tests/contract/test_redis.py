@@ -176,6 +176,39 @@ async def test_servers_count_together_and_each_alone_while_redis_is_away(redis: 
         assert [(await one.add("k", 30))[0] for one in (a, b, a)] == [1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"",
+        b"\xff\x00\xfe" * 50,
+        b"$-9\r\n",
+        b"*3\r\n:1\r\n",
+        b">x\r\n",
+        b"%1\r\n+a\r\n",
+    ],
+)
+async def test_what_is_no_redis_is_told_of_and_ends_nothing(answer: bytes) -> None:
+    async def talk(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as other:
+        link = link_to(f"redis://127.0.0.1:{other.sockets[0].getsockname()[1]}/0", answer_sec=0.2)
+        notify = alone_on(link)
+        async with running(notify):
+            await becomes(
+                lambda: link.state.endswith(("to REDIS_URL.", "in REDIS_URL.", "says how long.")),
+                f"it says so: {link.state}",
+            )
+            assert not await notify._link.publish(b"x")
+            heard: list[Hint] = []
+            notify.listen(WorkerChanged, heard.append)
+            notify.publish(WorkerChanged("w1"))
+            assert heard == [WorkerChanged("w1")]
+
+
 def test_what_waits_is_bounded_and_the_oldest_is_dropped() -> None:
     waiting = Waiting(1000)
     for number in range(100):
