@@ -96,7 +96,8 @@ class Inserting:
         whole = {batch: index for index, batch in batches.items() if index not in failed}
         sizes = {batch: len(calls[index].jobs) for batch, index in whole.items()}
         statuses = {job.status for index in whole.values() for job in calls[index].jobs}
-        failed |= {whole[batch] for batch in whole.keys() - await self._batches.complete(sizes, statuses)}
+        unsure = {whole[batch] for batch in whole.keys() - await self._batches.complete(sizes, statuses)}
+        failed |= unsure - await self._stored([one for one in documents if one[0] in unsure])
         outcomes |= {index: Inserted() for index in calls.keys() - failed}
         return failed
 
@@ -112,6 +113,18 @@ class Inserting:
                 documents.append((index, document(job, doc, seq, keyed=size, batch=batches.get(index))))
                 seq += 1
         return documents
+
+    async def _stored(self, documents: Sequence[tuple[int, Document]]) -> set[int]:
+        """The calls all of whose documents are there for everybody to see, whoever has shown them: no other jobs have
+        their numbers."""
+        if not documents:
+            return set()
+        which = {"_id": {"$in": [one["_id"] for _, one in documents]}, "status": {"$ne": STAGED}}
+        fields = {"seq": 1}
+        await self._connection.catch_up()
+        found = await self._connection.read(lambda: self._connection.jobs.find(which, fields).to_list(None))
+        there = {one["seq"] for one in found}
+        return {index for index, _ in documents} - {index for index, one in documents if one["seq"] not in there}
 
     async def _numbers(self, count: int) -> int:
         """The first of so many numbers that nobody else has."""
