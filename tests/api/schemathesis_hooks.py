@@ -105,12 +105,15 @@ def create(case: Any) -> None:
 
 def key(case: Any) -> None:
     """A key of its own for each body: to send one with another body is a fault that no schema can tell. Nor can it tell
-    a moment without formats, nor that reasons to retry want retries."""
+    a moment without formats, nor that reasons to retry want retries, and what is of a container its image."""
     for one in case.body if isinstance(case.body, list) else [case.body]:
         if one.get("runAt") is not None:
             one["runAt"] = "2999-01-31T12:00:00+01:00"
         if one.get("retryOn") and one.get("maxRetries", 0) == 0:
             one["maxRetries"] = 1
+        if one.get("containerImage") is None:
+            for name in ("network", "pull", "user"):
+                one.pop(name, None)
     if turn("key", 2):
         case.headers.pop("Idempotency-Key", None)
     elif "Idempotency-Key" in case.headers:

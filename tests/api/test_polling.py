@@ -54,6 +54,7 @@ def test_the_same_claim_gives_the_same_jobs_again(polled: Running, worker: Polle
     assert [job["jobId"] for job in jobs] == [first, second]
     assert set(jobs[0]) == {
         "jobId", "attempt", "command", "env", "timeoutSec", "killGraceSec", "onLost", "cpu", "ramMb", "stdin",
+        "container",
     }  # fmt: skip
     assert worker.take(claim="a", max=2) == jobs
     assert [job["status"] for job in polled.api().jobs([first, second, third])] == ["assigned", "assigned", "queued"]

@@ -27,6 +27,7 @@ class Place:
 
     def __init__(self, folder: Path, server: Server) -> None:
         self.folder = folder
+        folder.mkdir()
         self.server = server
         self.api = server.api()
 

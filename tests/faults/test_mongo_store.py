@@ -66,6 +66,7 @@ class Life:
         self.there = asyncio.Event()
         self.there.set()
         self.stop = False
+        self.submitting = 0
         self.broke_off = 0
         self.submitted: list[Job] = []
         self.ended: list[Job] = []
@@ -81,18 +82,21 @@ class Life:
                 await asyncio.sleep(0)
 
     async def submit(self) -> None:
+        self.submitting += 1
         while not self.stop:
             number = next(self._numbers)
             new = jobs(BATCH, number * BATCH, submit_key=f"submission {number}")
             outcome = await self.surely(lambda store, new=new: store.jobs_write.insert(new))
             assert outcome == Inserted() or (isinstance(outcome, Present) and names(outcome.jobs) == names(new))
             self.submitted += new
+        self.submitting -= 1
 
     async def work(self, worker: str) -> None:
         for number in itertools.count():
+            last = self.stop and not self.submitting
             asked = wanted(f"{worker}-{number}", limit=3, worker_id=worker)
             got = await self.surely(lambda store, asked=asked: store.jobs_write.claim(asked))
-            if not got and self.stop:
+            if not got and last:
                 return
             await asyncio.gather(*(self._run(one) for one in got))
 
