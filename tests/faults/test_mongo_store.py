@@ -68,18 +68,22 @@ class Life:
         self.stop = False
         self.submitting = 0
         self.broke_off = 0
+        self.under_way = 0
         self.submitted: list[Job] = []
         self.ended: list[Job] = []
 
     async def surely(self, call: Callable[[Store], Awaitable[T]]) -> T:
         """The answer, from either server: the outcome of a call that broke off is not known to anybody."""
         while True:
+            self.under_way += 1
             try:
                 return await call(next(self._servers))
             except Unavailable:
                 self.broke_off += 1
                 await self.there.wait()
                 await asyncio.sleep(0)
+            finally:
+                self.under_way -= 1
 
     async def submit(self) -> None:
         self.submitting += 1
@@ -134,6 +138,7 @@ async def test_kills_and_elections_of_mongodb_lose_nothing_and_double_nothing(mo
         for number in range(BREAKS):
             enough = len(life.ended) + 20
             await becomes(lambda enough=enough: len(life.ended) >= enough, f"jobs run before break {number + 1}", 40)
+            assert life.under_way >= 6, "each worker is in the midst of a call"
             life.there.clear()
             await asyncio.to_thread(step_down if number % 2 else kill, mongo)
             await asyncio.to_thread(mongo.start)

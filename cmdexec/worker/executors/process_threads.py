@@ -10,6 +10,7 @@ import math
 import os
 import subprocess
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVarTuple
 
@@ -185,7 +186,7 @@ class Attended:
             self._loop.call_soon_threadsafe(what, *of)
 
 
-class ThreadedExecutor:
+class ThreadedExecutor(ABC):
     """Implements `contract.Executor`; `plant` makes the tree of an order, or raises CannotStartError."""
 
     mode = "threads"
@@ -201,9 +202,9 @@ class ThreadedExecutor:
         self._idle: asyncio.Future[None] | None = None
         self._closed = False
 
+    @abstractmethod
     def plant(self, order: Order) -> Tree:
         """Make its process. Raises CannotStartError."""
-        raise NotImplementedError
 
     async def open(self) -> None:
         """Get ready. Raises CmdexecError."""
@@ -231,6 +232,7 @@ class ThreadedExecutor:
 
     def withdraw(self) -> None:
         """No order waits here: each is begun at once."""
+        return
 
     def renewed(self, until: float) -> None:
         """Leased trees may live until then."""
@@ -242,6 +244,7 @@ class ThreadedExecutor:
 
     def let_container_go(self, name: str) -> None:
         """It was not kept."""
+        return
 
     def pause(self, key: str) -> None:
         """Read no more of its output."""
