@@ -81,7 +81,7 @@ class Holds:
         found = self.limits.look([(share, job.tree) for job, share in running])
         return [(jobs[share], sentence) for share, sentence in found]
 
-    def looked(self, began: float, now: float) -> None:
-        """Looking took so long."""
+    def looked(self, cost: float, now: float) -> None:
+        """Looking took so many seconds of CPU time."""
         if self.due != NEVER:
-            self.due = now + max(self._look_sec, _LOOK_COST * (now - began))
+            self.due = now + max(self._look_sec, _LOOK_COST * cost)

@@ -58,7 +58,6 @@ class Warden:
         self._held_since = 0.0
         self._look_at = 0.0
         self._cut = False
-        self._poll = select.poll()
 
     def serve(self) -> None:
         """Run until the worker is gone; then nothing of any job is left, as far as KILL can do it."""
@@ -81,7 +80,7 @@ class Warden:
                 if self._look_at <= now and len(self._jobs) > 1:
                     self._note()
                 if self._holds.due <= now:
-                    self._hold_to_limits(now)
+                    self._hold_to_limits()
                 if self._answers and (self._urgent or self._answers_due() <= now):
                     self._flush()
         finally:
@@ -253,18 +252,19 @@ class Warden:
         if job.killed_at == NEVER:
             job.tree.terminate()
 
-    def _hold_to_limits(self, now: float) -> None:
+    def _hold_to_limits(self) -> None:
         """End those that are over a limit."""
+        began = time.process_time()
         for job, sentence in self._holds.over():
             job.oom = sentence
             self._stop(job.number, 0)
-        self._holds.looked(now, time.monotonic())
+        self._holds.looked(time.process_time() - began, time.monotonic())
 
     def _note(self) -> None:
-        began = time.monotonic()
+        began = time.process_time()  # not the time that a busy machine kept it waiting, when looking matters most
         self._containment.note()
-        now = time.monotonic()
-        self._look_at = now + max(self._durations.look, _LOOK_COST * (now - began))
+        cost = time.process_time() - began
+        self._look_at = time.monotonic() + max(self._durations.look, _LOOK_COST * cost)
 
     # Ends
 

@@ -1,6 +1,7 @@
 """A job that may be given to somebody else when its worker's lease is over is dead by then, whoever is stopped
 meanwhile. The deadline is kept by the warden."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -149,3 +150,25 @@ def test_the_deadline_is_kept_while_the_worker_is_stopped() -> None:
             assert Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
         finally:
             worker.kill()
+
+
+async def test_a_container_that_the_engine_cannot_remove_now_is_asked_for_again_and_once_gone_no_more(
+    tmp_path: Path,
+) -> None:
+    asked: list[str] = []
+
+    async def engine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        asked.append(request.split(b"\r\n")[0].decode())
+        refused = len(asked) == 1
+        writer.write(b"HTTP/1.0 500 Not now\r\n\r\n" if refused else b"HTTP/1.0 204 No Content\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    path = tmp_path / "engine"
+    async with await asyncio.start_unix_server(engine, path), opened() as executor:
+        executor.renewed(now() + 0.2)
+        assert executor.keep_container("a-1", f"unix://{path}")
+        await becomes(lambda: len(asked) == 2, "it is asked again")
+        assert asked == ["DELETE /containers/a-1?force=1&v=1 HTTP/1.0"] * 2
+        await stays(lambda: len(asked) == 2, "it is gone", during=0.6)
