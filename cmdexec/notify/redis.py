@@ -10,25 +10,26 @@ import ssl
 from collections.abc import Callable
 from socket import gaierror
 from typing import Any
-from urllib.parse import urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import PubSub
+from redis.asyncio.connection import SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import AuthenticationError, InvalidResponse, NoPermissionError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from cmdexec.errors import CmdexecError
+from cmdexec.notify.redis_address import FIELD, no_address, read
 from cmdexec.runtime import Runtime
 
-FIELD = "REDIS_URL"
-_MEND = "Write it as rediss://:PASSWORD@HOST:6379/0, or with redis:// where no TLS is wanted."
 _CONNECTIONS = 20
 _FIRST_RETRY_SEC = 0.05
 _LOOK_SEC = 0.5
 """How often the listener sees whether a publisher found Redis away."""
+
+_HELD_SEC = 5.0
+"""A channel that was there for so long is no attempt any more."""
 
 _AT_ONCE = 100
 """Messages that are heard before all others have their turn."""
@@ -44,6 +45,8 @@ return {count, left}
 """
 """One step: count, and begin a window where there is none."""
 
+_MEND_TLS = "See to its options that begin with ssl_: they name files with certificates and keys (PEM)."
+
 _OF_REDIS = (RedisError, OSError, TimeoutError)
 
 
@@ -51,29 +54,47 @@ class RedisLink:
     """`notify.shared.Link`, and counters. `name`: of the installation, whose servers hear each other; `answer_sec`: how
     long Redis may take to connect or answer; `retry_sec`: the most between two tries to reach it.
 
-    Raises CmdexecError(`bad_settings`) for an address that is none.
+    Raises CmdexecError(`bad_settings`) for an address that is none. Blocks: it reads the certificates that are named.
     """
 
     def __init__(self, url: str, runtime: Runtime, *, name: str, answer_sec: float, retry_sec: float) -> None:
-        self._where = _where(url)
+        self._where = read(url)
         self._tls = url.startswith("rediss://")
         self._runtime = runtime
         self._answer_sec = answer_sec
         self._retry_sec = retry_sec
-        try:
-            pool = BlockingConnectionPool.from_url(
-                url, max_connections=_CONNECTIONS, timeout=answer_sec,
-                retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 1),
-                socket_timeout=answer_sec, socket_connect_timeout=answer_sec,
-            )  # fmt: skip
-        except (ValueError, TypeError, RedisError) as wrong:
-            raise _no_address() from wrong
+        pool = self._pool(url, tries=1)
         number = pool.connection_kwargs.get("db", 0)
         self._prefix = f"cmdexec:{number}:{name}"
         self._client: Redis = Redis.from_pool(pool)
+        self._listener: Redis = Redis.from_pool(self._pool(url, tries=0))
         self._script: Any = self._client.register_script(_COUNT)
         self._here = False
         self._fault: str | None = "It was not reached yet."
+        self._told: set[str] = set()
+        self._since: float | None = None
+        self._breaks = False
+
+    def _pool(self, url: str, tries: int) -> BlockingConnectionPool:
+        """`tries`: how often the client may connect again on its own. The listener never: what was said meanwhile is
+        lost, and that has to be known."""
+        try:
+            pool = BlockingConnectionPool.from_url(
+                url, max_connections=_CONNECTIONS, timeout=self._answer_sec,
+                retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), tries),
+                socket_timeout=self._answer_sec, socket_connect_timeout=self._answer_sec,
+            )  # fmt: skip
+            untyped: Any = pool
+            first = untyped.make_connection()
+            if isinstance(first, SSLConnection):
+                first.ssl_context.get()
+        except ssl.SSLError as wrong:  # an OSError and a ValueError, too
+            raise no_address("What this address says of TLS is not understood.", _MEND_TLS) from wrong
+        except OSError as wrong:
+            raise no_address(f"A file that this address names cannot be read: {wrong.strerror}.", _MEND_TLS) from wrong
+        except (ValueError, TypeError, RedisError) as wrong:
+            raise no_address() from wrong
+        return pool
 
     @property
     def here(self) -> bool:
@@ -87,17 +108,18 @@ class RedisLink:
     async def run(self, heard: Callable[[bytes], None], came: Callable[[], None], hello: bytes) -> None:
         tries = 0
         while True:
+            self._since = None
             try:
-                async with self._client.pubsub() as channel:
+                async with self._listener.pubsub() as channel:
                     await self._subscribe(channel, hello)
-                    tries = 0
                     came()
                     await self._listen(channel, heard)
             except Exception as fault:
                 self._away(fault)
             _heed_cancel()
-            pause = min(self._retry_sec, _FIRST_RETRY_SEC * 2 ** min(tries, 20))
-            tries += 1
+            tries = 0 if self._held() else tries + 1
+            self._breaks = not self._held() and (self._breaks or self._since is not None)
+            pause = min(self._retry_sec, _FIRST_RETRY_SEC * 2 ** min(max(tries - 1, 0), 20))
             await self._runtime.clock.sleep(pause * (0.5 + self._runtime.rng.random() / 2))
 
     async def publish(self, data: bytes) -> bool:
@@ -126,6 +148,7 @@ class RedisLink:
 
     async def close(self) -> None:
         self._here = False
+        await self._listener.aclose()
         await self._client.aclose()
 
     async def _subscribe(self, channel: PubSub, hello: bytes) -> None:
@@ -136,13 +159,16 @@ class RedisLink:
                 continue
         await self._client.publish(f"{self._prefix}:hints", hello)
         await self._script(keys=[f"{self._prefix}:rate:"], args=[1])
-        if self._fault is not None:
-            self._runtime.log.info("Redis is there: servers hear of each other at once", redis=self._where)
-        self._here, self._fault = True, None
+        self._here, self._fault, self._since = True, None, self._runtime.clock.elapsed()
+        if not self._breaks:
+            self._say_there()
 
     async def _listen(self, channel: PubSub, heard: Callable[[bytes], None]) -> None:
         messages = 0
         while self._here:
+            if self._breaks and self._held():
+                self._breaks = False
+                self._say_there()
             said = await channel.get_message(ignore_subscribe_messages=True, timeout=_LOOK_SEC)
             if said is not None and isinstance(said["data"], bytes):
                 heard(said["data"])
@@ -150,12 +176,21 @@ class RedisLink:
                 if messages % _AT_ONCE == 0:
                     await self._runtime.clock.sleep(0)
 
+    def _held(self) -> bool:
+        """Whether the channel was there for a while."""
+        return self._since is not None and self._runtime.clock.elapsed() - self._since >= _HELD_SEC
+
+    def _say_there(self) -> None:
+        """Of a channel that breaks soon after it came that is said when one has held."""
+        self._told.clear()
+        self._runtime.log.info("Redis is there: servers hear of each other at once", redis=self._where)
+
     def _away(self, fault: BaseException) -> None:
         """Say so, once for each thing that is wrong."""
         self._here = False
-        sentence = self._sentence(fault)
-        if sentence != self._fault:
-            self._fault = sentence
+        self._fault = sentence = self._sentence(fault)
+        if sentence not in self._told:
+            self._told.add(sentence)
             self._runtime.log.warning("Redis is away: servers hear of each other later", why=sentence)
 
     def _sentence(self, fault: BaseException) -> str:
@@ -205,22 +240,3 @@ def _causes(fault: BaseException | None) -> list[BaseException]:
         found.append(fault)
         fault = fault.__cause__ or fault.__context__
     return found
-
-
-def _where(url: str) -> str:
-    """Host and port, or the socket's path: without user and password."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or 6379
-    except ValueError as wrong:
-        raise _no_address() from wrong
-    if parts.scheme == "unix" and parts.path:
-        return parts.path
-    number = parts.path.strip("/")
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname or not (number == "" or number.isdecimal()):
-        raise _no_address()
-    return f"{parts.hostname}:{port}"
-
-
-def _no_address() -> CmdexecError:
-    return CmdexecError("bad_settings", f"{FIELD} is no address of a Redis.", field=FIELD, mend=_MEND)

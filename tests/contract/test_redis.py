@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cmdexec.clock import SystemClock
-from cmdexec.errors import CmdexecError
 from cmdexec.log import Log
 from cmdexec.notify.contract import Hint, JobsComing, JobsWaiting, OutputGrew, WorkerChanged
 from cmdexec.notify.redis import RedisLink
@@ -22,6 +22,7 @@ from tests.contract.notifiers import link_to, running, standard
 from tests.services.mongod import Missing
 from tests.services.redis import RedisServer
 from tests.support.waiting import becomes
+from tests.support.worker import inline_runtime
 
 LOG = Log("cmdexec.test")
 
@@ -77,6 +78,48 @@ async def test_while_redis_is_away_hints_stay_here_and_afterwards_all_is_looked_
     assert theirs == [JobsWaiting(), WorkerChanged("heard")], "anything may have been missed"
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert 2 <= len(said) <= 6, said
+
+
+class Clock(SystemClock):
+    """The machine's, which can be put ahead; it remembers how long was slept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ahead = 0.0
+        self.slept: list[float] = []
+
+    def elapsed(self) -> float:
+        return super().elapsed() + self.ahead
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await super().sleep(seconds)
+
+
+async def test_a_channel_that_breaks_each_time_is_told_of_once_and_tried_with_growing_pauses(
+    redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    link = link_to(redis.url, runtime=replace(inline_runtime(), clock=clock, log=LOG))
+    notify = alone_on(link)
+    came: list[Hint] = []
+    notify.listen(JobsWaiting, came.append)
+
+    def said(what: str) -> int:
+        return sum(record.getMessage().startswith(what) for record in caplog.records)
+
+    with caplog.at_level(logging.INFO, logger="cmdexec.test"):
+        async with running(notify):
+            for times in range(1, 6):
+                await becomes(lambda n=times: len(came) == n and link.here, f"it came, {times} times")
+                await asyncio.to_thread(redis.cut_channels)
+            await becomes(lambda: len(came) == 6 and link.here, "it is there again")
+            assert clock.slept[0] <= 0.05 < 0.1 <= min(clock.slept[3:]), f"ever longer: {clock.slept}"
+            assert (said("Redis is there"), said("Redis is away")) == (1, 1)
+            clock.ahead += 6
+            await becomes(lambda: said("Redis is there") == 2, "now it has held")
+            redis.kill()
+            await becomes(lambda: said("Redis is away") > 1, "what is wrong later is told again")
 
 
 async def test_two_installations_on_one_redis_do_not_hear_each_other() -> None:
@@ -144,15 +187,6 @@ async def test_a_server_with_tls_is_used_with_its_certificate_and_refused_withou
             await becomes(lambda: "rediss://" in plain.state, f"TLS is asked for: {plain.state}")
     finally:
         redis.kill()
-
-
-@pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:6379", "redis://", "127.0.0.1:6379", "redis://h:port/0", "redis://h/x"]
-)
-def test_an_address_that_is_none_is_refused_at_the_start_without_its_password(url: str) -> None:
-    with pytest.raises(CmdexecError) as refused:
-        link_to(url)
-    assert (refused.value.code, refused.value.field) == ("bad_settings", "REDIS_URL")
 
 
 async def test_servers_count_together_and_each_alone_while_redis_is_away(redis: RedisServer) -> None:

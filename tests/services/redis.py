@@ -100,6 +100,12 @@ class RedisServer:
             self._process.wait(20)
             self._process = None
 
+    def cut_channels(self) -> None:
+        """Close the connections that are subscribed to something."""
+        with socket.create_connection(("127.0.0.1", self.port), 5) as one:
+            one.sendall(b"CLIENT KILL TYPE pubsub\r\n")
+            assert one.recv(64).startswith(b":"), "it said how many"
+
     @property
     def running(self) -> bool:
         return self._process is not None
