@@ -63,6 +63,7 @@ class WindowProcess:
         process = self._process
         if process is None:
             return "there was none"
+        self.close()
         if process.stdin is not None:
             process.stdin.close()
         try:

@@ -1,9 +1,9 @@
 """The window's own process: a web view over the worker's page, on the main thread, as its library wants it.
 
-Its worker tells it by lines of JSON on standard input where the page is, to come to the front, and to close; the end
-of that input is the end of the worker. On standard output it says in the same way that it is open, or why it cannot be,
-and that its close button was pressed. The token of the page is told by that pipe alone, and goes on in the address's
-fragment, which no request carries.
+Its worker tells it by lines of JSON on standard input where the page is, to come to the front, and to close. Where that
+input ends without the latter, the worker was killed: the window stays, since its page says so, until it is closed.
+On standard output it says in the same way that it is open, or why it cannot be, and that its close button was pressed.
+The token of the page is told by that pipe alone, and goes on in the address's fragment, which no request carries.
 """
 
 import json
@@ -51,9 +51,10 @@ def main() -> int:
                 window.restore()
                 window.show()
             elif '"close"' in line:
-                break
+                leaving.set()
+                window.destroy()
+                return
         leaving.set()
-        window.destroy()
 
     window.events.closing += closing
     window.events.shown += lambda: threading.Thread(target=heed, daemon=True).start()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import date, time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -89,8 +90,15 @@ def _amount(value: float, unit: str | None) -> str:
 
 
 def _quoted(raw: object) -> str:
-    """`raw` within a sentence: on one line, and no longer than a line."""
-    text = repr(raw) if not isinstance(raw, int) or abs(raw) < _LARGEST else "This"
+    """`raw` within a sentence: as people write it, on one line, and no longer than a line."""
+    if isinstance(raw, bool):
+        text = str(raw).lower()
+    elif isinstance(raw, int) and abs(raw) >= _LARGEST:
+        text = "This"
+    elif isinstance(raw, dict | list | tuple):
+        text = "A table" if isinstance(raw, dict) else "A list"
+    else:
+        text = str(raw) if isinstance(raw, date | time) else repr(raw)
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 
@@ -196,9 +204,10 @@ def _url(_setting: Setting, raw: object) -> str:
 
 def _list(_setting: Setting, raw: object) -> tuple[str, ...]:
     parts = raw.split(",") if isinstance(raw, str) else raw
-    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
-        raise ValueError(f"{_quoted(raw)} is not a list of names.")
-    return tuple(part.strip() for part in parts if part.strip())
+    if isinstance(parts, list | tuple) and all(isinstance(part, str) for part in parts):
+        return tuple(part.strip() for part in parts if part.strip())
+    is_list = isinstance(raw, list | tuple)
+    raise ValueError("This list does not hold names alone." if is_list else f"{_quoted(raw)} is not a list of names.")
 
 
 _PARSERS: dict[Kind, Callable[[Setting, object], Value]] = {

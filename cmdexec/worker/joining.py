@@ -33,8 +33,11 @@ def tell_aside(spool: Path, runtime: Runtime) -> None:
 class Joining:
     """One worker's joining of the server at `url`, in the data folder `folder`, which is ours."""
 
-    def __init__(self, url: str, folder: Path, *, settings: WorkerSettings, runtime: Runtime) -> None:
-        self._url, self._folder = url, folder
+    def __init__(
+        self, url: str, folder: Path, *, settings: WorkerSettings, runtime: Runtime,
+        waits: Callable[[CmdexecError], None] | None = None,
+    ) -> None:  # fmt: skip
+        self._url, self._folder, self._waits = url, folder, waits
         self._settings, self._runtime = settings, runtime
         self._said = ""
         self._mend: str | None = None
@@ -124,6 +127,8 @@ class Joining:
         """What is waited for: each reason once."""
         if wrong.message != self._said:
             self._said, self._mend = wrong.message, wrong.mend
+            if self._waits is not None:
+                self._waits(wrong)
             self._runtime.log.warning("cannot join yet; it goes on trying", error=str(wrong))
 
 

@@ -30,10 +30,11 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 @dataclass(frozen=True, slots=True)
 class Watch:
     """Somebody who runs a worker and looks at it. `wishes`: how it is told to end, in place of signals; `built` is
-    given the worker before it connects."""
+    given the worker before it connects, `waits` why it cannot join yet."""
 
     wishes: Wishes
     built: Callable[[Worker], None]
+    waits: Callable[[CmdexecError], None] | None = None
 
 
 @contextmanager
@@ -72,7 +73,8 @@ async def run_worker(
         try:
             await runtime.threads.run(folder.take)
             await folder.wait_for_warden(runtime.clock, settings.folder_wait_sec, settings.folder_look_ms / 1000)
-            if await _joined(url, wishes, stop, settings, runtime, rejoin=rejoin, keeps=keeps or {}):
+            waits = watch.waits if watch is not None else None
+            if await _joined(url, wishes, stop, settings, runtime, rejoin=rejoin, keeps=keeps or {}, waits=waits):
                 worker = await build(url, folder, settings=settings, runtime=runtime, own_server=own_server)
                 if watch is not None:
                     watch.built(worker)
@@ -101,7 +103,7 @@ def _checked(settings: WorkerSettings, *, rejoin: bool) -> str:
 
 async def _joined(
     url: str, wishes: Wishes, stop: asyncio.Event | None, settings: WorkerSettings, runtime: Runtime, *, rejoin: bool,
-    keeps: Mapping[str, object],
+    keeps: Mapping[str, object], waits: Callable[[CmdexecError], None] | None,
 ) -> bool:  # fmt: skip
     """Join, if that is still to be done; finish it, if that was cut short. False: it was told to end before it could.
     Raises CmdexecError."""
@@ -133,7 +135,8 @@ async def _joined(
             for task in stopping:
                 task.cancel()
 
-    if await Joining(url, settings.data_dir, settings=settings, runtime=runtime).join(token, told) is None:
+    joining = Joining(url, settings.data_dir, settings=settings, runtime=runtime, waits=waits)
+    if await joining.join(token, told) is None:
         runtime.log.info("ending; it has not joined yet")
         return False
     if keeps:

@@ -1,6 +1,7 @@
 """How each kind of value may be written, and what is said of one that may not."""
 
 import re
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,19 @@ def test_what_may_not_be_written(declared: Setting, raw: object) -> None:
     assert said.endswith(".")
     assert said.isprintable(), "one line, whatever was written"
     assert len(said) < 200
+
+
+@over({
+    "truth": (NUMBER, True, "true is not a whole number."),
+    "a date": (NUMBER, date(1979, 5, 27), "1979-05-27 is not a whole number."),
+    "a time": (URL, datetime(1979, 5, 27, 7, tzinfo=UTC), "1979-05-27 07:00:00+00:00 is not the address of a server."),
+    "a table": (LIST, {"a": 1}, "A table is not a list of names."),
+    "a list": (CORES, [1], "A list is not a number."),
+    "a list of others": (LIST, [1], "This list does not hold names alone."),
+    "text": (BOOLEAN, "maybe", "'maybe' is neither true nor false."),
+})  # fmt: skip
+def test_a_fault_speaks_as_the_settings_file_does(declared: Setting, raw: object, said: str) -> None:
+    assert said_of(declared, raw) == said
 
 
 @given(st.sampled_from(sorted(Kind)), st.text() | st.integers() | st.floats() | st.booleans() | st.lists(st.text()))

@@ -12,7 +12,6 @@ export interface JobView {
   command: string;
   startedAt: number;
   ending: string | null;
-  wrote: number;
 }
 
 export interface Problem {
@@ -53,6 +52,7 @@ export interface State {
   version: string;
   folder: string;
   slots: number;
+  /** As it is sent, null: as they were told last. */
   jobs: JobView[];
   done: number;
   paused: boolean;

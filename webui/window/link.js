@@ -87,12 +87,12 @@ export async function* lines(path, until) {
   }
 }
 
-/** @param {State} told */
+/** @param {Omit<State, 'jobs'> & { jobs: State['jobs'] | null }} told */
 function heard(told) {
   if (told.activity.length) entries.value = [...[...told.activity].reverse(), ...entries.value].slice(0, ENTRIES_MAX);
   toldAt.value = performance.now();
   if (!state.peek()) answered.value = told.closeAsked;
-  state.value = told;
+  state.value = { ...told, jobs: told.jobs ?? state.peek()?.jobs ?? [] };
   silence.value = '';
 }
 
@@ -103,7 +103,7 @@ export async function followState() {
       for await (const told of lines(`/api/state?after=${entries.value[0]?.number ?? 0}`)) heard(told);
     } catch (fault) {
       if (fault instanceof ApiError && fault.status === 401) {
-        silence.value = 'stranger';
+        silence.value = state.peek() ? 'gone' : 'stranger';  // another worker may have got its port
         return;
       }
     }

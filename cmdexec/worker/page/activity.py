@@ -12,8 +12,13 @@ from cmdexec.clock import Clock
 
 _LOGGER = "cmdexec"
 _CHARS = 500
-_FOR_MACHINES = frozenset({"wait_sec", "warden", "worker", "mode", "exit_code"})
-"""What a log says beside its sentence that no person looks for in the window."""
+_CAUSES = ("error", "why", "no_cgroups", "said", "message")
+"""What a log says of the reason, the first of them that it has."""
+_FOR_MACHINES = frozenset({
+    *_CAUSES, "wait_sec", "warden", "worker", "mode", "exit_code", "limits", "running", "jobs", "op", "code", "key",
+    "attempt", "job_id", "offset",
+})  # fmt: skip
+"""What it says beside its sentence that no person looks for in the window."""
 
 
 class Entry(msgspec.Struct, frozen=True, rename="camel"):
@@ -65,11 +70,10 @@ class _Tap(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         about: dict[str, object] = dict(getattr(record, "about", {}))
-        error, message = about.pop("error", None), about.pop("message", None)
-        error = message if error is None else error
+        cause = next((about[key] for key in _CAUSES if about.get(key) is not None), None)
         rest = {key.replace("_", " "): value for key, value in about.items() if key not in _FOR_MACHINES}
         told = ", ".join(f"{key} {value}" for key, value in rest.items() if value is not None)
-        text = f"{record.getMessage()}: {error}" if error is not None else record.getMessage()
+        text = f"{record.getMessage()}: {cause}" if cause is not None else record.getMessage()
         text = f"{text} ({told})" if told else text
         level = "error" if record.levelno >= logging.ERROR else record.levelname.lower()
         try:

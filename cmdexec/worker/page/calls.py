@@ -111,7 +111,7 @@ class Calls:
 
     async def _states(self, asked: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
         """The state whenever it is another one, with what happened since entry `after`; `once=1`: only as it is now."""
-        seen, last = _number(asked, "after"), b""
+        seen, last, jobs = _number(asked, "after"), b"", None
         meter = Meter(self._clock, self._settings.window_stats_sec)
         self.watching += 1
         if self.watching == 1:
@@ -119,9 +119,11 @@ class Calls:
         try:
             while True:
                 state = state_of(self._host, self.close_asked)
+                jobs, same = state.jobs, state.jobs == jobs
                 state = msgspec.structs.replace(
-                    state, machine=meter.look(self._host), activity=self._host.activity.since(seen)
-                )
+                    state, jobs=None if same else jobs, machine=meter.look(self._host),
+                    activity=self._host.activity.since(seen),
+                )  # fmt: skip
                 seen = max([seen, *(entry.number for entry in state.activity)])
                 said = msgspec.json.encode(state)
                 if said != last or state.next_try_ms is not None:

@@ -56,6 +56,7 @@ class Host:
     server    the address of its server, as far as one is known
     is_new    it has never joined a server
     stopped   why the last one ended, where it did so by itself
+    waits     why it has not joined yet, while it goes on trying
     starting  one is being started, or joins
     again     the present one ends so that another begins
     ending    how often it was told to end for good
@@ -73,6 +74,7 @@ class Host:
         self.worker: Worker | None = None
         self.problems: list[Problem] = []
         self.stopped: CmdexecError | None = None
+        self.waits: CmdexecError | None = None
         self.server: str | None = None
         self.is_new = self.starting = self.again = self.paused = False
         self.ending = 0
@@ -140,20 +142,24 @@ class Host:
         try:
             await run_worker(
                 loaded.settings, self.runtime, own_server=self._ways.own_server, rejoin=self._rejoin,
-                keeps=self._ways.keeps(loaded), watch=Watch(self._wishes, self._built),
+                keeps=self._ways.keeps(loaded), watch=Watch(self._wishes, self._built, self._waited),
             )  # fmt: skip
         finally:
-            self._wishes, self.worker, self.starting = None, None, False
+            self._wishes, self.worker, self.waits, self.starting = None, None, None, False
             self.jobs.forget()
 
     def _built(self, worker: Worker) -> None:
         """It has joined, if it had to."""
-        self.worker, self.starting = worker, False
+        self.worker, self.waits, self.starting = worker, None, False
         self._rejoin = self.again  # another server was wanted just then
         if not self.again:
             self._more.clear()
         worker.attempts.watcher = self.jobs
         worker.attempts.pause(self.paused)
+
+    def _waited(self, why: CmdexecError) -> None:
+        """It goes on trying to join."""
+        self.waits = why
 
     def _standing(self) -> tuple[bool, str | None]:
         """Whether it has never joined a server; and the one that it has joined. Blocking."""

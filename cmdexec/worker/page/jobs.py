@@ -18,7 +18,7 @@ _ENDINGS = {
 
 
 class JobView(msgspec.Struct, rename="camel"):
-    """One that runs. `started_at`: ms since 1970; `ending`: why it is being ended, None: it is not; `wrote`: bytes."""
+    """One that runs. `started_at`: ms since 1970; `ending`: why it is being ended, None: it is not."""
 
     key: str
     job_id: str
@@ -27,7 +27,6 @@ class JobView(msgspec.Struct, rename="camel"):
     command: str
     started_at: int
     ending: str | None = None
-    wrote: int = 0
 
 
 class Jobs:
@@ -44,7 +43,6 @@ class Jobs:
         for held, view in self._running.values():
             ending = held.record.ending
             view.ending = _ENDINGS[ending] if ending is not None else None
-            view.wrote = self.tails.size(view.key)
         return [view for _, view in self._running.values()]
 
     def forget(self) -> None:

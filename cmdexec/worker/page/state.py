@@ -45,7 +45,8 @@ class Machine(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class State(msgspec.Struct, frozen=True, rename="camel"):
-    """All of it but the list of what happened, of which `activity` holds what is new."""
+    """All of it but the list of what happened, of which `activity` holds what is new. `jobs` None: as they were told
+    last."""
 
     phase: Phase
     server: str | None
@@ -54,7 +55,7 @@ class State(msgspec.Struct, frozen=True, rename="camel"):
     version: str
     folder: str
     slots: int
-    jobs: Sequence[JobView]
+    jobs: Sequence[JobView] | None
     done: int
     paused: bool
     drained: bool
@@ -140,7 +141,7 @@ def _phase(host: Host) -> Phase:
 
 
 def _why(host: Host, connection: Connection | None) -> Why | None:
-    wrong: CmdexecError | None = host.stopped
+    wrong: CmdexecError | None = host.stopped or host.waits
     if wrong is None and connection is not None and not connection.online:
         wrong = connection.why
     return None if wrong is None else Why(wrong.code, wrong.message, wrong.mend)
