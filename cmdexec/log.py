@@ -50,6 +50,26 @@ class Log:
             self._logger.log(level, "%s", message, extra={"about": about}, exc_info=exc)
 
 
+class Trouble:
+    """What may be wrong at each turn of a loop: told as a warning when it begins, or becomes another, and for debugging
+    until it is over."""
+
+    def __init__(self, log: Log, message: str) -> None:
+        self._log = log
+        self._message = message
+        self._code: str | None = None
+
+    def tell(self, code: str, why: str, **about: Any) -> None:
+        """It is so now."""
+        say = self._log.debug if code == self._code else self._log.warning
+        self._code = code
+        say(self._message, code=code, why=why, **about)
+
+    def over(self) -> None:
+        """It is not so any more."""
+        self._code = None
+
+
 class _Formatter(logging.Formatter):
     def __init__(self, clock: Clock, form: str) -> None:
         super().__init__()

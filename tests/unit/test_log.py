@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cmdexec import log as log_module
 from cmdexec.clock import SystemClock
-from cmdexec.log import Log, set_up
+from cmdexec.log import Log, Trouble, set_up
 
 any_text = st.text(max_size=200)
 
@@ -186,7 +186,7 @@ def test_a_reader_that_stops_stops_nobody_and_is_told_what_it_missed(monkeypatch
 def test_the_end_of_the_process_writes_what_waits_and_waits_for_no_stalled_reader() -> None:
     code = """
 from cmdexec.clock import SystemClock
-from cmdexec.log import Log, set_up
+from cmdexec.log import Log, Trouble, set_up
 set_up(SystemClock(), "info", "text")
 for count in range(int(__import__("sys").argv[1])):
     Log("cmdexec.test").info("x" * 1000, count=count)
@@ -199,3 +199,16 @@ for count in range(int(__import__("sys").argv[1])):
     finally:
         os.close(reading)
         os.close(writing)
+
+
+def test_trouble_is_a_warning_when_it_begins_and_when_it_becomes_another_and_else_for_debugging() -> None:
+    def call(log: Log) -> None:
+        trouble = Trouble(log, "it does not work")
+        for code in ("away", "away", "full", "full"):
+            trouble.tell(code, "Why.", worker="w1")
+        trouble.over()
+        trouble.tell("full", "Why.")
+
+    lines = [line.split(maxsplit=2)[1:] for line in written(call).splitlines()]
+    assert [level for level, _ in lines] == ["warning", "debug", "warning", "debug", "warning"]
+    assert lines[0][1] == "it does not work code=away why=Why. worker=w1"

@@ -1,6 +1,7 @@
 """What is kept only for a while: the keys of submissions, login sessions that have ended, and old join tokens."""
 
 from cmdexec.errors import CmdexecError
+from cmdexec.log import Trouble
 from cmdexec.runtime import Runtime
 from cmdexec.server.jobs import Jobs
 from cmdexec.settings.server import ServerSettings
@@ -16,7 +17,7 @@ class Forget:
         self._join_token_keep_ms = round(settings.join_token_keep_sec * 1000)
         self._jobs = jobs
         self._clock = runtime.clock
-        self._log = runtime.log
+        self._trouble = Trouble(runtime.log, "what is old could not be forgotten")
         self._sweep_sec = settings.forget_sweep_sec
         self._items = settings.sweep_items
 
@@ -26,8 +27,9 @@ class Forget:
             try:
                 while await self.sweep():
                     await self._clock.sleep(0)
+                self._trouble.over()
             except CmdexecError as away:
-                self._log.warning("what is old could not be forgotten", code=away.code, why=away.message)
+                self._trouble.tell(away.code, away.message)
             await self._clock.sleep(self._sweep_sec)
 
     async def sweep(self) -> bool:

@@ -1,6 +1,7 @@
 """Judging leases: what a worker held that was silent for too long, and never while that may be our own fault."""
 
 from cmdexec.errors import CmdexecError, Unavailable
+from cmdexec.log import Trouble
 from cmdexec.model.job import Status
 from cmdexec.model.lease import Watch, turned, watch
 from cmdexec.runtime import Runtime
@@ -23,6 +24,7 @@ class Leases:
         self._jobs = jobs
         self._clock = runtime.clock
         self._log = runtime.log
+        self._trouble = Trouble(runtime.log, "leases could not be judged")
         self._lease_sec = settings.lease_sec
         self._sweep_sec = settings.lease_sweep_sec
         self._items = settings.sweep_items
@@ -36,8 +38,9 @@ class Leases:
             await self._clock.sleep(self._sweep_sec)
             try:
                 await self.sweep()
+                self._trouble.over()
             except CmdexecError as away:
-                self._log.warning("leases could not be judged", code=away.code, why=away.message)
+                self._trouble.tell(away.code, away.message)
 
     async def sweep(self) -> None:
         """One turn of the loop. Raises what the store raises."""

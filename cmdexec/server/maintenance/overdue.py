@@ -1,6 +1,7 @@
 """What the wall clock brings: scheduled jobs are due, waiting ones expire, unknown ones are given up."""
 
 from cmdexec.errors import CmdexecError
+from cmdexec.log import Trouble
 from cmdexec.runtime import Runtime
 from cmdexec.server.jobs import Jobs, due, expired, lost
 from cmdexec.settings.server import ServerSettings
@@ -16,6 +17,7 @@ class Overdue:
         self._jobs = jobs
         self._clock = runtime.clock
         self._log = runtime.log
+        self._trouble = Trouble(runtime.log, "what is due could not be looked through")
         self._sweep_sec = settings.due_sweep_sec
         self._items = settings.sweep_items
         self._lost_sec = settings.lost_timeout_sec
@@ -30,8 +32,9 @@ class Overdue:
             try:
                 while await self.sweep():
                     await self._clock.sleep(0)
+                self._trouble.over()
             except CmdexecError as away:
-                self._log.warning("what is due could not be looked through", code=away.code, why=away.message)
+                self._trouble.tell(away.code, away.message)
 
     async def sweep(self) -> bool:
         """One look; returns whether there may be more at once. Raises what the store raises."""

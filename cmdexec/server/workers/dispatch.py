@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Sequence
 
 from cmdexec.errors import CmdexecError
+from cmdexec.log import Trouble
 from cmdexec.notify.contract import JobsComing, JobsWaiting, Notify
 from cmdexec.runtime import Runtime
 from cmdexec.server.jobs import Jobs
@@ -60,6 +61,8 @@ class Dispatch:
         self._recalls = Recalls(reads.jobs, jobs, settings)
         self._classes = presence.classes
         self._came: dict[str, int] = {}
+        self._trouble = Trouble(runtime.log, "no jobs could be given out")
+        self._unclaimed = Trouble(runtime.log, "jobs could not be claimed")
         notify.listen(JobsComing, self._coming)
         notify.listen(JobsWaiting, self._waiting)
 
@@ -79,8 +82,9 @@ class Dispatch:
                     await self._desk.offers.look_if_wanted()
             try:
                 soon = await self.give_out(look_elsewhere=look)
+                self._trouble.over()
             except CmdexecError as away:
-                self._runtime.log.warning("no jobs could be given out", code=away.code, why=away.message)
+                self._trouble.tell(away.code, away.message)
                 soon = True
 
     async def give_out(self, *, look_elsewhere: bool = False) -> bool:
@@ -177,10 +181,11 @@ class Dispatch:
                 most=_CLAIM_WEIGHT, parts=claiming.parts, free=claiming.free, ahead=claiming.ahead,
             )  # fmt: skip
         except CmdexecError as away:
-            self._runtime.log.warning("jobs could not be claimed", worker=member.worker_id, code=away.code)
+            self._unclaimed.tell(away.code, away.message, worker=member.worker_id)
             if member.gone:  # nobody asks again; it may be here already, and have been given what it does not know
                 self._desk.doubt(member)
             return False
+        self._unclaimed.over()
         member.claiming = None
         self._desk.assign(member, jobs)
         classes.claimed(claiming.klasses)
