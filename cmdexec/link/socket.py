@@ -15,7 +15,8 @@ How to use it::
     if ended.code == Close.REPLACED: …
 
 What is put goes out at once while there is little to send. From more than `_BUSY_ITEMS` items in `flush_sec` on, frames
-wait up to `flush_sec` for company, or until `flush_items` or `_BULK_BYTES` wait. So put the frames of one turn without
+wait up to `flush_sec` for company, the busier the longer, at most twice that; or until `flush_items` or `_BULK_BYTES`
+wait. So put the frames of one turn without
 an `await` between them: they share a message.
 """
 
@@ -292,13 +293,13 @@ class Socket:
             return self.cut()
         if limits.flush_sec:
             leaked = (now - self._moment) * _BUSY_ITEMS / limits.flush_sec
-            self._level = min(max(0.0, self._level - leaked) + items, 3.0 * _BUSY_ITEMS)
+            self._level = min(max(0.0, self._level - leaked) + items, 2.0 * _BUSY_ITEMS)
             self._moment = now
         if self._level <= _BUSY_ITEMS or self._items >= limits.flush_items or self._bytes >= _BULK_BYTES:
             if self._soon is None or isinstance(self._soon, asyncio.TimerHandle):
                 self._send_by(self._loop.call_soon(self._send))
         elif self._soon is None:
-            wait = max(0.0, self._flushed + limits.flush_sec - now)
+            wait = max(0.0, self._flushed + limits.flush_sec * self._level / _BUSY_ITEMS - now)
             self._send_by(self._loop.call_later(wait, self._send))
         return None
 

@@ -15,6 +15,8 @@ from cmdexec.worker.warden import wire
 from cmdexec.worker.warden.spawn import NO_FILES, is_of_the_machine
 
 _MIB = 1 << 20
+_QUICK_SEC = 0.01
+"""A job that ends sooner is read once, at its end, and costs no watching; of any other the first bytes come so late."""
 
 Handover = tuple[wire.Message, int, int]
 """A SPAWN request and the write ends for stdout and stderr."""
@@ -57,6 +59,8 @@ class Jobs:
         self._by_number: dict[int, Job] = {}
         self._by_key: dict[str, Job] = {}
         self._last_number = 0
+        self._young: list[Job] = []
+        self._watch_soon: asyncio.TimerHandle | None = None
         self._idle: asyncio.Future[None] | None = None
 
     def add(self, order: Order, sink: Sink) -> Job:
@@ -145,13 +149,12 @@ class Jobs:
 
     def answered(self, answers: Sequence[wire.Message]) -> None:
         """Pass on what the warden says."""
-        started = []
         for answer in answers:
             match answer:
                 case (wire.STARTED, int(number), int(pid)):
                     job = self._by_number[number]
                     job.pid = pid
-                    started.append(job)
+                    self._young.append(job)
                     job.sink.started(pid)
                 case (
                     wire.ENDED, int(number), int(code), float(cpu), int(rss), int(left), list(names), bool(cut),
@@ -171,10 +174,8 @@ class Jobs:
                     job = self._by_number[number]
                     job.lingers = True
                     self._tell_if_drained(job)
-        # Only now: most quick jobs have ended within the same answers, and were read out once, at their end.
-        for job in started:
-            for pipe in job.pipes:
-                self._pipes.watch(pipe)
+        if self._young and self._watch_soon is None:
+            self._watch_soon = self._loop.call_later(_QUICK_SEC, self._watch)
 
     def ended(self, job: Job, end: End) -> None:
         """Nothing of the job runs any more, or it is beyond reach: read what is still in its pipes, then tell."""
@@ -213,7 +214,17 @@ class Jobs:
 
     def close(self) -> None:
         """Leave the loop; all have ended."""
+        if self._watch_soon is not None:
+            self._watch_soon.cancel()
         self._pipes.close_all()
+
+    def _watch(self) -> None:
+        """Read those that have started and go on."""
+        self._watch_soon = None
+        young, self._young = self._young, []
+        for job in young:
+            for pipe in job.pipes:
+                self._pipes.watch(pipe)
 
     def _pipe_ended(self, job: Job) -> None:
         if job.open_pipes:
