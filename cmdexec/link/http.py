@@ -238,17 +238,23 @@ async def failure(answer: aiohttp.ClientResponse) -> CmdexecError:
     return _error(answer, told)
 
 
-async def own_failure(answer: aiohttp.ClientResponse) -> CmdexecError | None:
-    """As `failure`; None if it is no answer of a server of ours."""
-    told = await _told(answer)
+async def own_failure(answer: aiohttp.ClientResponse, body: bytes | None = None) -> CmdexecError | None:
+    """As `failure`; None if it is no answer of a server of ours. `body`: what was read of it already."""
+    told = await _told(answer) if body is None else _said(body)
     return _error(answer, told) if told is not None else None
 
 
 async def _told(answer: aiohttp.ClientResponse) -> ErrorBody | None:
-    with suppress(aiohttp.ClientError, msgspec.MsgspecError, UnicodeError, RecursionError):
+    with suppress(aiohttp.ClientError):
         body = bytearray()
         while len(body) <= _MAX_ERROR and (piece := await answer.content.read(_MAX_ERROR)):
             body += piece
+        return _said(body)
+    return None
+
+
+def _said(body: bytes | bytearray) -> ErrorBody | None:
+    with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
         return msgspec.json.decode(body, type=ErrorView).error
     return None
 

@@ -343,6 +343,9 @@ def _answers(route: Route, operation: Operation) -> dict[str, Any]:
         codes[str(CODES[code])].append(code)
     for status, named in sorted(codes.items()):
         found[status] = _refusal(status, named)
+    if operation.rate is not None and operation.rate.still:
+        content = found["429"]["content"]["application/json"]
+        content["schema"] = {"allOf": [content["schema"], _content(operation)["application/json"]["schema"]]}
     for status in ("200", "429") if operation.rate is not None else ():
         found[status].setdefault("headers", {}).update(
             {name: {"description": text, "schema": {"type": "string"}} for name, text in _RATE_HEADERS.items()}

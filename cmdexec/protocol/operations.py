@@ -58,7 +58,8 @@ class Rate:
     counted    what is counted, in words: several operations may share a rate
     mend       what helps besides waiting
     first      only what makes a worker known for the first time is counted
-    still      what comes too often is done all the same, but for its statistics, and answered with 429
+    still      what comes too often is done all the same, but for its statistics, and answered with 429, whose body has
+               all that is answered else beside `error`
     spares     fields of the request; one that gives any of these is not counted
     """
 
@@ -82,7 +83,8 @@ ENROLMENTS = Rate(
 )  # fmt: skip
 HEARTBEATS = Rate(
     "heartbeats", "RATE_LIMIT_MAX_HEARTBEAT", Per.WORKER, "heartbeats of one worker over HTTP",
-    mend="The lease is renewed all the same; only the statistics are dropped.", still=True,
+    mend="The lease is renewed all the same, and orders stand beside this error; only the statistics are dropped.",
+    still=True,
     spares=("start", "released"),
 )  # fmt: skip
 RATES = (SUBMISSIONS, ENROLMENTS, HEARTBEATS)
@@ -235,7 +237,8 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "workers.heartbeat", Permission.WORK, messages.Heartbeat, polling.BeatView,
-        "Renew the lease; name what is held; ask to start; give back.", effect=True, max_body=8 * MIB,
+        "Renew the lease; name what is held; ask to start; give back. One that comes too often is carried out as well:"
+        " its 429 has all that a 200 has, beside `error`.", effect=True, max_body=8 * MIB,
         codes=("not_registered", "replaced", "disk_full"), rate=HEARTBEATS,
     ),
     Operation(

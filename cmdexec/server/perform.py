@@ -128,7 +128,8 @@ class Perform:
                 who, request, listed, asked.body or b"", asked.headers, asked.source, asked.head, over, asked.gone
             )
             reply = await self._handlers[name](call)
-            _refuse(spent)
+            if spent is not None and spent.over:
+                reply = _too_often(spent, reply)
             if isinstance(reply.body, AsyncIterator) and who.jti is not None:
                 reply = replace(reply, over=partial(self._sessions.ended, who))
         except Exception as wrong:
@@ -161,6 +162,12 @@ def _refuse(spent: Spent | None) -> None:
     """Raises TooOften for one call too many."""
     if spent is not None and spent.over:
         raise spent.refusal()
+
+
+def _too_often(spent: Spent, done: Reply) -> Reply:
+    """The answer to one too many that was carried out: the refusal, and all that is answered else beside its `error`."""
+    wrong = spent.refusal()
+    return replace(refusal(wrong), body=encode({**msgspec.to_builtins(done.body), "error": wrong.details()}))
 
 
 def permit(who: Identity, permission: Permission) -> None:

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
 import aiohttp
+import msgspec
 
 from cmdexec.errors import Unavailable
 from cmdexec.link.http import away, own_failure
 from cmdexec.model.backoff import reconnect_wait
-from cmdexec.protocol.operations import ROUTES
+from cmdexec.protocol.operations import BY_NAME, ROUTES
 from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings
 
@@ -16,9 +18,19 @@ ANSWER_MAX = 64 * 1024 * 1024
 """The largest answer that is read, in bytes: as many jobs as one call may give fit well."""
 
 _PATHS = {route.operation: (route.method, route.path) for route in ROUTES}
+_STILL = {name for name, operation in BY_NAME.items() if operation.rate is not None and operation.rate.still}
+"""What comes too often is carried out as well, and its 429 holds the answer."""
+
 _PIECE = 64 * 1024
 _INSTANCE = "x-worker-instance"
 _CONNECTION = "x-worker-connection"
+
+
+class _Done(msgspec.Struct, frozen=True, rename="camel"):
+    """What only the answer to a heartbeat that was carried out has."""
+
+    lease_sec: float
+
 
 Headers = Callable[[], Awaitable[Mapping[str, str]]]
 """What a request has to carry. Raises CmdexecError."""
@@ -55,7 +67,8 @@ class Calls:
         self.instance_id: str | None = None
         self.connection = self.answered = 0
         self._http, self._url, self._headers_now = http, url.rstrip("/"), headers
-        self._settings, self._clock, self._rng = settings, runtime.clock, runtime.rng
+        self._settings, self._clock, self._rng, self._log = settings, runtime.clock, runtime.rng, runtime.log
+        self._told = False
         self._headers: Mapping[str, str] = {}
         self._renew_at = 0.0
 
@@ -107,16 +120,23 @@ class Calls:
                     method, self._url + path, params=query, data=body, headers=headers, allow_redirects=False
                 ) as answer,
             ):
-                if answer.status >= 300:
-                    await self._failed(answer)
-                read = await _read(answer)
+                read = await self._said(answer, operation)
                 self.answered += 1
                 return read
         except (aiohttp.ClientError, OSError) as wrong:
             raise Lost(away(self._url, wrong)) from wrong
 
-    async def _failed(self, answer: aiohttp.ClientResponse) -> None:
-        own = await own_failure(answer)
+    async def _said(self, answer: aiohttp.ClientResponse, operation: str) -> bytes:
+        """What is answered. Raises CmdexecError for a refusal of a server of ours, and Lost for any other."""
+        if answer.status < 300:
+            return await _read(answer)
+        body = await _read(answer) if answer.status == 429 and operation in _STILL else None
+        own = await own_failure(answer, body)
+        if own is not None and body is not None and _was_done(body):
+            if not self._told:
+                self._told = True
+                self._log.warning("a heartbeat came too often; it counted all the same", said=own.message)
+            return body
         if own is not None:
             self.answered += 1
             raise own
@@ -135,6 +155,12 @@ class Calls:
             self._headers = await self._headers_now()
             self._renew_at = now + self._settings.worker_token_ttl_sec / 4
         return self._headers
+
+
+def _was_done(body: bytes) -> bool:
+    with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
+        return bool(msgspec.json.decode(body, type=_Done).lease_sec)
+    return False
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:

@@ -1,6 +1,6 @@
 """A whole worker in the standard library alone: `WORKER_TOKEN_SECRET=… python worker.py URL NAME [SLOTS]`."""
 import base64, concurrent.futures, contextlib, hmac, json, os, signal, subprocess, sys, threading, time, urllib.request
-SERVER, NAME, SLOTS = sys.argv[1], sys.argv[2], int((sys.argv[3:] or ["2"])[0])
+SERVER, NAME, SLOTS, LATER = sys.argv[1], sys.argv[2], int((sys.argv[3:] or ["2"])[0]), (429, *range(500, 600))
 RUNNING, FREE, CLEAN = {}, threading.Semaphore(SLOTS), {name: os.environ[name] for name in ("PATH", "HOME")}
 
 def token():
@@ -19,8 +19,8 @@ def call(method, path, body=None):  # {}: nothing came (204), or the server itse
             print(path, wrong, file=sys.stderr)
             time.sleep(1)
             with contextlib.suppress(Exception):  # what a proxy answers is no refusal: only the server has such a body
-                if json.load(wrong)["error"]["code"] == "output_limit" or wrong.code not in (429, *range(500, 600)):
-                    return {}
+                if (told := json.load(wrong)).pop("error")["code"] == "output_limit" or told or wrong.code not in LATER:
+                    return told  # the rest of it: nothing, but for one heartbeat too many, which counted all the same
 
 def run(job):
     named, sizes, ended = {"jobId": job["jobId"], "attempt": job["attempt"]}, {"stdout": 0, "stderr": 0}, {}

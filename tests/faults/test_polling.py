@@ -116,6 +116,27 @@ def test_a_worker_whose_socket_never_opens_does_all_that_others_do(tmp_path: Pat
         assert worker.stop() == 0
 
 
+def test_beyond_the_bound_of_its_heartbeats_a_worker_loses_nothing_and_does_all_that_it_did(tmp_path: Path) -> None:
+    """It begins there, keeps its lease for longer than that lasts, and comes back after a break and a kill."""
+    bound = {"RATE_LIMIT_MAX_HEARTBEAT": "1", "RATE_LIMIT_WINDOW_MS": "600s"}
+    with behind(tmp_path, "strip", slots=1, **bound) as (server, proxy, worker):
+        api = server.api()
+        long = api.create({"command": "sleep 4", "onLost": "requeue"})["jobId"]
+        until(lambda: api.job(long)["status"] == "running", "it runs")
+        proxy.cut()
+        (job,) = api.wait_ended([long], 20)
+        assert (job["status"], job["run"], job["attempt"]) == ("completed", 1, 1), job
+        worker.kill9()
+        worker.start(api)
+        brief, endless = api.create_many([{"command": "echo a"}, {"command": "sleep 600"}])
+        assert api.wait_ended([brief], 10)[0]["exitCode"] == 0
+        until(lambda: api.job(endless)["status"] == "running", "it runs")
+        api.cancel(endless)
+        assert api.wait_ended([endless], 10)[0]["status"] == "cancelled"
+        assert worker.log.read_text().count("a heartbeat came too often") >= 2
+        assert worker.stop() == 0
+
+
 def test_a_cancel_reaches_a_polling_worker_at_once_also_when_all_its_slots_are_taken(tmp_path: Path) -> None:
     """Through the poll that is open: no heartbeat is due for long."""
     with behind(tmp_path, "refuse 403", slots=2, HEARTBEAT_SEC="60s", LEASE_SEC="180s") as (server, _, _worker):

@@ -29,7 +29,7 @@ class Call:
     headers   by lower-case name
     source    the address it comes from, for throttles and the log
     head      whether it was a HEAD: then nothing may be changed that a GET would
-    over      it came too often, and is carried out all the same (`Rate.still`): what is answered nobody gets
+    over      it came too often, and is carried out all the same (`Rate.still`): who asked may not read the answer
     gone      returns when whoever asks is there no more
     """
 

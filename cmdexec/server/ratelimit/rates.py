@@ -20,13 +20,15 @@ class TooOften(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """One call, counted: the `used`-th of at most `most` in a window of which `left_sec` are left."""
+    """One call, counted: the `used`-th of at most `most` in a window of which `left_sec` are left. `again_sec`: one too
+    many is told to come again after so long at most, where that is less."""
 
     rate: Rate
     most: int
     window_sec: float
     used: int
     left_sec: float
+    again_sec: float = math.inf
 
     @property
     def over(self) -> bool:
@@ -46,9 +48,9 @@ class Spent:
     def refusal(self) -> TooOften:
         """What one too many is answered with."""
         message = f"Too many {self.rate.counted}: {self.most:,} in {self.window_sec:g} s are taken."
-        wait = max(1, math.ceil(self.left_sec))
-        mend = f"Try again in {wait} s. {self.rate.mend}".rstrip()
-        return TooOften(message, retry_after=self.left_sec, mend=mend, headers=self.headers)
+        after = min(self.left_sec, self.again_sec)
+        mend = f"Try again in {max(1, math.ceil(after))} s. {self.rate.mend}".rstrip()
+        return TooOften(message, retry_after=after, mend=mend, headers=self.headers)
 
 
 class Rates:
@@ -63,6 +65,7 @@ class Rates:
             HEARTBEATS.name: settings.rate_limit_max_heartbeat,
         }
         self._most = {name: most for name, most in bounds.items() if most is not None}
+        self._again_sec = {HEARTBEATS.name: settings.heartbeat_sec}  # who obeys must not lose its lease by that
 
     def bounds(self, rate: Rate) -> bool:
         """Whether it has a bound."""
@@ -74,4 +77,5 @@ class Rates:
         if most is None:
             return None
         used, left = await self._counters.add(f"{rate.name}:{whose}", self._window_sec)
-        return Spent(rate, most, self._window_sec, used, left)
+        again = self._again_sec.get(rate.name, math.inf)
+        return Spent(rate, most, self._window_sec, used, left, again)

@@ -206,10 +206,15 @@ class Mailbox:
             self._jobs.move_to_end((item.job_id, item.attempt), last=False)
 
     def take_orders(self) -> tuple[list[Key], list[Key]]:
-        """All orders that wait: attempts to stop, attempts to cancel."""
-        orders, self._orders = self._orders, OrderedDict()
-        stop = [key for key, order in orders.items() if isinstance(order, StopOrder)]
-        return stop, [key for key, order in orders.items() if isinstance(order, CancelOrder)]
+        """All orders that wait: attempts to stop, attempts to cancel. They wait no more."""
+        orders = self.orders()
+        self._orders.clear()
+        return orders
+
+    def orders(self) -> tuple[list[Key], list[Key]]:
+        """The same, and they go on waiting."""
+        stop = [key for key, order in self._orders.items() if isinstance(order, StopOrder)]
+        return stop, [key for key, order in self._orders.items() if isinstance(order, CancelOrder)]
 
     def _keep(self, items: Iterable[Assignment]) -> None:
         for item in items:

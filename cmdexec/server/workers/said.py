@@ -95,7 +95,7 @@ class Said:
         self, member: Member, beat: Heartbeat, *, unheard: bool = False
     ) -> tuple[Beat, list[Key], list[Key]]:
         """The answer to all that it says of attempts; and the orders that waited, to stop and to cancel. `unheard`: the
-        worker does not get the answer, so orders go on waiting."""
+        worker may not read the answer, so orders go on waiting as well."""
         turn, reply = self._turn(member), Reply(None, 1)
         missing: list[Key] = []
         if isinstance(member, PollingMember):
@@ -106,9 +106,7 @@ class Said:
         if not isinstance(member, PollingMember):
             return reply.items[0], [], []
         member.ready = True
-        if unheard:
-            return reply.items[0], [], []
-        stop, cancel = member.mailbox.take_orders()
+        stop, cancel = member.mailbox.orders() if unheard else member.mailbox.take_orders()
         return reply.items[0], stop, cancel
 
     async def stops(self, member: Member, job_id: str, attempt: int) -> Literal["cancelled", "stale"] | None:

@@ -5,6 +5,7 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from cmdexec.link.socket import Close
@@ -188,6 +189,25 @@ async def test_orders_that_come_with_any_answer_to_a_heartbeat_are_heard(tmp_pat
         line.line.put(ask("heartbeat", [Heartbeat(jobs=())], 5))
         await becomes(lambda: 5 in line.heard.answers, "it is answered")
         assert line.heard.orders == [("stop", [other]), ("cancel", [NAMED])] * 3
+
+
+@pytest.mark.parametrize("more", [{"leaseSec": 30, "heartbeatSec": 10, "cancel": [NAMED]}, {}])
+async def test_one_heartbeat_too_many_was_heard_where_its_answer_stands_beside_the_error(
+    tmp_path: Path, more: dict[str, Any]
+) -> None:
+    """A worker that begins beyond its bound is given jobs and orders like any other; a 429 alone tells it nothing."""
+    async with lined(tmp_path) as line:
+        line.script.answers["heartbeat"] = [
+            lambda: web.json_response({"error": {"code": "too_many", "message": "No."}, **more}, status=429)
+        ]
+        await line.open()
+        if more:
+            assert line.heard.answers[2][0]["leaseSec"] == 30
+            await becomes(lambda: line.script.of("get-job"), "it asks for jobs")
+            assert line.heard.orders == [("cancel", [NAMED])]
+        else:
+            assert line.heard.answers[2] == [{"code": "too_many", "message": "No."}]
+            assert not line.script.of("get-job")
 
 
 async def test_a_call_about_the_worker_itself_that_hangs_is_made_again_within_its_lease(tmp_path: Path) -> None:
