@@ -90,12 +90,14 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with the settings: of what, what is wrong, what to do about it, and where it was written."""
+    """One thing wrong with the settings: of what, what is wrong, what to do about it, and where it was written. `key`:
+    of the settings file, exactly as it stands there, where that is to blame."""
 
     field: str
     message: str
     mend: str
     origin: str | None = None
+    key: str | None = None
 
     def found_in(self, origin: str) -> "Fault":
         """The same, with where it was written."""

@@ -9,7 +9,7 @@ worker. Each secret may stand in a file of its own, named by `…_FILE`.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
@@ -183,10 +183,12 @@ def _resolve(
     for source in sources:
         faults.extend(source.faults)
     values = Given(name for source in sources for name in source.values)
-    origins: dict[str, str] = {}
+    origins, keys = dict[str, str](), dict[str, str]()
     for setting in declared:
         from_where = next((source for source in sources if setting.field in source.values), None)
         origins[setting.field] = _DEFAULT if from_where is None else from_where.origin(setting)
+        if from_where is not None and from_where.is_settings_file:
+            keys[setting.name] = from_where.key(setting)
         try:
             if from_where is None:
                 values[setting.field] = setting.default_for(kind.side)
@@ -194,7 +196,7 @@ def _resolve(
                 values[setting.field] = parse(setting, from_where.values[setting.field])
         except ValueError as wrong:
             faults.append(Fault(setting.name, str(wrong), wanted(setting), origins[setting.field]))
-    faults.extend(_broken_relations(declared, values, origins))
+    faults.extend(_broken_relations(declared, values, origins, keys))
     fields = {setting.name: setting.field for setting in declared}
 
     def found(checks: Sequence[Check]) -> list[Fault]:
@@ -208,14 +210,16 @@ def _resolve(
         faults.append(fault if origin == _DEFAULT else fault.found_in(origin))
     if faults:
         order = {setting.name: place for place, setting in enumerate(declared)}
-        raise SettingsError(sorted(faults, key=lambda fault: order.get(fault.field, -1)))
+        named = [replace(fault, key=keys.get(fault.field) if fault.key is None else fault.key) for fault in faults]
+        raise SettingsError(sorted(named, key=lambda fault: order.get(fault.field, -1)))
     warnings += found(_WARNINGS[kind.side]) + known
     return Loaded(cast("Callable[..., S]", kind)(**values), origins, tuple(warnings))
 
 
 def _broken_relations(
-    declared: Sequence[Setting], values: Mapping[str, Value], origins: Mapping[str, str]
+    declared: Sequence[Setting], values: Mapping[str, Value], origins: Mapping[str, str], keys: Mapping[str, str]
 ) -> list[Fault]:
+    """`keys`: of the settings file, by name of those that stand there."""
     by_name = {setting.name: setting for setting in declared}
     faults = []
     for setting in declared:
@@ -234,5 +238,6 @@ def _broken_relations(
             f"{shown(setting, own)}, {other.name} is {shown(other, bound)} (from {origins[other.field]})."
         )
         mend = f"Lower {setting.name} or raise {other.name}."
-        faults.append(Fault(setting.name, message, mend, origins[setting.field]))
+        key = keys.get(setting.name) or keys.get(other.name)
+        faults.append(Fault(setting.name, message, mend, origins[setting.field], key))
     return faults

@@ -5,8 +5,9 @@ import select
 import stat
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from io import FileIO, StringIO
 from pathlib import Path
 
 from cmdexec.settings.declare import Fault, Setting, Side
@@ -30,9 +31,14 @@ class Source:
     value that was not given under the setting's own (an alias, a secret's file)."""
 
     label: str
+    is_settings_file: bool = field(default=False, kw_only=True)
     values: dict[str, object] = field(default_factory=dict)
     written_as: dict[str, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+
+    def key(self, setting: Setting) -> str:
+        """What the setting's value is called in this source."""
+        return self.written_as.get(setting.field, setting.field)
 
     def origin(self, setting: Setting) -> str:
         """Where this source has the setting's value from: `the environment`, `NODE_ENV in the environment`."""
@@ -79,8 +85,8 @@ def from_file(
     named      what asked for this file, such as `--config`: it must exist; None: it is the data folder's own
     elsewhere  keys that are for other sides, which may share the file; they are passed over
     """
-    source = Source(str(path))
-    content = _read(path, source.faults, must_exist=named is not None, field_name=named)
+    source = Source(str(path), is_settings_file=True)
+    content = _read(path, source.faults, must_exist=named is not None, field_name=named, pipes=named is not None)
     if content is None:
         return source
     try:
@@ -97,14 +103,16 @@ def from_file(
             _secret_file(source, setting, table.pop(key, None), key)
     if not named and source.values.pop("data_dir", None) is not None:
         message = f"{path} is found by way of DATA_DIR, so it cannot set it."
-        source.faults.append(Fault("data_dir", message, "Set DATA_DIR, or --data-dir."))
-    source.faults.extend(refused(side, {key.upper(): raw for key, raw in table.items()}, str(path)))
+        source.faults.append(Fault("data_dir", message, "Set DATA_DIR, or --data-dir.", key="data_dir"))
+    source.faults += [
+        replace(fault, key=key) for key, raw in table.items() for fault in refused(side, {key.upper(): raw}, str(path))
+    ]
     others = {key for key in table if key.upper() not in NOT_PROVIDED[side] and key not in elsewhere}
     fields = [setting.field for setting in declared]
     for key in (key for key in table if key in others):
         near = get_close_matches(key, fields, 1)
         mend = f"Did you mean {near[0]}? Else remove it." if near else "Remove it, or correct its name."
-        source.faults.append(Fault(_printable(key), f"The {side} has no such setting.", mend, str(path)))
+        source.faults.append(Fault(_printable(key), f"The {side} has no such setting.", mend, str(path), key))
     return source
 
 
@@ -157,8 +165,6 @@ def read_dotenv(path: Path, faults: list[Fault], warnings: list[Fault]) -> Mappi
     content = _read(path, faults, must_exist=False)
     if content is None:
         return {}
-    from io import StringIO
-
     from dotenv.parser import parse_stream
 
     values: dict[str, str] = {}
@@ -182,29 +188,39 @@ def _secret_file(source: Source, setting: Setting, named: object, key: str) -> N
     """Take the secret from the file that `named` names, without the line end that editors add."""
     if not named:
         return
+    own_key = key if source.is_settings_file else None
     if setting.field in source.values:
         message = f"Both it and {key} are set."
-        source.faults.append(Fault(setting.name, message, "Keep one of them.", source.label))
+        source.faults.append(Fault(setting.name, message, "Keep one of them.", source.label, own_key))
         return
     if not isinstance(named, str):
         message = "This is not a path."
-        source.faults.append(Fault(key, message, "Name the file that holds the secret.", source.label))
+        source.faults.append(Fault(key, message, "Name the file that holds the secret.", source.label, own_key))
         return
-    content = _read(Path(named), source.faults, must_exist=True, field_name=key)
+    faults = list[Fault]()
+    content = _read(Path(named), faults, must_exist=True, field_name=key)
+    source.faults += [replace(fault, key=own_key) for fault in faults]
     if content is not None:
         source.values[setting.field] = content.removesuffix("\n").removesuffix("\r")
         source.written_as[setting.field] = key
 
 
-def _read(path: Path, faults: list[Fault], *, must_exist: bool, field_name: str | None = None) -> str | None:
-    """The text of a file; None if there is none, and a fault if that, or anything else about it, is wrong."""
+class _NoFile(Exception):
+    """It is a pipe."""
+
+
+def _read(
+    path: Path, faults: list[Fault], *, must_exist: bool, field_name: str | None = None, pipes: bool = True
+) -> str | None:
+    """The text of a file; None if there is none, and a fault if that, or anything else about it, is wrong. `pipes`: a
+    pipe is taken for one."""
     name = field_name or path.name
     try:
-        content = _content(path.expanduser())
+        content = _content(path.expanduser(), pipes=pipes)
         if len(content) > _MAX_FILE_BYTES:
             faults.append(Fault(name, f"{path} is larger than 1 MiB.", "Name the right file."))
             return None
-        return content.decode()
+        return content.decode("utf-8-sig")  # some editors put their mark before it
     except (FileNotFoundError, NotADirectoryError):
         if must_exist:
             faults.append(Fault(name, f"{path} does not exist.", "Name a file that does."))
@@ -214,6 +230,8 @@ def _read(path: Path, faults: list[Fault], *, must_exist: bool, field_name: str 
     except TimeoutError:
         message = f"{path} is a pipe out of which nothing came within {_PIPE_SEC:g} s."
         faults.append(Fault(name, message, "Name a file." if must_exist else "Make it a file, or remove it."))
+    except _NoFile:
+        faults.append(Fault(name, f"{path} is no file.", "Make it a file, or remove it."))
     except OSError as wrong:
         if must_exist or os.path.lexists(path):  # else its folder is at fault, of which whoever opens that tells
             mend = "Make it a file that can be read, or remove it."
@@ -225,14 +243,27 @@ def _read(path: Path, faults: list[Fault], *, must_exist: bool, field_name: str 
     return None
 
 
-def _content(path: Path) -> bytes:
+def open_now(path: Path) -> FileIO:
+    """Blocking, but not waiting for anybody: open it to be read, whatever it may be. Raises OSError, of which
+    IsADirectoryError."""
+    descriptor = os.open(path, _READ)
+    try:
+        return FileIO(descriptor)
+    except OSError:
+        os.close(descriptor)
+        raise
+
+
+def _content(path: Path, *, pipes: bool) -> bytes:
     """At most a byte more than a file may have. A shell's `<(…)` is a pipe: it is read as well, but not waited for
-    without end. Raises OSError, of which TimeoutError."""
-    descriptor, content = os.open(path, _READ), bytearray()
-    with open(descriptor, "rb", buffering=0) as file:
-        is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+    without end. Raises OSError, of which TimeoutError; `_NoFile` where it is a pipe and none is taken."""
+    content = bytearray()
+    with open_now(path) as file:
+        is_pipe = stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)
+        if is_pipe and not pipes:
+            raise _NoFile
         while len(content) <= _MAX_FILE_BYTES:
-            if is_pipe and not select.select([descriptor], [], [], _PIPE_SEC)[0]:
+            if is_pipe and not select.select([file], [], [], _PIPE_SEC)[0]:
                 raise TimeoutError
             piece = file.read(_MAX_FILE_BYTES + 1 - len(content))
             if not piece:

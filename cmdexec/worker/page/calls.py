@@ -57,10 +57,12 @@ class Nothing(msgspec.Struct, rename="camel"):
 
 
 class Heeded(msgspec.Struct, rename="camel"):
-    """`problems`: what is wrong, so that nothing was done; `jobs`: how many have to end before it counts."""
+    """`problems`: what is wrong, so that nothing was done; `jobs`: how many have to end before it counts; `aside`: as
+    what a settings file that could not be read was put aside."""
 
     problems: list[Problem] = []
     jobs: int = 0
+    aside: str | None = None
 
 
 class Tested(msgspec.Struct, rename="camel"):
@@ -155,8 +157,8 @@ class Calls:
 
     async def _configuration(self) -> object:
         host = self._host
-        fields = await host.runtime.threads.run(host.configuration.fields)
-        return {"fields": fields, "file": str(host.configuration.path(host.base))}
+        fields, aside = await host.runtime.threads.run(host.shown)
+        return {"fields": fields, "file": str(host.configuration.path(host.base)), "aside": aside}
 
     async def _save(self, save: Save) -> Heeded:
         return Heeded(*await self._host.save(save.values))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -41,12 +42,21 @@ class Field(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Problem(msgspec.Struct, frozen=True, rename="camel"):
-    """A fault, of the setting `field` or the key of the file that is called so."""
+    """A fault, of the setting `field` or the key of the file that is called so. `key`: what can be taken out of the
+    settings file to mend it, exactly as it stands there, where the panel has no field for it."""
 
     field: str
     message: str
     mend: str
     key: str | None = None
+
+
+class Saved(NamedTuple):
+    """How saving went. `problems`: what is wrong, so that nothing was changed; `aside`: where a file that could not be
+    read is now."""
+
+    problems: list[Problem]
+    aside: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,16 @@ class Configuration:
         """What is wrong with the settings by themselves, whatever a worker lacks beyond that."""
         return _problems(self, None, self.given)
 
+    def puts_aside(self, base: WorkerSettings) -> Path | None:
+        """Where the next `save` puts the settings file, since it cannot be read as one; None: it need not. Raises
+        OSError."""
+        path = self.path(base)
+        try:
+            settings_file.read(path)
+        except settings_file.Unreadable:
+            return settings_file.aside(path)
+        return None
+
     def fields(self) -> list[Field]:
         """What the panel shows."""
         given = written(WorkerSettings, flags=self.given, config=self.config)
@@ -86,12 +106,12 @@ class Configuration:
         """What would be wrong with `more` if it were typed."""
         return [one for one in _problems(self, None, {**self.given, **more}) if one.field.lower() in more]
 
-    def save(self, base: WorkerSettings, values: Mapping[str, object]) -> list[Problem]:
-        """Write `values`, by key of the settings file, into it; None takes one out. What is wrong, if anything is: then
-        nothing was changed. A file that cannot be read as one is put aside first. Raises OSError."""
+    def save(self, base: WorkerSettings, values: Mapping[str, object]) -> Saved:
+        """Write `values`, by key of the settings file, into it; None takes one out. If anything is wrong, nothing was
+        changed. A file that cannot be read as one is put aside first. Raises OSError."""
         unknown = [key for key, value in values.items() if value is not None and key not in FORM]
         if unknown:
-            return [Problem(key, "This cannot be set here.", "Take it out.", key) for key in unknown]
+            return Saved([Problem(key, "This cannot be set here.", "Take it out.", key) for key in unknown])
         path, spoilt = self.path(base), False
         try:
             content, table = settings_file.read(path)
@@ -101,17 +121,19 @@ class Configuration:
         plain = {key: _plain(kinds.get(key), value) for key, value in values.items()}
         try:
             fresh = settings_file.write_beside(path, settings_file.changed(content, table, plain))
+        except settings_file.TooElaborate:
+            said = "This file is too elaborate for that to be changed here."
+            return Saved([Problem(path.name, said, f"Edit {path}.")])
         except ValueError as wrong:
-            return [Problem(next(iter(values)).upper(), str(wrong), "Write plain text.")]
+            return Saved([Problem(next(iter(values)).upper(), str(wrong), "Write plain text.")])
         problems = _problems(self, fresh, self.given)
         problems = problems or self._of_another_server(fresh, plain)
         if problems:
             fresh.unlink()
-            return problems
-        if spoilt:
-            settings_file.put_aside(path)
+            return Saved(problems)
+        aside = settings_file.put_aside(path) if spoilt else None
         fresh.replace(path)
-        return []
+        return Saved([], aside)
 
     def _of_another_server(self, fresh: Path, values: Mapping[str, object]) -> list[Problem]:
         """A worker that has joined one server cannot be told of another by its address alone."""
@@ -138,9 +160,10 @@ def _problems(of: Configuration, config: Path | None, given: Mapping[str, object
 
 
 def _problem(fault: Fault) -> Problem:
-    names = {setting.name for setting in DECLARED["worker"]}
-    is_key = fault.field not in names and fault.field.replace("_", "").isalnum()
-    return Problem(fault.field, fault.message, fault.mend, fault.field if is_key else None)
+    key = None if fault.key in FORM else fault.key
+    elsewhere = fault.origin is not None and fault.origin.endswith((*_FIXED, ".env"))
+    mend = f"{fault.mend} It is set by {fault.origin}." if elsewhere else fault.mend
+    return Problem(fault.field, fault.message, mend, key)
 
 
 def _form() -> list[Setting]:

@@ -6,6 +6,7 @@ wrong.
 """
 
 import asyncio
+import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +21,12 @@ from cmdexec.worker.build import Worker
 from cmdexec.worker.ending import Wishes
 from cmdexec.worker.joined import has_credential, joined_in
 from cmdexec.worker.page.activity import Activity
-from cmdexec.worker.page.configuration import Configuration, Problem, problems_of
+from cmdexec.worker.page.configuration import Configuration, Field, Problem, Saved, problems_of
 from cmdexec.worker.page.jobs import Jobs
 from cmdexec.worker.page.tails import Tails
 from cmdexec.worker.run import Watch, run_worker, told_by_signals
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class AutoStart(Protocol):
@@ -212,29 +215,40 @@ class Host:
         if self.worker is None or not self.worker.attempts.evict(key):
             raise Refused("not_found", "No job of that name runs here any more.")
 
-    async def save(self, values: Mapping[str, object]) -> tuple[list[Problem], int]:
-        """Save settings, and heed them: what is wrong, or for how many jobs that waits. Raises CmdexecError."""
-        problems = await self._saved(values)
+    def shown(self) -> tuple[list[Field], str | None]:
+        """Blocking: the settings of the panel; and as what the next save puts the settings file aside, if it does."""
+        try:
+            aside = self.configuration.puts_aside(self.base)
+        except OSError:
+            aside = None  # saving tells of it
+        return self.configuration.fields(), None if aside is None else aside.name
+
+    async def save(self, values: Mapping[str, object]) -> tuple[list[Problem], int, str | None]:
+        """Save settings, and heed them: what is wrong, or for how many jobs that waits, and as what a settings file
+        that could not be read was put aside. Raises CmdexecError."""
+        problems, aside = await self._saved(values)
         if problems:
-            return problems, 0
-        self.activity.add("info", "The configuration was saved")
+            return problems, 0, None
+        name = None if aside is None else aside.name
+        said = "" if aside is None else f"; the file that was there could not be read, and is now {aside}"
+        self.activity.add("info", f"The configuration was saved{said}")
         only_starts = self.loaded is not None and set(values) == {"auto_start"} and not self.problems
         if only_starts and self.worker is not None:
             loaded = await self.runtime.threads.run(partial(self.configuration.load, {}, rejoin=False))
             self.loaded = loaded
             await self._heed_auto_start(loaded.settings)
-            return [], 0
-        return [], self.start_again()
+            return [], 0, name
+        return [], self.start_again(), name
 
-    async def _saved(self, values: Mapping[str, object]) -> list[Problem]:
+    async def _saved(self, values: Mapping[str, object]) -> Saved:
         call, path = self.runtime.threads.run, self.configuration.path(self.base)
         try:
             return await call(partial(self.configuration.save, self.base, values))
         except OSError as wrong:
-            raise CmdexecError(
-                "bad_data_dir", f"{path} cannot be written: {wrong.strerror}.", field="DATA_DIR",
-                mend="Make room on that disk, or give the file to this user.",
-            ) from wrong  # fmt: skip
+            code, mend = "bad_settings", "Make it a file of this user's, in a folder that this user may write to."
+            if wrong.errno in _FULL:
+                code, mend = "disk_full", "Make room on that disk, and save again."
+            raise CmdexecError(code, f"{path} cannot be written: {wrong.strerror}.", mend=mend) from wrong
 
     async def join(self, server: str | None, token: str, *, allow_host: bool) -> tuple[list[Problem], int]:
         """Join that server, or the one that is known, with `token`, and allow jobs on this machine if they are not yet:
@@ -255,7 +269,7 @@ class Host:
             values["allow_host"] = True
         if server and fields["server_url"].value not in (None, server):
             values["server_url"] = None  # from now on it is the one that is joined
-        if values and (problems := await self._saved(values)):
+        if values and (problems := (await self._saved(values)).problems):
             return problems, 0
         self._more, self._rejoin = more, await call(partial(has_credential, self.base.data_dir))
         return [], self.start_again()

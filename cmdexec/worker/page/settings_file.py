@@ -1,55 +1,119 @@
 """Changing single settings in a settings file that people write as well: what stands beside them stays as it is."""
 
+import errno
 import json
 import os
 import re
+import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from cmdexec.settings.sources import open_now
+
 _MADE = "# Saved by the worker's window. An option or a variable of the environment counts before what stands here.\n"
+_LINES_MAX = 200
+"""A value that takes more lines than that is not looked through."""
 
 
 class Unreadable(Exception):
-    """The file is no TOML, or no text, so that nothing in it can be changed."""
+    """It is no TOML, no text, or no file at all, so that nothing in it can be changed."""
+
+
+class TooElaborate(ValueError):
+    """It cannot be changed without changing what stands beside that."""
 
 
 def read(path: Path) -> tuple[str, dict[str, object]]:
     """Blocking: the file, as text and as what it says; nothing where there is none. Raises OSError, Unreadable."""
     try:
-        content = path.read_bytes().decode()
-        return content, tomllib.loads(content)
+        file = open_now(path)
     except FileNotFoundError:
         return "", {}
-    except (ValueError, RecursionError) as wrong:
+    except IsADirectoryError as wrong:
         raise Unreadable from wrong
+    with file:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISFIFO(mode):
+            raise Unreadable
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.ENODEV, "It is a device", str(path))
+        try:
+            content = file.readall().decode("utf-8-sig")  # an editor may have put its mark before it
+            return content, tomllib.loads(content)
+        except (ValueError, RecursionError) as wrong:
+            raise Unreadable from wrong
 
 
 def changed(content: str, table: Mapping[str, object], values: Mapping[str, object]) -> str:
-    """`content`, which says `table`, with `values` in it (None: not given there any more). Comments stay where a key
-    takes one line; a file in which one takes more is written anew. Raises ValueError where a value cannot be written.
-    """
+    """`content`, which says `table`, with `values` in it (None: not given there any more, with all that belongs to
+    it). Raises TooElaborate, and ValueError where a value cannot be written."""
     wanted = {key: value for key, value in {**table, **values}.items() if value is not None}
-    lines = [line for line in content.splitlines() if line.strip() or content]
+    end = "\r\n" if "\r\n" in content else "\n"
+    parts = list(_parts(content.replace("\r\n", "\n").removesuffix("\n").split("\n") if content else []))
     for key, value in values.items():
-        at = next((n for n, line in enumerate(lines) if re.match(rf"\s*{re.escape(key)}\s*=", line)), None)
+        at = next((n for n, part in enumerate(parts) if part.key == key and not part.in_table), None)
+        parts = _without(parts, key, but=at if value is not None else None)
         if value is None:
-            if at is not None:
-                del lines[at]
-        elif at is not None:
-            lines[at] = _line(key, value)
+            continue
+        fresh = _Part([_line(key, value)], key)
+        if at is not None:
+            parts[next(n for n, part in enumerate(parts) if part.key == key)] = fresh
         else:
-            first = next((n for n, line in enumerate(lines) if line.lstrip().startswith("[")), len(lines))
-            lines.insert(first, _line(key, value))
-    edited = "\n".join(lines) + "\n" if lines else ""
-    with suppress(ValueError):
-        if tomllib.loads(edited) == wanted:
-            return edited if content else _MADE + edited
-    anew = _MADE + "".join(f"{_line(key, value)}\n" for key, value in wanted.items())
-    if tomllib.loads(anew) != wanted:
-        raise ValueError("This cannot be written into a settings file.")
-    return anew
+            parts.insert(next((n for n, part in enumerate(parts) if part.in_table), len(parts)), fresh)
+    edited = "".join(f"{line}{end}" for part in parts for line in part.lines)
+    try:
+        if tomllib.loads(edited) != wanted:
+            raise TooElaborate
+    except tomllib.TOMLDecodeError as wrong:
+        raise TooElaborate from wrong
+    return edited if content else _MADE + edited
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Lines that belong together. `key`: the outermost one that they give, None: blank ones and remarks; `in_table`:
+    the header of a table, or what comes after one."""
+
+    lines: list[str]
+    key: str | None
+    in_table: bool = False
+
+
+def _parts(lines: Sequence[str]) -> Iterator[_Part]:
+    """Each remark, each header and each value of its own. Raises TooElaborate."""
+    at, table = 0, None
+    while at < len(lines):
+        for after in range(at + 1, min(at + _LINES_MAX, len(lines)) + 1):
+            with suppress(tomllib.TOMLDecodeError):
+                given = tomllib.loads("\n".join(lines[at:after]))
+                break
+        else:
+            raise TooElaborate
+        if given and lines[at].lstrip().startswith("["):
+            table = next(iter(given))
+        own = next(iter(given), None)
+        key = own if table is None or own is None else table
+        yield _Part(list(lines[at:after]), key, table is not None)
+        at = after
+
+
+def _without(parts: Sequence[_Part], key: str, *, but: int | None) -> list[_Part]:
+    """All but those that give `key`, of which the one at `but` stays. A remark in a table goes with what is below."""
+    kept, above = list[_Part](), list[_Part]()
+    for n, part in enumerate(parts):
+        if part.key is None:
+            above.append(part)
+        elif part.key == key and n != but:
+            if not part.in_table or part.lines[0].lstrip().startswith("["):
+                kept += above
+            above = []
+        else:
+            kept += [*above, part]
+            above = []
+    return kept + above
 
 
 def _line(key: str, value: object) -> str:
@@ -75,10 +139,15 @@ def write_beside(path: Path, content: str) -> Path:
     return fresh
 
 
+def aside(path: Path) -> Path:
+    """Blocking: the name that it is given when it is put aside, which nothing has yet."""
+    number, found = 1, path.with_name(f"{path.name}.before")
+    while os.path.lexists(found):
+        number += 1
+        found = path.with_name(f"{path.name}.before.{number}")
+    return found
+
+
 def put_aside(path: Path) -> Path:
     """Blocking: give it another name, which nothing has yet, and return that. Raises OSError."""
-    number, aside = 1, path.with_name(f"{path.name}.before")
-    while aside.exists():
-        number += 1
-        aside = path.with_name(f"{path.name}.before.{number}")
-    return path.rename(aside)
+    return path.rename(aside(path))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cmdexec.settings.load import SettingsError
 from cmdexec.worker.page.configuration import Configuration
-from cmdexec.worker.page.settings_file import Unreadable, changed, put_aside, read
+from cmdexec.worker.page.settings_file import TooElaborate, Unreadable, changed, put_aside, read
 
 MINE = '# mine\nslots = 4  # as many as fit\nlabels = ["a=b",\n  "c=d"]\n'
 
@@ -24,9 +24,42 @@ def test_what_stands_beside_it_stays() -> None:
     assert edited(after, worker_name=None, slots=4) == '# mine\nslots = 4\nlabels = ["a=b",\n  "c=d"]\n'
 
 
-def test_a_value_of_several_lines_has_the_file_written_anew() -> None:
-    after = edited(MINE, labels="x=y")
-    assert tomllib.loads(after) == {"slots": 4, "labels": "x=y"}
+def test_a_value_of_several_lines_is_replaced_as_one() -> None:
+    assert edited(MINE, labels="x=y") == '# mine\nslots = 4  # as many as fit\nlabels = "x=y"\n'
+
+
+def test_a_table_goes_from_its_header_to_the_next_and_takes_its_remarks_along() -> None:
+    content = (
+        'day = 1979-05-27  # a date stays\n[labels]\ngpu = "a100"\n\n# of the worker\n[worker]\n# as many\nslots = 3\n'
+        '[worker.more]\nlist = [\n  "[other]",\n]\n# of the other\n[other]\nslots = 5\n'
+    )
+    after = edited(content, worker=None)
+    first, last = content.split("[worker]\n")[0], content[content.index("# of the other") :]
+    assert after == first + last
+    assert edited(after, labels="gpu=a100", other=None, day=None).splitlines()[0] == 'labels = "gpu=a100"'
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['worker-name = "x"', '"we ird" = 1', "'a.b' = 1", "a.b.c = 1\na.d = 2", '"" = 1', '"q\\"" = """\na = 1\n"""'],
+)
+def test_any_key_is_taken_out_however_it_is_written(line: str) -> None:
+    (key,) = tomllib.loads(line)
+    assert edited(f"# mine\r\nslots = 4\r\n{line}\r\ncpu_limit = 2\r\n", **{key: None}) == (
+        "# mine\r\nslots = 4\r\ncpu_limit = 2\r\n"
+    )
+
+
+def test_what_cannot_be_changed_alone_is_left_as_it_is(tmp_path: Path) -> None:
+    content = "slots = 4\nlist = [\n" + "1,\n" * 300 + "]\n"
+    with pytest.raises(TooElaborate):
+        edited(content, slots=2)
+    file = tmp_path / "cmdexec.toml"
+    file.write_text(content)
+    configuration = Configuration({"data_dir": tmp_path})
+    (problem,) = configuration.save(configuration.base(), {"slots": "2"}).problems
+    assert problem.mend == f"Edit {file}."
+    assert file.read_text() == content
 
 
 def test_a_new_key_comes_before_the_first_table() -> None:
@@ -57,7 +90,7 @@ def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
 def saves(folder: Path, **values: object) -> list[str]:
     """The fields of what is wrong with `values`."""
     configuration = Configuration({"data_dir": folder})
-    return [one.field for one in configuration.save(configuration.base(), values)]
+    return [one.field for one in configuration.save(configuration.base(), values).problems]
 
 
 def test_nothing_is_saved_that_a_command_line_would_refuse(tmp_path: Path) -> None:
