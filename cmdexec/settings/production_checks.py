@@ -6,8 +6,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from cmdexec.settings.declare import Check, Fault, Given
 from cmdexec.settings.shared_checks import is_loopback
 
-_MONGODB, _MONGODB_SRV, _REDIS = "mongodb", "mongodb+srv", "redis"
+_MONGODB, _MONGODB_SRV, _REDIS, _REDIS_TLS = "mongodb", "mongodb+srv", "redis", "rediss"
 _TLS_OF = {"tls", "ssl"}
+_UNCHECKED_BY_MONGODB = {"tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames"}
+_REDIS_REQUIRES = {"ssl_cert_reqs": ("required",), "ssl_check_hostname": ("true", "1", "yes", "y", "t")}
+"""The options of Redis that may leave a certificate unchecked, and the values with which they do not."""
 
 
 def _in_production(values: Given) -> bool:
@@ -44,27 +47,61 @@ def _store_in_clear(values: Given) -> Iterable[Fault]:
         ("MONGODB_URI", "mongodb_uri", "Add tls=true to it"),
         ("REDIS_URL", "redis_url", "Write it with rediss://"),
     ):
-        far = next(_reached_in_clear(str(values.get(field) or "")), None)
-        if far is not None:
+        address = str(values.get(field) or "")
+        far = next(_other_machines(address), None)
+        unchecked = next(_checked_for_nobody(address), None)
+        if far is None:
+            continue
+        if not _goes_over_tls(address):
             yield Fault(
                 name,
                 f"In production the way to {far} needs TLS: jobs, passwords and output would go over the network in"
                 " clear.",
                 f"{mend}, or set ALLOW_PLAIN_STORE=true if that network is theirs alone.",
             )
+        elif unchecked is not None:
+            yield Fault(
+                name,
+                f"{unchecked} in it lets anybody on the way to {far} pass for it: in production its certificate is"
+                " checked.",
+                f"Remove {unchecked}, and name the file of a private CA in it where there is one"
+                " (tlsCAFile, ssl_ca_certs); or set ALLOW_PLAIN_STORE=true if that network is theirs alone.",
+            )
 
 
-def _reached_in_clear(address: str) -> Iterator[str]:
-    """The other machines that are reached without TLS by that address. A socket's path is on this one."""
+def _options(address: str) -> list[tuple[str, str]]:
+    """As written, each as often as it is given."""
+    return parse_qsl(address.partition("?")[2])
+
+
+def _goes_over_tls(address: str) -> bool:
+    """Of Redis the scheme alone decides; MongoDB has an option, which is on for `mongodb+srv` unless it says else."""
+    scheme = address.partition("://")[0]
+    if scheme not in (_MONGODB, _MONGODB_SRV):
+        return scheme != _REDIS
+    asked = [value.lower() == "true" for name, value in _options(address) if name.lower() in _TLS_OF]
+    return any(asked) or (scheme == _MONGODB_SRV and not asked)
+
+
+def _checked_for_nobody(address: str) -> Iterator[str]:
+    """The options by which a certificate, or whose it is, does not count."""
+    for name, value in _options(address):
+        if address.startswith(_MONGODB):
+            unsafe = name.lower() in _UNCHECKED_BY_MONGODB and value.lower() == "true"
+        else:
+            required = _REDIS_REQUIRES.get(name)
+            unsafe = required is not None and value.lower() not in required
+        if unsafe:
+            yield f"{name}={value[:20]}"
+
+
+def _other_machines(address: str) -> Iterator[str]:
+    """Those that the address names. A socket's path is on this one."""
     scheme, _, rest = address.partition("://")
-    authority, _, query = rest.partition("?")
-    asked = {name.lower(): value.lower() for name, value in parse_qsl(query)}
-    over_tls = [value == "true" for name, value in asked.items() if name in _TLS_OF]
-    if scheme not in (_MONGODB, _MONGODB_SRV, _REDIS):
+    if scheme not in (_MONGODB, _MONGODB_SRV, _REDIS, _REDIS_TLS):
         return
-    if any(over_tls) or (scheme == _MONGODB_SRV and not over_tls):
-        return
-    for member in authority.partition("/")[0].rpartition("@")[2].split(","):
+    authority = rest.partition("?")[0].partition("/")[0]
+    for member in authority.rpartition("@")[2].split(","):
         try:
             host = urlsplit(f"//{member}").hostname or ""
         except ValueError:

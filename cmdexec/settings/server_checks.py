@@ -137,7 +137,8 @@ SERVER_CHECKS: tuple[Check, ...] = (
     _hosts_are_names,
     _admin_is_an_address,
     _names_another_store,
-    _shares_a_store_and_no_key, _names_no_redis,
+    _shares_a_store_and_no_key,
+    _names_no_redis,
     _calls_from_no_origin,
     *PRODUCTION_CHECKS,
 )

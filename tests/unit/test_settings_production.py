@@ -4,7 +4,7 @@ import pytest
 
 from cmdexec.settings.declare import Fault
 from cmdexec.settings.load import SettingsError, load
-from cmdexec.settings.production_checks import _reached_in_clear
+from cmdexec.settings.production_checks import _goes_over_tls, _other_machines
 from cmdexec.settings.server import ServerSettings
 
 JWT, SHARED = "q4Tz!8vLm2#Xw9$Rb5%Nc7^Yd1&Gf3*Hk", "Zr4&uPe6*Hj1!Bs8@Wt3$Ln9%Qa5^Dk2#"
@@ -53,6 +53,9 @@ def test_while_developing_what_is_wrong_everywhere_is_refused_alone(env: str) ->
     {"CORS_ORIGINS": "http://localhost:3000,https://your-domain.com"},
     {"REDIS_URL": "redis://localhost:6379"},
     {"REDIS_URL": "rediss://:u8kq-Zt4-w0xPb@b.example.com:6379"},
+    {"REDIS_URL": "rediss://b.example.com?ssl_cert_reqs=required&ssl_check_hostname=true"},
+    {"REDIS_URL": "rediss://localhost?ssl_cert_reqs=none"},
+    {"MONGODB_URI": "mongodb+srv://a.example.com/?tlsAllowInvalidHostnames=false&w=majority", "JWT_SECRET": JWT},
     {"REDIS_URL": "redis://:u8kq-Zt4-w0xPb@b.example.com:6379", "ALLOW_PLAIN_STORE": "true"},
 ])  # fmt: skip
 def test_what_is_safe_is_taken(given: dict[str, str]) -> None:
@@ -83,6 +86,7 @@ def test_each_alone_is_refused(given: dict[str, str], field: str, said: str) -> 
     ("mongodb+srv://a.example.com/db?tls=false", ["a.example.com"]),
     ("redis://redis.example.com:6379/0", ["redis.example.com"]),
     ("redis://:secret@10.0.0.7", ["10.0.0.7"]),
+    ("redis://redis.example.com?ssl=true&tls=true", ["redis.example.com"]),
     ("redis://localhost:6379", []),
     ("redis://127.0.0.1", []),
     ("rediss://redis.example.com:6379", []),
@@ -90,7 +94,24 @@ def test_each_alone_is_refused(given: dict[str, str], field: str, said: str) -> 
     ("", []),
 ])  # fmt: skip
 def test_who_is_reached_in_clear(address: str, far: list[str]) -> None:
-    assert list(_reached_in_clear(address)) == far
+    assert ([] if _goes_over_tls(address) else list(_other_machines(address))) == far
+
+
+@pytest.mark.parametrize(("option", "said"), [
+    ("mongodb://a.example.com/d?tls=true&tlsAllowInvalidCertificates=true", "tlsAllowInvalidCertificates=true"),
+    ("mongodb+srv://a.example.com/d?tlsInsecure=true", "tlsInsecure=true"),
+    ("mongodb://a.example.com/d?ssl=true&TLSallowinvalidhostnames=TRUE", "TLSallowinvalidhostnames=TRUE"),
+    ("rediss://a.example.com?ssl_cert_reqs=none", "ssl_cert_reqs=none"),
+    ("rediss://a.example.com?ssl_cert_reqs=optional", "ssl_cert_reqs=optional"),
+    ("rediss://a.example.com?ssl_check_hostname=False", "ssl_check_hostname=False"),
+])  # fmt: skip
+def test_tls_that_checks_nobody_is_refused_as_such(option: str, said: str) -> None:
+    name = "REDIS_URL" if option.startswith("redis") else "MONGODB_URI"
+    (fault,) = faults(**PRODUCTION, JWT_SECRET=JWT, **{name: option})
+    assert (fault.field, fault.message.startswith(f"{said} in it lets anybody")) == (name, True)
+    assert "in clear" not in fault.message
+    assert faults(**PRODUCTION, JWT_SECRET=JWT, ALLOW_PLAIN_STORE="true", **{name: option}) == []
+    assert faults(JWT_SECRET=JWT, **{name: option}) == []
 
 
 @pytest.mark.parametrize("origin", [
