@@ -3,7 +3,7 @@ jobs."""
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from socket import gethostname
 from typing import Protocol
 
@@ -32,7 +32,7 @@ from cmdexec.server.identity.own_token import OwnToken
 from cmdexec.server.identity.workers import WorkerIdentities
 from cmdexec.server.job_calls import JobCalls, build_job_calls
 from cmdexec.server.jobs import Jobs
-from cmdexec.server.maintenance import Forget, Leases, Overdue
+from cmdexec.server.maintenance import Forget, Leases, Overdue, StoreTime
 from cmdexec.server.output import Appender, Measures
 from cmdexec.server.people import build_people
 from cmdexec.server.perform import Perform
@@ -73,7 +73,12 @@ async def build(settings: ServerSettings, runtime: Runtime, folder: Folder) -> P
     sharing = await open_sharing(settings, runtime)
     store = await open_store(settings, runtime, folder)
     try:
-        return await _parts(settings, runtime, folder, keys, store, sharing)
+        if settings.mongodb_uri is None:
+            return await _parts(settings, runtime, folder, keys, store, sharing)
+        time = StoreTime(store.reads.health, runtime, every_sec=settings.heartbeat_sec)
+        await time.look()
+        parts = await _parts(settings, time.runtime, folder, keys, store, sharing)
+        return replace(parts, services=(time, *parts.services))
     except BaseException:
         await store.close()
         raise

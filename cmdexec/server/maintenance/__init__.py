@@ -4,5 +4,6 @@ by side: all that they change is one conditional write on its own row."""
 from cmdexec.server.maintenance.forget import Forget
 from cmdexec.server.maintenance.leases import Leases
 from cmdexec.server.maintenance.overdue import Overdue
+from cmdexec.server.maintenance.store_time import StoreTime
 
-__all__ = ["Forget", "Leases", "Overdue"]
+__all__ = ["Forget", "Leases", "Overdue", "StoreTime"]

@@ -57,7 +57,7 @@ class Overdue:
         before, self._apart = self._apart, self._clocks_apart()
         ahead = self._apart - before
         if abs(ahead) > self._lease_sec:
-            self._log.warning("this machine's wall clock has jumped", ahead_sec=round(ahead))
+            self._log.warning("the wall clock has jumped", ahead_sec=round(ahead))
         if ahead > self._lease_sec:
             self._patient_until = self._clock.elapsed() + self._lost_sec
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from cmdexec.clock import Millis
 from cmdexec.model.job import Job, Status
 from cmdexec.store.contract.classes import Classes
 from cmdexec.store.contract.identity import Credentials, JoinTokens, Sessions, Users
@@ -80,8 +81,9 @@ class Reads:
 class Health(Protocol):
     """Whether the store does its work."""
 
-    async def commit(self) -> None:
-        """Commit something of no meaning: raises Unavailable when the store cannot."""
+    async def commit(self) -> Millis | None:
+        """Commit something of no meaning: raises Unavailable when the store cannot. Returns when that was by a clock
+        that all servers share; None from a store that has none of its own."""
         ...
 
     async def room(self) -> Room: ...

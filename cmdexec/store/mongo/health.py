@@ -1,5 +1,6 @@
 """Whether the store does its work. How much room it has it does not tell."""
 
+from cmdexec.clock import Millis
 from cmdexec.store.contract.reads import Room
 from cmdexec.store.mongo.connection import Connection
 
@@ -10,8 +11,8 @@ class MongoHealth:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def commit(self) -> None:
-        await self._connection.beat()
+    async def commit(self) -> Millis:
+        return round((await self._connection.beat()).timestamp() * 1000)
 
     async def room(self) -> Room:
         return Room(None)
