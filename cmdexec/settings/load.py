@@ -23,7 +23,16 @@ from cmdexec.settings.server import ServerSettings
 from cmdexec.settings.server_checks import SERVER_CHECKS, SERVER_WARNINGS
 from cmdexec.settings.server_declared import SERVER
 from cmdexec.settings.shared_checks import placeholders
-from cmdexec.settings.sources import Source, from_environment, from_file, from_flags, misspelt, prefixed, read_dotenv
+from cmdexec.settings.sources import (
+    Source,
+    contradicted,
+    from_environment,
+    from_file,
+    from_flags,
+    misspelt,
+    prefixed,
+    read_dotenv,
+)
 from cmdexec.settings.worker import WORKER, WorkerSettings
 from cmdexec.settings.worker_checks import WORKER_CHECKS, WORKER_WARNINGS
 
@@ -182,6 +191,7 @@ def _resolve(
     declared = DECLARED[kind.side]
     for source in sources:
         faults.extend(source.faults)
+    faults.extend(contradicted(declared, sources))
     values = Given(name for source in sources for name in source.values)
     origins, keys = dict[str, str](), dict[str, str]()
     for setting in declared:

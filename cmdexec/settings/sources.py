@@ -21,6 +21,8 @@ _READ = os.O_RDONLY
 for _flag in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # none of them is there on every system
     _READ |= getattr(os, _flag, 0)
 
+PRODUCTION = "production"
+
 _PREFIX = "CMDEXEC_"
 _PREFIXES = (_PREFIX, "SERVER_", "WORKER_")
 
@@ -114,6 +116,28 @@ def from_file(
         mend = f"Did you mean {near[0]}? Else remove it." if near else "Remove it, or correct its name."
         source.faults.append(Fault(_printable(key), f"The {side} has no such setting.", mend, str(path), key))
     return source
+
+
+def contradicted(declared: Sequence[Setting], sources: Sequence[Source]) -> list[Fault]:
+    """A fault where one name of a setting asks for production and another name of it, elsewhere, does not: which is
+    meant nobody can tell, and the guess would be unsafe. Of the same name the first of `sources` counts, as always."""
+    found = []
+    for setting in declared:
+        if not setting.aliases or PRODUCTION not in setting.choices:
+            continue
+        first_by_name: dict[str, Source] = {}
+        for source in (one for one in sources if setting.field in one.values):
+            first_by_name.setdefault(source.written_as.get(setting.field, setting.name), source)
+        values = {name: str(source.values[setting.field]).strip() for name, source in first_by_name.items()}
+        if len({value.lower() == PRODUCTION for value in values.values()}) < 2:
+            continue
+        (name, here), (other, there) = list(first_by_name.items())[:2]
+        said = (
+            f"It says {values[name][:80]!r}, and {other} in {there.label}, another name of it, {values[other][:80]!r}."
+        )
+        mend = "Keep one of them, or write the same in both."
+        found.append(Fault(setting.name, said, mend, here.origin(setting)))
+    return found
 
 
 def misspelt(names: Collection[str], known: Collection[str], label: str) -> list[Fault]:

@@ -115,10 +115,24 @@ def test_two_names_of_one_setting_have_to_agree(place: Place) -> None:
     assert not place.load().production
 
 
-def test_the_environment_goes_before_the_other_name_in_the_file(place: Place) -> None:
-    place.environ["CMDEXEC_ENV"] = "development"
+def test_whether_it_is_production_two_names_say_alike_wherever_they_stand(place: Place) -> None:
+    """The variable of another program must not turn off what the file asks for; of one name the first place counts."""
+    place.environ["NODE_ENV"] = "development"
+    place.dotenv.write_text("CMDEXEC_ENV=production\n")
+    assert [str(fault) for fault in place.faults()] == [
+        "CMDEXEC_ENV (from NODE_ENV in the environment): It says 'development', and CMDEXEC_ENV in "
+        f"{place.dotenv}, another name of it, 'production'. Keep one of them, or write the same in both."
+    ]
+    place.environ["NODE_ENV"] = "production"
+    assert place.load().production
+    place.dotenv.write_text("CMDEXEC_ENV=test\n")
+    assert [fault.field for fault in place.faults()] == ["CMDEXEC_ENV"]
+    place.environ["NODE_ENV"] = "development"
+    assert place.load().env == "development"
     place.dotenv.write_text("NODE_ENV=production\n")
-    assert not place.load().production
+    assert place.load().env == "development"
+    (place.data / "cmdexec.toml").write_text('env = "production"\n')
+    assert [fault.field for fault in place.faults()] == ["CMDEXEC_ENV"]
 
 
 def test_variables_that_nobody_declared_are_none_of_our_business(place: Place) -> None:
