@@ -223,9 +223,26 @@ async def test_a_login_goes_on_as_soon_as_the_change_that_spares_it_is_made_and_
     assert (await sessions.get("later")) == replace(found, epoch=1)
 
 
+async def test_as_many_expired_tokens_as_are_asked_for_are_finished_and_forgotten(store: Store, place: Place) -> None:
+    """What others left to be written of them is not all done at once."""
+    tokens = store.reads.join_tokens
+    for number in range(3):
+        await tokens.insert(
+            replace(TOKEN, join_token_id=f"t{number}", secret_hash=f"s{number}", expires_at=NOW + number + 1)
+        )
+        with failing(place.folder, "credentials", "update", errorCode=8):
+            with pytest.raises(Unavailable):
+                await tokens.use(replace(CREDENTIAL, secret_hash=f"h{number}", joined_with=f"s{number}"), NOW)
+    credentials = client()[name_of(place.folder)].credentials
+    assert (await tokens.forget_expired(NOW + 2000, 0), credentials.count_documents({})) == (0, 0)
+    assert (await tokens.forget_expired(NOW + 2000, 1), credentials.count_documents({})) == (1, 1)
+    assert await tokens.get("t0") is None
+    assert (await tokens.forget_expired(NOW + 2000, 9), credentials.count_documents({})) == (2, 3)
+
+
 async def test_a_full_disk_and_a_refused_command_have_sentences_of_their_own(store: Store, place: Place) -> None:
-    for code, said, sentence in ((14031, "disk_full", "no room left"), (13, "store_away", "refuses the user"),
-                                 (8, "store_away", "error 8 ")):  # fmt: skip
+    for code, said, sentence in ((14031, "disk_full", "no room left"), (13, "store_away", "may not do"),
+                                 (8, "store_away", r"error 8 \(UnknownError\): Failing command")):  # fmt: skip
         with failing(place.folder, "workers", "findAndModify", errorCode=code):
             with pytest.raises(Unavailable, match=sentence) as caught:
                 await store.reads.workers.register(worker())

@@ -1,6 +1,7 @@
 """The store on MongoDB, which several servers share. `open_mongo` is the way in; it is loaded only where it is named.
 
 engine         opens all of it and closes it again
+address        what `MONGODB_URI` says, read before anybody is asked
 connection     the client, its collections, and the guard around every call
 faults         what the driver raises, as what this package speaks of
 schema         the indexes, and which version a database holds

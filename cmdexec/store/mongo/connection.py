@@ -10,24 +10,24 @@ from typing import Any, TypeVar
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import ReturnDocument
-from pymongo.errors import ConfigurationError, DuplicateKeyError, InvalidURI, PyMongoError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 from pymongo.read_preferences import ReadPreference
-from pymongo.uri_parser import parse_uri
 
 from cmdexec.errors import CmdexecError, Unavailable
 from cmdexec.runtime import Runtime
-from cmdexec.store.mongo.faults import FIELD, Away, again, translated
+from cmdexec.store.mongo.address import read
+from cmdexec.store.mongo.faults import Away, again, translated
 
 T = TypeVar("T")
 Document = dict[str, Any]
 Collection = AsyncIOMotorCollection[Document]
 Database = AsyncIOMotorDatabase[Document]
 
-DATABASE = "cmdexec"
-"""Where the address names none."""
-
 _LOOK_SEC = 1.0
 """How often a store that is away is looked for."""
+
+_CALM_SEC = 3.0
+"""How long nothing may have failed before it is said that the store answers again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +58,9 @@ class Connection:
     """
 
     def __init__(self, uri: str, runtime: Runtime, bounds: Bounds) -> None:
-        """Raises CmdexecError(`bad_settings`) for an address that is none; the sentence holds no password."""
-        self.where, name = _read(uri)
+        """Raises CmdexecError(`bad_settings`) for an address that will not do; the sentence holds no password."""
+        self._address = read(uri)
+        self.where = self._address.where
         self.last_write: float | None = None
         self._runtime = runtime
         self._server = runtime.ids.new()
@@ -67,22 +68,24 @@ class Connection:
         self._calls = 0
         self._closed = False
         self._failing = False
+        self._failed_at = 0.0
         self._away: Unavailable | None = None
         self._away_until = 0.0
         self._trying = False
         self._prepare: Callable[[], Awaitable[None]] | None = None
         self._preparing = asyncio.Lock()
         self._places = asyncio.Semaphore(bounds.pool_size)
-        self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-            uri, w="majority", journal=True, wtimeoutMS=_ms(bounds.confirm_sec), readConcernLevel="majority",
-            tz_aware=True, maxPoolSize=bounds.pool_size, serverSelectionTimeoutMS=_ms(bounds.select_sec),
-            waitQueueTimeoutMS=_ms(bounds.select_sec), connectTimeoutMS=_ms(bounds.connect_sec),
-            socketTimeoutMS=_ms(bounds.answer_sec), appname="cmdexec",
-            serverMonitoringMode="poll",  # else a member that refused a login is not looked at again for 10 s
-        )  # fmt: skip
+        with self._address.taken():
+            self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+                uri, w="majority", journal=True, wtimeoutMS=_ms(bounds.confirm_sec), readConcernLevel="majority",
+                tz_aware=True, maxPoolSize=bounds.pool_size, serverSelectionTimeoutMS=_ms(bounds.select_sec),
+                waitQueueTimeoutMS=_ms(bounds.select_sec), connectTimeoutMS=_ms(bounds.connect_sec),
+                socketTimeoutMS=_ms(bounds.answer_sec), appname="cmdexec",
+                serverMonitoringMode="poll",  # else one that refused a login is not looked at again for 10 s
+            )  # fmt: skip
         options: CodecOptions[Document] = CodecOptions(tz_aware=True)
         self.database: Database = self.client.get_database(
-            name, codec_options=options, read_preference=ReadPreference.PRIMARY
+            self._address.database, codec_options=options, read_preference=ReadPreference.PRIMARY
         )
         self.jobs: Collection = self.database["jobs"]
         self.job_logs: Collection = self.database["jobLogs"]
@@ -156,7 +159,7 @@ class Connection:
             async with self._place():
                 result = await call()
         except PyMongoError as fault:
-            told = translated(fault, self.where)
+            told = translated(fault, self._address)
             if isinstance(told, Unavailable):
                 self._failed(told, fault)
             if told is fault:
@@ -209,31 +212,20 @@ class Connection:
         if isinstance(told, Away):
             self._away = told
             self._away_until = self._runtime.clock.elapsed() + _LOOK_SEC
-        if not self._failing and told.code != "overloaded" and not self._closed:
+        if told.code == "overloaded" or self._closed:
+            return
+        self._failed_at = self._runtime.clock.elapsed()
+        if not self._failing:
             self._failing = True
             cause = str(fault).partition("\n")[0][:300]
             self._runtime.log.error("the store does not do what it is asked", why=told.message, cause=cause)
 
     def _recovered(self) -> None:
         self._away = None
-        if self._failing:
+        if self._failing and self._runtime.clock.elapsed() - self._failed_at >= _CALM_SEC:
             self._failing = False
             self._runtime.log.info("the store answers again", where=self.where)
 
 
 def _ms(seconds: float) -> int:
     return max(1, round(seconds * 1000))
-
-
-def _read(uri: str) -> tuple[str, str]:
-    """The hosts of an address, and the database that it names."""
-    try:
-        parsed = parse_uri(uri, validate=True, warn=False)
-    except (InvalidURI, ConfigurationError, ValueError) as wrong:
-        raise CmdexecError(
-            "bad_settings", f"{FIELD} is no address of MongoDB, or the name in it cannot be looked up.", field=FIELD,
-            mend="Write it as mongodb://USER:PASSWORD@HOST:27017/DATABASE?replicaSet=NAME, with what is special in the "
-            "password as %40.",
-        ) from wrong  # fmt: skip
-    hosts = ", ".join(f"{host}:{port}" for host, port in parsed["nodelist"])
-    return hosts, parsed["database"] or DATABASE

@@ -7,9 +7,10 @@ from cmdexec.runtime import Runtime
 from cmdexec.store.contract.jobs_write import JobWrites
 from cmdexec.store.contract.reads import Reads
 from cmdexec.store.mongo import schema
+from cmdexec.store.mongo.address import FIELD
 from cmdexec.store.mongo.classes import MongoClasses
 from cmdexec.store.mongo.connection import Bounds, Connection
-from cmdexec.store.mongo.faults import FIELD, Denied
+from cmdexec.store.mongo.faults import Denied
 from cmdexec.store.mongo.health import MongoHealth
 from cmdexec.store.mongo.identity import MongoCredentials, MongoSessions, MongoUsers
 from cmdexec.store.mongo.jobs import MongoJobReads
@@ -60,8 +61,8 @@ def open_mongo(
     production    refuse a MongoDB that may lose what it acknowledged; otherwise that is warned of
     queue_items   calls that may wait or be under way; more is answered `overloaded`
 
-    Sends nothing: MongoDB may be away. Where the address is `mongodb+srv://`, it blocks for as long as looking that up
-    takes. Raises CmdexecError(`bad_settings`) for what is no address.
+    Sends nothing: MongoDB may be away, and the DNS as well. It reads the files that the address names. Raises
+    CmdexecError(`bad_settings`) for an address that will not do.
     """
     bounds = Bounds(
         pool_size=pool_size, calls=queue_items, select_sec=select_sec, connect_sec=connect_sec, answer_sec=answer_sec,

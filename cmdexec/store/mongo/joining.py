@@ -84,7 +84,9 @@ class MongoJoinTokens:
 
     async def forget_expired(self, now: int, limit: int) -> int:
         old = {"expiresAt": {"$lt": now}}
-        await finish_for(self._connection, {**old, "taken.0": {"$exists": True}})
+        if limit <= 0:
+            return 0
+        await finish_for(self._connection, {**old, "taken.0": {"$exists": True}}, limit)
         return await forget(self._connection, self._connection.join_tokens, {**old, "taken": []}, limit)
 
     async def _joined(self, secret_hash: str, limit: int) -> tuple[str, ...]:
@@ -124,9 +126,12 @@ def as_document(credential: CredentialRow) -> Document:
     return document if credential.joined_with is None else document | {"joinedWith": credential.joined_with}
 
 
-async def finish_for(connection: Connection, which: Document) -> bool:
-    """Make the credentials that such tokens have noted; whether there were any."""
-    tokens = await connection.read(lambda: connection.join_tokens.find(which).to_list(None))
+async def finish_for(connection: Connection, which: Document, limit: int = 0) -> bool:
+    """Make the credentials that such tokens have noted; whether there were any. `limit`: of the tokens, those that end
+    first; 0: all."""
+    found = connection.join_tokens.find(which)
+    found = found.sort("expiresAt", 1).limit(limit) if limit else found
+    tokens = await connection.read(lambda: found.to_list(None))
     for token in tokens:
         for note in token["taken"]:
             await _finish(connection, token, note)
