@@ -178,7 +178,7 @@ def _edge(
         perform=perform, bearer=Bearer(keys, runtime.clock),
         hosts=Hosts(settings.host, settings.allowed_hosts, gethostname()),
         answers=answers, serve_socket=sockets.serve, bodies=bodies, site=pages,
-        sources=Sources(settings.trusted_proxies if settings.behind_tls_proxy else 0),
+        sources=Sources(settings.trusted_proxies if settings.behind_tls_proxy else 0, runtime.log),
         cors=Cors(settings.cors_origins, keep_sec=settings.cors_keep_sec),
         over_tls=settings.behind_tls_proxy, hsts_sec=settings.hsts_sec,
     )  # fmt: skip

@@ -165,7 +165,7 @@ def _refuse(spent: Spent | None) -> None:
 
 
 def _too_often(spent: Spent, done: Reply) -> Reply:
-    """The answer to one too many that was carried out: the refusal, and all that is answered else beside its `error`."""
+    """The answer to one too many that was carried out: the refusal, and beside `error` all else that is answered."""
     wrong = spent.refusal()
     return replace(refusal(wrong), body=encode({**msgspec.to_builtins(done.body), "error": wrong.details()}))
 

@@ -33,7 +33,9 @@ SERVER: tuple[Setting, ...] = (
     Setting(
         "TRUSTED_PROXIES", Kind.INTEGER, 1,
         "How many proxies a request goes through where one ends TLS. Each must add whom it was asked by to"
-        " X-Forwarded-For; failed logins are counted by the place that is so named, and by no place where none is.",
+        " X-Forwarded-For; failed logins are counted by the place that is so named. Where none is, they are counted by"
+        " no place, and new workers (RATE_LIMIT_MAX_REGISTER) all together. Only the proxies may reach the port: who"
+        " reaches it past them names whatever place he likes.",
         _HERE, minimum=1, maximum=10,
     ),
     Setting(

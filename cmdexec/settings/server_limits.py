@@ -14,20 +14,22 @@ LIMITS: tuple[Setting, ...] = (
     ),
     Setting(
         "RATE_LIMIT_MAX_JOBS", Kind.INTEGER, 600,
-        "How often a user may submit in each window; a list of jobs counts once, and a rerun too.",
+        "How often a user may submit in each window; a list of jobs counts once. A rerun counts too, and so do what is"
+        " refused as wrong and what is sent again with the same Idempotency-Key.",
         _HERE, minimum=1, maximum=_MOST,
     ),
     Setting(
         "RATE_LIMIT_MAX_REGISTER", Kind.INTEGER, None,
         "How many workers that nobody knows yet may come from one address in each window; one that comes again never"
-        " counts. Unset: as many as like to.",
+        " counts. Behind proxies the address is what they say (TRUSTED_PROXIES); those of whom they say nothing count"
+        " together. Unset: as many as like to.",
         _HERE, minimum=1, maximum=_MOST,
     ),
     Setting(
         "RATE_LIMIT_MAX_HEARTBEAT", Kind.INTEGER, None,
-        "How many heartbeats of one worker over HTTP are taken in each window; beyond, its lease is renewed all the"
-        " same, but its statistics are dropped and the answer is 429. Unset: all. Heartbeats over a socket never"
-        " count, nor do those that ask to start a job or give one back.",
+        "How many heartbeats of one worker over HTTP are taken in each window; beyond, its lease is renewed and it"
+        " is answered all the same, but its statistics are dropped and the status is 429. Unset: all. Heartbeats over a"
+        " socket never count, nor do those that ask to start a job or give one back.",
         _HERE, minimum=1, maximum=_MOST,
     ),
     Setting(

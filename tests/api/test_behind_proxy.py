@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.api import Api
+from tests.support.poller import Poller
 from tests.support.server import Running, running
 from tests.support.system import EMAIL
 
@@ -30,6 +31,19 @@ def test_pages_tell_browsers_to_come_by_tls_alone_where_a_proxy_ends_it(server: 
     for number, settings in enumerate(({}, {"BEHIND_TLS_PROXY": "true", "HSTS_SEC": "0"})):
         with running(tmp_path / str(number), **settings) as other:
             assert told(other.url) is None
+
+
+def test_new_workers_are_bounded_also_where_the_proxy_says_nothing_of_them(tmp_path: Path) -> None:
+    """They count together, which the log says once; those that the proxy does name count by themselves."""
+    bound = {"RATE_LIMIT_MAX_REGISTER": "2", "RATE_LIMIT_WINDOW_MS": "600s", "ALLOWED_HOSTS": "cmd.example.org"}
+    with running(tmp_path / "bounded", "--behind-tls-proxy", **bound) as server:
+        said = [{}, {"X-Forwarded-For": "unknown"}, {}, {"X-Forwarded-For": "203.0.113.9"}]
+        statuses = [
+            Poller(server, f"w{number}", **headers).call("POST", "/api/workers/register", {"slots": 1})[0]
+            for number, headers in enumerate(said)
+        ]
+        assert statuses == [200, 200, 429, 200]
+        assert server.process.log.read_text().count("without a readable X-Forwarded-For") == 1
 
 
 def test_nobody_shuts_others_out_of_logging_in_or_joining(server: Running) -> None:

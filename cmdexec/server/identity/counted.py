@@ -8,6 +8,10 @@ from cmdexec.server.identity.who import Identity
 from cmdexec.server.identity.workers import WorkerIdentities
 from cmdexec.server.ratelimit import Rates, Spent
 
+_NOWHERE = "from no place that a proxy named"
+"""Under this all are counted together of whom nobody can tell where they come from: the bound has to hold for them too.
+"""
+
 
 class Counted:
     """Counts the calls of operations that have a rate."""
@@ -22,9 +26,9 @@ class Counted:
             return None
         if rate.per is not Per.SOURCE:
             return await self._rates.spend(rate, who.id or "")
-        if not source or (rate.first and await self._known(who, request)):
+        if rate.first and await self._known(who, request):
             return None
-        return await self._rates.spend(rate, source_key(source))
+        return await self._rates.spend(rate, source_key(source) if source else _NOWHERE)
 
     async def enrols(self, who: Identity, source: str) -> None:
         """A worker opens a socket. Raises TooOften if it is new and too many have come from there."""

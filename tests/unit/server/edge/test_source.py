@@ -2,17 +2,22 @@
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
+from aiohttp.web import BaseRequest
 from multidict import CIMultiDict
 
 from cmdexec.server.edge.source import Sources
+from tests.support.worker import inline_runtime
 
 PEER = "127.0.0.9"
 
 
 def source(proxies: int, *forwarded: str) -> str:
     headers = CIMultiDict([("X-Forwarded-For", line) for line in forwarded])
-    request = make_mocked_request("GET", "/", headers).clone(remote=PEER)
-    return Sources(proxies).of(request)
+    return Sources(proxies, inline_runtime().log).of(request(headers))
+
+
+def request(headers: "CIMultiDict[str]") -> BaseRequest:
+    return make_mocked_request("GET", "/", headers).clone(remote=PEER)
 
 
 def test_without_a_proxy_nobody_can_say_that_he_is_somebody_else() -> None:
