@@ -162,7 +162,7 @@ async def test_only_commands_and_operators_of_the_list_are_sent(place: Place) ->
         await place.close()
     finally:
         HEARD.on = False
-    ours = [(name, command) for name, command in HEARD.commands if not _is_of_the_tests(command)]
+    ours = [(name, command) for name, command in HEARD.commands if not is_of_the_tests(command)]
     assert {name for name, _ in ours} - COMMANDS == set()
     assert {"find", "update", "findAndModify"} <= {name for name, _ in ours}
     used = {operator for _, command in ours for operator in operators(command)}
@@ -181,6 +181,6 @@ async def test_only_commands_and_operators_of_the_list_are_sent(place: Place) ->
             assert command["readConcern"]["level"] == "majority", name
 
 
-def _is_of_the_tests(command: Mapping[str, Any]) -> bool:
+def is_of_the_tests(command: Mapping[str, Any]) -> bool:
     """What lets time pass is sent by the test itself."""
     return any(isinstance(update["u"], list) for update in command.get("updates", ())) and "workers" in command.values()

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pymongo import ASCENDING, IndexModel
 
 from cmdexec.errors import CmdexecError
+from cmdexec.store.mongo.address import FIELD
 from cmdexec.store.mongo.connection import Connection
-from cmdexec.store.mongo.faults import FIELD
 
 VERSION = 1
 _SERVER_KEPT_SEC = 86_400
@@ -42,7 +42,7 @@ JOBS: Sequence[IndexModel] = (
 
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "jobs": JOBS,
-    "workers": (_index("workerId", unique=True), _index("lastHeartbeat")),
+    "workers": (_index("workerId", unique=True), _index("lastHeartbeat"), _index("lost", "lastHeartbeat")),
     "heartbeats": (IndexModel([("at", ASCENDING)], name="at", expireAfterSeconds=_SERVER_KEPT_SEC),),
     "users": (_index("emailFolded", unique=True),),
     "sessions": (_index("cookieHash", unique=True, sparse=True), _index("expiresAt")),

@@ -67,7 +67,8 @@ class MongoWorkers:
         which: Document = {"lost": False, "lastHeartbeat": {"$lt": await self._before(age_sec)}}
         if worker_ids is not None:
             which["_id"] = {"$in": list(worker_ids)}
-        return await self._find(which, None)
+        found = await self._connection.read(lambda: self._connection.workers.find(which).to_list(None))
+        return sorted((_worker(one) for one in found), key=lambda row: row.worker_id)
 
     async def mark_lost(self, worker_id: str, session: str, age_sec: float) -> bool:
         if self._opened_within(age_sec):
@@ -117,11 +118,11 @@ class MongoWorkers:
             await self._connection.catch_up()
         raise Unavailable("overloaded", "This worker is being changed by others all the time.", mend="Try again.")
 
-    async def _find(self, which: Document, limit: int | None) -> list[WorkerRow]:
-        if limit == 0:
+    async def _find(self, which: Document, limit: int) -> list[WorkerRow]:
+        if limit <= 0:
             return []
         found = await self._connection.read(
-            lambda: self._connection.workers.find(which).sort("_id", 1).limit(limit or 0).to_list(None)
+            lambda: self._connection.workers.find(which).sort("_id", 1).limit(limit).to_list(None)
         )
         return [_worker(one) for one in found]
 
