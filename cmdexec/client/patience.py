@@ -16,6 +16,10 @@ _HOPELESS = frozenset({"disk_full", "output_limit"})
 _UNNAMED_SEC = 1.0
 """What `retry_after` is where a server names none: a proposal, and no more."""
 
+_SPREAD_PART, _SPREAD_SEC = 0.1, 1.0
+"""Over how much of the wait that a server asks for, and how many seconds at least but no more than that wait, those
+come back who were all sent away until the same moment."""
+
 
 class Patience:
     """The waits between the tries of one call: full jitter, never shorter than the server asks for, and an end.
@@ -57,7 +61,10 @@ class Patience:
             named = wrong.retry_after > _UNNAMED_SEC
             if named and wrong.retry_after > self._settings.patience_sec - passed:
                 raise wrong
-            wait = max(wait, wrong.retry_after if named else min(wrong.retry_after, longest))
+            least = wrong.retry_after if named else min(wrong.retry_after, longest)
+            if named or wrong.code == "too_many":
+                least += self._runtime.rng.random() * max(least * _SPREAD_PART, min(least, _SPREAD_SEC))
+            wait = max(wait, least)
         if self._notice is not None and not self._told and passed + wait >= self._settings.tell_after_sec:
             self._told = True
             self._notice(wrong)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _MAX_LINE = 16 * 1024
 _MAX_ERROR = 64 * 1024
+_HOUR, _DAY = 3600.0, 86400.0
+"""How long anything that refuses a socket may send us away, and a server of ours: its windows may be a day long."""
 
 SERVER_NAME = "cmdexec"
 """The header `Server` of all answers of ours."""
@@ -196,7 +198,7 @@ def _refused(url: str, wrong: aiohttp.WSServerHandshakeError) -> CmdexecError:
     message = f"The server answered {wrong.status} and opened no socket."
     if wrong.status in (429, 503):
         code = by_status.get(wrong.status, "overloaded")
-        return Unavailable(code, message, retry_after=_retry_after(wrong.headers))
+        return Unavailable(code, message, retry_after=_retry_after(wrong.headers, _HOUR))
     if wrong.status >= 500 or wrong.status in (200, 403, 404):
         return Unavailable("server_away", message, mend="Is this the address of a cmdexec server?")
     if wrong.status == 401:
@@ -263,15 +265,15 @@ def _error(answer: aiohttp.ClientResponse, told: ErrorBody) -> CmdexecError:
     if answer.status in (429, 503, 507):
         code = told.code if told.code in CODES else "overloaded"
         return Unavailable(
-            code, told.message, retry_after=_retry_after(answer.headers), field=told.field, mend=told.mend
+            code, told.message, retry_after=_retry_after(answer.headers, _DAY), field=told.field, mend=told.mend
         )
     if answer.status == 409:
         return Conflict(told.code or "conflict", told.message, expected=told.expected, field=told.field, mend=told.mend)
     return Refused(told.code or "bad_request", told.message, field=told.field, mend=told.mend)
 
 
-def _retry_after(headers: Mapping[str, str] | None) -> float:
-    """Seconds, at most an hour; 1 if the header is missing or a date."""
+def _retry_after(headers: Mapping[str, str] | None, most: float) -> float:
+    """Seconds; 1 if the header is missing or a date."""
     with suppress(ValueError):
-        return min(max(0.0, float((headers or {}).get("Retry-After", "1"))), 3600.0)
+        return min(max(0.0, float((headers or {}).get("Retry-After", "1"))), most)
     return 1.0

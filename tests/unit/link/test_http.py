@@ -136,6 +136,22 @@ async def test_a_refusal_keeps_the_servers_own_words(
         assert wrong.expected == {"attempt": 2}
 
 
+@pytest.mark.parametrize(("said", "answer", "socket"), [
+    ("80000", 80_000, 3600), ("1e12", 86_400, 3600), ("-5", 0, 0), ("Thu, 01 Jan 1970 00:00:00 GMT", 1, 1),
+])  # fmt: skip
+async def test_a_server_of_ours_may_send_away_for_a_day_and_what_opens_no_socket_for_an_hour(
+    said: str, answer: float, socket: float
+) -> None:
+    handle = answering(429, {"Retry-After": said}, '{"error":{"code":"too_many","message":"M."}}')
+    async with serving(handle) as door:
+        async with session(connect_timeout_sec=2) as http, http.get(door.url) as answered:
+            told = await failure(answered)
+        refused = await opening(door.url)
+    assert isinstance(told, Unavailable)
+    assert isinstance(refused, Unavailable)
+    assert (told.retry_after, refused.retry_after) == (answer, socket)
+
+
 async def test_who_only_holds_connections_keeps_nobody_out() -> None:
     """The one that is idle longest gives way; one that just has asked is idle for a shorter time."""
     async with serving(answering(200), replace(BOUNDS, connections=2)) as door:
