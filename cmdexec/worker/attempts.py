@@ -344,8 +344,10 @@ class Attempts:
     def _ended(self, held: HeldAttempt, end: End) -> None:
         if end.machine_fault or end.withdrawn:
             self._runner.tidy(held)
-            unborn = self._turns.no_room if end.machine_fault else self._turns.unborn
-            unborn(held, end.start_error or "")
+            if end.machine_fault and not end.engine_fault:
+                self._turns.no_room(held, end.start_error or "")
+            else:
+                self._turns.unborn(held, end.start_error or "", machine=end.machine_fault)
             return
         if end.lease_over:  # this process may have slept, and not have seen yet that it is
             self._turns.apply(held, model.DeadlineOver())

@@ -4,6 +4,7 @@ from collections.abc import Set
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.executors.container_shape import memory_of
 from cmdexec.worker.executors.container_stop import KILL, TERM
 from cmdexec.worker.executors.container_works import Works
@@ -21,6 +22,13 @@ UNBECOME = frozenset({126, 127})
 """Exit codes of a first process that could not become the program of the order."""
 _BY_SIGNAL = 128
 """An exit code above this is that of a process that a signal ended, as shells and first processes tell it."""
+
+
+def words_of(wrong: OSError, settings: WorkerSettings) -> str:
+    """Why an engine did nothing, as a sentence without an end."""
+    if isinstance(wrong, TimeoutError):
+        return f"the container engine did not answer a call within {settings.engine_call_sec:g} s (ENGINE_CALL_SEC)"
+    return f"no container engine answers here now: {wrong.strerror or str(wrong) or 'its connection broke'}"
 
 
 class EngineAwayError(Exception):
@@ -61,6 +69,7 @@ async def remove(works: Works, engine: EngineCalls, name: str) -> tuple[str, ...
         except (OSError, EngineRefusedError) as refused:
             wrong = refused
         if works.clock.elapsed() >= until:
+            works.doubtful = True
             works.log.error("a container cannot be removed", container=name, error=str(wrong))
             return (f"container {name}",)
         await works.pause()

@@ -71,7 +71,7 @@ class ContainerJob:
             return await self._take_up(self._earlier)
         engine = self._works.engine
         if engine is None:
-            return End(start_error=_NO_ENGINE, machine_fault=True)
+            return End(start_error=_NO_ENGINE, machine_fault=True, engine_fault=True)
         try:
             return await self._make(engine)
         except ImageError as wrong:
@@ -80,17 +80,29 @@ class ContainerJob:
             await self._discard(engine)
             return End(start_error=f"the container engine refused it: {refused.words}")
         except OSError as wrong:
+            self._doubt(engine)
             if self._stop.wanted.is_set():
                 return End(start_error=_STOPPED, withdrawn=True)
-            return End(start_error=f"{_NO_ENGINE}: {wrong}", machine_fault=True)
+            return self._unmade(wrong)
 
     async def remove(self) -> tuple[str, ...]:
         """Remove what remains of it; what is left then, as a sentence for each."""
         engine, self._remains = self._remains, None
         left = () if engine is None else await container_end.remove(self._works, engine, self.name)
-        if self.order.leased:
+        if self.order.leased and not left:
             self._works.keeper.let_container_go(self.name)
         return left
+
+    async def abandon(self) -> tuple[str, ...]:
+        """Remove it after a fault, whatever it is at; what is left then, as a sentence for each."""
+        self._remains = None
+        if self._output is not None:
+            self._output.close()
+        engine = self._works.engine
+        if engine is None:
+            self._works.doubtful = True
+            return (f"container {self.name}",)
+        return await container_end.remove(self._works, engine, self.name)
 
     # Its beginning ---------------------------------------------------------------------------------------------------
 
@@ -158,10 +170,11 @@ class ContainerJob:
         try:
             facts = await container_end.facts_of(self._works, engine, self.name)
         except EngineAwayError:
+            self._doubt(engine)
             return End(executor_lost=True, lost_why=container_end.ENGINE_GONE, output_lost=True)
         if facts is None or facts.status == "created":
             await self._discard(engine)
-            return End(start_error=f"{_NO_ENGINE}: {wrong}", machine_fault=True)
+            return self._unmade(wrong)
         return await self._until_over(engine, output, None, self.order.timeout_sec)
 
     def _open_output(self, engine: EngineCalls) -> Output:
@@ -170,11 +183,23 @@ class ContainerJob:
         return self._output
 
     async def _discard(self, engine: EngineCalls) -> None:
-        """Remove what never ran; what cannot be removed now is when the engine is looked at next."""
+        """Remove what never ran; what cannot be removed now is by `remove`, or when the engine is looked at next."""
+        if self._output is not None:
+            self._output.close()
         try:
             await self._works.call(lambda: engine.remove(self.name))
         except (OSError, EngineRefusedError) as wrong:
+            self._doubt(engine)
             self._works.log.warning("a container that never ran stays for now", container=self.name, error=str(wrong))
+
+    def _doubt(self, engine: EngineCalls) -> None:
+        """The engine may have made it, or make it yet."""
+        self._remains = engine
+        self._works.doubtful = True
+
+    def _unmade(self, wrong: OSError) -> End:
+        words = container_end.words_of(wrong, self._settings)
+        return End(start_error=words, machine_fault=True, engine_fault=True)
 
     # An earlier process's --------------------------------------------------------------------------------------------
 
@@ -183,7 +208,11 @@ class ContainerJob:
             engine = await container_end.engine_of(self._works)
             facts = await container_end.facts_of(self._works, engine, self.name)
         except EngineAwayError:
-            return End(executor_lost=True, lost_why=container_end.ENGINE_GONE, output_lost=True)
+            self._works.doubtful = True
+            left = (f"container {self.name}",)  # nobody knows whether it still runs
+            return End(
+                executor_lost=True, lost_why=container_end.ENGINE_GONE, output_lost=True, left=1, survivors=left
+            )  # fmt: skip
         if facts is None:
             return End(gone=_PROCESS_ENDED)
         died_with_machine = not earlier.same_boot and not facts.running and facts.exit_code != 0
@@ -191,16 +220,16 @@ class ContainerJob:
             if stays := await container_end.remove(self._works, engine, self.name):
                 return End(executor_lost=True, lost_why=_PROCESS_ENDED, output_lost=True, left=1, survivors=stays)
             return End(gone="the machine restarted" if died_with_machine else _PROCESS_ENDED)
-        output, left = self._open_output(engine), None
+        output, left_sec = self._open_output(engine), None
         if self.order.timeout_sec is not None and facts.running:
             ran = container_end.age_sec(facts, self._works.clock.now())
-            left = min(max(0.0, self.order.timeout_sec - ran), self.order.timeout_sec)
+            left_sec = min(max(0.0, self.order.timeout_sec - ran), self.order.timeout_sec)
         try:
             self._log_cut = not await output.log_is_whole()
             stream = None if self._log_cut else await output.log(follow=True)
         except (OSError, EngineRefusedError):  # it is looked at again
             stream = None
-        return await self._until_over(engine, output, stream, left)
+        return await self._until_over(engine, output, stream, left_sec)
 
     # Its end ---------------------------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ class Keeper(Protocol):
 
 class Works:
     """`engine`: the one in use; None: there is none now. `lease_until`: when leased jobs have to be gone (elapsed
-    seconds)."""
+    seconds). `doubtful`: the engine may have some that nobody knows of: it did not answer."""
 
     def __init__(
         self, *, settings: WorkerSettings, runtime: Runtime, threads: Threads, capacity: Capacity, labels: Labels,
@@ -36,6 +36,7 @@ class Works:
         self.clock, self.log = runtime.clock, runtime.log
         self.engine: EngineCalls | None = None
         self.lease_until = 0.0
+        self.doubtful = False
         self._threads = threads
 
     async def call(self, call: Callable[[], T]) -> T:

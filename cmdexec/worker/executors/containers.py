@@ -1,16 +1,16 @@
 """Runs jobs in containers of whatever engine is there, and follows it when it comes and goes."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from cmdexec.worker.executors.container_job import ContainerJob, Earlier
-from cmdexec.worker.executors.container_shape import OWNER
+from cmdexec.worker.executors.container_sweep import Sweep
 from cmdexec.worker.executors.container_works import Works
 from cmdexec.worker.executors.contract import End, Order, Sink
 from cmdexec.worker.executors.engine_calls import EngineCalls
-from cmdexec.worker.executors.engine_found import Looked, look, names_of
-from cmdexec.worker.executors.engine_stream import EngineRefusedError
+from cmdexec.worker.executors.engine_found import Looked, look
 
 _CLOSED = "the worker runs no jobs any more"
 _FAULT = "the worker failed at it; its log says why"
@@ -20,13 +20,15 @@ class ContainerExecutor:
     """Implements `contract.Executor`; `run` is its service, which owns a task for each order.
 
     changed  told when there is an engine where there was none, or none any more
-    trouble  why no container can be run, where somebody expects that they can; None: nothing is wrong
     """
 
     def __init__(self, works: Works) -> None:
         self.changed: Callable[[], None] = lambda: None
-        self.trouble: str | None = None
         self._works = works
+        self._sweep = Sweep(works, self._wanted)
+        self._why_none: str | None = None
+        self._why_held: str | None = None
+        self._held_until = 0.0
         self._jobs: dict[str, ContainerJob] = {}
         self._over: dict[str, ContainerJob] = {}
         self._waiting: list[ContainerJob] = []
@@ -39,8 +41,15 @@ class ContainerExecutor:
 
     @property
     def ready(self) -> bool:
-        """Whether there is an engine."""
-        return self._works.engine is not None
+        """Whether there is an engine, which does what it is asked."""
+        return self._works.engine is not None and self._why_held is None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no container can be run, where somebody expects that they can, as a sentence; None: nothing is wrong."""
+        if self._works.engine is not None and self._why_held is not None:
+            return f"it could make no container ({self._why_held}), so it tries again only now and then"
+        return self._why_none
 
     async def open(self) -> None:
         """Look for an engine, and say what was found. It is no fault if there is none."""
@@ -53,9 +62,12 @@ class ContainerExecutor:
             for job in waiting:
                 self._tasks.create_task(self._run(job))
             while True:
-                await self._works.clock.sleep(self._works.settings.engine_look_sec)
+                if self._works.engine is not None:
+                    await self._sweep.run(self._works.engine)
+                await self._works.clock.sleep(self._pause_sec())
                 if not self._closed:
                     await self._look()
+                    self._hold_no_more()
 
     # The orders ------------------------------------------------------------------------------------------------------
 
@@ -87,9 +99,11 @@ class ContainerExecutor:
             end = await job.run()
         except Exception as wrong:
             self._works.log.error("a job in a container failed by a fault of ours", key=job.order.key, exc=wrong)
-            end = End(executor_lost=True, lost_why=_FAULT, output_lost=True)
-        if end.machine_fault and not self._closed:
+            left = await job.abandon()
+            end = End(executor_lost=True, lost_why=_FAULT, output_lost=True, left=len(left), survivors=left)
+        if end.engine_fault and not self._closed:
             await self._look()  # it may be gone: no more is asked for then
+            self._hold(end.start_error or "")
         self._jobs.pop(job.order.key, None)
         self._over[job.order.key] = job
         job.sink.ended(end)
@@ -155,10 +169,45 @@ class ContainerExecutor:
             except TimeoutError:
                 self._works.log.error("containers did not end in time", jobs=len(self._jobs))
         if self._works.engine is not None:
+            if self._works.doubtful:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._works.settings.kill_deadline_sec):
+                        await self._sweep.run(self._works.engine)
             self._works.engine.close()
             self._works.engine = None
 
+    def _wanted(self) -> frozenset[str]:
+        """The containers that are not to be removed: of how some ended nothing is on the disk yet."""
+        return frozenset(job.name for jobs in (self._jobs, self._over) for job in jobs.values())
+
     # The engine ------------------------------------------------------------------------------------------------------
+
+    def _hold(self, why: str) -> None:
+        """It is there, but did not do what it was asked: else this worker would draw all jobs in containers to it, and
+        give them back."""
+        if self._works.engine is None:
+            return
+        wait = self._works.settings.start_pause_sec
+        self._held_until = self._works.clock.elapsed() + wait
+        held, self._why_held = self._why_held, why
+        if held is None:
+            self._works.log.warning(
+                "a container could not be made; no job in one is started for a while", error=why, wait_sec=wait
+            )
+            self.changed()
+
+    def _hold_no_more(self) -> None:
+        if self._why_held is not None and self._works.clock.elapsed() >= self._held_until:
+            self._why_held = None
+            if self._works.engine is not None:
+                self.changed()
+
+    def _pause_sec(self) -> float:
+        """Until the engine is looked at again."""
+        look_sec = self._works.settings.engine_look_sec
+        if self._why_held is None:
+            return look_sec
+        return min(look_sec, max(0.0, self._held_until - self._works.clock.elapsed()))
 
     async def _look(self, *, first: bool = False) -> None:
         async with self._looking:
@@ -173,12 +222,11 @@ class ContainerExecutor:
         if now is not None and (before is None or before.engine != now):
             self._works.engine = EngineCalls(now, self._works.settings.engine_call_sec)
             self._works.log.info("jobs can run in containers", engine=str(now), found_by=now.place.why)
-            await self._sweep(self._works.engine)
         elif now is None:
             self._works.engine = None
             self._say_none(looked, lost=before is not None, first=first)
         self._had = self._had or now is not None
-        self.trouble = None if now is not None or not (self._had or looked.named) else looked.why_none
+        self._why_none = None if now is not None or not (self._had or looked.named) else looked.why_none
         if not first and (before is None) != (now is None):
             self.changed()
 
@@ -188,16 +236,3 @@ class ContainerExecutor:
             log.warning("no jobs in containers until it answers", error=looked.why_none)
         elif first:
             log.info("no jobs in containers", why=looked.why_none)
-
-    async def _sweep(self, engine: EngineCalls) -> None:
-        """Remove what an earlier process left that nobody wants any more."""
-        try:
-            label, bound = f"{OWNER}={self._works.labels.owner}", self._works.settings.engine_call_sec
-            names = await self._works.call(partial(names_of, engine.engine, label, bound))
-            wanted = {job.name for job in self._jobs.values()}
-            for name in names:
-                if name not in wanted:
-                    self._works.log.info("removing a container that an earlier process left", container=name)
-                    await self._works.call(partial(engine.remove, name))
-        except (OSError, EngineRefusedError) as wrong:
-            self._works.log.warning("containers that an earlier process left may remain", error=str(wrong))

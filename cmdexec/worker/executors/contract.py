@@ -54,6 +54,8 @@ class End:
     image_error    which image could not be had for its container, and why ("tool:1: no such image")
     machine_fault  beside start_error: the machine had no room for it (processes, open files, memory), nothing is wrong
                    with the order itself; no process was made, so it may be started elsewhere, or here later
+    engine_fault   beside machine_fault: its container engine did not do its part; other orders for it wait for a while
+                   by themselves, those for the machine itself need not
     withdrawn      beside start_error: it was stopped before any process was made of it: as if it had not been ordered
     executor_lost  what runs it died: the tree was killed with it, how the main process ended is not known
     lost_why       beside executor_lost: what died, as a sentence, where it was not the warden
@@ -78,6 +80,7 @@ class End:
     start_error: str | None = None
     image_error: str | None = None
     machine_fault: bool = False
+    engine_fault: bool = False
     withdrawn: bool = False
     executor_lost: bool = False
     lost_why: str | None = None

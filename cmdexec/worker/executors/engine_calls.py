@@ -53,12 +53,14 @@ class EngineCalls:
         except docker.errors.APIError as wrong:
             status = wrong.status_code or 500
             raise EngineRefusedError(int(status), str(wrong.explanation or wrong.response.reason or wrong)) from wrong
+        except requests.Timeout as wrong:
+            raise TimeoutError("it did not answer in time") from wrong
         except (docker.errors.DockerException, requests.RequestException) as wrong:
-            raise ConnectionError(str(wrong)) from wrong
+            raise _broken(wrong) from wrong
 
-    def create(self, name: str, config: dict[str, Any]) -> str:
-        """A container of that name; its id."""
-        return str(self._call("create_container_from_config", config, name=name)["Id"])
+    def create(self, name: str, config: dict[str, Any]) -> None:
+        """A container of that name."""
+        self._call("create_container_from_config", config, name=name)
 
     def start(self, container: str) -> None:
         """Make its process."""
@@ -80,10 +82,12 @@ class EngineCalls:
             if refused.status == NOT_FOUND:
                 return None
             raise
-        state = said["State"]
+        state = said.get("State") if isinstance(said, dict) else None
+        if not isinstance(state, dict):
+            raise ConnectionError("it does not say how a container is")
         running = bool(state.get("Running")) or state.get("Status") in ("restarting", "removing", "paused")
         return Facts(
-            str(said["Id"]), str(state.get("Status")), running, int(state.get("ExitCode") or 0),
+            str(said.get("Id")), str(state.get("Status")), running, int(state.get("ExitCode") or 0),
             bool(state.get("OOMKilled")), str(state.get("Error") or ""), str(state.get("StartedAt") or ""),
         )  # fmt: skip
 
@@ -98,17 +102,17 @@ class EngineCalls:
         return True
 
     def registry_credentials(self, image: str) -> str | None:
-        """The header that shows an image's registry the credentials that this user keeps for Docker, if any. Raises
-        EngineRefusedError also where the name, or what keeps the credentials, is no good."""
+        """The header that shows an image's registry the credentials that this user keeps for Docker now, if any: they
+        are renewed by others. Raises EngineRefusedError also where the name, or what keeps them, is no good."""
         import docker
 
         repository, _ = docker.utils.parse_repository_tag(image)
         try:
             registry, _ = docker.auth.resolve_repository_name(repository)
-            header = docker.auth.get_config_header(self._api(), registry)
+            found = docker.auth.load_config().resolve_authconfig(registry)
         except docker.errors.DockerException as wrong:
             raise EngineRefusedError(BAD_REQUEST, str(wrong)) from wrong
-        return None if header is None else (header.decode() if isinstance(header, bytes) else str(header))
+        return docker.auth.encode_header(found).decode() if found else None
 
     def close(self) -> None:
         """Let go of its connections."""
@@ -116,3 +120,13 @@ class EngineCalls:
             client, self._client = self._client, None
         if client is not None:
             client.close()
+
+
+def _broken(wrong: BaseException) -> ConnectionError:
+    """What the system said, below what a library made of it."""
+    cause: BaseException | None = wrong
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return ConnectionError(cause.strerror)
+        cause = cause.__context__
+    return ConnectionError("its connection broke")

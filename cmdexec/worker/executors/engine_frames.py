@@ -10,7 +10,7 @@ PIECE_MAX = 64 * 1024 * 1024
 """A length above this is no length."""
 
 
-class NotFramesError(ValueError):
+class NotFramesError(ConnectionError):
     """What came is no such sequence."""
 
 
