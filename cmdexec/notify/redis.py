@@ -71,6 +71,7 @@ class RedisLink:
         self._script: Any = self._client.register_script(_COUNT)
         self._here = False
         self._fault: str | None = "It was not reached yet."
+        self._reached = False
         self._told: set[str] = set()
         self._since: float | None = None
         self._breaks = False
@@ -160,6 +161,7 @@ class RedisLink:
         await self._client.publish(f"{self._prefix}:hints", hello)
         await self._script(keys=[f"{self._prefix}:rate:"], args=[1])
         self._here, self._fault, self._since = True, None, self._runtime.clock.elapsed()
+        self._reached = True
         if not self._breaks:
             self._say_there()
 
@@ -220,7 +222,7 @@ class RedisLink:
             see = f"runs, and whether it speaks TLS as {FIELD} says" if self._tls else "runs"
             return f"Redis at {where} has not answered in time. See whether it {see}; REDIS_ANSWER_SEC says how long."
         cut = "closed by server" in told or any(isinstance(one, ConnectionResetError) for one in causes)
-        if isinstance(fault, RedisConnectionError) and cut and not self._tls:
+        if isinstance(fault, RedisConnectionError) and cut and not (self._tls or self._reached):
             return f"Redis at {where} closed the connection. If it wants TLS, write rediss:// in {FIELD}."
         return f"Redis at {where} does not answer. See whether it runs, and to {FIELD}."
 

@@ -78,6 +78,7 @@ async def test_while_redis_is_away_hints_stay_here_and_afterwards_all_is_looked_
     assert theirs == [JobsWaiting(), WorkerChanged("heard")], "anything may have been missed"
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert 2 <= len(said) <= 6, said
+    assert not any("TLS" in getattr(record, "about", {}).get("why", "") for record in caplog.records)
 
 
 class Clock(SystemClock):
