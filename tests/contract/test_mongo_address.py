@@ -38,6 +38,7 @@ ADDRESS = f"mongodb://me:{SECRET}@host/x?"
         ("http://host/", "This is no address of MongoDB."),
         ("mongodb:/", "This is no address of MongoDB."),
         ("mongodb://host/a%20b", "The database that this address names cannot be."),
+        ("mongodb://host/x.jobs", "The database that this address names cannot be."),
         (f"mongodb://host/{'x' * 70}", "The database that this address names cannot be."),
         (f"{ADDRESS}foo=bar", "MongoDB's driver does not take its option foo: Unknown option."),
         (f"mongodb://me:pa?{SECRET}=1@host/x", "This is no address of MongoDB."),

@@ -118,6 +118,19 @@ async def test_a_store_that_is_away_when_it_is_opened_is_used_once_it_is_there_a
     assert told_of(caplog) == [2, 2]
 
 
+async def test_what_a_refused_command_held_is_in_no_line_of_the_log(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """MongoDB repeats it."""
+    store = place.open()
+    await store.reads.health.commit()
+    with failing(place.folder, "users", "find", errorCode=13):
+        with pytest.raises(Unavailable):
+            await store.reads.users.any()
+    (cause,) = [vars(record)["about"]["cause"] for record in caplog.records]
+    assert cause == "Failing command via 'failCommand' failpoint"
+
+
 def told_of(caplog: pytest.LogCaptureFixture) -> list[int]:
     """How often it was said that the store fails, and that it does not any more."""
     said = [record.getMessage() for record in caplog.records]

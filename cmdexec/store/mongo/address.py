@@ -60,7 +60,7 @@ def read(uri: str) -> Address:
     if parsed is None:
         raise _no_address()
     database = parsed["database"] or _DATABASE
-    if len(database.encode()) > _DATABASE_BYTES_MAX:
+    if parsed["collection"] is not None or len(database.encode()) > _DATABASE_BYTES_MAX:
         raise _no_database()
     options = _options(after)
     looked_up = scheme == _LOOKED_UP

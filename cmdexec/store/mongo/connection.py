@@ -1,6 +1,7 @@
 """The client, its collections, and the guard around every call. Nothing is sent before the first call."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -217,7 +218,7 @@ class Connection:
         self._failed_at = self._runtime.clock.elapsed()
         if not self._failing:
             self._failing = True
-            cause = str(fault).partition("\n")[0][:300]
+            cause = re.split(r", full error|[{\n]", str(fault))[0].strip()[:300]  # a brace begins what a command held
             self._runtime.log.error("the store does not do what it is asked", why=told.message, cause=cause)
 
     def _recovered(self) -> None:
