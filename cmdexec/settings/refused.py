@@ -21,7 +21,7 @@ def refused(side: Side, given: Mapping[str, object], where: str) -> list[Fault]:
     not. An empty value asks for nothing."""
     sentences = NOT_PROVIDED[side]
     return [
-        Fault(name, sentences[name], "Remove it there.", where)
+        Fault(name, sentences[name], "Remove it there, or leave it empty.", where)
         for name, raw in given.items()
         if name in sentences and str(raw).strip()
     ]

@@ -1,10 +1,19 @@
 """The house rules hold for every file of the repository. What each forbids, and that it can fail: `test_rules.py`."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.house import given, shape, words
 from tests.house.source import Rule, repository
-from tests.house.whole import codes_without_use, settings_without_use, undeclared_codes
+from tests.house.whole import (
+    codes_without_use,
+    folders_in_the_table,
+    folders_of_tests,
+    folders_on_the_map,
+    settings_without_use,
+    undeclared_codes,
+)
 
 RULES = (*shape.RULES, *given.RULES, *words.RULES)
 
@@ -32,6 +41,16 @@ def test_every_declared_code_is_used() -> None:
     """The list of codes is what callers may meet, not what they might have met."""
     unused = codes_without_use(repository())
     assert not unused, "Use the code, or take it out of cmdexec/errors.py: " + ", ".join(unused)
+
+
+@pytest.mark.parametrize(("path", "named"), [
+    ("docs/architecture.md", folders_on_the_map), ("docs/contributing.md", folders_in_the_table),
+])  # fmt: skip
+def test_the_documents_name_each_folder_of_tests(path: str, named: Callable[[str], set[str]]) -> None:
+    """Who looks for a test, or for a place for one, finds it."""
+    (text,) = (file.text for file in repository() if file.path == path)
+    there = folders_of_tests(repository())
+    assert named(text) == there, f"Name in {path} what is missing, and what is there no more: {named(text) ^ there}"
 
 
 @pytest.mark.parametrize("excepted", [given.TASKS_WITHOUT_A_GROUP, given.BOUNDED_OTHERWISE, given.REAL_TIME])

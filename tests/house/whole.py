@@ -1,6 +1,7 @@
 """Rules on the whole: what is declared is used, and what is used is declared."""
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 
 from cmdexec.errors import CODES
@@ -78,3 +79,21 @@ def codes_without_use(files: Iterable[File]) -> list[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     return sorted(CODES.keys() - texts)
+
+
+def folders_of_tests(files: Iterable[File]) -> set[str]:
+    """The folders of `tests/` that hold Python."""
+    parts = [file.path.split("/") for file in files if file.is_python]
+    return {path[1] for path in parts if path[0] == "tests" and len(path) > 2}
+
+
+def folders_on_the_map(text: str) -> set[str]:
+    """Those of `tests/` that the map of `docs/architecture.md` has."""
+    found = re.search(r"^tests/ +([a-z0-9 ]+)$", text, re.MULTILINE)
+    return set(found[1].split()) if found else set()
+
+
+def folders_in_the_table(text: str) -> set[str]:
+    """Those that have a row under the heading `Tests` of `docs/contributing.md`."""
+    rows = re.findall(r"^\| (`[^|]+) \|", text.partition("## Tests\n")[2].partition("\n## ")[0], re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`([a-z0-9]+)`", row)}

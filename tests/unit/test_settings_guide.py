@@ -210,3 +210,20 @@ def test_one_settings_file_serves_both_too(env: Env, tmp_path: Path) -> None:
     assert [str(fault) for fault in caught.value.faults] == [
         f"prot (from {file}): The server has no such setting. Did you mean port? Else remove it."
     ]
+
+
+def test_the_way_from_the_guides_file_to_one_that_starts_is_written_down(env: Env) -> None:
+    """Each line that production refuses has its row, and the lines of the example make it one that is taken."""
+    text = (Path(__file__).parents[2] / "docs/bounds.md").read_text().partition("## From a `.env` of the guide")[2]
+    guides = {
+        "MONGODB_URI": "mongodb://user:password@host:27017/cmd_executor", "REDIS_URL": "redis://localhost:6379",
+    }  # fmt: skip
+    asked = {name: raw for name, raw in SERVER.items() if name != "WS_PORT"} | guides
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    assert [fault.field for fault in env.faults(ServerSettings, asked) if f"`{fault.field}`" not in "".join(rows)] == []
+    lines = text.partition("```sh\n")[2].partition("```")[0].splitlines()
+    instead = dict(line.split("=", 1) for line in lines if line[:1] != "#")
+    assert [name for name, raw in instead.items() if raw == "OWN"] == ["JWT_SECRET", "WORKER_TOKEN_SECRET"]
+    settings, warnings = env.load(ServerSettings, asked | instead | {"JWT_SECRET": JWT, "WORKER_TOKEN_SECRET": SHARED})
+    assert isinstance(settings, ServerSettings)
+    assert (settings.production, warnings) == (True, [])
