@@ -1,5 +1,6 @@
 """Servers start while what they share is away, say so, and go on by themselves when it is there."""
 
+import http.client
 import json
 import tempfile
 from collections.abc import Iterator
@@ -68,9 +69,29 @@ def test_both_start_while_mongodb_and_redis_are_away_and_heal_one_after_the_othe
             redis.start()
             until(lambda: checks(a)["redis"] == checks(b)["redis"] == "ok", "both have found Redis", 10)
             assert a.ask("GET", "/api/health")["status"] == "healthy"
+            _follows_until_mongodb_goes(b, mongo)
+            for server in (pair.a, pair.b):
+                assert "Traceback" not in server.log.read_text()
+                said = [line for line in server.log.read_text().splitlines() if "could not be looked through" in line]
+                assert len(said) <= 2, "once for each time that MongoDB was away"
     finally:
         mongo.start()
         pair.drop()
+
+
+def _follows_until_mongodb_goes(api: Api, mongo: Set) -> None:
+    """Whoever follows a job then is broken off, and not told that this was all."""
+    job = api.create({"command": "echo out; sleep 60"})
+    following = http.client.HTTPConnection(api.host, api.port, timeout=60)
+    following.request(
+        "GET", f"/api/jobs/{job['jobId']}/output?follow=1", headers={"Authorization": f"Bearer {api.token}"}
+    )
+    answer = following.getresponse()
+    assert answer.read1(100) == b"out\n"
+    mongo.stop()
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        answer.read()
+    following.close()
 
 
 def _logs_in(server: Server) -> bool:

@@ -117,7 +117,7 @@ class Answers:
                 else:
                     await _pieces(reply.body, response.write)
                 watch.cancel()
-        except* (_Over, ConnectionError):
+        except* (_Over, ConnectionError, Unavailable):  # that the store is away it says itself, once
             self._break_off(request)
         except* Exception as faults:
             self._log.error("a stream broke", exc=faults, path=request.path)
