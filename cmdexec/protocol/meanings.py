@@ -41,7 +41,7 @@ ANYWHERE: Mapping[str, str] = MappingProxyType({
     "containerImage": "The image of the container it runs in; null: on the worker's machine itself.",
     "network": "Of a container: `none`, or `bridge`: the engine's default network, where the worker allows that.",
     "pull": "When the image is asked of its registry: `missing`: unless it is there; `always`; `never`.",
-    "user": "Who its processes are in the container, as `UID` or `UID:GID`.",
+    "user": "Who its processes are in the container, as `UID` or `UID:GID`; `UID` alone is also the group.",
     "phase": "What its worker does before it can start, such as `pulling its image, 40 %`; null: nothing.",
     "command": "A line for the shell, or a list: program and arguments, without a shell.",
     "env": "Variables of the environment.",

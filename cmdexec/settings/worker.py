@@ -351,6 +351,8 @@ class WorkerSettings:
     engine_look_sec: float
     engine_wait_sec: float
     engine_again_sec: float
+    engine_follow_sec: float
+    pull_silence_sec: float
     pull_timeout_sec: float
     reconnect_min_sec: float
     reconnect_max_sec: float

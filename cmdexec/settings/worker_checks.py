@@ -46,7 +46,7 @@ def _labels_as_servers_take_them(values: Given) -> Iterable[Fault]:
             )  # fmt: skip
 
 
-_USER = re.compile(r"0*[1-9][0-9]{0,9}(:[0-9]{1,10})?", re.ASCII)
+_USER = re.compile(r"0*[1-9][0-9]{0,9}(:0*[1-9][0-9]{0,9})?", re.ASCII)
 _ENGINE = re.compile(r"unix:///.+|tcp://[^/:]+:[0-9]{1,5}/?")
 
 
@@ -54,7 +54,7 @@ def _containers_as_engines_take_them(values: Given) -> Iterable[Fault]:
     user, host = values.get("container_user"), values.get("docker_host")
     if isinstance(user, str) and not _USER.fullmatch(user):
         yield Fault(
-            "CONTAINER_USER", f"{user!r} is not a user that is not root, as UID or UID:GID.",
+            "CONTAINER_USER", f"{user!r} is no user and group without 0, which is root, as UID or UID:GID.",
             "Write numbers, such as 65534:65534.",
         )  # fmt: skip
     if isinstance(host, str) and not _ENGINE.fullmatch(host):

@@ -27,7 +27,9 @@ CONTAINERS: tuple[Setting, ...] = (
     ),
     Setting(
         "CONTAINER_USER", Kind.TEXT, "65534:65534",
-        "Who a job in a container is that names nobody, as UID or UID:GID; never 0, which is root.", _HERE, maximum=21,
+        "Who a job in a container is that names nobody, as UID or UID:GID; the group is as the user when "
+        "it is not said. Neither is 0, which is root.",
+        _HERE, maximum=21,
     ),
     Setting(
         "CONTAINER_CPU", Kind.NUMBER, None,
@@ -79,6 +81,16 @@ CONTAINERS: tuple[Setting, ...] = (
     Setting(
         "ENGINE_AGAIN_SEC", Kind.DURATION, 0.5, "How often such a job asks whether it is back, or a container over.",
         _HERE, unit="s", minimum=0.01, maximum=3600,
+    ),
+    Setting(
+        "ENGINE_FOLLOW_SEC", Kind.DURATION, 10.0,
+        "How long a container may write nothing before it is asked whether it is over: its connection may be dead.",
+        _HERE, unit="s", minimum=0.1, maximum=3600,
+    ),
+    Setting(
+        "PULL_SILENCE_SEC", Kind.DURATION, 120.0,
+        "How long nothing may be heard of an image that is on its way, before it counts as not to be had.", _HERE,
+        unit="s", minimum=1, maximum=DAY,
     ),
     Setting(
         "PULL_TIMEOUT_SEC", Kind.DURATION, 1800.0, "How long an image may take to arrive.", _HERE,

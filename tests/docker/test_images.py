@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.api import Api
-from tests.support.containers import containers_of, docker
+from tests.support.containers import containers_of, docker, worker_of
 from tests.support.registry import Registry, registry
-from tests.support.system import Server, Worker
+from tests.support.system import Server, Worker, ends
 from tests.support.waiting import until
 
 
@@ -56,6 +56,19 @@ def test_a_job_that_is_cancelled_while_its_image_comes_never_ran(
     assert api.output(job_id) == b""
     assert job["confirmed"] is True
     assert not containers_of(system[1])
+
+
+def test_a_registry_that_falls_silent_holds_no_slot(
+    api: Api, serving: Registry, system: tuple[Server, Worker]
+) -> None:  # fmt: skip
+    impatient = worker_of(system[0], "impatient", PULL_SILENCE_SEC="1s", LABELS="patience=none")
+    with ends(impatient):
+        impatient.start(api)
+        job = {"command": "true", "containerImage": serving.image, "requires": {"patience": "none"}}
+        ended = api.wait_ended([api.create(job)["jobId"]], within=20)[0]
+        assert (ended["status"], ended["reason"]) == ("failed", "image")
+        assert f"{serving.image}: nothing was heard of it for 1 s (PULL_SILENCE_SEC)" in ended["message"]
+        assert impatient.stop() == 0
 
 
 def phase(api: Api, job_id: str) -> object:

@@ -25,6 +25,7 @@ def test_it_is_nobody_without_any_right_and_cannot_get_one(api: Api) -> None:
     assert told["NoNewPrivs"].strip() == "1"
     assert told["Seccomp"].strip() == "2", "filtered"
     assert says(api, "id -u; id -g", user="1234:4321").split() == ["1234", "4321"]
+    assert says(api, "id -u; id -G", user="1234").split() == ["1234", "1234"], "not of root's group"
 
 
 def test_it_has_no_network(api: Api) -> None:

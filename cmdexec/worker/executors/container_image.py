@@ -79,12 +79,20 @@ class Pull:
         progress = Progress(self._told)
         name, tag = split(image)
         path = f"/v{engine.engine.api}/images/create?fromImage={quote(name, safe='')}&tag={quote(tag, safe='')}"
+        loop = asyncio.get_running_loop()
+
+        def take(data: bytes) -> None:
+            if not silence.expired():
+                silence.reschedule(loop.time() + settings.pull_silence_sec)
+            progress.take(data)
+
+        silence = asyncio.timeout(settings.pull_silence_sec)
         try:
-            async with asyncio.timeout(settings.pull_timeout_sec):
+            async with asyncio.timeout(settings.pull_timeout_sec), silence:
                 credentials = await self._works.call(lambda: engine.registry_credentials(image))
                 headers = {} if credentials is None else {"X-Registry-Auth": credentials}
                 stream = self._stream = await open_stream(
-                    engine.engine.place.url, "POST", path, progress.take, headers=headers,
+                    engine.engine.place.url, "POST", path, take, headers=headers,
                     timeout_sec=settings.pull_timeout_sec,
                 )  # fmt: skip
                 if self._broken_off:
@@ -93,7 +101,10 @@ class Pull:
         except EngineRefusedError as refused:
             raise ImageError(words_about(image, refused.words)) from refused
         except TimeoutError as wrong:
-            raise ImageError(words_about(image, f"it did not arrive within {settings.pull_timeout_sec:g} s")) from wrong
+            words = f"it did not arrive within {settings.pull_timeout_sec:g} s (PULL_TIMEOUT_SEC)"
+            if silence.expired():
+                words = f"nothing was heard of it for {settings.pull_silence_sec:g} s (PULL_SILENCE_SEC)"
+            raise ImageError(words_about(image, words)) from wrong
         finally:
             if self._stream is not None:
                 self._stream.close()

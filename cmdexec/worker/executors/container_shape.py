@@ -47,9 +47,8 @@ def refusal(container: Container, settings: WorkerSettings) -> str | None:
         return "this worker runs no jobs in containers (ALLOW_CONTAINERS)"
     if container.network != "none" and not settings.allow_container_network:
         return "it asks for a network, and this worker gives containers none (ALLOW_CONTAINER_NETWORK)"
-    user = container.user
-    if user is not None and not user.partition(":")[0].strip("0"):
-        return "it asks to be root in its container, which this worker allows no job"
+    if container.user is not None and not all(number.strip("0") for number in container.user.split(":")):
+        return "it asks to be root, or of root's group, in its container, which this worker allows no job"
     return None
 
 
@@ -64,7 +63,7 @@ def config_of(
         "Cmd": arguments,
         "Env": [f"{name}={value}" for name, value in order.env.items()],
         "WorkingDir": order.cwd,
-        "User": container.user or settings.container_user,
+        "User": ":".join(user_of(container, settings)),
         "Labels": labels.of(order.key),
         "Tty": False,
         "AttachStdin": bool(order.stdin), "OpenStdin": bool(order.stdin), "StdinOnce": bool(order.stdin),
@@ -73,6 +72,12 @@ def config_of(
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": _host_config(order, container, settings, capacity),
     }  # fmt: skip
+
+
+def user_of(container: Container, settings: WorkerSettings) -> tuple[str, str]:
+    """Its UID and GID: without a group of its own an engine would give it root's."""
+    uid, _, gid = (container.user or settings.container_user).partition(":")
+    return uid, gid or uid
 
 
 def memory_of(order: Order, settings: WorkerSettings, capacity: Capacity) -> int:
@@ -87,9 +92,9 @@ def _host_config(
 ) -> dict[str, Any]:  # fmt: skip
     memory = memory_of(order, settings, capacity)
     cpu = order.cpu or settings.container_cpu or capacity.cpu_limit or 0.0  # 0: all that the engine has
-    uid, _, gid = (container.user or settings.container_user).partition(":")
+    uid, gid = user_of(container, settings)
     # Its owner, since engines give it the mode of the folder that the image has there, or of one that they made.
-    room = f"rw,nosuid,nodev,mode=0700,uid={uid},gid={gid or 0},size={settings.container_files_bytes}"
+    room = f"rw,nosuid,nodev,mode=0700,uid={uid},gid={gid},size={settings.container_files_bytes}"
     log: Mapping[str, str] = {
         "max-size": str(settings.container_log_bytes), "max-file": "2", "compress": "false",
     }  # fmt: skip

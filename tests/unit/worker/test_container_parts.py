@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmdexec.settings.load import SettingsError, make
+from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.executors import container_end
 from cmdexec.worker.executors.container_image import Progress, split
 from cmdexec.worker.executors.container_shape import refusal
@@ -85,7 +87,8 @@ def test_an_image_is_asked_for_by_one_tag(image: str, name: str, tag: str) -> No
     ("container", "allowed", "words"),
     [
         (Container("a"), {}, None),
-        (Container("a", user="1:0"), {}, None),
+        (Container("a", user="1:01"), {}, None),
+        (Container("a", user="1:0"), {}, "root's group"),
         (Container("a", user="0"), {}, "root"),
         (Container("a", user="000:7"), {}, "root"),
         (Container("a", network="bridge"), {}, "ALLOW_CONTAINER_NETWORK"),
@@ -98,6 +101,17 @@ def test_what_a_worker_does_not_allow(
 ) -> None:  # fmt: skip
     said = refusal(container, worker_settings(tmp_path, **allowed))
     assert (said is None) if words is None else (said is not None and words in said)
+
+
+@pytest.mark.parametrize(
+    ("user", "taken"), [("7", True), ("7:8", True), ("0:7", False), ("7:0", False), ("7:00", False)]
+)
+def test_neither_root_nor_its_group_is_taken_as_whom_containers_are(user: str, taken: bool) -> None:
+    if taken:
+        assert make(WorkerSettings, container_user=user).container_user == user
+        return
+    with pytest.raises(SettingsError, match="root"):
+        make(WorkerSettings, container_user=user)
 
 
 FACTS = Facts("id", "exited", False, 0, False, "", "2026-01-02T03:04:05.678901234Z")
