@@ -10,11 +10,10 @@ from cmdexec.cli.colour import DIM, in_colour
 from cmdexec.cli.columns import Cell, Column, tabbed, table
 from cmdexec.cli.facts import Fact, fact_lines
 from cmdexec.cli.groups import LIST, Listed
-from cmdexec.cli.numbers import Whole
+from cmdexec.cli.numbers import Whole, Written
 from cmdexec.cli.printed import on_terminal, or_told, print_json, print_lines, width
 from cmdexec.cli.told import tell
-from cmdexec.settings.declare import Kind, Setting
-from cmdexec.settings.parse import parse, wanted
+from cmdexec.settings.declare import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from cmdexec.protocol.requests import WorkerView
 
 _DAY = 86400
-_EXPIRES = Setting("--expires", Kind.DURATION, None, "", frozenset(), unit="s", minimum=1, maximum=366 * _DAY)
+_EXPIRES = Written(Kind.DURATION, 1, 366 * _DAY)
 
 _COLUMNS = (
     Column("ID"), Column("STATE"), Column("USED"), Column("EXPIRES", drop=1), Column("NAME", least=8, drop=2),
@@ -49,7 +48,13 @@ def join_token() -> None:
     default=1,
     help="How many machines may join with it. [default: 1]",
 )
-@click.option("--expires", metavar="DURATION", default="1h", help="How long it is good: 10m, 24h, 7d. [default: 1h]")
+@click.option(
+    "--expires",
+    metavar="DURATION",
+    type=_EXPIRES,
+    default="1h",
+    help="How long it is good: 10m, 24h, 7d. [default: 1h]",
+)
 @click.option(
     "--label",
     "-l",
@@ -61,7 +66,7 @@ def join_token() -> None:
 @click.option("--name", metavar="TEXT", help="What people call it.")
 @json_option(ONE_JSON)
 @calls_server
-def create(caller: Caller, uses: int, expires: str, labels: tuple[str, ...], name: str | None, as_json: bool) -> None:
+def create(caller: Caller, uses: int, expires: float, labels: tuple[str, ...], name: str | None, as_json: bool) -> None:
     """Make a token, print it, and say what to type on the other machine. It is shown this once.
 
     Example: `cmdexec join-token create --uses 10 --expires 24h --label site=attic`
@@ -73,7 +78,7 @@ def create(caller: Caller, uses: int, expires: str, labels: tuple[str, ...], nam
         raise click.BadParameter("It is empty. Write a name, or leave this out.", param_hint="--name")
 
     new = NewJoinToken(
-        name=name, uses=uses, expires_sec=_seconds(expires), labels=pairs(labels, "--label"),
+        name=name, uses=uses, expires_sec=expires, labels=pairs(labels, "--label"),
     )  # fmt: skip
 
     async def made(client: "Client") -> "JoinTokenView":
@@ -112,14 +117,6 @@ def _reached(caller: Caller) -> str:
         return ""
     running = read_running(caller.settings.data_dir / RUNTIME_FILE) if access.source == RUNTIME_FILE else None
     return access.url if running is None else running.others_url or access.url
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = parse(_EXPIRES, text)
-    except ValueError as wrong:
-        raise click.BadParameter(f"{wrong} {wanted(_EXPIRES)}", param_hint="--expires") from None
-    return float(value) if isinstance(value, int | float) else 0.0
 
 
 @join_token.command(LIST)

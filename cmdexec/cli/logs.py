@@ -7,20 +7,16 @@ import click
 
 from cmdexec.cli.caller import Caller, calls_server, json_option
 from cmdexec.cli.exits import OK
-from cmdexec.cli.numbers import Whole
+from cmdexec.cli.numbers import TAIL, Whole
 from cmdexec.cli.outcome import NOBODY_READS
 from cmdexec.cli.printed import unwritten
 from cmdexec.cli.told import tell
-from cmdexec.settings.declare import Kind, Setting
-from cmdexec.settings.parse import parse, wanted
 
 if TYPE_CHECKING:
     from cmdexec.client import Client
     from cmdexec.protocol.requests import JobView
 
 Stream = Literal["stdout", "stderr"]
-
-_TAIL = Setting("--tail", Kind.SIZE, None, "", frozenset(), unit="bytes", minimum=0, maximum=1 << 50)
 
 
 @click.command()
@@ -33,12 +29,12 @@ _TAIL = Setting("--tail", Kind.SIZE, None, "", frozenset(), unit="bytes", minimu
     type=Whole(1, 2**31 - 1),
     help="Of this attempt, as `cmdexec show` counts them. [default: the last]",
 )
-@click.option("--tail", metavar="SIZE", help="Of what is there already only so much: 4096, 64KiB.")
+@click.option("--tail", metavar="SIZE", type=TAIL, help="Of what is there already only so much: 4096, 64KiB.")
 @click.argument("name", metavar="JOB")
 @json_option("Print one JSON object a line: stream, offset, and data in base64.")
 @calls_server
 def logs(
-    caller: Caller, name: str, follow: bool, stderr: bool, both: bool, attempt: int | None, tail: str | None,
+    caller: Caller, name: str, follow: bool, stderr: bool, both: bool, attempt: int | None, tail: int | None,
     as_json: bool,
 ) -> int:  # fmt: skip
     """Print what a job wrote, byte for byte.
@@ -52,7 +48,6 @@ def logs(
         raise click.UsageError("--both has standard error too; leave out --stderr.")
     if follow and attempt is not None:
         raise click.UsageError("--follow goes with the attempt that runs; leave out --attempt.")
-    last = None if tail is None else _size(tail)
     streams: tuple[Stream, ...] = ("stdout", "stderr") if both else ("stderr" if stderr else "stdout",)
 
     async def printed(client: "Client") -> None:
@@ -60,11 +55,11 @@ def logs(
 
         printing, job_id = _Printing(apart=both, as_json=as_json), await find_job(client, name)
         if follow:
-            await _followed(client, job_id, printing, streams, last)
+            await _followed(client, job_id, printing, streams, tail)
             return
-        job = None if last is None else await client.status(job_id)
+        job = None if tail is None else await client.status(job_id)
         for stream in streams:
-            offset = 0 if job is None or last is None else _start(job, stream, attempt, last)
+            offset = 0 if job is None or tail is None else _start(job, stream, attempt, tail)
             async for piece in client.output(job_id, stream, attempt=attempt, start=offset):
                 await printing.piece(stream, offset, piece)
                 offset += len(piece)
@@ -101,19 +96,19 @@ class _Printing:
 
 
 async def _followed(
-    client: "Client", job_id: str, printing: _Printing, streams: tuple[Stream, ...], last: int | None
+    client: "Client", job_id: str, printing: _Printing, streams: tuple[Stream, ...], tail: int | None
 ) -> None:
     """What is there, or the last of it, and what comes until the job ends."""
     from cmdexec.cli.outcome import as_sentence
     from cmdexec.client import NewAttempt, Piece
 
     start = None
-    if last is None:
+    if tail is None:
         waits = (await client.status(job_id)).waiting_for
         if waits:
             tell(f"Waiting: {waits.rstrip('.')}.")
     else:
-        start = await client.start_of_tail(job_id, last)
+        start = await client.start_of_tail(job_id, tail)
     async with aclosing(client.follow(job_id, start)) as events:
         async for event in events:
             if isinstance(event, NewAttempt) and event.run > 1:
@@ -127,11 +122,3 @@ def _start(job: "JobView", stream: Stream, attempt: int | None, tail: int) -> in
     """The offset at which the last `tail` bytes begin, as far as that is known now."""
     outputs = [one.output for one in job.attempts if one.attempt == attempt] if attempt else [job.output]
     return max(0, getattr(outputs[0], stream).bytes - tail) if outputs and outputs[0] else 0
-
-
-def _size(text: str) -> int:
-    try:
-        size = parse(_TAIL, text)
-    except ValueError as wrong:
-        raise click.BadParameter(f"{wrong} {wanted(_TAIL)}", param_hint="--tail") from None
-    return size if isinstance(size, int) else 0
