@@ -11,6 +11,9 @@ from cmdexec.clock import Clock
 from cmdexec.errors import Unavailable
 
 _KEYS = 20_000
+"""How many accounts and places are kept. No setting: a bound of memory (about 5 MB), and what has led to a wait goes
+last."""
+
 _FORGET = 4
 """A wait counts as served, and its failures as forgotten, after this many times the longest wait without another."""
 

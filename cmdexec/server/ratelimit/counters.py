@@ -8,7 +8,9 @@ from typing import Protocol
 from cmdexec.clock import Clock
 
 _KEYS = 50_000
-"""How many keys are counted; beyond, what was not counted for the longest time is forgotten."""
+"""How many keys are counted; beyond, what was not counted for the longest time is forgotten. No setting: it is a bound
+of memory (about 10 MB), far above the users, workers and places of one server, and fewer would let whoever has many
+addresses push out the counts of others."""
 
 
 class Counters(Protocol):
