@@ -88,17 +88,17 @@ def worker(
         print_settings(found, as_json=as_json)
         return 0
     hide_memory()
-    if not headless and (code := _with_window(given, config, own_server, rejoin=rejoin)) is not None:
-        return code
     from functools import partial
 
     from cmdexec.worker.needs import needs
 
-    loaded = load(WorkerSettings, flags=given, config=config, also=(partial(needs, rejoin=rejoin),))
-    if not warned:
-        tell_warnings(loaded.warnings)
     try:
-        return _work(loaded, lifeline, own_server, rejoin=rejoin, keeps=_kept(loaded))
+        if not headless and (code := _with_window(given, config, own_server, rejoin=rejoin)) is not None:
+            return code
+        loaded = load(WorkerSettings, flags=given, config=config, also=(partial(needs, rejoin=rejoin),))
+        if not warned:
+            tell_warnings(loaded.warnings)
+        return _work(loaded, config, lifeline, own_server, rejoin=rejoin, keeps=_kept(loaded))
     except CmdexecError as wrong:
         if wrong.code not in _ENDS:
             raise
@@ -106,9 +106,7 @@ def worker(
         return _ENDS[wrong.code]
 
 
-def _with_window(
-    given: dict[str, object], config: Path | None, own_server: Path | None, *, rejoin: bool
-) -> int | None:
+def _with_window(given: dict[str, object], config: Path | None, own_server: Path | None, *, rejoin: bool) -> int | None:
     """Work with a window; the code to end with, or None where there can be no window, which is told."""
     import asyncio
 
@@ -148,8 +146,8 @@ def _kept(loaded: Loaded[WorkerSettings]) -> dict[str, object]:
 
 
 def _work(
-    loaded: Loaded[WorkerSettings], lifeline: Path | None, own_server: Path | None, *, rejoin: bool,
-    keeps: dict[str, object],
+    loaded: Loaded[WorkerSettings], config: Path | None, lifeline: Path | None, own_server: Path | None, *,
+    rejoin: bool, keeps: dict[str, object],
 ) -> int:  # fmt: skip
     import asyncio
 
@@ -161,8 +159,8 @@ def _work(
     settings, runtime = loaded.settings, system_runtime("worker")
     log.set_up(runtime.clock, settings.log_level, settings.log_format)
     loaded.log_to(runtime.log)
-    if settings.auto_start and own_server is None:  # a server starts its own worker
-        _start_with_the_session(settings, runtime.log)
+    if own_server is None:  # a server starts its own worker
+        _start_with_the_session(settings, config, runtime.log)
 
     gc.freeze()  # what was loaded until now stays: to go through it again and again would only take time
 
@@ -175,13 +173,13 @@ def _work(
     return asyncio.run(until_stopped())
 
 
-def _start_with_the_session(settings: WorkerSettings, log: Log) -> None:
-    """From the next one on."""
+def _start_with_the_session(settings: WorkerSettings, config: Path | None, log: Log) -> None:
+    """From the next one on, or no more."""
     from cmdexec.cli.myself import myself
     from cmdexec.desktop.autostart import Entry
 
     try:
-        Entry(myself()).set(True, settings.data_dir)
+        Entry(myself(), config).set(settings.auto_start, settings.data_dir)
     except OSError as wrong:
         log.warning("AUTO_START cannot be heeded", error=wrong.strerror)
 

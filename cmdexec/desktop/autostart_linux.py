@@ -5,23 +5,24 @@ https://specifications.freedesktop.org/desktop-entry-spec/latest/exec-variables.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from cmdexec.desktop.autostart_entry import entry_name, write
+from cmdexec.desktop.autostart_entry import entry_name, home, line_of, remove, write
 
 
 class Entry:
-    """An `AutoStart`. `command`: how cmdexec itself is started."""
+    """An `AutoStart`. `command`: how cmdexec itself is started; `config`: the settings file that was named."""
 
-    def __init__(self, command: list[str]) -> None:
-        self._command = command
+    def __init__(self, command: Sequence[str], config: Path | None = None) -> None:
+        self._command, self._config = command, config
 
     def set(self, wanted: bool, folder: Path) -> None:
         path = _folder() / f"{entry_name(folder)}.desktop"
         if not wanted:
-            path.unlink(missing_ok=True)
+            remove(path)
             return
-        line = " ".join(map(_quoted, [*self._command, "worker", "--data-dir", str(folder)]))
+        line = " ".join(map(_quoted, line_of(self._command, folder, self._config)))
         content = (
             "[Desktop Entry]\nType=Application\nName=cmdexec worker\nComment=Runs the jobs of a cmdexec server\n"
             f"Exec={line}\nTerminal=false\nX-GNOME-Autostart-enabled=true\n"
@@ -31,7 +32,7 @@ class Entry:
 
 
 def _folder() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "autostart"
+    return Path(os.environ.get("XDG_CONFIG_HOME") or home() / ".config") / "autostart"
 
 
 def _quoted(argument: str) -> str:

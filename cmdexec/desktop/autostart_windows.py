@@ -2,21 +2,22 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from cmdexec.desktop.autostart_entry import entry_name
+from cmdexec.desktop.autostart_entry import entry_name, line_of
 
 _KEY = r"Software\Microsoft\Windows\CurrentVersion\Run"
 
 
 class Entry:
-    """An `AutoStart`. `command`: how cmdexec itself is started."""
+    """An `AutoStart`. `command`: how cmdexec itself is started; `config`: the settings file that was named."""
 
-    def __init__(self, command: list[str]) -> None:
-        self._command = command
+    def __init__(self, command: Sequence[str], config: Path | None = None) -> None:
+        self._command, self._config = command, config
 
     def set(self, wanted: bool, folder: Path) -> None:
-        name, line = entry_name(folder), subprocess.list2cmdline([*self._command, "worker", "--data-dir", str(folder)])
+        name, line = entry_name(folder), subprocess.list2cmdline(line_of(self._command, folder, self._config))
         if sys.platform == "win32":
             import winreg
 

@@ -31,7 +31,8 @@ async def run_windowed(
     """Work with a window, until told to end. `myself`: how cmdexec itself is started.
 
     Returns None when that is over, or what to say where another process has this folder's window, which it shows now.
-    Raises CmdexecError: `no_window` when there can be none, before any work; `in_use`, `bad_data_dir`.
+    Raises CmdexecError: `no_window` when there can be none, before any work; `in_use`, `bad_data_dir`; why there is no
+    worker any more, where it ended by itself.
     """
     first = First(settings.data_dir)
     try:
@@ -43,7 +44,7 @@ async def run_windowed(
     try:
         await runtime.threads.run(lambda: _free(settings))
         window = WindowProcess([*myself, "worker", "--show-window"], settings.window_start_sec)
-        host = Host(configuration, settings, Entry(list(myself)), ways=ways, runtime=runtime)
+        host = Host(configuration, settings, Entry(myself, configuration.config), ways=ways, runtime=runtime)
         await Windowed(host, window, first).run(ends_process=True)
     finally:
         await runtime.threads.run(first.release)

@@ -161,7 +161,8 @@ def _problems(of: Configuration, config: Path | None, given: Mapping[str, object
 
 def _problem(fault: Fault) -> Problem:
     key = None if fault.key in FORM else fault.key
-    elsewhere = fault.origin is not None and fault.origin.endswith((*_FIXED, ".env"))
+    has_field = any(setting.name == fault.field for setting in _form())
+    elsewhere = fault.origin is not None and fault.origin.endswith((*_FIXED, ".env")) and not has_field
     mend = f"{fault.mend} It is set by {fault.origin}." if elsewhere else fault.mend
     return Problem(fault.field, fault.message, mend, key)
 

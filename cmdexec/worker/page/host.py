@@ -59,11 +59,13 @@ class Host:
     server    the address of its server, as far as one is known
     is_new    it has never joined a server
     stopped   why the last one ended, where it did so by itself
+    unusable  the faults of the settings as one error, where there are `problems`
     waits     why it has not joined yet, while it goes on trying
     starting  one is being started, or joins
     again     the present one ends so that another begins
     ending    how often it was told to end for good
     paused    its owner wants it to take no jobs
+    when_idle  told each time that no worker can go on without somebody's help
     """
 
     def __init__(
@@ -77,6 +79,8 @@ class Host:
         self.worker: Worker | None = None
         self.problems: list[Problem] = []
         self.stopped: CmdexecError | None = None
+        self.unusable: SettingsError | None = None
+        self.when_idle: Callable[[], None] = lambda: None
         self.waits: CmdexecError | None = None
         self.server: str | None = None
         self.is_new = self.starting = self.again = self.paused = False
@@ -118,12 +122,12 @@ class Host:
             never_joined, self.server = await self.runtime.threads.run(self._standing)
             unusable = await self.runtime.threads.run(self.configuration.unusable)
             self.is_new = never_joined and not unusable
-            self.problems = unusable or problems_of(wrong)
-            await self._moved.wait()
+            self.problems, self.unusable = unusable or problems_of(wrong), wrong
+            await self._until_moved()
             return True
         _, joined = await self.runtime.threads.run(self._standing)
         self.server = loaded.settings.server_url or joined
-        self.problems, self.is_new, self.loaded = [], False, loaded
+        self.problems, self.unusable, self.is_new, self.loaded = [], None, False, loaded
         for warning in loaded.warnings:
             self.runtime.log.warning(str(warning))
         await self._heed_auto_start(loaded.settings)
@@ -136,9 +140,14 @@ class Host:
             self._more.clear()
             never_joined, _ = await self.runtime.threads.run(self._standing)
             self.stopped, self.is_new = wrong, never_joined and wrong.code == "bad_join_token"
-            await self._moved.wait()
+            await self._until_moved()
             return True
         return self.again
+
+    async def _until_moved(self) -> None:
+        """There is no worker, and without somebody's help there will be none."""
+        self.when_idle()
+        await self._moved.wait()
 
     async def _work(self, loaded: Loaded[WorkerSettings]) -> None:
         self._wishes, self.starting = Wishes(), True

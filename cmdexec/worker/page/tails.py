@@ -42,6 +42,13 @@ class _Tail:
         self.start += size
         return size
 
+    def skip(self, size: int) -> int:
+        """Give up all that there is, and so much that comes next; how much there was."""
+        had = self.size
+        self.pieces.clear()
+        self.start = self.end = self.end + size
+        return had
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -69,10 +76,12 @@ class Tails:
 
     def write(self, key: str, stream: Stream, data: bytes) -> None:
         """It wrote something."""
-        tail = self._tails.setdefault(key, _Tail())
-        tail.add(stream, data[-self._most // _PART :])
-        self._held += min(len(data), self._most // _PART)
-        while tail.size > self._most // _PART and len(tail.pieces) > 1:
+        tail, bound = self._tails.setdefault(key, _Tail()), self._most // _PART
+        if len(data) > bound:
+            self._held -= tail.skip(len(data) - bound)
+        tail.add(stream, data[-bound:])
+        self._held += min(len(data), bound)
+        while tail.size > bound and len(tail.pieces) > 1:
             self._held -= tail.drop()
         while self._held > self._most and (oldest := self._largest()) is not None:
             self._held -= oldest.drop()
@@ -88,11 +97,6 @@ class Tails:
         while len(self._ended) > _KEPT:
             gone = self._tails.pop(self._ended.popleft(), None)
             self._held -= gone.size if gone is not None else 0
-
-    def size(self, key: str) -> int:
-        """How much it wrote."""
-        tail = self._tails.get(key)
-        return tail.end if tail is not None else 0
 
     def read(self, key: str, place: int, most: int) -> Part | None:
         """From `place` on, about `most` bytes; None: nothing is known of that one."""

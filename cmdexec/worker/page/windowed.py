@@ -49,9 +49,12 @@ class Windowed:
         self._calls = Calls(host, show=self._show, close=window.close)
         self._wanted = asyncio.Event()
         self._is_open = False
+        self._unseen: CmdexecError | None = None
+        host.when_idle = self._have_it_seen
 
     async def run(self, *, ends_process: bool = False) -> int:
-        """Open the window, then work as `Host.run` does. Raises CmdexecError(`no_window`) before any work."""
+        """Open the window, then work as `Host.run` does. Raises CmdexecError: `no_window` before any work; why there
+        is no worker any more, where that is so at the end."""
         host, call = self._host, self._host.runtime.threads.run
         files = await call(read_files)
         door = Door(files, self._calls.table(), settings=host.base, runtime=host.runtime)
@@ -64,9 +67,12 @@ class Windowed:
             async with asyncio.TaskGroup() as tasks:
                 windows = tasks.create_task(self._windows(where))
                 try:
-                    return await host.run(ends_process=ends_process)
+                    code = await host.run(ends_process=ends_process)
                 finally:
                     windows.cancel()
+            if (why := host.stopped or self._unseen) is not None:
+                raise why
+            return code
         finally:
             await self._window.end()
             await door.close()
@@ -91,10 +97,19 @@ class Windowed:
                     self._is_open = True
                 except CmdexecError as wrong:
                     host.runtime.log.warning("the window cannot be opened", why=wrong.message)
+                    if self._idle():
+                        self._unseen = host.unusable
+                        host.end()
+                        return
 
     def _idle(self) -> bool:
         """Whether there is no worker, and without somebody's help there will be none."""
         return bool(self._host.problems) or self._host.stopped is not None
+
+    def _have_it_seen(self) -> None:
+        """Nothing goes on without somebody's help, so the window has to be there for them."""
+        if not self._is_open:
+            self._wanted.set()
 
     def _close_asked(self) -> None:
         """Its page asks what that is to mean, unless there is nothing to choose, or nobody who could be asked."""

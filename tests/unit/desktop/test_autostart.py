@@ -49,6 +49,30 @@ def test_each_data_folder_has_an_entry_of_its_own(home: Path) -> None:
     assert str(home / "b") in path.read_text()
 
 
+def test_the_settings_file_that_was_named_is_named_at_the_next_start_too(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    named = ["--config", str(home / "mine.toml")]
+    Entry(COMMAND, Path("mine.toml")).set(True, home / "a")
+    (path,) = (home / ".config" / "autostart").iterdir()
+    assert " ".join(f'"{one}"' for one in named) in path.read_text()
+    Agent(COMMAND, Path("mine.toml")).set(True, home / "a")
+    (path,) = (home / "Library" / "LaunchAgents").iterdir()
+    assert plistlib.loads(path.read_bytes())["ProgramArguments"][-2:] == named
+
+
+def test_whoever_has_no_folder_has_no_entry(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    for kind in (Entry, Agent):
+        kind(COMMAND).set(False, home / "a")
+        with pytest.raises(NotADirectoryError):
+            kind(COMMAND).set(True, home / "a")
+
+
 def test_on_macos_it_is_an_agent(home: Path) -> None:
     Agent(COMMAND).set(True, home / "a")
     (path,) = (home / "Library" / "LaunchAgents").iterdir()

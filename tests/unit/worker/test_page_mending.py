@@ -24,8 +24,8 @@ def at(folder: Path, **more: object) -> Configuration:
     [
         'worker-name = "x"', '"we ird" = 1', "'a.b' = 1", "a.b = 1", '"" = 1', f"{'long' * 40} = 1", '"tab\\t" = 1',
         'log_level = "loud"', 'labels = "none"', "[labels]\ngpu = 'a100'", "[worker]\nslots = 3",
-        "reconnect_min_sec = 3000", 'data_dir = "/elsewhere"', 'worker_token_secret_file = "/nothing/here"', "worker_token_secret_file = 3",
-        "reconnect_max_sec = 0.01",
+        "reconnect_min_sec = 3000", "reconnect_max_sec = 0.01", 'data_dir = "/elsewhere"',
+        'worker_token_secret_file = "/nothing/here"', "worker_token_secret_file = 3",
         "[[slotz]]\na = 1\n[[slotz]]\na = 2",
     ],
 )  # fmt: skip

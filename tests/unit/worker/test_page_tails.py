@@ -42,6 +42,17 @@ def test_a_job_has_a_sixteenth_and_all_together_have_no_more_than_they_may() -> 
     assert sum(part.end - part.start for part in parts if part is not None) <= 1 << 20
 
 
+def test_what_is_left_out_of_one_large_piece_counts_as_well() -> None:
+    tails = Tails(1 << 20)
+    bound = (1 << 20) // 16
+    tails.write("big.1", "stdout", b"first")
+    tails.write("big.1", "stdout", b"x" * (3 * bound) + b"last")
+    part = tails.read("big.1", 5, 1 << 20)
+    assert part is not None
+    assert (part.start, part.end) == (5 + 2 * bound + 4, 5 + 3 * bound + 4)
+    assert part.pieces[0][1].endswith(b"xlast")
+
+
 def test_of_those_that_have_ended_the_last_ones_are_kept() -> None:
     tails = Tails(1 << 20)
     for job in range(30):
