@@ -16,7 +16,7 @@ class Keeper(Protocol):
     """Who removes the containers of leased jobs when their lease is over or this process dies (the warden)."""
 
     def keep_container(self, name: str, url: str) -> bool:
-        """Keep this one, at the engine at `url`, to its lease. False: that cannot be done now."""
+        """Keep this one, at the engine at `url` (its host is a number), to its lease. False: it cannot be done now."""
         ...
 
     def let_container_go(self, name: str) -> None:

@@ -11,7 +11,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -33,12 +33,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One that answers. `api`: the newest version of its interface."""
+    """One that answers. `api`: the newest version of its interface; `reached`: its place, by number where that has a
+    name, which may become another number."""
 
     place: Place
     name: str
     version: str
     api: str
+    reached: str = field(compare=False)
 
     def __str__(self) -> str:
         return f"{self.name} {self.version} at {self.place.url}"
@@ -141,6 +143,8 @@ def ask(place: Place, timeout_sec: float) -> Engine:
     """Blocking: the engine at that place. Raises OSError, HTTPException or ValueError when none is there."""
     connection = EngineConnection(place.url, timeout_sec)
     try:
+        connection.connect()
+        reached = _reached(place, connection.sock)
         connection.request("GET", "/_ping", headers={"Host": "engine"})
         ping = connection.getresponse()
         ping.read(_ANSWER_BYTES)
@@ -155,7 +159,14 @@ def ask(place: Place, timeout_sec: float) -> Engine:
     if not api or not version:
         raise ValueError("what answers is no container engine")
     podman = any("podman" in str(part.get("Name", "")).lower() for part in about.get("Components") or ())
-    return Engine(place, "Podman" if podman else "Docker Engine", str(version)[:50], str(api))
+    return Engine(place, "Podman" if podman else "Docker Engine", str(version)[:50], str(api), reached)
+
+
+def _reached(place: Place, sock: socket.socket) -> str:
+    if place.url.startswith("unix://"):
+        return place.url
+    host, port, *_ = sock.getpeername()
+    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
 
 
 def names_of(engine: Engine, label: str, timeout_sec: float) -> list[str]:

@@ -17,7 +17,8 @@ from tests.support.worker import worker_settings
 
 def calls(path: Path, timeout_sec: float = 0.2) -> EngineCalls:
     """Of an engine that listens there, or does not."""
-    return EngineCalls(Engine(Place(f"unix://{path}", "a test"), "Docker Engine", "1", "1.41"), timeout_sec)
+    place = Place(f"unix://{path}", "a test")
+    return EngineCalls(Engine(place, "Docker Engine", "1", "1.41", place.url), timeout_sec)
 
 
 def test_credentials_that_were_renewed_are_shown(tmp_path: Path, monkeypatch: Any) -> None:

@@ -15,8 +15,8 @@ from cmdexec.worker.executors.engine_found import Place, ask, look, places
 
 
 @contextmanager
-def answering(path: Path, answers: dict[str, bytes]) -> Iterator[None]:
-    """Something that answers HTTP on a socket file."""
+def answering(path: Path | None, answers: dict[str, bytes]) -> Iterator[int]:
+    """Something that answers HTTP on a socket file, or on a port of loopback, which is told."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -32,10 +32,13 @@ def answering(path: Path, answers: dict[str, bytes]) -> Iterator[None]:
         def log_message(self, format: str, *args: object) -> None:
             """Nobody reads it."""
 
-    with socketserver.ThreadingUnixStreamServer(str(path), Handler) as server:
+    with (
+        socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) if path is None
+        else socketserver.ThreadingUnixStreamServer(str(path), Handler)
+    ) as server:  # fmt: skip
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield
+        yield 0 if path is not None else server.server_address[1]
         server.shutdown()
         thread.join(5)
 
@@ -78,6 +81,17 @@ def test_an_engine_says_what_it_is(tmp_path: Path, answers: dict[str, bytes], na
     with answering(path, answers):
         looked = look(f"unix://{path}", None, 2.0)
     assert str(looked.engine) == f"{name} at unix://{path}"
+    assert looked.engine is not None
+    assert looked.engine.reached == f"unix://{path}"
+
+
+def test_where_a_name_led_to_is_told_by_number() -> None:
+    """For the warden, which waits for no resolver."""
+    with answering(None, DOCKER) as port:
+        looked = look(f"tcp://localhost:{port}", None, 2.0)
+    assert looked.engine is not None
+    assert looked.engine.place.url == f"tcp://localhost:{port}"
+    assert looked.engine.reached == f"tcp://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize(
