@@ -78,7 +78,9 @@ async def build(settings: ServerSettings, runtime: Runtime, folder: Folder) -> P
         time = StoreTime(store.reads.health, runtime, every_sec=settings.heartbeat_sec)
         await time.look()
         parts = await _parts(settings, time.runtime, folder, keys, store, sharing)
-        return replace(parts, services=(time, *parts.services))
+        late = (Overdue, Forget)
+        services = (time.before(one.run) if isinstance(one, late) else one for one in parts.services)
+        return replace(parts, services=(time, *services))
     except BaseException:
         await store.close()
         raise

@@ -27,6 +27,7 @@ class Overdue:
 
     async def run(self) -> None:
         """Look until cancelled."""
+        self._apart = self._clocks_apart()
         while True:
             await self._clock.sleep(self._sweep_sec)
             try:

@@ -1,6 +1,8 @@
 """One time for servers that share a store: the store's. Their machines' clocks are not compared (promise 9)."""
 
-from dataclasses import replace
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
 from cmdexec.clock import Millis
 from cmdexec.errors import CmdexecError
@@ -26,6 +28,7 @@ class StoreTime:
         self._every_sec = every_sec
         self._known: tuple[Millis, float] | None = None
         self._apart = False
+        self._told = asyncio.Event()
         self.runtime = replace(runtime, clock=self, ids=Ids(self, runtime.secret_bytes))
 
     def elapsed(self) -> float:
@@ -39,6 +42,10 @@ class StoreTime:
 
     async def sleep(self, seconds: float) -> None:
         await self._own.sleep(seconds)
+
+    def before(self, run: Callable[[], Awaitable[None]]) -> "After":
+        """A Service that is begun when the store has answered once: for what must not go by another clock."""
+        return After(self._told, run)
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -58,6 +65,7 @@ class StoreTime:
         if told is None or (took > _QUICK_SEC and self._known is not None):
             return
         self._known = (told, asked + took / 2)
+        self._told.set()
         self._compare()
 
     def _compare(self) -> None:
@@ -70,3 +78,16 @@ class StoreTime:
                 ahead_sec=round(ahead / 1000), mend="Let the machines of servers and store keep time by NTP.",
             )  # fmt: skip
         self._apart = apart
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """A Service: another one, begun later."""
+
+    moment: asyncio.Event
+    begin: Callable[[], Awaitable[None]]
+
+    async def run(self) -> None:
+        """Wait, then be that service until cancelled."""
+        await self.moment.wait()
+        await self.begin()

@@ -1,5 +1,6 @@
 """Servers that share a store go by its time, and say when their machine's clock is another."""
 
+import asyncio
 import logging
 
 import pytest
@@ -71,6 +72,24 @@ async def test_while_the_store_is_away_or_slow_it_goes_on() -> None:
     answers.told, answers.takes = NOON, 30.0
     await time.look()
     assert time.now() == NOON + 129_200
+
+
+async def test_what_must_not_go_by_another_clock_is_begun_when_the_store_has_answered() -> None:
+    time, answers, _ = made()
+    answers.away = True
+    began: list[int] = []
+
+    async def run() -> None:
+        began.append(time.now())
+
+    waiting = asyncio.create_task(time.before(run).run())
+    await time.look()
+    await asyncio.sleep(0)
+    assert began == []
+    answers.away = False
+    await time.look()
+    await waiting
+    assert began == [NOON]
 
 
 async def test_a_machine_whose_clock_is_off_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
