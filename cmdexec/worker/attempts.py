@@ -18,6 +18,7 @@ from cmdexec.worker.lease import Lease
 from cmdexec.worker.runner import Runner
 from cmdexec.worker.sender import Sender
 from cmdexec.worker.slots import Slots
+from cmdexec.worker.spool.output import AttemptOutput
 from cmdexec.worker.spool.records import key_of
 from cmdexec.worker.spool.recovery import Found
 from cmdexec.worker.spool.spool import Spool
@@ -117,7 +118,7 @@ class Attempts:
                 continue
             requeue = assignment.on_lost == "requeue"
             step = model.received(assignment.job_id, assignment.attempt, requeue=requeue)
-            held = self._hold(HeldAttempt(step.record, self._spool.begin(key, self.output_limit), assignment))
+            held = self._hold(HeldAttempt(step.record, self._begin(key, assignment), assignment))
             refusal = self._runner.refusal(assignment)
             refusal = refusal or self._slots.parts.capacity.refusal(assignment.cpu, assignment.ram_mb)
             if self.draining or self.drained or self.paused:
@@ -359,11 +360,12 @@ class Attempts:
         if end.gone is not None:
             self._turns.gone(held, end.gone)
             return
-        if end.unmeasured:
-            held.spooled.unmeasured()
         self._turns.finished(held, result_of(end))
         if held.limited:
             self._discard(held)
+
+    def _begin(self, key: str, assignment: Assignment) -> AttemptOutput:
+        return self._spool.begin(key, self.output_limit, outlives=assignment.container is not None)
 
     # The table -------------------------------------------------------------------------------------------------------
 

@@ -75,6 +75,9 @@ class HeldAttempt:
         self.told_phase(None)
         self.on_started(self)
 
+    def goes_on(self, stream: Stream, offset: int, *, gap: bool) -> None:
+        self.spooled.goes_on(stream, offset, gap=gap)
+
     def output(self, stream: Stream, data: bytes) -> None:
         self.on_output(self, stream, data)
 

@@ -20,8 +20,9 @@ from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.executors.by_order import ByOrder, container_of
 from cmdexec.worker.executors.container_shape import WORK_FOLDER
-from cmdexec.worker.executors.contract import End, Order, Sink
+from cmdexec.worker.executors.contract import End, Known, Order, Sink
 from cmdexec.worker.held import HeldAttempt
+from cmdexec.worker.spool.output import STREAMS
 from cmdexec.worker.tidying import remove_folders
 
 _SHELL = ("/bin/sh", "-c")
@@ -92,7 +93,8 @@ class Runner:
     def take_up(self, held: HeldAttempt, *, wanted: bool, same_boot: bool) -> None:
         """Go on with the container that an earlier process made, or end that; it ends as `gone` if there is none."""
         order = self._order_of(held, _assignment_of(held), "")
-        self._executor.containers.take_up(order, held, wanted=wanted, same_boot=same_boot)
+        known = {name: Known(*held.spooled.stored(name)) for name in STREAMS}
+        self._executor.containers.take_up(order, held, wanted=wanted, same_boot=same_boot, known=known)
 
     def _order_of(self, held: HeldAttempt, assignment: Assignment, folder: str) -> Order:
         container = container_of(assignment)

@@ -78,11 +78,56 @@ def test_one_with_an_input_is_ended_since_nobody_knows_how_much_of_it_came(both:
 
 
 def test_what_the_engine_cut_off_is_told_as_lost(both: tuple[Api, Worker]) -> None:
-    """More was written while there was no worker than the engine keeps: where that belongs nobody can say."""
+    """More was written while there was no worker than the engine keeps: how much is missing nobody can say, but where,
+    and what came after it is there."""
     api, _ = both
     job_id = dies_while(both, "echo up; sleep 1; seq 100000; exit 0", is_over)
     job = api.wait_ended([job_id])[0]
     assert (job["status"], job["exitCode"]) == ("completed", 0)
+    told = job["output"]["stdout"]
+    assert (told["whole"], told["lost"]) == (False, [[3, 4]])
+    first, *rest = api.output(job_id).decode().splitlines()
+    assert first == "up"
+    assert rest == [str(number) for number in range(100_001 - len(rest), 100_001)], "the newest of it, in order"
+    assert len(rest) > 1000
+
+
+def lines(sizes: tuple[int, ...]) -> tuple[str, bytes]:
+    """A command that writes lines of these lengths, and those."""
+    command = f"for n in {' '.join(map(str, sizes))}; do head -c $n /dev/zero | tr '\\0' x; echo; done"
+    return command, b"".join(b"x" * size + b"\n" for size in sizes)
+
+
+@pytest.mark.parametrize("sizes", [(16384, 16385, 16383), (16384, 32768, 0)], ids=["one and one more", "many"])
+def test_lines_as_long_as_the_engines_records_come_whole(both: tuple[Api, Worker], sizes: tuple[int, ...]) -> None:
+    """Engines keep no end of a line of 16 KiB or more: it is put back to the byte, before and after the kill."""
+    api, _ = both
+    command, written = lines(sizes)
+    ids = [
+        dies_while(both, f"{command}; echo up; sleep 1; echo on", is_over),
+        dies_while(both, f"echo up; sleep 1; {command}; echo on", is_over),
+    ]
+    jobs = api.wait_ended(ids)
+    assert [api.output(job_id) for job_id in ids] == [written + b"up\non\n", b"up\n" + written + b"on\n"]
+    assert [job["output"]["stdout"]["whole"] for job in jobs] == [True, True], "the server has compared the digests"
+
+
+def test_what_was_taken_before_need_not_be_in_the_log_any_more(both: tuple[Api, Worker]) -> None:
+    """Many times what the engine keeps was written and acknowledged: the end of it says where the log goes on."""
+    api, _ = both
+    first = b"".join(b"%d\n" % number for number in range(1, 40_001))
+    command = "seq 40000; echo oh >&2; echo up; sleep 1; echo after; sleep 2; echo still"
+    job_id = dies_while(both, command, lambda _name: None)
+    job = api.wait_ended([job_id])[0]
+    assert api.output(job_id) == first + b"up\nafter\nstill\n"
+    assert api.output(job_id, "stderr") == b"oh\n"
+    assert [job["output"][stream]["whole"] for stream in ("stdout", "stderr")] == [True, True]
+
+
+def test_a_last_line_of_which_nobody_knows_whether_it_ended_is_not_called_whole(both: tuple[Api, Worker]) -> None:
+    """A long line that is the last: an engine's log is the same with an end of it and without."""
+    api, _ = both
+    job_id = dies_while(both, "echo up; sleep 1; head -c 20000 /dev/zero; echo", is_over)
+    job = api.wait_ended([job_id])[0]
+    assert (job["status"], api.output(job_id)[:20_003]) == ("completed", b"up\n" + bytes(20_000))
     assert job["output"]["stdout"]["whole"] is False
-    assert api.output(job_id).startswith(b"up\n")
-    assert len(api.output(job_id)) < 1000, "nothing is passed off as what followed"

@@ -1,6 +1,7 @@
 """One job in a container, from its image to the proof that nothing of it is left."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from cmdexec.worker.executors import container_end
@@ -9,10 +10,11 @@ from cmdexec.worker.executors.container_image import ImageError, Pull, words_abo
 from cmdexec.worker.executors.container_output import Output
 from cmdexec.worker.executors.container_shape import config_of, name_of
 from cmdexec.worker.executors.container_stop import KILL, Stop
+from cmdexec.worker.executors.container_watch import Watch
 from cmdexec.worker.executors.container_works import Works
-from cmdexec.worker.executors.contract import End, Order, Sink
+from cmdexec.worker.executors.contract import End, Known, Order, Sink, Stream
 from cmdexec.worker.executors.engine_calls import NOT_FOUND, EngineCalls, Facts
-from cmdexec.worker.executors.engine_stream import EngineRefusedError, EngineStream, open_stream
+from cmdexec.worker.executors.engine_stream import EngineRefusedError, EngineStream
 
 _NO_ENGINE = "no container engine answers here now"
 _STOPPED = "it was stopped before it was started"
@@ -23,10 +25,11 @@ _TOO_LATE = "its lease was over before it was started"
 @dataclass(frozen=True, slots=True)
 class Earlier:
     """An earlier process made the container, if anybody did. `wanted`: it is to go on; `same_boot`: the machine runs
-    since before that."""
+    since before that; `known`: what is stored of its output."""
 
     wanted: bool
     same_boot: bool
+    known: Mapping[Stream, Known]
 
 
 class ContainerJob:
@@ -44,7 +47,7 @@ class ContainerJob:
         self._output: Output | None = None
         self._remains: EngineCalls | None = None
         self._paused = False
-        self._timed_out = self._engine_went = self._log_cut = self._begun = False
+        self._timed_out = self._engine_went = self._output_doubtful = self._begun = False
 
     # What the executor asks ------------------------------------------------------------------------------------------
 
@@ -78,7 +81,9 @@ class ContainerJob:
             return End(image_error=str(wrong))
         except EngineRefusedError as refused:  # whatever was made of it is no process
             await self._discard(engine)
-            return End(start_error=f"the container engine refused it: {refused.words}")
+            lack = container_end.lacks_room(refused.words)
+            words = f"the container engine {'has no room for it' if lack else 'refused it'}: {refused.words}"
+            return End(start_error=words, machine_fault=lack, engine_fault=lack)
         except OSError as wrong:
             self._doubt(engine)
             if self._stop.wanted.is_set():
@@ -109,7 +114,7 @@ class ContainerJob:
     async def _make(self, engine: EngineCalls) -> End:
         if (unborn := self._not_to_be_born()) is not None:
             return unborn
-        if self.order.leased and not self._works.keeper.keep_container(self.name, engine.engine.place.url):
+        if self.order.leased and not self._works.keeper.keep_container(self.name, engine.engine.reached):
             return End(start_error="nothing here can hold it to its lease now", machine_fault=True)
         await self._create(engine)
         output = self._open_output(engine)
@@ -178,7 +183,8 @@ class ContainerJob:
         return await self._until_over(engine, output, None, self.order.timeout_sec)
 
     def _open_output(self, engine: EngineCalls) -> Output:
-        self._output = Output(self._works, engine, self.name, self.sink)
+        known = None if self._earlier is None else self._earlier.known
+        self._output = Output(self._works, engine, self.name, self.sink, known)
         self._output.pause(self._paused)
         return self._output
 
@@ -224,12 +230,7 @@ class ContainerJob:
         if self.order.timeout_sec is not None and facts.running:
             ran = container_end.age_sec(facts, self._works.clock.now())
             left_sec = min(max(0.0, self.order.timeout_sec - ran), self.order.timeout_sec)
-        try:
-            self._log_cut = not await output.log_is_whole()
-            stream = None if self._log_cut else await output.log(follow=True)
-        except (OSError, EngineRefusedError):  # it is looked at again
-            stream = None
-        return await self._until_over(engine, output, stream, left_sec)
+        return await self._until_over(engine, output, None, left_sec)
 
     # Its end ---------------------------------------------------------------------------------------------------------
 
@@ -245,13 +246,16 @@ class ContainerJob:
             async with asyncio.TaskGroup() as tasks:
                 stopping = tasks.create_task(self._stop.run(engine, self.name))
                 late = tasks.create_task(self._stop.late.wait())
-                watching = tasks.create_task(self._watch(engine, output, stream))
+                watch = Watch(self._works, engine, self.name, output, self._stop)
+                watching = tasks.create_task(watch.run(stream))
                 await asyncio.wait([late, watching], return_when=asyncio.FIRST_COMPLETED)
                 if not watching.done() and not await self._still_runs(engine):
                     await asyncio.wait([watching])  # it waits for what was written to be taken
                 for task in (stopping, late, watching):
                     task.cancel()
             facts = watching.result() if not watching.cancelled() else None
+            self._engine_went |= watch.went
+            self._output_doubtful = self._engine_went or watch.missed or output.doubt
             return await self._ended(engine, facts, seen=not watching.cancelled())
         finally:
             output.close()
@@ -270,49 +274,6 @@ class ContainerJob:
         self._timed_out = not self._stop.wanted.is_set()
         self.stop(self.order.kill_grace_sec)
 
-    async def _watch(self, engine: EngineCalls, output: Output, stream: EngineStream | None) -> Facts | None:
-        """Until it does not run and all that it wrote was passed on. None: it is not there any more, or the engine has
-        been away for too long, which `_engine_went` says."""
-        asked_again = stream is None or self._earlier is not None
-        while True:
-            try:
-                if stream is not None:
-                    await stream.over()
-                asked_again = await self._wait_for_exit(engine) or asked_again
-            except (OSError, EngineRefusedError):
-                asked_again = self._engine_went = True
-            try:
-                facts = await container_end.facts_of(self._works, engine, self.name)
-                if facts is not None and asked_again and not self._log_cut:
-                    stream = await output.log(follow=facts.running)
-                    await stream.over()
-                    if facts.running:
-                        continue
-            except EngineAwayError:
-                self._engine_went = True
-                return None
-            except (OSError, EngineRefusedError):
-                self._engine_went = True
-                await self._works.pause()
-                stream = None
-                continue
-            if facts is None or not facts.running:
-                return facts
-
-    async def _wait_for_exit(self, engine: EngineCalls) -> bool:
-        """Until its main process is over, which it mostly is when its output is. True: that took a while, so there may
-        be more of it. Raises OSError or EngineRefusedError."""
-        since = self._works.clock.elapsed()
-        path = f"/v{engine.engine.api}/containers/{self.name}/wait"
-        waiting = await open_stream(
-            engine.engine.place.url, "POST", path, lambda _data: None, timeout_sec=self._settings.engine_call_sec
-        )
-        try:
-            await waiting.over()
-        finally:
-            waiting.close()
-        return self._works.clock.elapsed() - since > self._settings.engine_again_sec
-
     async def _ended(self, engine: EngineCalls, facts: Facts | None, *, seen: bool) -> End:
         """How it ended. Its container, which has its exit code and all that it wrote, remains until that is on this
         machine's disk (`remove`)."""
@@ -322,8 +283,8 @@ class ContainerJob:
         else:
             left = await container_end.remove(self._works, engine, self.name)
         proof = End(left=len(left), survivors=left)
-        if self._log_cut or (self._engine_went and facts is not None):
-            proof = replace(proof, output_lost=True, unmeasured=self._log_cut)
+        if self._output_doubtful and facts is not None:
+            proof = replace(proof, output_lost=True)
         if facts is None:
             return self._end_unseen(proof, seen=seen)
         killed_by_us = bool(self._stop.sent)

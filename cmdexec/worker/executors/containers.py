@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from cmdexec.worker.executors.container_job import ContainerJob, Earlier
 from cmdexec.worker.executors.container_sweep import Sweep
 from cmdexec.worker.executors.container_works import Works
-from cmdexec.worker.executors.contract import End, Order, Sink
+from cmdexec.worker.executors.contract import End, Known, Order, Sink, Stream
 from cmdexec.worker.executors.engine_calls import EngineCalls
 from cmdexec.worker.executors.engine_found import Looked, look
 
@@ -80,10 +80,12 @@ class ContainerExecutor:
             else:
                 self._begin(ContainerJob(order, sink, self._works))
 
-    def take_up(self, order: Order, sink: Sink, *, wanted: bool, same_boot: bool) -> None:
+    def take_up(
+        self, order: Order, sink: Sink, *, wanted: bool, same_boot: bool, known: Mapping[Stream, Known]
+    ) -> None:  # fmt: skip
         """Go on with what an earlier process began, or end it, if it is not wanted; `same_boot`: the machine runs since
-        before that. It may end as `gone`."""
-        earlier = Earlier(wanted=wanted, same_boot=same_boot)
+        before that; `known`: what is stored of its output. It may end as `gone`."""
+        earlier = Earlier(wanted=wanted, same_boot=same_boot, known=known)
         self._begin(ContainerJob(order, sink, self._works, earlier))
 
     def _begin(self, job: ContainerJob) -> None:
@@ -222,7 +224,9 @@ class ContainerExecutor:
         if now is not None and (before is None or before.engine != now):
             self._works.engine = EngineCalls(now, self._works.settings.engine_call_sec)
             self._works.log.info("jobs can run in containers", engine=str(now), found_by=now.place.why)
-        elif now is None:
+        elif before is not None and now is not None:
+            before.engine = now
+        else:
             self._works.engine = None
             self._say_none(looked, lost=before is not None, first=first)
         self._had = self._had or now is not None

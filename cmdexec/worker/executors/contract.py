@@ -10,6 +10,9 @@ from typing import Literal, Protocol
 
 Stream = Literal["stdout", "stderr"]
 
+LAST_BYTES = 20 * 1024
+"""How much of the end of a stream is enough to find it again: more than the 16 KiB that engines keep back of a line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Container:
@@ -19,6 +22,14 @@ class Container:
     network: Literal["none", "bridge"] = "none"
     pull: Literal["missing", "always", "never"] = "missing"
     user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is certain to be stored of a stream: its length, and its last bytes (LAST_BYTES at most)."""
+
+    end: int = 0
+    last: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,6 @@ class End:
     survivors      these, each as "pid 123 (name)"
     output_cut     a background child held the pipe open past the drain time, so its output ends here
     output_lost    output that it wrote is missing among what was passed on
-    unmeasured     beside output_lost: how much, and where, nobody knows
     """
 
     exit_code: int | None = None
@@ -94,7 +104,6 @@ class End:
     survivors: tuple[str, ...] = ()
     output_cut: bool = False
     output_lost: bool = False
-    unmeasured: bool = False
 
 
 class Sink(Protocol):
@@ -107,6 +116,11 @@ class Sink(Protocol):
 
     def started(self, pid: int) -> None:
         """`pid` is 0 where nobody knows one."""
+        ...
+
+    def goes_on(self, stream: Stream, offset: int, *, gap: bool) -> None:
+        """The next output of this stream is what comes at this offset: what an earlier process passed on does not come
+        again. `gap`: some that came before it is lost, nobody knows how much."""
         ...
 
     def output(self, stream: Stream, data: bytes) -> None: ...

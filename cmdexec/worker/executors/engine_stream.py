@@ -5,9 +5,12 @@ A container costs no thread, and reading can be paused: then the engine's buffer
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable
 from typing import cast
 from urllib.parse import urlsplit
+
+from cmdexec.worker.executors.engine_body import Body, body_of
 
 _HEAD_BYTES = 64 * 1024
 _BODY_BYTES = 64 * 1024
@@ -24,12 +27,15 @@ class EngineRefusedError(Exception):
 
 class EngineStream(asyncio.Protocol):
     """One request and the body of its answer. `take` is called with each piece of the body; when it raises, the
-    connection is closed and that is the error."""
+    connection is closed and that is the error. `whole` says at the end whether that can be the end. `taken`: how many
+    pieces came."""
 
-    def __init__(self, request: bytes, take: Callable[[bytes], None]) -> None:
+    def __init__(self, request: bytes, take: Callable[[bytes], None], whole: Callable[[], bool]) -> None:
         loop = asyncio.get_running_loop()
-        self._request, self._take = request, take
+        self._request, self._take, self._whole = request, take, whole
+        self.taken = 0
         self._head = bytearray()
+        self._body: Body | None = None
         self._refused: tuple[int, bytearray] | None = None
         self._begun: asyncio.Future[None] = loop.create_future()
         self._over: asyncio.Future[None] = loop.create_future()
@@ -45,6 +51,13 @@ class EngineStream(asyncio.Protocol):
     async def over(self) -> None:
         """All of it has been taken. Raises OSError where it broke."""
         await asyncio.shield(self._over)
+
+    async def over_within(self, seconds: float) -> bool:
+        """Whether all of it has been taken, for which that long is waited. Raises OSError where it broke."""
+        done, _ = await asyncio.wait([self._over], timeout=seconds)
+        if done:
+            self._over.result()
+        return bool(done)
 
     def write(self, data: bytes) -> None:
         """Send this, and no more ever after."""
@@ -76,48 +89,69 @@ class EngineStream(asyncio.Protocol):
             self._transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
-        if self._begun.done():
+        if self._body is None:
+            self._head += data
+            head, end, data = bytes(self._head).partition(b"\r\n\r\n")
+            if not end:
+                if len(self._head) > _HEAD_BYTES:
+                    self._fail(ConnectionError("the engine answered with no HTTP"))
+                return
+            if not self._began(head):
+                return
+        try:
             self._pass_on(data)
-            return
-        if self._refused is not None:
-            self._refused[1].extend(data[:_BODY_BYTES])
-            return
-        self._head += data
-        head, end, rest = bytes(self._head).partition(b"\r\n\r\n")
-        if not end:
-            if len(self._head) > _HEAD_BYTES:
-                self._fail(ConnectionError("the engine answered with no HTTP"))
-            return
+        except Exception as wrong:
+            self._fail(wrong)
+
+    def _began(self, head: bytes) -> bool:
         status = head.split(b" ", 2)[1] if head.startswith(b"HTTP/") and head.count(b" ") else b""
         if not status.isdigit():
             self._fail(ConnectionError("the engine answered with no HTTP"))
-        elif int(status) in (101, 200):
+            return False
+        self._body = body_of(head)
+        if int(status) in (101, 200):
             self._begun.set_result(None)
-            if rest:
-                self._pass_on(rest)
         else:
-            self._refused = int(status), bytearray(rest)
+            self._refused = int(status), bytearray()
+        return True
 
     def _pass_on(self, data: bytes) -> None:
-        try:
-            self._take(data)
-        except Exception as wrong:
-            self._fail(wrong)
+        body = self._body
+        if body is None or self._over.done():
+            return
+        for piece in body.feed(data):
+            if self._refused is None:
+                self.taken += 1
+                self._take(piece)
+            else:
+                self._refused[1].extend(piece[: _BODY_BYTES - len(self._refused[1])])
+        if body.over or (self._refused is not None and len(self._refused[1]) >= _BODY_BYTES):
+            self._end()
+
+    def _end(self) -> None:
+        """All of the body has come."""
+        if self._refused is not None:
+            status, words = self._refused
+            self._fail(EngineRefusedError(status, words_of(bytes(words))))
+        elif not self._over.done():
+            if self._whole():
+                self._over.set_result(None)
+            else:
+                self._over.set_exception(ConnectionResetError("the engine's answer broke off"))
+            self.close()
 
     def eof_received(self) -> bool:
         return False
 
     def connection_lost(self, wrong: Exception | None) -> None:
         if self._refused is not None:
-            status, body = self._refused
-            self._fail(EngineRefusedError(status, words_of(bytes(body))))
+            self._end()
         elif not self._begun.done():
             self._fail(wrong or ConnectionResetError("the engine closed the connection"))
+        elif wrong is None and self._body is not None and not self._body.marked:
+            self._end()
         elif not self._over.done():
-            if wrong is None:
-                self._over.set_result(None)
-            else:
-                self._over.set_exception(wrong)
+            self._over.set_exception(wrong or ConnectionResetError("the engine's answer broke off"))
 
     def _fail(self, wrong: Exception) -> None:
         for future in (self._begun, self._over):
@@ -140,25 +174,32 @@ def words_of(body: bytes) -> str:
         return body.decode(errors="replace").strip() or "no reason is given"
 
 
+def _always() -> bool:
+    return True
+
+
 async def open_stream(
     url: str, method: str, path: str, take: Callable[[bytes], None], *, upgrade: bool = False,
-    headers: dict[str, str] | None = None, timeout_sec: float,
+    whole: Callable[[], bool] = _always, headers: dict[str, str] | None = None, timeout_sec: float,
 ) -> EngineStream:  # fmt: skip
-    """Ask, and return when the answer has begun. `upgrade`: both sides may send from then on. HTTP/1.0 otherwise: its
-    bodies are not cut into chunks. Raises OSError (TimeoutError among them) or EngineRefusedError."""
-    lines = [f"{method} {path} HTTP/1.{1 if upgrade else 0}", "Host: engine", "Content-Length: 0"]
-    lines += ["Connection: Upgrade", "Upgrade: tcp"] if upgrade else []
+    """Ask, and return when the answer has begun. `upgrade`: both sides may send from then on, and nothing but the
+    connection's end marks the end. Raises OSError (TimeoutError among them) or EngineRefusedError."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: engine", "Content-Length: 0"]
+    lines += ["Connection: Upgrade", "Upgrade: tcp"] if upgrade else ["Connection: close"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     request = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
     loop = asyncio.get_running_loop()
-    stream = EngineStream(request, take)
+    stream = EngineStream(request, take, whole)
     try:
         async with asyncio.timeout(timeout_sec):
             if url.startswith("unix://"):
                 await loop.create_unix_connection(lambda: stream, url.removeprefix("unix://"))
             else:
                 where = urlsplit(url)
-                await loop.create_connection(lambda: stream, where.hostname or "localhost", where.port or 80)
+                transport, _ = await loop.create_connection(
+                    lambda: stream, where.hostname or "localhost", where.port or 80
+                )
+                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             await stream.begun()
     except BaseException:
         stream.close()

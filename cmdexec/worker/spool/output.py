@@ -1,8 +1,10 @@
 """Both streams of one attempt: what is kept of them, what is left out, and the digest of what is kept."""
 
 import hashlib
+from pathlib import Path
 
 from cmdexec.protocol.messages import INLINE_MAX, Inline, OutputDone, Stream, StreamDone
+from cmdexec.worker.spool.mark import MARK_BYTES, Mark
 from cmdexec.worker.spool.segments import Segments
 from cmdexec.worker.spool.stream import StreamSpool
 from cmdexec.worker.spool.tail import Tail
@@ -19,17 +21,21 @@ class _Kept:
 
     place    bytes kept so far, those among them
     known    how many an earlier process left
+    hashed   whether all of them were, so that there is a digest
     written  bytes that the job wrote
+    missing  where of what it wrote some is lost, nobody knows how much: told as one byte
     gap      offset as written of the first byte past the head; None while all is kept
     tail     what is kept of that which lies past the head
     """
 
-    __slots__ = ("digest", "gap", "known", "place", "spool", "tail", "written")
+    __slots__ = ("digest", "gap", "hashed", "known", "missing", "place", "spool", "tail", "written")
 
     def __init__(self, spool: StreamSpool) -> None:
         self.spool = spool
         self.place = self.written = 0
         self.known = spool.end
+        self.hashed = True
+        self.missing: list[int] = []
         self.gap: int | None = None
         self.tail: Tail | None = None
         self.digest = hashlib.sha256()
@@ -46,14 +52,16 @@ class _Kept:
 
 class AttemptOutput:
     """The output of an attempt, under its cap: `cap_bytes` of both streams together, of which each stream has half of
-    `tail_bytes` for its end. What lies between head and tail is left out and named in `done`."""
+    `tail_bytes` for its end. What lies between head and tail is left out and named in `done`. `outlives`: its job may
+    go on without this process, so the next one will have to know what is stored of it."""
 
     __slots__ = (
-        "_head_left", "_kept", "_known", "_place", "_tail", "dropped", "key", "paused", "stderr", "stdout",
+        "_head_left", "_kept", "_known", "_mark", "_place", "_tail", "dropped", "key", "paused", "stderr", "stdout",
     )  # fmt: skip
 
-    def __init__(self, folder: str, key: str, *, cap_bytes: int, tail_bytes: int) -> None:
+    def __init__(self, folder: str, key: str, *, cap_bytes: int, tail_bytes: int, outlives: bool = False) -> None:
         self.key = key
+        self._mark = Mark(folder, key) if outlives else None
         self.stdout = StreamSpool(Segments(folder, key, "stdout"))
         self.stderr = StreamSpool(Segments(folder, key, "stderr"))
         self.dropped = False
@@ -93,7 +101,7 @@ class AttemptOutput:
                 self._head_left -= len(data)
                 kept.keep(data)
                 return
-            kept.gap = kept.place + self._head_left
+            kept.gap = kept.place + len(kept.missing) + self._head_left
             if self._head_left:
                 kept.keep(data[: self._head_left])
                 data = data[self._head_left :]
@@ -102,8 +110,26 @@ class AttemptOutput:
             kept.tail = Tail(f"{self._place}.{name}.tail", self._tail)
         kept.tail.write(data)
 
+    def goes_on(self, name: Stream, offset: int, *, gap: bool) -> None:
+        """The next of this stream comes at `offset` of what is stored; `gap`: after some that is lost, nobody knows how
+        much."""
+        kept = self._kept.get(name)
+        if kept is None:
+            stream = self.stream(name)
+            if stream.end < offset:
+                stream.restore(offset, b"")
+            kept = self._kept[name] = _Kept(stream)
+            kept.place = kept.written = offset
+            kept.hashed = not offset
+            self._head_left = max(0, self._head_left - offset)
+        if gap:
+            kept.missing.append(kept.written)
+            kept.written += 1
+
     def close(self) -> OutputDone:
         """No more comes: the tails follow the heads. Length, digest and what is left out, as the server is told."""
+        if self._mark is not None:
+            self._mark.close()
         if self._known is None:
             self._known = OutputDone(stdout=self._closed("stdout"), stderr=self._closed("stderr"))
         return self._known
@@ -113,20 +139,58 @@ class AttemptOutput:
         end = self.stream(name).end
         if kept is None:
             return _UNWRITTEN if not end else StreamDone(bytes=end)
+        lost = tuple((start, start + 1) for start in kept.missing)
         if kept.place < kept.known:  # what was spooled did not come again, so nobody has hashed all of it
-            return StreamDone(bytes=end)
-        lost: tuple[tuple[int, int], ...] = ()
+            return StreamDone(bytes=end, lost=lost)
         if kept.gap is not None:
             tail = kept.tail.take() if kept.tail is not None else b""
             if kept.written - len(tail) > kept.gap:
-                lost = ((kept.gap, kept.written - len(tail)),)
+                lost = (*(one for one in lost if one[0] < kept.gap), (kept.gap, kept.written - len(tail)))
             if tail:
                 kept.keep(tail)
-        return StreamDone(bytes=kept.spool.end, digest=kept.digest.hexdigest(), lost=lost)
+        digest = kept.digest.hexdigest() if kept.hashed else None
+        return StreamDone(bytes=kept.spool.end, digest=digest, lost=lost)
 
-    def unmeasured(self) -> None:
-        """More was written than came here, and nobody knows how much: no length and no digest is told."""
-        self._known = OutputDone()
+    # What is stored of it --------------------------------------------------------------------------------------------
+
+    def acked(self, stdout: int, stderr: int) -> None:
+        """The server has so much of each stream, which is about to be freed."""
+        if self._mark is None or self._known is not None:
+            return
+        for name, offset in zip(STREAMS, (stdout, stderr), strict=True):
+            stream = self.stream(name)
+            upto = min(offset, stream.end)
+            start = max(stream.acked, upto - MARK_BYTES)
+            if upto > start and (data := stream.in_memory(start, upto - start)):
+                self._mark.keep(name, start, data)
+
+    def stored(self, name: Stream) -> tuple[int, bytes]:
+        """Blocking: how much of a stream the server or the disk has, and the last bytes of that."""
+        known = (0, b"") if self._mark is None else self._mark.stored(name)
+        disk = self.stream(name).disk
+        if disk.end <= known[0]:
+            return known
+        try:
+            last = disk.last(MARK_BYTES)
+        except OSError:
+            last = b""
+        begins = disk.end - len(last)
+        if known[0] > begins - len(known[1]) and known[0] >= begins:  # one goes on where the other ends
+            last = (known[1] + last[known[0] - begins :])[-MARK_BYTES:]
+        return disk.end, last
+
+    def load(self) -> None:
+        """Blocking: what an earlier process knew to be stored. Raises OSError."""
+        if self._mark is not None:
+            self._mark.load()
+
+    def forget(self) -> list[Path]:
+        """Nobody has to know any more what is stored. Returns files to delete."""
+        if self._mark is None:
+            return []
+        self._mark.close()
+        mark, self._mark = self._mark, None
+        return [Path(mark.path)]
 
     def give_up(self) -> None:
         """Nothing of it is wanted any more."""

@@ -9,6 +9,7 @@ from cmdexec.protocol.messages import Assignment, Done
 from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.spool.journal import Journal, Remembered, Replay
+from cmdexec.worker.spool.mark import SUFFIX
 from cmdexec.worker.spool.output import AttemptOutput
 from cmdexec.worker.spool.records import SessionBegins
 from cmdexec.worker.spool.segments import left_behind, remove_all
@@ -59,6 +60,7 @@ def open_spool(
         found = [_found(spool, key, known, replay, files.pop(key, {})) for key, known in replay.attempts.items()]
         for streams in files.values():
             remove_all(path for stream in streams.values() for path, _, _ in stream)
+        remove_all(mark for mark in out.glob(f"*{SUFFIX}") if mark.name.removesuffix(SUFFIX) not in replay.attempts)
     except OSError as wrong:
         raise CmdexecError(
             "bad_data_dir",
@@ -75,7 +77,7 @@ def _found(
     same_boot = known.same_boot and not replay.torn
     outlives = known.assignment is not None and known.assignment.container is not None
     step = recover(_record(key, known), same_boot=same_boot, outlives=outlives)
-    output = spool.begin(key)
+    output = spool.begin(key, outlives=outlives)
     for stream in (output.stdout, output.stderr):
         name = "stdout" if stream is output.stdout else "stderr"
         for path, offset, size in files.get(name, []):
@@ -83,6 +85,7 @@ def _found(
     if known.done is not None:
         output.restore(known.done.output, known.done.inline)
     else:
+        output.load()
         output.restore_unended()
     spool.adopt(output)
     return Found(step.record, step.do, output, known.assignment, known.done, same_boot)

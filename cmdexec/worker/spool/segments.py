@@ -38,7 +38,8 @@ class _Segment:
 
 
 class Segments:
-    """The files of one stream: which bytes of it are on disk. It holds no open file and makes no system call."""
+    """The files of one stream: which bytes of it are on disk. It holds no open file, and only `last` makes system
+    calls."""
 
     __slots__ = ("_files", "_prefix")
 
@@ -105,6 +106,16 @@ class Segments:
             if segment.start <= offset < segment.end:
                 return segment.path, offset - segment.start, min(limit, segment.end - offset)
         return None
+
+    def last(self, limit: int) -> bytes:
+        """Blocking: the last bytes on disk, up to so many. Raises OSError."""
+        last = b""
+        for segment in reversed(self._files):
+            if len(last) >= limit or segment.end + len(last) != self.end:
+                break
+            size = min(limit - len(last), segment.end - segment.start)
+            last = read_one(segment.path, segment.end - segment.start - size, size) + last
+        return last
 
 
 def write_all(writes: Sequence[Write]) -> None:

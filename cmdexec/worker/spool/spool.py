@@ -68,11 +68,13 @@ class Spool:
 
     # What jobs write -------------------------------------------------------------------------------------------------
 
-    def begin(self, key: str, cap_bytes: int | None = None) -> AttemptOutput:
-        """The output of a new attempt; `cap_bytes` when the server keeps less than this worker."""
+    def begin(self, key: str, cap_bytes: int | None = None, *, outlives: bool = False) -> AttemptOutput:
+        """The output of a new attempt; `cap_bytes` when the server keeps less than this worker. `outlives`: its job may
+        go on without this process."""
         cap = self._settings.output_cap_bytes
         cap = cap if cap_bytes is None else min(cap, cap_bytes)
-        return AttemptOutput(self._folder, key, cap_bytes=cap, tail_bytes=self._settings.output_tail_bytes)
+        tail = self._settings.output_tail_bytes
+        return AttemptOutput(self._folder, key, cap_bytes=cap, tail_bytes=tail, outlives=outlives)
 
     def adopt(self, output: AttemptOutput) -> None:
         """Count the output of an attempt that an earlier process left."""
@@ -113,6 +115,7 @@ class Spool:
     def ack(self, output: AttemptOutput, stdout: int, stderr: int) -> None:
         """The server has so much of each stream."""
         before, disk = output.held, output.on_disk
+        output.acked(stdout, stderr)
         self._delete(output.stdout.ack(stdout))
         self._delete(output.stderr.ack(stderr))
         self._freed(output, before, disk)
@@ -145,6 +148,7 @@ class Spool:
         self._paused.discard(output.key)
         self._delete(output.stdout.drop())
         self._delete(output.stderr.drop())
+        self._delete(output.forget())
         self._freed(output, before, disk)
 
     def _freed(self, output: AttemptOutput, held_before: int, disk_before: int) -> None:
