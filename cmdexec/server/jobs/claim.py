@@ -8,22 +8,39 @@ from cmdexec.model.job import Job
 from cmdexec.model.parts import Part
 from cmdexec.server.jobs.holder import Holder
 from cmdexec.server.jobs.shell import Shell
-from cmdexec.store.contract.jobs_write import Wanted
+from cmdexec.store.contract.jobs_write import Foreseen, Wanted
 
 
 async def claim(
     shell: Shell, holder: Holder, *, claim_id: str, klasses: Sequence[str], limit: int, most: int,
-    parts: Mapping[str, Part], free: Part | None, ahead: bool,
+    parts: Mapping[str, Part], free: Part | None, ahead: bool, foreseen: Foreseen | None = None,
 ) -> list[Job]:  # fmt: skip
     """Up to `limit` jobs of these classes, and no more once they weigh `most`, now assigned to `holder`; `parts`,
     `free` and `ahead` as in `Wanted`.
 
     The same `claim_id` gives the same jobs again, as long as one of them is held: so after an outcome that is not known
-    it is asked again with it.
+    it is asked again with it. `foreseen`: as in `JobWrites.claim`; what the worker asks of those jobs meanwhile is
+    decided, and written after the claim.
     """
+    told: list[Job] = []
+    waits = True
+
+    def tell(jobs: Sequence[Job]) -> None:
+        if waits and foreseen is not None:
+            told.extend(jobs)
+            shell.memory.remember(jobs)
+            foreseen(jobs)
+
     event = Claim(holder.worker_id, holder.session, claim_id, holder.known_as)
     now = shell.runtime.clock.now()
-    jobs = await shell.writes.claim(Wanted(event, tuple(klasses), limit, now, most, parts, free, ahead))
+    wanted = Wanted(event, tuple(klasses), limit, now, most, parts, free, ahead)
+    try:
+        jobs = await shell.writes.claim(wanted, None if foreseen is None else tell)
+    except BaseException:
+        shell.memory.forget(job.job_id for job in told)
+        raise
+    finally:
+        waits = False
     shell.memory.remember(jobs)
     # People are told when the jobs are on their way to the worker: it has to do with them, and they look on.
     asyncio.get_running_loop().call_soon(shell.changed, jobs)

@@ -7,6 +7,7 @@ it in advance; and a job that waits with a worker while another one could start 
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 
 from cmdexec.errors import CmdexecError
 from cmdexec.log import Trouble
@@ -179,6 +180,7 @@ class Dispatch:
             jobs = await self._jobs.claim(
                 member.holder, claim_id=claiming.claim_id, klasses=claiming.klasses, limit=claiming.limit,
                 most=_CLAIM_WEIGHT, parts=claiming.parts, free=claiming.free, ahead=claiming.ahead,
+                foreseen=partial(self._desk.assign, member) if member.eager else None,
             )  # fmt: skip
         except CmdexecError as away:
             self._unclaimed.tell(away.code, away.message, worker=member.worker_id)
@@ -187,7 +189,7 @@ class Dispatch:
             return False
         self._unclaimed.over()
         member.claiming = None
-        self._desk.assign(member, jobs)
+        self._desk.assign(member, [job for job in jobs if member.gone or not member.has(job.job_id, job.attempt)])
         classes.claimed(claiming.klasses)
         if len(jobs) < claiming.limit and sum(job.spec.weight for job in jobs) < _CLAIM_WEIGHT:
             classes.drained(claiming.klasses, member, announced, all_of_it=not jobs)

@@ -222,6 +222,12 @@ class Member:
             return 0
         return max(0, self.slots + ahead - self._busy)
 
+    @property
+    def eager(self) -> bool:
+        """Whether it is told of jobs before they are certainly its own: it has nothing to do, and asks for each before
+        it begins."""
+        return not self._given
+
     def next_claim(self) -> str | None:
         """What its next claim has to be called; None: whatever was not used yet."""
         return None

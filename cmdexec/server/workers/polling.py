@@ -46,6 +46,11 @@ class PollingMember(Member):
     def room(self, now: float, most: int) -> int:
         return 0 if self.unsent else self.open_slots
 
+    @property
+    def eager(self) -> bool:
+        """Never: an answer to its call says what is so."""
+        return False
+
     def next_claim(self) -> str | None:
         poll = self.mailbox.poll
         return None if poll is None or poll.claim is None else self.claim_id(poll.claim)

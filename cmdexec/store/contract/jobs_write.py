@@ -85,6 +85,10 @@ class Wanted(msgspec.Struct, frozen=True):
     ahead: bool = False
 
 
+Foreseen = Callable[[Sequence[Job]], None]
+"""Told what a claim is about to give."""
+
+
 class JobWrites(Protocol):
     """The only way to change a job."""
 
@@ -99,8 +103,12 @@ class JobWrites(Protocol):
         """
         ...
 
-    async def claim(self, wanted: Wanted) -> list[Job]:
+    async def claim(self, wanted: Wanted, foreseen: Foreseen | None = None) -> list[Job]:
         """Give queued jobs to a worker, and return them as changed.
+
+        An engine that knows the jobs before they are on disk calls `foreseen` with them, on the event loop. The claim
+        may fail all the same: what counts is what is returned. A change that is decided upon a foreseen job is written
+        after the claim, or conflicts.
 
         The same `claim_id` again returns those of the same jobs that still stand as that claim left them, and takes no
         more while one of them names it: they are all that remembers it. Once each has ended or gone back to the queue

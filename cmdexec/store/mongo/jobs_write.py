@@ -4,7 +4,7 @@ others are carried out are carried out together."""
 from collections.abc import Callable, Sequence
 
 from cmdexec.model.job import Job
-from cmdexec.store.contract.jobs_write import Applied, Inserted, JobWrite, NotWritten, Present, Wanted
+from cmdexec.store.contract.jobs_write import Applied, Foreseen, Inserted, JobWrite, NotWritten, Present, Wanted
 from cmdexec.store.mongo.applying import Applying
 from cmdexec.store.mongo.batches import Batches
 from cmdexec.store.mongo.claiming import Claiming
@@ -46,7 +46,7 @@ class MongoJobWrites:
             standing()
         return outcome
 
-    async def claim(self, wanted: Wanted) -> list[Job]:
+    async def claim(self, wanted: Wanted, foreseen: Foreseen | None = None) -> list[Job]:
         return await self._claims.run(wanted)
 
     async def apply(self, writes: Sequence[JobWrite]) -> list[Applied | NotWritten]:

@@ -2,12 +2,13 @@
 
 import heapq
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 
 from cmdexec.model.batch import Batch
 from cmdexec.model.birth import claimed
 from cmdexec.model.job import Job, Status
 from cmdexec.model.parts import Free
-from cmdexec.store.contract.jobs_write import Applied, Inserted, JobWrite, NotWritten, Present, Wanted
+from cmdexec.store.contract.jobs_write import Applied, Foreseen, Inserted, JobWrite, NotWritten, Present, Wanted
 from cmdexec.store.sqlite import output
 from cmdexec.store.sqlite.connection import Connection, Row, Value
 from cmdexec.store.sqlite.newcomers import Newcomers
@@ -40,8 +41,8 @@ class SqliteJobWrites:
 
         return await self._writer.run(write, new.size, standing)
 
-    async def claim(self, wanted: Wanted) -> list[Job]:
-        return await self._writer.run(lambda transaction: _claim(transaction, wanted))
+    async def claim(self, wanted: Wanted, foreseen: Foreseen | None = None) -> list[Job]:
+        return await self._writer.run(lambda transaction: _claim(transaction, wanted, foreseen))
 
     async def apply(self, writes: Sequence[JobWrite]) -> list[Applied | NotWritten]:
         rows = [(state(write.job, encode(write.job)), place(write.job)) for write in writes]
@@ -54,7 +55,7 @@ class SqliteJobWrites:
         )
 
 
-def _claim(transaction: Transaction, wanted: Wanted) -> list[Job]:
+def _claim(transaction: Transaction, wanted: Wanted, foreseen: Foreseen | None) -> list[Job]:
     db, claim = transaction.db, wanted.claim
     before = db.rows(_SQL["claimed"], (claim.claim_id,))
     if before:
@@ -70,6 +71,8 @@ def _claim(transaction: Transaction, wanted: Wanted) -> list[Job]:
         transaction.moved(job, Status.QUEUED)
         jobs.append(job)
         weight += job.spec.weight
+    if foreseen is not None and jobs:
+        transaction.foretell(partial(foreseen, jobs))
     return jobs
 
 

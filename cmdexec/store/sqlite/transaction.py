@@ -1,5 +1,7 @@
 """What a writing call gets: the connection inside a transaction, and the counts that go with it."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from cmdexec.model.job import Job, Spec, Status
@@ -23,6 +25,7 @@ class Transaction:
         self.db = db
         self._tally: dict[tuple[str, str], int] = {}
         self._classes: dict[str, tuple[int, Spec]] = {}
+        self.foretold: list[Callable[[], None]] = []
 
     def count(self, owner: str, status: str, jobs: int) -> None:
         """The owner has `jobs` more (or fewer) of that status."""
@@ -47,8 +50,13 @@ class Transaction:
         elif before == Status.QUEUED:
             self._queue(job.klass, -1, job.spec)
 
+    def foretell(self, tell: Callable[[], None]) -> None:
+        """Call that on the event loop when all is done but the COMMIT."""
+        self.foretold.append(tell)
+
     def merge(self, other: "Transaction") -> None:
-        """Take over what `other` counted."""
+        """Take over what `other` counted, and foretells."""
+        self.foretold += other.foretold
         for (owner, status), jobs in other._tally.items():
             self.count(owner, status, jobs)
         for klass, (jobs, spec) in other._classes.items():

@@ -258,6 +258,8 @@ class Writer:
                     self._runtime.log.error("a call to the store failed", exc=fault)
                     waiting.fault = fault
             transaction.settle()
+            for tell in transaction.foretold:
+                self._foretell(tell)
             self._db.run("COMMIT")
             return True
         finally:
@@ -291,6 +293,13 @@ class Writer:
             self._failing = self._full = False
             self._tried_full_at = float("-inf")
             self._runtime.log.info("the store writes again")
+
+    def _foretell(self, tell: Callable[[], None]) -> None:
+        if self._loop is None:
+            tell()
+        else:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(tell)
 
     def _hand_back(self, group: list[_Waiting]) -> None:
         if self._loop is not None:

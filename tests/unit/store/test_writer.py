@@ -148,9 +148,7 @@ async def test_a_call_that_brings_on_nothing_waits_for_nobody(make: Make, path: 
 async def test_a_call_that_is_kept_back_is_written_when_the_writer_is_closed(make: Make, path: Path) -> None:
     writer = make()
     async with asyncio.TaskGroup() as tasks:
-        run = tasks.create_task(
-            writer.run(note("a"), standing=lambda: tasks.create_task(writer.close()))
-        )
+        run = tasks.create_task(writer.run(note("a"), standing=lambda: tasks.create_task(writer.close())))
     assert (await run, stored(path)) == ("a", ["a"])
 
 
@@ -285,3 +283,29 @@ async def test_no_room_is_made_in_the_log_where_there_is_not_much(
     log = await _used(make, path)
     assert asked
     assert log.stat().st_size < 240 * 4096
+
+
+async def test_what_is_foretold_is_told_before_the_commit(make: Make, path: Path) -> None:
+    writer, seen = make(threads=Inline()), list[list[str]]()
+
+    def write(transaction: Transaction) -> None:
+        note("a")(transaction)
+        transaction.foretell(lambda: seen.append(stored(path)))
+
+    await writer.run(write)
+    assert seen == [[]]
+    assert stored(path) == ["a"]
+
+
+async def test_what_is_foretold_is_told_on_the_loop_once_and_before_the_call_returns(make: Make) -> None:
+    writer, told = make(), list[str]()
+
+    def write(text: str) -> Callable[[Transaction], None]:
+        def call(transaction: Transaction) -> None:
+            transaction.foretell(lambda: (asyncio.get_running_loop(), told.append(text))[1])
+            note(text)(transaction)
+
+        return call
+
+    await asyncio.gather(writer.run(write("a")), writer.run(note("b", RuntimeError("a bug"))), return_exceptions=True)
+    assert told == ["a"], "although the group was run twice"

@@ -179,7 +179,7 @@ async def test_no_job_is_on_its_way_when_a_worker_was_answered_that_it_drains(se
     claim = server.store.jobs_write.claim
     begun, go_on = asyncio.Event(), asyncio.Event()
 
-    async def slow(wanted: Any) -> Any:
+    async def slow(wanted: Any, _foreseen: Any = None) -> Any:
         jobs = await claim(wanted)
         begun.set()
         await go_on.wait()

@@ -175,7 +175,7 @@ async def test_a_claim_whose_answer_was_lost_is_asked_again_and_gives_the_same(s
     worker = await ready(server, "w1", 2)
     claim = server.store.jobs_write.claim
 
-    async def lost(wanted: object) -> object:
+    async def lost(wanted: object, _foreseen: object = None) -> object:
         await claim(wanted)  # type: ignore[arg-type]
         raise Unavailable("store_away", "The answer was lost.")
 
@@ -212,7 +212,7 @@ async def test_an_empty_queue_is_not_asked_again_before_something_is_announced(s
     claims = []
     claim = server.store.jobs_write.claim
 
-    async def counted(wanted: object) -> object:
+    async def counted(wanted: object, _foreseen: object = None) -> object:
         claims.append(wanted)
         return await claim(wanted)  # type: ignore[arg-type]
 
@@ -245,7 +245,7 @@ async def test_the_loop_goes_on_when_the_store_was_away(tmp_path: Path) -> None:
         claim = server.store.jobs_write.claim
         tries = []
 
-        async def away(wanted: object) -> object:
+        async def away(wanted: object, _foreseen: object = None) -> object:
             tries.append(wanted)
             if len(tries) < 3:
                 raise Unavailable("store_away", "The store is away.")

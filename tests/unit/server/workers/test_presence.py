@@ -204,7 +204,7 @@ async def test_a_job_that_is_on_its_way_to_a_worker_when_that_is_revoked_goes_to
     (job,) = await server.submit(1)
     claim, revoke_of = server.store.jobs_write.claim, server.reads.credentials.revoke_of
 
-    async def late(wanted: Any) -> Any:
+    async def late(wanted: Any, _foreseen: Any = None) -> Any:
         server.store.jobs_write.claim = claim  # type: ignore[method-assign]
         await server.presence.revoke("w1", "ann")
         return await claim(wanted)

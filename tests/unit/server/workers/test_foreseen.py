@@ -1,0 +1,119 @@
+"""An idle worker hears of a job before its claim is on disk, and begins nothing that did not get there."""
+
+from collections.abc import Sequence
+
+from cmdexec.errors import Unavailable
+from cmdexec.model.birth import claimed
+from cmdexec.model.job import Job, Status
+from cmdexec.notify.contract import JobsChanged
+from cmdexec.store.contract.jobs_write import Foreseen, Wanted
+from tests.unit.server.core import Core, Worker
+
+
+async def ready(server: Core, name: str = "w1") -> Worker:
+    worker = await server.connect(name, f"s-{name}", f"i-{name}", slots=4)
+    await worker.beat()
+    return worker
+
+
+def doomed(server: Core, job: Job) -> None:
+    """The next claim foresees the job, and fails."""
+    claim = server.store.jobs_write.claim
+
+    async def fails(wanted: Wanted, foreseen: Foreseen | None = None) -> list[Job]:
+        server.store.jobs_write.claim = claim  # type: ignore[method-assign]
+        assert foreseen is not None
+        foreseen([claimed(job, wanted.claim, wanted.now)])
+        raise Unavailable("store_away", "The commit failed.")
+
+    server.store.jobs_write.claim = fails  # type: ignore[method-assign]
+
+
+async def test_it_is_told_once_and_may_ask_before_the_claim_has_returned(server: Core) -> None:
+    (job,) = await server.submit()
+    worker = await ready(server)
+    claim = server.store.jobs_write.claim
+    answers = []
+
+    async def slow(wanted: Wanted, foreseen: Foreseen | None = None) -> list[Job]:
+        jobs = await claim(wanted, foreseen)
+        assert worker.assigned() == [(job.job_id, 1)]
+        answers.extend(await worker.start((job.job_id, 1)))
+        return jobs
+
+    server.store.jobs_write.claim = slow  # type: ignore[method-assign]
+    await server.dispatch.give_out()
+    assert [answer.tell for answer in answers] == ["go"]
+    assert worker.assigned() == [(job.job_id, 1)]
+    assert (await server.job(job.job_id)).status is Status.RUNNING
+
+
+async def test_what_was_foreseen_in_vain_is_not_begun_and_is_given_out_again(server: Core) -> None:
+    (job,) = await server.submit()
+    worker = await ready(server)
+    doomed(server, job)
+    assert await server.dispatch.give_out(), "it has to be asked again soon"
+    assert worker.assigned() == [(job.job_id, 1)]
+    (answer,) = await worker.start((job.job_id, 1))
+    assert answer.tell == "stop"
+    assert (await server.job(job.job_id)).status is Status.QUEUED
+    await server.dispatch.give_out()
+    (answer,) = await worker.start((job.job_id, 1))
+    assert worker.assigned() == [(job.job_id, 1)] * 2
+    assert answer.tell == "go"
+
+
+async def test_a_claim_that_is_asked_again_makes_good_what_was_foreseen(server: Core) -> None:
+    (job,) = await server.submit()
+    worker = await ready(server)
+    doomed(server, job)
+    await server.dispatch.give_out()
+    await server.dispatch.give_out()
+    assert worker.assigned() == [(job.job_id, 1)], "it has it already"
+    (answer,) = await worker.start((job.job_id, 1))
+    assert answer.tell == "go"
+
+
+async def test_what_another_worker_was_given_meanwhile_is_not_begun_here(server: Core) -> None:
+    (job,) = await server.submit()
+    worker = await ready(server)
+    doomed(server, job)
+    await server.dispatch.give_out()
+    worker.leave()
+    other = await ready(server, "w2")
+    await server.dispatch.give_out()
+    assert other.assigned() == [(job.job_id, 1)]
+    again = await ready(server)
+    (late,) = await again.start((job.job_id, 1))
+    (answer,) = await other.start((job.job_id, 1))
+    assert (late.tell, answer.tell) == ("stop", "go")
+
+
+async def test_a_worker_that_has_something_to_do_hears_of_more_when_it_is_certain(server: Core) -> None:
+    await server.submit()
+    worker = await ready(server)
+    await server.dispatch.give_out()
+    asked: list[Foreseen | None] = []
+    claim = server.store.jobs_write.claim
+
+    async def seen(wanted: Wanted, foreseen: Foreseen | None = None) -> list[Job]:
+        asked.append(foreseen)
+        return await claim(wanted, foreseen)
+
+    server.store.jobs_write.claim = seen  # type: ignore[method-assign]
+    await server.submit()
+    await server.dispatch.give_out()
+    assert asked == [None]
+    assert len(worker.assigned()) == 2
+
+
+async def test_people_are_told_of_nothing_that_is_not_certain(server: Core) -> None:
+    (job,) = await server.submit()
+    await ready(server)
+    doomed(server, job)
+    told: list[Sequence[str]] = []
+
+    server.notify.listen(JobsChanged, lambda hint: told.append(hint.job_ids))
+    await server.dispatch.give_out()
+    assert told == []
+    assert server.jobs.recall(job.job_id) is None
