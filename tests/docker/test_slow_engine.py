@@ -21,17 +21,17 @@ from tests.support.waiting import until
 from tests.support.worker import inline_runtime, worker_settings
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def engine() -> Iterator[SlowEngine]:
     """An engine that answers until it is told otherwise."""
     with slow_engine() as engine:
         yield engine
 
 
-@pytest.fixture
-def workers(tmp_path: Path, engine: SlowEngine) -> Iterator[tuple[Api, Worker]]:
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory, engine: SlowEngine) -> Iterator[tuple[Api, Worker]]:
     """A worker that waits no longer than a second for that engine."""
-    server = Server(tmp_path, **QUICK).start()
+    server = Server(tmp_path_factory.mktemp("slow"), **QUICK).start()
     worker = worker_of(server, DOCKER_HOST=engine.host, ENGINE_CALL_SEC="1s", START_PAUSE_SEC="1s")
     with ends(server, worker):
         api = server.api()
@@ -57,6 +57,7 @@ def test_a_container_that_is_made_after_it_was_given_up_is_removed(
     assert notes(api, job_id)[0] == words
     host = api.create({"command": "echo on the machine"})["jobId"]
     assert api.wait_ended([host], within=10)[0]["status"] == "completed"
+    engine.answered.clear()
     engine.go_on("containers/create")
     until(lambda: any(call.startswith("containers/create") for call in engine.answered), "now the engine makes it")
     assert api.wait_status(job_id, "completed", within=30)["attempts"][-1]["proof"] == {"left": 0, "survivors": []}
@@ -77,6 +78,20 @@ def test_one_whose_connection_breaks_is_removed_and_the_job_runs_in_another(
     engine.cut("containers/create", broken=False)
     api.wait_status(job_id, "completed", within=30)
     until(lambda: not containers_of(worker), "none is left")
+
+
+def test_one_whose_disk_is_full_fails_no_job(workers: tuple[Api, Worker], engine: SlowEngine) -> None:
+    api, _ = workers
+    engine.refuse("containers/create", "write /var/lib/docker/x: no space left on device")
+    job_id = api.create(contained("echo there is room"))["jobId"]
+    until(lambda: notes(api, job_id), "it is given back")
+    assert notes(api, job_id)[0] == (
+        "the container engine has no room for it: write /var/lib/docker/x: no space left on device"
+    )
+    host = api.create({"command": "echo on the machine"})["jobId"]
+    assert api.wait_ended([host], within=10)[0]["status"] == "completed"
+    engine.refuse("containers/create", None)
+    api.wait_status(job_id, "completed", within=30)
 
 
 class Faulty:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import re
 import tempfile
 import threading
@@ -30,6 +31,7 @@ class SlowEngine:
         self._real = DOCKER.removeprefix("unix://")
         self._held: dict[str, asyncio.Event] = {}
         self._cut: set[str] = set()
+        self._refused: dict[str, str] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -45,6 +47,13 @@ class SlowEngine:
     def cut(self, call: str, broken: bool = True) -> None:
         """The engine hears these, and the connection breaks instead of its answer."""
         (self._cut.add if broken else self._cut.discard)(call)
+
+    def refuse(self, call: str, words: str | None) -> None:
+        """The engine hears none of these, and they are answered with a 500 and these words; None: no more."""
+        if words is None:
+            del self._refused[call]
+        else:
+            self._refused[call] = words
 
     def start(self) -> None:
         self._thread.start()
@@ -81,6 +90,15 @@ class SlowEngine:
         for name, gate in list(self._held.items()):
             if call.startswith(name):
                 await gate.wait()
+        for name, words in self._refused.items():
+            if call.startswith(name):
+                body = json.dumps({"message": words}).encode()
+                about = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close"
+                writer.write(f"HTTP/1.1 500 Server Error\r\n{about}\r\n\r\n".encode() + body)
+                await writer.drain()
+                writer.write_eof()
+                await reader.read()
+                return
         if b"\r\nupgrade:" not in head.lower():
             head = re.sub(rb"(?i)\r\nconnection:[^\r]*", b"", head)[:-2] + b"Connection: close\r\n\r\n"
         from_engine, to_engine = await asyncio.open_unix_connection(self._real)

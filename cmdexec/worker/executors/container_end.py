@@ -17,6 +17,7 @@ ENDED_WITH_ENGINE = "the container engine went away, and its end was the job's"
 REMOVED = "somebody removed the job's container"
 WITH_ENGINE = frozenset({137, 143, 255})
 """Exit codes of containers that an engine ended for its own end, or could not say more of."""
+_LACKS = ("no space left on device", "disk quota exceeded", "too many open files")
 _SIGNALS = {TERM: 15, KILL: 9}
 UNBECOME = frozenset({126, 127})
 """Exit codes of a first process that could not become the program of the order."""
@@ -29,6 +30,11 @@ def words_of(wrong: OSError, settings: WorkerSettings) -> str:
     if isinstance(wrong, TimeoutError):
         return f"the container engine did not answer a call within {settings.engine_call_sec:g} s (ENGINE_CALL_SEC)"
     return f"no container engine answers here now: {wrong.strerror or str(wrong) or 'its connection broke'}"
+
+
+def lacks_room(words: str) -> bool:
+    """Whether an engine refused because its machine is full: that is no fault of the job, and passes."""
+    return any(lack in words.lower() for lack in _LACKS)
 
 
 class EngineAwayError(Exception):
