@@ -159,7 +159,7 @@ def _work(
     settings, runtime = loaded.settings, system_runtime("worker")
     log.set_up(runtime.clock, settings.log_level, settings.log_format)
     loaded.log_to(runtime.log)
-    if own_server is None:  # a server starts its own worker
+    if own_server is None and loaded.is_given("auto_start"):  # a server starts its own worker
         _start_with_the_session(settings, config, runtime.log)
 
     gc.freeze()  # what was loaded until now stays: to go through it again and again would only take time

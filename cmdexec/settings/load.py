@@ -73,6 +73,10 @@ class Loaded(Generic[S]):
     origins: Mapping[str, str]
     warnings: tuple[Fault, ...] = ()
 
+    def is_given(self, field: str) -> bool:
+        """Whether somebody set it."""
+        return self.origins[field] != _DEFAULT
+
     def log_to(self, log: Log) -> None:
         """Say it all to those who look closely."""
         for row in self.describe():

@@ -5,10 +5,12 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -94,6 +96,26 @@ def test_the_window_opens_over_the_page_and_may_die_without_harm(server: Server,
         until(lambda: not alive(window), "the window ends with its worker")
 
 
+def test_when_its_worker_is_killed_the_window_stays_until_it_is_closed(screen: str, tmp_path: Path) -> None:
+    """It says that the worker has ended; nothing but its own close button is left to end it."""
+    desk = Desk(tmp_path / "desk", real=True, DISPLAY=screen)
+    with ends(desk):
+        desk.start()
+        until(lambda: opened(desk) == 1, "its page has asked for the state", 30)
+        window, port = window_of(desk), urlsplit(desk.where["url"]).port
+        desk.kill9()
+        try:
+            with socket.create_server(("127.0.0.1", port)) as asked:
+                asked.settimeout(10)
+                for _ in range(6):  # it asks twice a second; a window that closes is gone after one
+                    asked.accept()[0].close()
+            assert press_close(screen), "it is still shown"
+            until(lambda: not alive(window), "its close button ends it")
+        finally:
+            if alive(window):
+                os.kill(window, signal.SIGKILL)
+
+
 def test_closed_before_there_is_a_worker_it_ends(screen: str, tmp_path: Path) -> None:
     """There is nothing to be kept running, so nothing is asked."""
     desk = Desk(tmp_path / "desk", real=True, DISPLAY=screen)
@@ -106,10 +128,8 @@ def test_closed_before_there_is_a_worker_it_ends(screen: str, tmp_path: Path) ->
 
 
 def test_without_a_display_it_says_so_and_works_all_the_same(server: Server, tmp_path: Path) -> None:
-    desk = Desk(
-        tmp_path / "desk", "--allow-host", "--server", server.url, real=True, WORKER_TOKEN_SECRET=server.secret,
-        AUTO_START="true",
-    )  # fmt: skip
+    arguments, secret = ("--allow-host", "--server", server.url), server.secret
+    desk = Desk(tmp_path / "desk", *arguments, real=True, WORKER_TOKEN_SECRET=secret, AUTO_START="true")
     with ends(desk):
         desk.spawn()
         until(lambda: "connected by=" in desk.log.read_text(), "it works", 30)
@@ -117,6 +137,11 @@ def test_without_a_display_it_says_so_and_works_all_the_same(server: Server, tmp
         assert first.startswith("cmdexec: No window: neither DISPLAY nor WAYLAND_DISPLAY is set")
         (entry,) = (desk.folder / "config" / "autostart").iterdir()
         assert str(desk.data) in entry.read_text(), "AUTO_START is heeded all the same"
+        assert desk.stop() == 0
+        again = Desk(desk.folder, "--headless", *arguments, real=True, WORKER_TOKEN_SECRET=secret, AUTO_START="false")
+        with ends(again):
+            again.spawn()
+            until(lambda: not entry.exists(), "and so is that it is not wanted any more")
         assert desk.stop() == 0
 
 

@@ -16,6 +16,7 @@ from cmdexec.worker.page.configuration import Configuration
 from cmdexec.worker.page.first import First, Where
 from cmdexec.worker.page.host import Host
 from cmdexec.worker.page.windowed import Windowed
+from tests.support.waiting import becomes
 from tests.unit.worker.test_page_host import host_of
 
 
@@ -47,10 +48,9 @@ class Screen:
         return "it was closed"
 
 
-async def becomes(fact: Callable[[], object]) -> None:
+async def ended(running: "asyncio.Task[int]") -> int:
     async with asyncio.timeout(20):
-        while not fact():
-            await asyncio.sleep(0.01)
+        return await running
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ def works(folder: Path, kind: type[Configuration] = Configuration) -> Host:
 
 async def run_until_closed(host: Host, screen: Screen, folder: Path) -> "asyncio.Task[int]":
     running = asyncio.create_task(Windowed(host, screen, First(folder)).run())
-    await becomes(lambda: host.worker is not None or running.done())
+    await becomes(lambda: host.worker is not None or running.done(), "a worker runs", 20)
     screen.close()
-    await becomes(lambda: screen.closed)
+    await becomes(lambda: screen.closed, "the window is closed")
     return running
 
 
@@ -88,9 +88,9 @@ async def test_a_window_that_is_gone_is_opened_again_when_the_settings_cannot_be
     running = await run_until_closed(host, screen, tmp_path)
     (tmp_path / "cmdexec.toml").write_text("slots = 'many'\n")
     host.start_again()
-    await becomes(lambda: screen.opened == 2)
+    await becomes(lambda: screen.opened == 2, "the window is opened again", 20)
     screen.close()
-    assert await running == 0, "whoever closes it has seen what is wrong"
+    assert await ended(running) == 0, "whoever closes it has seen what is wrong"
 
 
 async def test_where_no_window_can_be_opened_it_ends_with_what_is_wrong_with_the_settings(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ async def test_where_no_window_can_be_opened_it_ends_with_what_is_wrong_with_the
     (tmp_path / "cmdexec.toml").write_text("slots = 'many'\n")
     host.start_again()
     with pytest.raises(CmdexecError, match="SLOTS") as caught:
-        await running
+        await ended(running)
     assert caught.value.code == "bad_settings"
 
 
@@ -111,8 +111,8 @@ async def test_it_ends_with_why_its_worker_ended_by_itself(tmp_path: Path, is_th
     screen.is_there = is_there
     host.start_again()
     if is_there:
-        await becomes(lambda: screen.opened == 2)
+        await becomes(lambda: screen.opened == 2, "the window is opened again", 20)
         screen.close()
     with pytest.raises(CmdexecError) as caught:
-        await running
+        await ended(running)
     assert caught.value.code == "in_use"
