@@ -67,7 +67,8 @@ def test_from_nothing_to_a_job(server: Server, look: Look, tmp_path: Path) -> No
         page.get_by_label("Join code").fill("K7QF-a-code-that-nobody-has-ever-made")
         page.get_by_label("Jobs may run on this machine").check()
         page.get_by_role("button", name="Join").click()
-        expect(page.locator(".fault")).to_have_text("This server knows no such join token.")
+        expect(page.locator(".fault")).to_contain_text("This server knows no such join token. Have a new one made")
+        expect(page.get_by_role("status").get_by_text("knows no such")).to_have_count(0)
         page.get_by_label("Join code").fill(join_token(server))
         page.get_by_role("button", name="Join").click()
         band(page, f"Connected to 127.0.0.1:{server.port}")
@@ -99,6 +100,8 @@ def test_a_server_that_was_mistyped_is_exchanged_while_it_is_tried(server: Serve
         page.get_by_label("Join code").fill(join_token(server))
         page.get_by_role("button", name="Join", exact=True).click()
         band(page, "Joining 127.0.0.1:9")
+        expect(page.locator(".band")).to_contain_text("cannot be reached: nothing answers there")
+        expect(page.get_by_role("region", name="Running here")).to_have_count(0)
         page.get_by_role("button", name="Another server").click()
         page.get_by_label("Server").fill(server.url)
         page.get_by_label("Join code").fill(join_token(server))
@@ -111,7 +114,7 @@ def test_a_server_with_a_shared_secret_needs_no_code(server: Server, look: Look,
     with ends(made):
         page = look(made.start()).page
         page.get_by_role("button", name="Settings").click()
-        panel = page.get_by_role("complementary", name="Settings")
+        panel = page.get_by_role("dialog", name="Settings")
         panel.get_by_label("Server").fill(server.url)
         panel.get_by_label("Shared secret").fill(server.secret)
         panel.get_by_label("Jobs may run on this machine").check()
@@ -214,22 +217,71 @@ def test_settings_that_cannot_be_used_are_mended_in_the_window(server: Server, l
     until((desk.data / "joined.json").exists, "it has joined")
     assert desk.stop() == 0
     file = desk.data / "cmdexec.toml"
-    file.write_text('slots = "many"\ncolour = "red"\n')
+    file.write_text('slots = "many"\n"we ird" = "red"\nlog_level = "loud"\n[worker]\nslots = 3\n')
     again = Desk(desk.folder, "--allow-host")
     with ends(again):
         page = look(again.start()).page
         band(page, "The settings cannot be used")
-        expect(page.get_by_role("alert")).to_contain_text("colour The worker has no such setting.")
+        expect(page.get_by_role("alert")).to_contain_text("we ird The worker has no such setting.")
         page.get_by_role("button", name="Correct them").click()
         expect(page.get_by_label("Jobs at once")).to_have_value("many")
         expect(page.get_by_label("Jobs at once")).to_have_attribute("aria-invalid", "true")
-        page.get_by_role("button", name="Take it out").click()
+        for left in (3, 2, 1):
+            expect(page.get_by_role("button", name="Take it out")).to_have_count(left)
+            page.get_by_role("button", name="Take it out").first.click()
         page.get_by_role("button", name="Save").click()
         expect(page.get_by_label("Jobs at once")).to_have_attribute("aria-invalid", "true")
         page.get_by_label("Jobs at once").fill("2")
         page.get_by_role("button", name="Save").click()
         band(page, re.compile("^Connected to"))
-        assert "slots = 2" in file.read_text()
+        assert file.read_text() == "slots = 2\n"
+        assert again.stop() == 0
+        file.write_text("slots = = 2\n")
+        page = look(again.start()).page
+        page.get_by_role("button", name="Correct them").click()
+        expect(page.get_by_text("Save puts it aside as cmdexec.toml.before and writes a new one")).to_be_visible()
+        page.get_by_label("Jobs at once").fill("3")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("The file that was there is now cmdexec.toml.before.")).to_be_visible()
+        band(page, re.compile("^Connected to"))
+
+
+def test_a_worker_revoked_in_the_background_shows_itself_and_ends_with_its_code(
+    server: Server, look: Look, desk: Desk
+) -> None:
+    page, api = look(desk).page, server.api()
+    band(page, re.compile("^Connected to"))
+    desk.press_close()
+    page.get_by_role("dialog").get_by_role("button", name="Keep it running").click()
+    until(lambda: {"do": "close"} in desk.told_window(), "the window is told to close")
+    before = desk.window_pid
+    me = next(one for one in workers(api) if one["name"] == "desk-anna" and one["state"] == "online")
+    api.ask("DELETE", f"/api/workers/{me['workerId']}")
+    until(lambda: desk.window_pid != before, "another window is opened")
+    band(page, "The worker has stopped")
+    desk.press_close()
+    assert desk.wait() == 4
+    assert "This worker was revoked by admin@localhost." in desk.log.read_text()
+
+
+def test_output_that_came_too_fast_is_missed_where_it_is_missing(server: Server, look: Look, tmp_path: Path) -> None:
+    """What a job writes faster than the window reads is not there, and the window says so in its place."""
+    made, gate = joined(server, tmp_path / "desk", WINDOW_OUTPUT_BYTES="64KiB", KILL_GRACE_SEC="1s"), tmp_path / "gate"
+    with ends(made):
+        page = look(made).page
+        line = f"printf 'the first line\\n\\033[31mred and open'; until [ -e {gate} ]; do sleep 0.05; done; "
+        server.api().create({"command": f"{line} seq -f 'flood %.0f' 200000; echo the last line", "name": "flood"})
+        running(page, "flood")
+        page.get_by_role("button", name="Output").first.click()
+        shown = page.get_by_role("log")
+        expect(shown).to_contain_text("red and open")
+        gate.touch()
+        expect(shown).to_contain_text("the last line")
+        gaps = shown.get_by_text(re.compile(r"^\d\S* MB are not shown here; the server has them\.$"))
+        expect(gaps.first).to_be_visible()
+        expect(shown.locator(".plain-row", has_text="the first line")).to_have_text("the first line")
+        expect(shown.locator(".plain-row", has_text="red and open")).to_have_text("red and open")
+        expect(shown.locator(".plain-row", has_text="the last line").locator(".f-red")).to_have_count(0)
 
 
 def test_a_worker_that_was_revoked_joins_again(server: Server, look: Look, desk: Desk) -> None:

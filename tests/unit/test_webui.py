@@ -87,7 +87,9 @@ def test_the_types_of_the_api_are_those_of_its_description() -> None:
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.relative_to(WEBUI).as_posix())
 def test_nothing_becomes_html_or_code_that_came_as_text(path: Path) -> None:
     text = path.read_text()
-    forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|dangerously|\bstyle=|https?://"
+    forbidden = (
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|dangerously|\bstyle=|https?://"
+    )
     assert not re.search(forbidden, text), re.findall(forbidden, text)
 
 
@@ -102,7 +104,7 @@ def test_only_the_tokens_hold_colours_sizes_of_type_radii_and_times(path: Path) 
 @pytest.mark.parametrize("path", STYLES, ids=lambda path: path.name)
 def test_every_token_that_is_used_is_declared(path: Path) -> None:
     declared = set(re.findall(r"(--[\w-]+):", (WEBUI / "tokens.css").read_text()))
-    by_script = {"--top", "--height", "--log-width", "--share", "--tone", "--tone-text", "--tint"}
+    by_script = {"--top", "--height", "--log-width", "--share", "--limit", "--tone", "--tone-text", "--tint"}
     assert set(re.findall(r"var\((--[\w-]+)\)", path.read_text())) <= declared | by_script
 
 

@@ -2,8 +2,9 @@
 import { LONGEST, Terminal } from './ansi.js';
 
 /**
- * @typedef {import('./ansi.js').Line & { number: number, own: number, stream: string, heading?: boolean }} LogLine
- *   `number`: in the order in which they came; `own`: within its stream; `heading`: only says which stream begins
+ * @typedef {import('./ansi.js').Line & { number: number, own: number, stream: string, heading?: boolean, leftOut?: number }} LogLine
+ *   `number`: in the order in which they came; `own`: within its stream; `heading`: only says which stream begins;
+ *   `leftOut`: only says how many bytes are missing there
  */
 
 /** Lines that are kept, and bytes; older ones go first. */
@@ -99,6 +100,16 @@ export class Buffer {
   /** @param {string} stream @param {Uint8Array} bytes */
   write(stream, bytes) {
     this.#streams[stream]?.write(bytes);
+  }
+
+  /** Say that so much is missing here, of both streams together: what comes next is no part of a line before it. @param {number} bytes */
+  leaveOut(bytes) {
+    this.end();
+    const { stdout, stderr } = this.#streams;
+    this.#streams = this.#fresh();
+    for (const [stream, { count, dropped }] of Object.entries({ stdout, stderr })) Object.assign(this.#streams[stream], { count, dropped });
+    this.#ended({ pieces: [], length: 0, cut: 0 }, 'stdout');
+    Object.assign(this.lines[this.lines.length - 1], { leftOut: bytes });
   }
 
   /** No more comes of this run. */

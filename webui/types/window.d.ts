@@ -80,6 +80,7 @@ export interface Field {
 export interface Heeded {
   problems: Problem[];
   jobs: number;
+  aside: string | null;
 }
 
 export interface Part {

@@ -9,7 +9,7 @@ import { order, silence, state, toldAt } from './link.js';
 import { W } from './words.js';
 
 /** @typedef {import('../types/window.js').State} State */
-/** @typedef {{ icon: string, title: string, text: string, acts?: [string, () => unknown, string?][] }} Said */
+/** @typedef {{ icon: string, title: string, text: string, short?: boolean, acts?: [string, () => unknown, string?][] }} Said */
 
 const COUNT_MS = 200;
 
@@ -44,11 +44,11 @@ function said(now, seconds, open) {
   const n = now.jobs.length;
   switch (now.phase) {
     case 'new':
-      return { icon: 'queued', title: W.newTitle, text: whyOf(now) || W.newText };
+      return { icon: 'queued', title: W.newTitle, text: now.why?.code === 'bad_join_token' ? W.newText : whyOf(now) || W.newText };
     case 'faulty':
       return { icon: 'failed', title: W.faultyTitle, text: W.faultyText, acts: [[W.openSettings, open.settings, 'primary']] };
     case 'joining':
-      return { icon: 'assigned', title: W.joiningTitle(server), text: W.joiningText, acts: [[W.change, open.join]] };
+      return { icon: 'assigned', title: W.joiningTitle(server), text: `${whyOf(now)} ${W.joiningText}`.trim(), acts: [[W.change, open.join]] };
     case 'starting':
       return { icon: 'assigned', title: W.startingTitle, text: W.startingText };
     case 'connecting':
@@ -58,13 +58,13 @@ function said(now, seconds, open) {
     case 'disconnected':
       return { icon: 'offline', title: W.disconnectedTitle(seconds), text: `${whyOf(now)} ${W.runOn(n)}`, acts: [[W.tryNow, () => act('/api/try')]] };
     case 'refused':
-      return { icon: 'failed', title: W.refusedTitle(server, seconds), text: whyOf(now), acts: [[W.tryNow, () => act('/api/try')], [W.joinAgain, open.join]] };
+      return { icon: 'failed', title: W.refusedTitle(server, seconds), text: whyOf(now), acts: [[W.tryNow, () => act('/api/try')], [W.joinAgain, open.join, 'primary']] };
     case 'stopped':
       return { icon: 'failed', title: W.stoppedTitle, text: stoppedText(now), acts: stoppedActs(now, open.join) };
     case 'restarting':
       return { icon: 'draining', title: W.restartingTitle(n), text: W.restartingText };
     case 'ending':
-      return { icon: 'draining', title: W.endingTitle(n), text: W.endingText, acts: n ? [[W.endNow, () => act('/api/end'), 'danger']] : [] };
+      return { icon: 'draining', title: W.endingTitle(n), text: n ? W.endingJobs(n) : W.endingText, acts: n ? [[W.endNow(n), () => act('/api/end'), 'danger']] : [] };
     default:
       return { icon: 'unknown', title: now.phase, text: '' };
   }
@@ -74,10 +74,11 @@ function said(now, seconds, open) {
 function connected(now, server) {
   const n = now.jobs.length;
   if (now.paused) return { icon: 'draining', title: W.pausedTitle, text: W.noNew(n), acts: [[W.resume, () => act('/api/pause', { paused: false }), 'primary']] };
-  /** @type {[string, () => unknown, string?][]} */
-  const acts = [[W.pause, () => act('/api/pause', { paused: true })]];
-  if (now.drained) return { icon: 'draining', title: W.drainedTitle, text: W.noNew(n), acts };
-  return { icon: 'online', title: W.connectedTitle(server), text: now.trouble ?? W.connectedText(n, now.slots, now.name), acts };
+  if (now.drained) return { icon: 'draining', title: W.drainedTitle, text: `${W.noNew(n)} ${W.drainedText}` };
+  return {
+    icon: 'online', title: W.connectedTitle(server), text: now.trouble ?? W.connectedText(n, now.slots, now.name), short: !now.trouble,
+    acts: [[W.pause, () => act('/api/pause', { paused: true })]],
+  };
 }
 
 /** Why it has stopped; how a command line mends that is not the way here. @param {State} now */
@@ -106,27 +107,27 @@ function useCountdown(now) {
   return left.value;
 }
 
-/** @param {{ openSettings: () => void, openJoin: () => void }} props */
-export function Band({ openSettings, openJoin }) {
+/** @param {{ inert: boolean, openSettings: () => void, openJoin: () => void }} props `inert`: something lies over it */
+export function Band({ inert, openSettings, openJoin }) {
   const now = state.value;
   const left = useCountdown(now);
   const bar = useRef(/** @type {HTMLElement | null} */ (null));
   const share = now?.nextTryMs == null || !now.waitMs ? 0 : Math.min(1, left / now.waitMs);
   useEffect(() => bar.current?.style.setProperty('--share', `${share * 100}%`), [share]);
-  const { icon, title, text, acts = [] } = shown(now, Math.ceil(left / 1000), { settings: openSettings, join: openJoin });
-  return html`<header class="band">
+  const { icon, title, text, short = false, acts = [] } = shown(now, Math.ceil(left / 1000), { settings: openSettings, join: openJoin });
+  return html`<header class="band" inert=${inert}>
     <div class="band-row">
       <${StatusIcon} status=${icon} large />
       <div class="band-said" role="status">
         <h1>${title}</h1>
-        <p class="quiet">${text}</p>
+        <p class=${`quiet ${short ? 'short' : ''}`} title=${short ? text : null}>${text}</p>
       </div>
       <div class="band-acts">
         ${acts.map(([word, onClick, kind = '']) => html`<${Button} key=${word} kind=${kind} onClick=${onClick}>${word}<//>`)}
-        ${now && !silence.value ? html`<${Button} kind="bare" label=${W.settings} onClick=${openSettings}><${Gear} /><//>` : null}
+        ${now && !silence.value && now.phase !== 'ending' ? html`<${Button} kind="bare" label=${W.settings} onClick=${openSettings}><${Gear} /><//>` : null}
       </div>
     </div>
-    <div class=${`countdown ${share > 0 ? '' : 'still'}`} ref=${bar}></div>
+    <div class=${`countdown ${icon} ${share > 0 ? '' : 'still'}`} ref=${bar}></div>
   </header>`;
 }
 

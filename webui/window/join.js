@@ -33,7 +33,7 @@ export function JoinForm({ server, onDone }) {
   const busy = useSignal(false);
   const problems = useSignal(/** @type {import('../types/window.js').Problem[]} */ ([]));
   const error = useSignal(/** @type {import('../data/api.js').ApiError | null} */ (null));
-  const refused = state.value?.why?.code === 'bad_join_token' ? state.value.why.message : '';
+  const refused = state.value?.why?.code === 'bad_join_token' ? [state.value.why.message, state.value.why.mend].filter(Boolean).join(' ') : '';
   const join = async (/** @type {Event} */ event) => {
     event.preventDefault();
     error.value = null;
@@ -52,10 +52,12 @@ export function JoinForm({ server, onDone }) {
     busy.value = false;
   };
   return html`<form class="join" onSubmit=${join}>
+    <div class="side-by-side">
     <${Field} label=${W.server} name="server" value=${url.value} hint=${W.serverHint} error=${faultOf(problems.value, 'SERVER_URL')}
       onInput=${(/** @type {string} */ text) => (url.value = text)} autofocus />
     <${Field} label=${W.code} name="code" value=${code.value} mono hint=${W.codeHint} error=${faultOf(problems.value, 'JOIN_TOKEN') || refused}
       onInput=${(/** @type {string} */ text) => (code.value = text)} />
+    </div>
     ${offered.value ? html`<div class="field">
       <label class="tick"><input type="checkbox" name="allow_host" checked=${allow.value}
         onChange=${(/** @type {any} */ event) => (allow.value = event.currentTarget.checked)} /><span>${W.allowHost(state.value?.user ?? '')}</span></label>

@@ -1,11 +1,12 @@
 // The settings: shown with where they come from, saved with each fault at its field.
 import { html } from '../html.js';
-import { useEffect, useRef } from '../vendor/hooks.js';
+import { useEffect } from '../vendor/hooks.js';
 import { useSignal } from '../vendor/signals.js';
 import { asApiError } from '../data/api.js';
 import { Button, Trouble, toast } from '../parts/basics.js';
 import { Field } from '../parts/field.js';
 import { Icon } from '../parts/icons.js';
+import { useFocus } from './focus.js';
 import { JoinForm, faultOf, testServer } from './join.js';
 import { ask, order, state } from './link.js';
 import { W } from './words.js';
@@ -15,27 +16,21 @@ import { W } from './words.js';
 
 /** @param {{ join: boolean, onClose: () => void }} props */
 export function Panel({ join, onClose }) {
-  const place = useRef(/** @type {HTMLElement | null} */ (null));
-  useEffect(() => {
-    const before = document.activeElement;
-    place.current?.focus();
-    return () => {
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
-    };
-  }, []);
-  return html`<aside class="panel" ref=${place} tabindex="-1" aria-label=${join ? W.joinAgain : W.settings}>
+  const place = useFocus();
+  return html`<div class="panel" ref=${place} tabindex="-1" role="dialog" aria-modal="true" aria-label=${join ? W.joinAgain : W.settings}>
     <header>
       <h2 class="grows">${join ? W.joinAgain : W.settings}</h2>
       <${Button} kind="small bare" label=${W.close} onClick=${onClose}><${Icon} sign="close" /><//>
     </header>
     ${join ? html`<div class="panel-body"><${JoinForm} server=${state.value?.server ?? ''} onDone=${onClose} /></div>` : html`<${Settings} onClose=${onClose} />`}
-  </aside>`;
+  </div>`;
 }
 
 /** @param {{ onClose: () => void }} props */
 function Settings({ onClose }) {
   const fields = useSignal(/** @type {Setting[]} */ ([]));
   const file = useSignal('');
+  const aside = useSignal(/** @type {string | null} */ (null));
   const changed = useSignal(/** @type {Record<string, string | boolean | null>} */ ({}));
   const problems = useSignal(/** @type {Problem[]} */ ([]));
   const error = useSignal(/** @type {import('../data/api.js').ApiError | null} */ (null));
@@ -48,6 +43,7 @@ function Settings({ onClose }) {
       const told = await ask('/api/configuration');
       fields.value = told.fields;
       file.value = told.file;
+      aside.value = told.aside;
     } catch (fault) {
       error.value = asApiError(fault);
     }
@@ -61,7 +57,7 @@ function Settings({ onClose }) {
       const told = await order('/api/save', { values });
       problems.value = told.problems;
       if (!told.problems.length) {
-        toast(W.saved(told.jobs));
+        toast(W.saved(told.jobs) + (told.aside ? ` ${W.isAside(told.aside)}` : ''));
         onClose();
       }
     } catch (fault) {
@@ -78,9 +74,11 @@ function Settings({ onClose }) {
   const server = fields.value.find((one) => one.field === 'server_url');
   return html`<form class="panel-form" onSubmit=${save}>
     <div class="panel-body">
-      <${Others} problems=${all.filter((one) => !known.has(one.field))} out=${changed.value} onTakeOut=${(/** @type {string} */ key) => put(key, null)} />
-      ${fields.value.map((one) => html`<${Setting} key=${one.field} of=${one} value=${changed.value[one.field] ?? undefined}
+      ${aside.value ? html`<p class="note bad" role="alert">${W.putsAside(file.value, aside.value)}</p>` : null}
+      <${Others} problems=${all.filter((one) => !known.has(one.field) || one.key !== null)} out=${changed.value} onTakeOut=${(/** @type {string} */ key) => put(key, null)} />
+      ${fields.value.filter((one) => one.fixed === null).map((one) => html`<${Setting} key=${one.field} of=${one} value=${changed.value[one.field] ?? undefined}
         fault=${faultOf(all, one.name)} onPut=${(/** @type {string | boolean} */ value) => put(one.field, value)} />`)}
+      <${Elsewhere} fields=${fields.value.filter((one) => one.fixed !== null)} problems=${all} />
       <${Trouble} error=${error.value} />
       <p class="hint">${W.savedIn(file.value)}</p>
       <p class="hint">${W.about(state.value?.version ?? '', state.value?.folder ?? '')}</p>
@@ -103,8 +101,8 @@ function Others({ problems, out, onTakeOut }) {
     <p>${W.faults}</p>
     <ul class="others">${problems.map((one) => html`<li key=${one.field + one.message}>
       <span class="grows"><strong>${one.field}</strong> ${one.message} ${one.mend}</span>
-      ${one.key && one.key in out ? html`<span class="quiet">${W.goesOut}</span>` : one.key
-        ? html`<${Button} kind="small" onClick=${() => onTakeOut(one.key ?? '')}>${W.takeOut}<//>` : null}
+      ${one.key === null ? null : Object.hasOwn(out, one.key) ? html`<span class="quiet">${W.goesOut}</span>`
+        : html`<${Button} kind="small" onClick=${() => onTakeOut(one.key ?? '')}>${W.takeOut}<//>`}
     </li>`)}</ul>
   </div>`;
 }
@@ -117,23 +115,38 @@ function hintOf(of) {
   return W.hints[of.field]?.(of.usual) ?? '';
 }
 
+/** @param {Setting} of */
+const labelOf = (of) => (of.field === 'allow_host' ? W.allowHost(state.value?.user ?? '') : W.labels[of.field] ?? of.name);
+
+/** @param {Setting} of */
+const valueOf = (of) => (typeof of.value === 'boolean' ? W.truth(of.value) : of.value ?? (of.isSet ? W.isSet : ''));
+
+/** What cannot be changed here, by what sets it. @param {{ fields: Setting[], problems: Problem[] }} props */
+function Elsewhere({ fields, problems }) {
+  return [...new Set(fields.map((one) => one.fixed))].map((why) => html`<section class="elsewhere" key=${why}>
+    <p class="hint">${why}</p>
+    <dl>${fields.filter((one) => one.fixed === why).map((one) => html`<div key=${one.field}>
+      <dt>${labelOf(one)}</dt>
+      <dd>${valueOf(one)}${faultOf(problems, one.name) ? html`<p class="fault">${faultOf(problems, one.name)}</p>` : null}</dd>
+    </div>`)}</dl>
+  </section>`);
+}
+
 /**
  * @param {{ of: Setting, value: string | boolean | undefined, fault: string, onPut: (value: string | boolean) => void }} props
  *   `value`: what was typed, if anything was
  */
 function Setting({ of, value, fault, onPut }) {
-  const label = of.field === 'allow_host' ? W.allowHost(state.value?.user ?? '') : W.labels[of.field] ?? of.name;
+  const label = labelOf(of);
   if (typeof of.value === 'boolean') {
     return html`<div class="field">
-      <label class="tick"><input type="checkbox" name=${of.field} checked=${value ?? of.value} disabled=${of.fixed !== null}
+      <label class="tick"><input type="checkbox" name=${of.field} checked=${value ?? of.value}
         onChange=${(/** @type {any} */ event) => onPut(event.currentTarget.checked)} /><span>${label}</span></label>
-      <p class="hint">${of.fixed ?? hintOf(of)}</p>
+      <p class="hint">${hintOf(of)}</p>
       ${fault ? html`<p class="fault">${fault}</p>` : null}
     </div>`;
   }
   const secret = of.field === 'worker_token_secret';
-  const hint = of.fixed ?? hintOf(of);
-  if (of.fixed !== null) return html`<div class="field"><span class="fixed">${label}</span><p>${of.value ?? ''}</p><p class="hint">${hint}</p>${fault ? html`<p class="fault">${fault}</p>` : null}</div>`;
   return html`<${Field} label=${label} name=${of.field} type=${secret ? 'password' : 'text'} value=${String(value ?? of.value ?? '')}
-    hint=${hint} error=${fault} onInput=${onPut} />`;
+    hint=${hintOf(of)} error=${fault} onInput=${onPut} />`;
 }

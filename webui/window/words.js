@@ -44,9 +44,12 @@ export const W = {
   restartingText: 'No new jobs are begun until then.',
   /** @param {number} n */
   endingTitle: (n) => (n ? `Ending: ${jobs(n)} ${n === 1 ? 'finishes' : 'finish'} first` : 'Ending'),
-  endingText: 'No new jobs are begun. What cannot be delivered now is delivered at the next start.',
+  /** @param {number} n */
+  endingJobs: (n) => `However long that takes; no others are begun. Handed back, ${n === 1 ? 'it is' : 'they are'} for other workers.`,
+  endingText: 'What cannot be delivered now is delivered at the next start.',
   pausedTitle: 'Paused by you',
   drainedTitle: 'Draining: the server asked',
+  drainedText: 'Whoever asked for it resumes it, on the server’s page “Workers”.',
   /** @param {number} n */
   noNew: (n) => (n ? `${jobs(n)} ${n === 1 ? 'finishes' : 'finish'}, no new ones.` : 'No new jobs are begun.'),
 
@@ -58,11 +61,13 @@ export const W = {
   change: 'Another server',
   takeBack: 'Take back',
   startAgain: 'Start again',
-  endNow: 'End them now',
+  /** @param {number} n */
+  endNow: (n) => (n === 1 ? 'Hand it back' : 'Hand them back'),
   openSettings: 'Correct them',
   settings: 'Settings',
   join: 'Join',
   cancel: 'Cancel',
+  cancelIt: 'Cancel the job',
   cancelling: 'ending…',
   output: 'Output',
   close: 'Close',
@@ -91,11 +96,14 @@ export const W = {
   /** @param {number} n */
   done: (n) => `${n.toLocaleString('en')} ended since its start`,
   runningHere: 'Running here',
+  ranHere: 'Ran here when it ended',
   noneRuns: 'Nothing runs here now.',
   activity: 'Activity',
   level: 'What is shown',
   levels: { all: 'All', jobs: 'Jobs', trouble: 'Trouble' },
   find: 'Find in it',
+  /** @param {number} n */
+  older: (n) => `${n.toLocaleString('en')} older`,
   nothingFound: 'Nothing of that kind.',
   /** @param {string} name */
   cancelTitle: (name) => `Cancel ${name}?`,
@@ -106,7 +114,10 @@ export const W = {
   outputOf: (name) => `Output of ${name}`,
   noOutput: 'It has written nothing yet.',
   outputGone: 'What it wrote is no longer kept here. The server has it.',
-  outputCut: 'The beginning is no longer kept here. The server has it.',
+  /** @param {string} size */
+  outputCut: (size) => `The first ${size} are not kept here; the server has them.`,
+  /** @param {string} size */
+  outputGap: (size) => `${size} are not shown here; the server has them.`,
   outputOver: 'It has ended.',
   following: 'Following',
   toEnd: 'To the end',
@@ -125,6 +136,14 @@ export const W = {
     server_url: 'Server', worker_name: 'Name', slots: 'Jobs at once', cpu_limit: 'CPU limit, in cores', ram_limit: 'Memory limit',
     auto_start: 'Start when I log in', worker_token_secret: 'Shared secret (WORKER_TOKEN_SECRET)',
   }),
+  /** A setting as the panel calls it, and as it is written. @param {string} name @returns {string} */
+  settingOf: (name) => {
+    const label = name === 'ALLOW_HOST' ? 'Jobs on this machine' : W.labels[name.toLowerCase()];
+    return label && name === name.toUpperCase() ? `${label} (${name})` : name;
+  },
+  /** @param {boolean} value */
+  truth: (value) => (value ? 'yes' : 'no'),
+  isSet: 'set',
   /** What may be written, by setting. @type {Record<string, (usual: string) => string>} */
   hints: {
     worker_name: (usual) => `As people see it. Empty: ${usual}.`,
@@ -142,6 +161,10 @@ export const W = {
   faults: 'These cannot be used:',
   /** @param {number} n */
   saved: (n) => (n ? `Saved. It counts once ${jobs(n)} ${n === 1 ? 'has' : 'have'} ended; none is begun until then.` : 'Saved. It counts now.'),
+  /** @param {string} file @param {string} aside */
+  putsAside: (file, aside) => `${file} cannot be read, so that nothing of what it sets counts. Save puts it aside as ${aside} and writes a new one, with what is changed here alone.`,
+  /** @param {string} aside */
+  isAside: (aside) => `The file that was there is now ${aside}.`,
   unchanged: 'Nothing was changed.',
   /** @param {string} version @param {string} folder */
   about: (version, folder) => `cmdexec ${version} · ${folder}`,
@@ -149,7 +172,7 @@ export const W = {
   // Closing
   closeTitle: 'Keep the worker running?',
   /** @param {number} n */
-  closeText: (n) => `${n ? `${jobs(n)} ${n === 1 ? 'runs' : 'run'} here. ` : ''}In the background it goes on taking jobs; cmdexec worker shows this window again.`,
+  closeText: (n) => `${n ? `${jobs(n)} ${n === 1 ? 'runs' : 'run'} here. ` : ''}In the background it goes on taking jobs; cmdexec worker shows this window again.${n ? ' Ended, it lets what runs finish first.' : ''}`,
   closeKeep: 'Keep it running',
   closeEnd: 'End the worker',
   stay: 'Stay here',
