@@ -21,12 +21,16 @@ class SlowEngine:
 
     asked     such names of all calls
     answered  the names of those that the engine has answered, whether or not anybody heard it
+    bytes_of  by a part of their path, how many bytes of answers come; then the connection ends as if that were all
+    kept_open  parts of the paths whose connections stay when the engine has said all, as where the other end is gone
     """
 
     def __init__(self, path: Path) -> None:
         self.host = f"unix://{path}"
         self.asked: list[str] = []
         self.answered: list[str] = []
+        self.bytes_of: dict[str, int] = {}
+        self.kept_open: set[str] = set()
         self._path = path
         self._real = DOCKER.removeprefix("unix://")
         self._held: dict[str, asyncio.Event] = {}
@@ -108,18 +112,24 @@ class SlowEngine:
             first = await from_engine.read(_PIECE)
             self.answered.append(call)
             if not any(call.startswith(name) for name in self._cut):
-                writer.write(first)
-                await _pump(from_engine, writer)
+                most = next((size for part, size in self.bytes_of.items() if part in call), None)
+                writer.write(first[:most])
+                await _pump(from_engine, writer, None if most is None else max(0, most - len(first)))
+                if any(part in call for part in self.kept_open):
+                    await reader.read()
+                writer.close()
+                await writer.wait_closed()
             onward.cancel()
         finally:
             to_engine.transport.abort()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: int | None = None) -> None:
     with contextlib.suppress(OSError):
-        while data := await reader.read(_PIECE):
+        while most != 0 and (data := await reader.read(_PIECE if most is None else min(most, _PIECE))):
             writer.write(data)
             await writer.drain()
+            most = None if most is None else most - len(data)
 
 
 @contextmanager

@@ -34,29 +34,30 @@ class Search:
         self._end = 0
         self._head = b""
         self._carried = b""
-        self._at_place = False
 
     @property
     def undisturbed(self) -> bool:
         """Whether they are where they have to be in a log that has the stream from its beginning."""
-        return not self.anchor or self._at_place
+        return not self.anchor or self._end == self.place
 
     @property
     def found(self) -> int | None:
         """How far into the log they reach, where they are there last; None: they are not there."""
-        return self._end if self._count else None
+        return self._end or None
 
     @property
     def once(self) -> bool:
         """Whether they are there once, and enough of them to be sure."""
         return self._count == 1 and len(self.anchor) >= _SURE
 
-    @property
-    def overlap(self) -> int:
-        """How many of the last of them the log begins with."""
+    def overlap(self) -> tuple[int, bool]:
+        """How many of the last of them the log begins with, and whether there is but one such number, and it is enough
+        to be sure."""
         head, anchor = self._head, self.anchor
         sizes = range(min(len(head), len(anchor)), 0, -1)
-        return next((size for size in sizes if anchor[-size] == head[0] and head.startswith(anchor[-size:])), 0)
+        fitting = (size for size in sizes if anchor[-size] == head[0] and head.startswith(anchor[-size:]))
+        size = next(fitting, 0)
+        return size, size >= _SURE and next(fitting, None) is None
 
     def feed(self, piece: bytes) -> None:
         """The next of the log."""
@@ -64,16 +65,15 @@ class Search:
         if len(self._head) < size:
             self._head += piece[: size - len(self._head)]
         self.total += len(piece)
-        if not size or self.total - len(piece) >= self.place:
-            return  # no match can end beyond: nothing of the log comes before the stream's beginning
+        if not size:
+            return
         data = self._carried + piece
         start = self.total - len(data)
-        data = data[: max(0, self.place - start)]
-        last = data.rfind(self.anchor)
-        if last >= 0:
-            self._count += 1 if data.find(self.anchor) == last else 2
-            self._end = start + last + size
-            self._at_place = self._end == self.place
+        if (first := data.find(self.anchor)) >= 0:
+            self._count += 1 if data.rfind(self.anchor) == first else 2
+            # Where it is cannot be beyond its place: nothing in the log comes before the stream's beginning.
+            if (last := data.rfind(self.anchor, 0, max(0, self.place - start))) >= 0:
+                self._end = start + last + size
         self._carried = data[-(size - 1) :] if size > 1 else b""
 
 
@@ -105,11 +105,14 @@ def _of_whole(search: Search) -> Place:
 
 
 def _found(search: Search) -> Place | None:
-    return None if search.found is None else Place(search.place - search.found, sure=search.once)
+    if search.found is not None:
+        return Place(search.place - search.found, sure=search.once)
+    size, sure = search.overlap()
+    return Place(search.place - size) if sure else None
 
 
 def _not_found(search: Search, *, goes_on: bool) -> Place:
-    overlap = search.overlap
+    overlap, _ = search.overlap()
     if goes_on:
         return Place(search.place - overlap, sure=not overlap)
     if not search.place or overlap >= _CERTAINLY:
