@@ -69,6 +69,7 @@ def test_from_nothing_to_a_job(server: Server, look: Look, tmp_path: Path) -> No
         page.get_by_role("button", name="Join").click()
         expect(page.locator(".fault")).to_contain_text("This server knows no such join token. Have a new one made")
         expect(page.get_by_role("status").get_by_text("knows no such")).to_have_count(0)
+        expect(page.get_by_label("Join code")).to_have_value("K7QF-a-code-that-nobody-has-ever-made")
         page.get_by_label("Join code").fill(join_token(server))
         page.get_by_role("button", name="Join").click()
         band(page, f"Connected to 127.0.0.1:{server.port}")

@@ -20,10 +20,14 @@ export async function testServer(server) {
   }
 }
 
+/** The code that was tried last: where it is refused, whoever mistyped it wants to see it. */
+let tried = '';
+
 /** @param {{ server: string, onDone?: () => void }} props `server`: the one that is known */
 export function JoinForm({ server, onDone }) {
+  const wrong = state.value?.why?.code === 'bad_join_token' ? state.value.why : null;
   const url = useSignal(server);
-  const code = useSignal('');
+  const code = useSignal(wrong ? tried : '');
   const allow = useSignal(false);
   const offered = useSignal(false);
   useEffect(() => void ask('/api/configuration').then(({ fields }) => {
@@ -33,7 +37,7 @@ export function JoinForm({ server, onDone }) {
   const busy = useSignal(false);
   const problems = useSignal(/** @type {import('../types/window.js').Problem[]} */ ([]));
   const error = useSignal(/** @type {import('../data/api.js').ApiError | null} */ (null));
-  const refused = state.value?.why?.code === 'bad_join_token' ? [state.value.why.message, state.value.why.mend].filter(Boolean).join(' ') : '';
+  const refused = wrong ? [wrong.message, wrong.mend].filter(Boolean).join(' ') : '';
   const join = async (/** @type {Event} */ event) => {
     event.preventDefault();
     error.value = null;
@@ -42,6 +46,7 @@ export function JoinForm({ server, onDone }) {
       return;
     }
     busy.value = true;
+    tried = code.value;
     try {
       const told = await order('/api/join', { token: code.value, server: url.value || null, allowHost: allow.value });
       problems.value = told.problems;
