@@ -64,6 +64,37 @@ class Progress:
             self._told(f"pulling its image, {step} %")
 
 
+class _Silence:
+    """Ends a pull of which nothing was heard for `longest_sec`. `over`: it has."""
+
+    def __init__(self, longest_sec: float) -> None:
+        self.over = False
+        self._longest_sec = longest_sec
+        self._bound: asyncio.Timeout | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, bound: asyncio.Timeout) -> None:
+        """From now on, by letting `bound` be over."""
+        self._bound = bound
+        self.broken()
+
+    def broken(self) -> None:
+        """Something was heard."""
+        self.stop()
+        self._timer = asyncio.get_running_loop().call_later(self._longest_sec, self._end)
+
+    def stop(self) -> None:
+        """Wait for nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _end(self) -> None:
+        if self._bound is not None and not self._bound.expired():
+            self.over = True
+            self._bound.reschedule(0.0)  # long ago
+
+
 class Pull:
     """One pull, which can be broken off."""
 
@@ -76,19 +107,17 @@ class Pull:
         """Until the engine has it. Raises ImageError, or OSError when the engine is gone or it was broken off."""
         image, engine, settings = self._image, self._engine, self._works.settings
         self._told("pulling its image")
-        progress = Progress(self._told)
+        progress, silence = Progress(self._told), _Silence(settings.pull_silence_sec)
         name, tag = split(image)
         path = f"/v{engine.engine.api}/images/create?fromImage={quote(name, safe='')}&tag={quote(tag, safe='')}"
-        loop = asyncio.get_running_loop()
 
         def take(data: bytes) -> None:
-            if not silence.expired():
-                silence.reschedule(loop.time() + settings.pull_silence_sec)
+            silence.broken()
             progress.take(data)
 
-        silence = asyncio.timeout(settings.pull_silence_sec)
         try:
-            async with asyncio.timeout(settings.pull_timeout_sec), silence:
+            async with asyncio.timeout(settings.pull_timeout_sec) as bound:
+                silence.begin(bound)
                 credentials = await self._works.call(lambda: engine.registry_credentials(image))
                 headers = {} if credentials is None else {"X-Registry-Auth": credentials}
                 stream = self._stream = await open_stream(
@@ -102,10 +131,11 @@ class Pull:
             raise ImageError(words_about(image, refused.words)) from refused
         except TimeoutError as wrong:
             words = f"it did not arrive within {settings.pull_timeout_sec:g} s (PULL_TIMEOUT_SEC)"
-            if silence.expired():
+            if silence.over:
                 words = f"nothing was heard of it for {settings.pull_silence_sec:g} s (PULL_SILENCE_SEC)"
             raise ImageError(words_about(image, words)) from wrong
         finally:
+            silence.stop()
             if self._stream is not None:
                 self._stream.close()
         if progress.failure is not None:
