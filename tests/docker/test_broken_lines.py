@@ -24,7 +24,7 @@ def engine() -> Iterator[SlowEngine]:
 def both(tmp_path_factory: pytest.TempPathFactory, engine: SlowEngine) -> Iterator[tuple[Api, Worker]]:
     """A worker at that engine."""
     server = Server(tmp_path_factory.mktemp("broken"), **QUICK).start()
-    worker = worker_of(server, DOCKER_HOST=engine.host, ENGINE_FOLLOW_SEC="500ms", ENGINE_CALL_SEC="20s")
+    worker = worker_of(server, DOCKER_HOST=engine.host, ENGINE_FOLLOW_SEC="500ms", ENGINE_AGAIN_SEC="500ms")
     with ends(server, worker):
         api = server.api()
         worker.start(api)

@@ -115,6 +115,8 @@ class SlowEngine:
                 most = next((size for part, size in self.bytes_of.items() if part in call), None)
                 writer.write(first[:most])
                 await _pump(from_engine, writer, None if most is None else max(0, most - len(first)))
+                onward.cancel()
+                await asyncio.wait([onward])
                 if any(part in call for part in self.kept_open):
                     await reader.read()
                 writer.close()
