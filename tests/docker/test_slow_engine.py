@@ -81,7 +81,7 @@ def test_one_whose_connection_breaks_is_removed_and_the_job_runs_in_another(
 
 
 def test_one_whose_disk_is_full_fails_no_job(workers: tuple[Api, Worker], engine: SlowEngine) -> None:
-    api, _ = workers
+    api, worker = workers
     engine.refuse("containers/create", "write /var/lib/docker/x: no space left on device")
     job_id = api.create(contained("echo there is room"))["jobId"]
     until(lambda: notes(api, job_id), "it is given back")
@@ -90,6 +90,9 @@ def test_one_whose_disk_is_full_fails_no_job(workers: tuple[Api, Worker], engine
     )
     host = api.create({"command": "echo on the machine"})["jobId"]
     assert api.wait_ended([host], within=10)[0]["status"] == "completed"
+    until(lambda: len(notes(api, job_id)) > 1, "it is tried again")
+    held = [line for line in worker.log.read_text().splitlines() if "no job in one is started" in line]
+    assert [line.rpartition("wait_sec=")[2] for line in held[-2:]] == ["1.0", "2.0"], "it is tried ever more seldom"
     engine.refuse("containers/create", None)
     api.wait_status(job_id, "completed", within=30)
 

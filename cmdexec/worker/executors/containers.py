@@ -13,6 +13,9 @@ from cmdexec.worker.executors.engine_calls import EngineCalls
 from cmdexec.worker.executors.engine_found import Looked, look
 
 _CLOSED = "the worker runs no jobs any more"
+_HOLDS_MOST = 12
+"""Times START_PAUSE_SEC: an engine that fails again and again is tried so seldom, since the worker registers anew for
+each try."""
 _FAULT = "the worker failed at it; its log says why"
 
 
@@ -29,6 +32,7 @@ class ContainerExecutor:
         self._why_none: str | None = None
         self._why_held: str | None = None
         self._held_until = 0.0
+        self._holds = 0
         self._jobs: dict[str, ContainerJob] = {}
         self._over: dict[str, ContainerJob] = {}
         self._waiting: list[ContainerJob] = []
@@ -106,6 +110,8 @@ class ContainerExecutor:
         if end.engine_fault and not self._closed:
             await self._look()  # it may be gone: no more is asked for then
             self._hold(end.start_error or "")
+        elif job.begun:
+            self._holds = 0
         self._jobs.pop(job.order.key, None)
         self._over[job.order.key] = job
         job.sink.ended(end)
@@ -189,9 +195,11 @@ class ContainerExecutor:
         give them back."""
         if self._works.engine is None:
             return
-        wait = self._works.settings.start_pause_sec
-        self._held_until = self._works.clock.elapsed() + wait
         held, self._why_held = self._why_held, why
+        if held is None:
+            self._holds = min(self._holds * 2, _HOLDS_MOST) or 1
+        wait = self._works.settings.start_pause_sec * self._holds
+        self._held_until = self._works.clock.elapsed() + wait
         if held is None:
             self._works.log.warning(
                 "a container could not be made; no job in one is started for a while", error=why, wait_sec=wait
