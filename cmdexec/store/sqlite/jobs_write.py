@@ -133,12 +133,13 @@ def _apply(
             continue
         seq, rev, change_id, status, *_ = row
         if rev == write.rev and job.job_id not in conflicted:
-            other = _other_output(db, seq, write)
+            stored = output.row_of(db, seq, write.closes) if write.closes is not None else None
+            other = _other_output(write, stored)
             if other is not None:
                 conflicted.add(job.job_id)
                 outcomes.append(NotWritten(_by_seq(db, seq), other))
                 continue
-            _change_output(db, seq, write)
+            _change_output(db, seq, write, stored)
             if new_place == row[4:]:
                 db.run(_SQL["move"], (write.change_id, *new_state, seq))
             else:
@@ -153,21 +154,23 @@ def _apply(
     return outcomes
 
 
-def _other_output(db: Connection, seq: int, write: JobWrite) -> tuple[int, int] | None:
-    """How long the output is that the change closes, if it was decided on another length."""
+def _other_output(write: JobWrite, stored: Row | None) -> tuple[int, int] | None:
+    """How long the output is that the change closes, if it was decided on another length. `stored`: its row."""
     if write.closes is None or write.measured is None:
         return None
-    stored = output.lengths(db, seq, write.closes)
-    return None if stored == write.measured else stored
+    lengths = (0, 0) if stored is None else stored[2:]
+    return None if lengths == write.measured else lengths
 
 
-def _change_output(db: Connection, seq: int, write: JobWrite) -> None:
-    """What the change does to output rows: open, append, close, in this order."""
+def _change_output(db: Connection, seq: int, write: JobWrite, closed: Row | None) -> None:
+    """What the change does to output rows: open, append, close, in this order. `closed`: that which it closes."""
     session = write.job.session or ""
     if write.opens is not None:
         output.open_row(db, seq, write.opens, session)
     if write.append_to is not None and write.append:
-        output.store_inline(db, seq, write.append_to, session, write.append, closes=write.closes == write.append_to)
+        closes = write.closes == write.append_to
+        row = closed if closes and write.opens is None else output.row_of(db, seq, write.append_to)
+        output.store_inline(db, seq, write.append_to, row, session, write.append, closes=closes)
     if write.closes is not None and (write.closes != write.append_to or not write.append):
         output.close_row(db, seq, write.closes)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cmdexec.store.contract.jobs_write import InlineOutput
 from cmdexec.store.contract.output import STREAMS, Append, Appended, OutputRow
-from cmdexec.store.sqlite.connection import Connection
+from cmdexec.store.sqlite.connection import Connection, Row
 from cmdexec.store.sqlite.queries import load
 from cmdexec.store.sqlite.readers import Readers
 from cmdexec.store.sqlite.transaction import Transaction
@@ -58,10 +58,10 @@ def close_row(db: Connection, job: int, attempt: int) -> None:
     db.run(_SQL["close"], (job, attempt))
 
 
-def lengths(db: Connection, job: int, attempt: int) -> tuple[int, int]:
-    """How many bytes of stdout and stderr are stored of (job number, attempt)."""
-    row = db.row(_SQL["row"], (job, attempt))
-    return (0, 0) if row is None else (row[2], row[3])
+def row_of(db: Connection, job: int, attempt: int) -> Row | None:
+    """The row of (job number, attempt): the session, whether more is taken, and how many bytes of stdout and stderr are
+    stored."""
+    return db.row(_SQL["row"], (job, attempt))
 
 
 def store(db: Connection, job: int | None, append: Append) -> Appended:
@@ -81,10 +81,11 @@ def store(db: Connection, job: int | None, append: Append) -> Appended:
 
 
 def store_inline(
-    db: Connection, job: int, attempt: int, session: str, pieces: Sequence[InlineOutput], *, closes: bool
-) -> None:
-    """Store what is new of the pieces that came with a change, as `store` would, and close the row with it."""
-    row = db.row(_SQL["row"], (job, attempt))
+    db: Connection, job: int, attempt: int, row: Row | None, session: str, pieces: Sequence[InlineOutput], *,
+    closes: bool,
+) -> None:  # fmt: skip
+    """Store what is new of the pieces that came with a change, as `store` would, and close the row with it. `row`: as
+    `row_of` says."""
     if row is None or row[0] != session or not row[1]:
         return close_row(db, job, attempt) if closes else None
     ends = dict(zip(STREAMS, row[2:], strict=True))
