@@ -14,10 +14,9 @@ How to use it::
     ended = await socket.run(handler)               # a `Handler`; until either end closes it
     if ended.code == Close.REPLACED: …
 
-What is put goes out at once while there is little to send. From more than `_BUSY_ITEMS` items in `flush_sec` on, frames
-wait up to `flush_sec` for company, the busier the longer, at most twice that; or until `flush_items` or `_BULK_BYTES`
-wait. So put the frames of one turn without
-an `await` between them: they share a message.
+What is put goes out at once while there is little to send. From more than `_BUSY_ITEMS` items in twice `flush_sec` on,
+frames wait up to `flush_sec` for company, the busier the longer, at most twice that; or until `flush_items` or
+`_BULK_BYTES` wait. So put the frames of one turn without an `await` between them: they share a message.
 """
 
 import asyncio
@@ -292,7 +291,7 @@ class Socket:
         elif now - self._crowded > limits.send_timeout_sec:
             return self.cut()
         if limits.flush_sec:
-            leaked = (now - self._moment) * _BUSY_ITEMS / limits.flush_sec
+            leaked = (now - self._moment) * _BUSY_ITEMS / (2 * limits.flush_sec)
             self._level = min(max(0.0, self._level - leaked) + items, 2.0 * _BUSY_ITEMS)
             self._moment = now
         if self._level <= _BUSY_ITEMS or self._items >= limits.flush_items or self._bytes >= _BULK_BYTES:

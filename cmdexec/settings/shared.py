@@ -55,7 +55,8 @@ SHARED: tuple[Setting, ...] = (
         _BOTH, unit="bytes", minimum=64 * KIB, maximum=64 * MIB, relation=Relation("SOCKET_QUEUE_BYTES", times=2),
     ),
     Setting(
-        "FLUSH_MS", Kind.DURATION, 3.0, "The longest that a message waits for others to share its frame with.",
+        "FLUSH_MS", Kind.DURATION, 3.0,
+        "How long a message waits for others to share its frame with while there is much to send; at most twice that.",
         _BOTH, unit="ms", minimum=0, maximum=1000, relation=Relation("HEARTBEAT_SEC"),
     ),
     Setting(
