@@ -55,6 +55,11 @@ class Courier:
         self._spawn = spawn
         self._sent_all = sent_all
 
+    def at_once(self, member: Member, jobs: Sequence[Job]) -> bool:
+        """Whether these could be sent now, all of them and in one message."""
+        room = not member.unsent and member.outbox.has_room(_FRAME_BYTES)
+        return room and all(map(member.may_begin, jobs)) and sum(map(_size, jobs)) <= _FRAME_BYTES
+
     def send(self, member: Member, jobs: Sequence[Job]) -> None:
         """Send these after those that wait."""
         jobs = self.turn_back(member, jobs)

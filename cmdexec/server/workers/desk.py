@@ -183,12 +183,14 @@ class Desk:
         """Send assignments again that were lost with an earlier connection."""
         self._courier.send_later(member, [(job_id, member.attempt_of(job_id)) for job_id in job_ids])
 
-    def assign(self, member: Member, jobs: Sequence[Job]) -> None:
+    def assign(self, member: Member, jobs: Sequence[Job], *, foreseen: bool = False) -> None:
         """Hand jobs to their worker. If that has left, or is just coming again, its next list shows what it lacks; if
-        it has come again with a new spool, they are dead."""
-        if not jobs:
+        it has come again with a new spool, they are dead. `foreseen`: they are not its own yet, so nothing is done that
+        has to look them up."""
+        away = member.gone or member.worker_id in self._joining
+        if not jobs or (foreseen and (away or not self._courier.at_once(member, jobs))):
             return
-        if member.gone or member.worker_id in self._joining:
+        if away:
             self.doubt(member)
             self.spawn(self._settle(member), member.outbox)
         member.give(jobs, self.now())

@@ -180,7 +180,7 @@ class Dispatch:
             jobs = await self._jobs.claim(
                 member.holder, claim_id=claiming.claim_id, klasses=claiming.klasses, limit=claiming.limit,
                 most=_CLAIM_WEIGHT, parts=claiming.parts, free=claiming.free, ahead=claiming.ahead,
-                foreseen=partial(self._desk.assign, member) if member.eager else None,
+                foreseen=partial(self._desk.assign, member, foreseen=True) if member.eager else None,
             )  # fmt: skip
         except CmdexecError as away:
             self._unclaimed.tell(away.code, away.message, worker=member.worker_id)

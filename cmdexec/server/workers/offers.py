@@ -35,9 +35,7 @@ class Offers:
     unless they were revoked. Who is away has to be looked up before they are asked for; who only wants to say what is
     known takes what was looked up last, and those who left since."""
 
-    def __init__(
-        self, members: Mapping[str, Member], workers: Workers, clock: Clock, elsewhere: Elsewhere
-    ) -> None:
+    def __init__(self, members: Mapping[str, Member], workers: Workers, clock: Clock, elsewhere: Elsewhere) -> None:
         self._members = members
         self._elsewhere = elsewhere
         self._workers = workers

@@ -1,4 +1,4 @@
-"""A new job is claimed with the commit that stores it, where one worker waits for it; and never before it is stored."""
+"""A new job is claimed with the commit that stores it, where one worker waits for it; nobody runs it before that."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -71,6 +71,7 @@ async def test_people_are_told_in_the_order_of_what_happened(server: Core) -> No
     async with given_out(server):
         await server.submit()
         await becomes(worker.assigned, "it is given out")
+        await becomes(lambda: len(heard) >= 3, "people are told")
     assert heard == ["coming", "queued", "assigned"]
 
 

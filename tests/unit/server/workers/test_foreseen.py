@@ -117,3 +117,20 @@ async def test_people_are_told_of_nothing_that_is_not_certain(server: Core) -> N
     await server.dispatch.give_out()
     assert told == []
     assert server.jobs.recall(job.job_id) is None
+
+
+async def test_what_does_not_fit_into_one_message_is_sent_when_it_is_certain(server: Core) -> None:
+    await server.submit(2, command=("true", "x" * 40_000))
+    worker = await ready(server)
+    claim = server.store.jobs_write.claim
+    sent: list[int] = []
+
+    async def seen(wanted: Wanted, foreseen: Foreseen | None = None) -> list[Job]:
+        jobs = await claim(wanted, foreseen)
+        sent.append(len(worker.assigned()))
+        return jobs
+
+    server.store.jobs_write.claim = seen  # type: ignore[method-assign]
+    await server.dispatch.give_out()
+    assert sent == [0]
+    assert len(worker.assigned()) == 2
