@@ -297,7 +297,8 @@ def test_what_is_not_provided_yet_is_refused_by_name(place: Place, side: Side) -
     place.environ |= dict.fromkeys(NOT_PROVIDED[side], "x")
     faults = place.faults(ServerSettings if side == "server" else WorkerSettings)
     assert [fault.field for fault in faults] == list(NOT_PROVIDED[side])
-    assert {(fault.mend, fault.origin) for fault in faults} == {("Remove it there, or leave it empty.", "the environment")}
+    mend = "Remove it there, or leave it empty."
+    assert {(fault.mend, fault.origin) for fault in faults} == {(mend, "the environment")}
 
 
 def test_no_message_row_or_repr_ever_holds_a_secret(place: Place) -> None:
