@@ -24,10 +24,12 @@ def both(tmp_path: Path) -> Iterator[tuple[Api, Worker]]:
 
 
 def dies_while(both: tuple[Api, Worker], command: str, meanwhile: Callable[[str], object], **job: object) -> str:
-    """The job is up when its worker is killed; `meanwhile` is called with its container while there is none."""
+    """The job is up, and the worker knows that this is stored, when it is killed; `meanwhile` is called with the job's
+    container while there is no worker."""
     api, worker = both
     job_id = str(api.create(contained(command, **job))["jobId"])
     until(lambda: b"up" in api.output(job_id), "it runs")
+    until(lambda: list(worker.data.rglob(f"*{job_id}*.mark")), "the worker has noted what is stored")
     worker.kill9()
     meanwhile(f"cmdexec-{job_id}.1")
     worker.start()

@@ -54,7 +54,7 @@ def test_all_are_taken_up_and_no_byte_is_lost_or_doubled(tmp_path: Path) -> None
                 contained(COMMAND, env={"CODE": str(number % 2), "DATA": base64.b64encode(data).decode()})
                 for number, data in enumerate(inputs)
             ])  # fmt: skip
-            until(lambda jobs=jobs: all(api.output(job) for job in jobs), "all have written something", 20)
+            until(lambda jobs=jobs: all(api.output(job) for job in jobs), "all have written something", 60)
             for number in range(min(A_BATCH, KILLS - kills)):
                 worker.kill9()
                 before_it = written(api, jobs)

@@ -36,7 +36,7 @@ class ContainerExecutor:
         self._jobs: dict[str, ContainerJob] = {}
         self._over: dict[str, ContainerJob] = {}
         self._waiting: list[ContainerJob] = []
-        self._removing = 0
+        self._removing: dict[str, ContainerJob] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._looking = asyncio.Lock()
         self._idle = asyncio.Event()
@@ -127,13 +127,13 @@ class ContainerExecutor:
         if job is None or self._tasks is None:
             then(())
             return
-        self._removing += 1
+        self._removing[key] = job
         self._idle.clear()
         self._tasks.create_task(self._remove(job, then))
 
     async def _remove(self, job: ContainerJob, then: Callable[[tuple[str, ...]], None]) -> None:
         left = await job.remove()
-        self._removing -= 1
+        del self._removing[job.order.key]
         then(left)
         self._rest()
 
@@ -185,8 +185,9 @@ class ContainerExecutor:
             self._works.engine = None
 
     def _wanted(self) -> frozenset[str]:
-        """The containers that are not to be removed: of how some ended nothing is on the disk yet."""
-        return frozenset(job.name for jobs in (self._jobs, self._over) for job in jobs.values())
+        """The containers that are not to be removed: of how some ended nothing is on the disk yet, others are just being
+        removed."""
+        return frozenset(job.name for jobs in (self._jobs, self._over, self._removing) for job in jobs.values())
 
     # The engine ------------------------------------------------------------------------------------------------------
 
