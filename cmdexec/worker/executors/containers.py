@@ -185,8 +185,8 @@ class ContainerExecutor:
             self._works.engine = None
 
     def _wanted(self) -> frozenset[str]:
-        """The containers that are not to be removed: of how some ended nothing is on the disk yet, others are just being
-        removed."""
+        """The containers that are not to be removed: of how some ended nothing is on the disk yet, others are being
+        removed just now."""
         return frozenset(job.name for jobs in (self._jobs, self._over, self._removing) for job in jobs.values())
 
     # The engine ------------------------------------------------------------------------------------------------------
