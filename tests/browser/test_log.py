@@ -68,8 +68,13 @@ def test_what_comes_of_a_long_output_is_numbered_as_it_is(run: Running, log_in: 
     page.get_by_role("button", name="Show the beginning").click()
     expect(page.get_by_text("Its first 20,764 lines; 3.8 MB after them.")).to_be_visible()
     expect(page.get_by_text("Ended · the first 20,764 lines")).to_be_visible()
-    view.evaluate("(box) => { box.scrollTop = 0; }")
-    expect(page.locator(f'{LINES}[data-number="1"]')).to_contain_text("00001")
+    first = f'{LINES}[data-number="1"]'
+    # Again until it is there: while more is put in, the page keeps the place of its reader.
+    page.wait_for_function(
+        "([box, row]) => { box.scrollTop = 0; return document.querySelector(row) !== null; }",
+        arg=[view.element_handle(), first],
+    )
+    expect(page.locator(first)).to_contain_text("00001")
     page.get_by_role("button", name="Show the end").click()
     expect(page.get_by_text("Ended · the last 5,190 lines")).to_be_visible()
 
