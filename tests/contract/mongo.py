@@ -15,7 +15,7 @@ import pytest
 from cmdexec.runtime import Runtime
 from cmdexec.store.contract.engine import Store
 from tests.services.mongo import running, standard_folder
-from tests.services.mongod import Missing, locked
+from tests.services.packages import Missing, locked
 
 _NAME = "mongo database"
 """The file in a store's folder that says which database it is: another process finds it so."""

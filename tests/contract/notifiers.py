@@ -19,7 +19,7 @@ from cmdexec.notify.local import LocalNotify
 from cmdexec.notify.redis import RedisLink
 from cmdexec.notify.shared import SharedNotify
 from cmdexec.runtime import Runtime
-from tests.services.mongod import Missing
+from tests.services.packages import Missing
 from tests.services.redis import RedisServer
 from tests.support.waiting import becomes
 from tests.support.worker import inline_runtime

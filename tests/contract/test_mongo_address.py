@@ -22,8 +22,9 @@ from cmdexec.store.mongo.address import read
 from cmdexec.store.mongo.faults import Away, Denied, translated
 from tests.contract.engines import HandClock, runtime_with
 from tests.contract.mongo import client
-from tests.contract.test_mongo_start import a_member, free_port, opened
+from tests.contract.test_mongo_start import a_member, opened
 from tests.services.mongo import NAME
+from tests.support.ports import free_port
 
 SECRET = "u8kqZt4w0xPb"
 ADDRESS = f"mongodb://me:{SECRET}@host/x?"

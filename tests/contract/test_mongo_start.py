@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -21,6 +20,7 @@ from tests.contract.making import NOW, worker
 from tests.contract.mongo import address, client, failing, name_of, uri
 from tests.services.mongo import Set, wipe
 from tests.services.mongod import program
+from tests.support.ports import free_port
 from tests.support.waiting import becomes, until
 
 
@@ -49,12 +49,6 @@ async def opened(
         yield store
     finally:
         await store.close()
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def a_member() -> tuple[str, int]:

@@ -19,7 +19,7 @@ from cmdexec.notify.shared import SharedNotify
 from cmdexec.notify.wire import Waiting, decode, encode
 from cmdexec.server.ratelimit.shared import SharedCounters
 from tests.contract.notifiers import link_to, running, standard
-from tests.services.mongod import Missing
+from tests.services.packages import Missing
 from tests.services.redis import RedisServer
 from tests.support.waiting import becomes
 from tests.support.worker import inline_runtime

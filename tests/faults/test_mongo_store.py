@@ -22,7 +22,7 @@ from tests.contract.writing import output_of
 from tests.faults.test_mongo import step_down
 from tests.services import mongo as service
 from tests.services.mongo import Set, wipe
-from tests.services.mongod import Missing
+from tests.services.packages import Missing
 from tests.support.waiting import becomes
 
 T = TypeVar("T")

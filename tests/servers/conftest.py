@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers.pair import Pair, mongo_uri
-from tests.services.mongod import Missing
+from tests.services.packages import Missing
 from tests.services.redis import RedisServer
 from tests.support.system import ends
 

