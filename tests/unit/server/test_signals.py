@@ -3,19 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
-
-import pytest
 
 from cmdexec.server.signals import ending
-
-
-@pytest.fixture
-def hang_up() -> Iterator[None]:
-    """SIGHUP means to the process what it did before."""
-    before = signal.getsignal(signal.SIGHUP)
-    yield
-    signal.signal(signal.SIGHUP, before)
 
 
 async def told(which: signal.Signals) -> None:

@@ -46,7 +46,7 @@ async def ended(worker: RunningWorker, within: float) -> None:
 
 
 async def test_a_closed_terminal_drains_it_and_twice_is_no_hurry(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    hang_up: None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     async with serving(tmp_path, kill_grace_sec=0.2) as (server, worker):
