@@ -22,9 +22,11 @@ KINDS = ("folder", "one-file")
 def main() -> int:
     """The exit code: PyInstaller's, if it failed, or that of the report."""
     said = _said()
-    if importlib.util.find_spec("PyInstaller") is None:
-        print("PyInstaller is not installed here: pip install -e '.[dev]'", file=sys.stderr)
-        return 2
+    # Without the latter all would be built, but for the window.
+    for module, name in (("PyInstaller", "PyInstaller"), ("webview", "pywebview")):
+        if importlib.util.find_spec(module) is None:
+            print(f"{name} is not installed here: pip install -e '.[dev]'", file=sys.stderr)
+            return 2
     options = [f"--{kind}" for kind in KINDS if said[kind.replace("-", "_")]]
     if said["strip"] and sys.platform == "linux":
         if shutil.which("strip"):

@@ -1,7 +1,7 @@
 """What `MONGODB_URI` may say: what is wrong with it is named, without a value of it, and what is away is waited for."""
 
 import asyncio
-import ssl
+import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +25,7 @@ from tests.contract.mongo import client
 from tests.contract.test_mongo_start import a_member, opened
 from tests.services.mongo import NAME
 from tests.support.ports import free_port
+from tests.support.waiting import becomes
 
 SECRET = "u8kqZt4w0xPb"
 ADDRESS = f"mongodb://me:{SECRET}@host/x?"
@@ -150,17 +151,22 @@ async def speaking_tls(folder: Path) -> AsyncIterator[int]:
          "-keyout", key, "-out", certificate],
         check=True, capture_output=True,
     )  # fmt: skip
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
+    port = free_port()
+    command = ["openssl", "s_server", "-quiet", "-accept", f"127.0.0.1:{port}", "-key", key, "-cert", certificate]
+    # A program of its own: of a connection that breaks off in the midst of its handshake nothing is left on this loop.
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as server:  # fmt: skip
+        try:
+            await becomes(lambda: _listens(port), "it listens")
+            yield port
+        finally:
+            server.kill()
 
-    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
 
-    server = await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=context)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
+def _listens(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def test_who_speaks_no_tls_or_has_a_certificate_that_is_not_trusted_is_said_to(folder: Path) -> None:
