@@ -29,11 +29,16 @@ def dies_while(both: tuple[Api, Worker], command: str, meanwhile: Callable[[str]
     api, worker = both
     job_id = str(api.create(contained(command, **job))["jobId"])
     until(lambda: b"up" in api.output(job_id), "it runs")
-    until(lambda: list(worker.data.rglob(f"*{job_id}*.mark")), "the worker has noted what is stored")
+    until(lambda: b"up" in noted(worker, job_id), "the worker has noted that this is stored")
     worker.kill9()
     meanwhile(f"cmdexec-{job_id}.1")
     worker.start()
     return job_id
+
+
+def noted(worker: Worker, job_id: str) -> bytes:
+    """The last of the job's output that the worker knows to be stored."""
+    return b"".join(mark.read_bytes() for mark in worker.data.rglob(f"*{job_id}*.mark"))
 
 
 def is_over(name: str) -> None:
