@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 
 def main(terms: int, folder: Path, url: str) -> None:
@@ -19,25 +18,21 @@ def main(terms: int, folder: Path, url: str) -> None:
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-    left = terms
 
     def say(what: str) -> None:
         with (folder / "said").open("a") as file:
             file.write(f"{what}\n")
 
-    def told(which: int, _frame: FrameType | None) -> None:
-        nonlocal left
-        left -= 1
-        say(signal.Signals(which).name.removeprefix("SIG").lower())
-        if not left:
-            sys.exit(0)
-
-    signal.signal(signal.SIGTERM, told)
-    signal.signal(signal.SIGINT, told)
-    signal.signal(signal.SIGUSR1, lambda *_: sys.exit(4))
+    told = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    # Taken one by one: a handler's signal that comes right before a `pause` would be seen after the next one only.
+    signal.pthread_sigmask(signal.SIG_BLOCK, told)
     say(f"started {os.getpid()} {url} {(folder / 'credential').exists()}")
-    while True:
-        signal.pause()
+    while terms:
+        which = signal.Signals(signal.sigwait(told))
+        if which == signal.SIGUSR1:
+            sys.exit(4)
+        say(which.name.removeprefix("SIG").lower())
+        terms -= 1
 
 
 if __name__ == "__main__":
