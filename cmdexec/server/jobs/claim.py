@@ -14,13 +14,14 @@ from cmdexec.store.contract.jobs_write import Foreseen, Wanted
 async def claim(
     shell: Shell, holder: Holder, *, claim_id: str, klasses: Sequence[str], limit: int, most: int,
     parts: Mapping[str, Part], free: Part | None, ahead: bool, foreseen: Foreseen | None = None,
+    follows_sec: float = 0.0,
 ) -> list[Job]:  # fmt: skip
     """Up to `limit` jobs of these classes, and no more once they weigh `most`, now assigned to `holder`; `parts`,
     `free` and `ahead` as in `Wanted`.
 
     The same `claim_id` gives the same jobs again, as long as one of them is held: so after an outcome that is not known
     it is asked again with it. `foreseen`: as in `JobWrites.claim`; what the worker asks of those jobs meanwhile is
-    decided, and written after the claim.
+    decided, and written with the claim, if it comes within `follows_sec`, or after it.
     """
     told: list[Job] = []
     waits = True
@@ -33,7 +34,7 @@ async def claim(
 
     event = Claim(holder.worker_id, holder.session, claim_id, holder.known_as)
     now = shell.runtime.clock.now()
-    wanted = Wanted(event, tuple(klasses), limit, now, most, parts, free, ahead)
+    wanted = Wanted(event, tuple(klasses), limit, now, most, parts, free, ahead, follows_sec)
     try:
         jobs = await shell.writes.claim(wanted, None if foreseen is None else tell)
     except BaseException:

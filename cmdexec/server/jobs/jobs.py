@@ -91,17 +91,18 @@ class Jobs:
     async def claim(
         self, holder: Holder, *, claim_id: str, klasses: Sequence[str], limit: int, most: int,
         parts: Mapping[str, Part] = _NO_PARTS, free: Part | None = None, ahead: bool = False,
-        foreseen: Callable[[Sequence[Job]], None] | None = None,
+        foreseen: Callable[[Sequence[Job]], None] | None = None, follows_sec: float = 0.0,
     ) -> list[Job]:  # fmt: skip
         """Assign up to `limit` queued jobs of these classes to the worker, and no more once they weigh `most`, nor of
         those whose `parts` are not `free` (but for the first of all, if `ahead`); the same claim again gives the same
         jobs, as long as one of them is held. `foreseen` is told them, if they are known before they are on disk: they
-        may come to nothing."""
+        may come to nothing. `follows_sec`: how long the worker's next word may be waited for then, to be written at
+        once with the claim."""
         if self._draining:
             return []
         return await claiming.claim(
             self._shell, holder, claim_id=claim_id, klasses=klasses, limit=limit, most=most, parts=parts, free=free,
-            ahead=ahead, foreseen=foreseen,
+            ahead=ahead, foreseen=foreseen, follows_sec=follows_sec,
         )  # fmt: skip
 
     async def forget_submit_keys(self, limit: int) -> int:

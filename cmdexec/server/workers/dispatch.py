@@ -38,6 +38,10 @@ _LOOKED_AT = 50
 _CLAIM_WEIGHT = 2 * 1024 * 1024
 """The most that is claimed at once, in characters of command and environment."""
 
+_FOLLOWS_SEC = 0.003
+"""A worker that asks for a start within such a time is waited for: its claim and its start share a commit. That costs
+others less than a flush of most disks does."""
+
 
 class Dispatch:
     """A Service."""
@@ -181,6 +185,7 @@ class Dispatch:
                 member.holder, claim_id=claiming.claim_id, klasses=claiming.klasses, limit=claiming.limit,
                 most=_CLAIM_WEIGHT, parts=claiming.parts, free=claiming.free, ahead=claiming.ahead,
                 foreseen=partial(self._desk.assign, member, foreseen=True) if member.eager else None,
+                follows_sec=_follows_sec(member),
             )  # fmt: skip
         except CmdexecError as away:
             self._unclaimed.tell(away.code, away.message, worker=member.worker_id)
@@ -232,3 +237,9 @@ class Dispatch:
         else:
             self._classes.check()
         self._desk.capacity.set()
+
+
+def _follows_sec(member: Member) -> float:
+    """How long its asking for a start may be waited for."""
+    asks_after = member.asks_after
+    return 0.0 if asks_after is None or asks_after >= _FOLLOWS_SEC else _FOLLOWS_SEC

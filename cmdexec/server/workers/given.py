@@ -3,6 +3,13 @@
 from cmdexec.model.job import Job
 from cmdexec.model.matching import needs_of
 
+_ROUND_TRIP_WEIGHT = 0.1
+
+
+def least(known: float | None, sample: float) -> float:
+    """How long something takes at the least, after it took so long once more: the short times tell that."""
+    return sample if known is None else min(sample, known + (sample - known) * _ROUND_TRIP_WEIGHT)
+
 
 class Given:
     """An attempt that the worker has, or ought to have.

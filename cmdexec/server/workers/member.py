@@ -1,6 +1,7 @@
 """One connected worker, as this server knows it. The store has the truth about jobs; this is what saves asking it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Literal, Protocol
 
 import msgspec
@@ -11,14 +12,13 @@ from cmdexec.model.pace import SHORT_SEC, Pace, prefetch
 from cmdexec.model.parts import Capacity, Free, Part
 from cmdexec.protocol.messages import Held, Register, Stats
 from cmdexec.server.jobs import Holder
-from cmdexec.server.workers.given import Given
+from cmdexec.server.workers.given import Given, least
 from cmdexec.server.workers.outbox import Outbox
 from cmdexec.server.workers.parts import capacity_of, machine_of
 from cmdexec.server.workers.places import Process
 from cmdexec.store.contract.workers import WorkerRow
 
 _KEPT = frozenset({Status.ASSIGNED, Status.RUNNING, Status.UNKNOWN})
-_ROUND_TRIP_WEIGHT = 0.1
 _REFILL_BELOW = 2
 """What is held ahead is filled up when half of it is gone: few large claims cost less than many small ones."""
 
@@ -55,6 +55,8 @@ class Member:
 
     ready         it has said what it holds, so it may be given more
     claiming      a claim that has to be asked again
+    round_trip    seconds from an assignment to its start; None: not known yet
+    asks_after    seconds from an assignment until its start is asked
     unsent        attempts that have to be sent to it, in their order
     dry_since     which announcement of waiting jobs had been made when nothing was left for it
     stirs         the next word of it is news to dispatch, whatever it says
@@ -86,6 +88,7 @@ class Member:
         self.gone = False
         self.stats: Stats | None = None
         self.round_trip: float | None = None
+        self.asks_after: float | None = None
         self.claiming: Claiming | None = None
         self.unsent: dict[tuple[str, int], None] = {}
         self.dry_since = 0
@@ -328,7 +331,7 @@ class Member:
             given.started_at = self._moved_at = now
             self._running += 1
             self._crowded = None
-            self._trip(now - given.given_at)
+            self.round_trip = least(self.round_trip, now - given.given_at)
 
     def _lose(self, job_id: str, attempt: int) -> None:
         """It never gets this attempt again. What was asked of it before may be answered after that: as it was then."""
@@ -347,6 +350,9 @@ class Member:
         """It asks for the start of these."""
         self.paused_until = self.heard_at
         self.spoke_of(named)
+        for item in islice(named, 1):
+            if (given := self.find(item.job_id, item.attempt)) is not None:
+                self.asks_after = least(self.asks_after, self.heard_at - given.given_at)
 
     def absent(self, held: Sequence[Held], now: float, patience: float) -> tuple[list[str], list[tuple[str, int]]]:
         """What a complete list lacks: jobs whose assignment has not been sent on this connection, and attempts that are
@@ -392,8 +398,3 @@ class Member:
                 free.take(given.part)
         self._crowded = free, crowded, passing
         return self._crowded
-
-    def _trip(self, sample: float) -> None:
-        """From an assignment to its start takes a round trip at the least: the short ones tell how long that is."""
-        known = self.round_trip
-        self.round_trip = sample if known is None else min(sample, known + (sample - known) * _ROUND_TRIP_WEIGHT)

@@ -71,6 +71,8 @@ class Wanted(msgspec.Struct, frozen=True):
     parts  what each job of a class uses of the machine; of a class that is not named here, nothing
     free   what there is of that: a job is taken only while its part is within what those before it left; None: no bound
     ahead  the first of all may be taken all the same, although its part is not free yet
+    follows_sec  how long the claim may be kept back for a change that is decided upon what it foresees: an engine that
+           can writes both at once then
 
     What is written to each is exactly `cmdexec.model.birth.claimed(job, claim, now)`.
     """
@@ -83,6 +85,7 @@ class Wanted(msgspec.Struct, frozen=True):
     parts: Mapping[str, Part] = msgspec.field(default_factory=dict)
     free: Part | None = None
     ahead: bool = False
+    follows_sec: float = 0.0
 
 
 Foreseen = Callable[[Sequence[Job]], None]
@@ -108,7 +111,7 @@ class JobWrites(Protocol):
 
         An engine that knows the jobs before they are on disk calls `foreseen` with them, on the event loop. The claim
         may fail all the same: what counts is what is returned. A change that is decided upon a foreseen job is written
-        after the claim, or conflicts.
+        with the claim or after it, or conflicts.
 
         The same `claim_id` again returns those of the same jobs that still stand as that claim left them, and takes no
         more while one of them names it: they are all that remembers it. Once each has ended or gone back to the queue

@@ -72,7 +72,7 @@ def _claim(transaction: Transaction, wanted: Wanted, foreseen: Foreseen | None) 
         jobs.append(job)
         weight += job.spec.weight
     if foreseen is not None and jobs:
-        transaction.foretell(partial(foreseen, jobs))
+        transaction.foretell(partial(foreseen, jobs), wanted.follows_sec)
     return jobs
 
 

@@ -26,6 +26,7 @@ class Transaction:
         self._tally: dict[tuple[str, str], int] = {}
         self._classes: dict[str, tuple[int, Spec]] = {}
         self.foretold: list[Callable[[], None]] = []
+        self.follows_sec = 0.0
 
     def count(self, owner: str, status: str, jobs: int) -> None:
         """The owner has `jobs` more (or fewer) of that status."""
@@ -50,13 +51,16 @@ class Transaction:
         elif before == Status.QUEUED:
             self._queue(job.klass, -1, job.spec)
 
-    def foretell(self, tell: Callable[[], None]) -> None:
-        """Call that on the event loop when all is done but the COMMIT."""
+    def foretell(self, tell: Callable[[], None], follows_sec: float = 0.0) -> None:
+        """Call that on the event loop when all is done but the COMMIT. `follows_sec`: how long that may wait for a call
+        that is made upon it, so that both share it."""
         self.foretold.append(tell)
+        self.follows_sec = max(self.follows_sec, follows_sec)
 
     def merge(self, other: "Transaction") -> None:
         """Take over what `other` counted, and foretells."""
         self.foretold += other.foretold
+        self.follows_sec = max(self.follows_sec, other.follows_sec)
         for (owner, status), jobs in other._tally.items():
             self.count(owner, status, jobs)
         for klass, (jobs, spec) in other._classes.items():

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -46,6 +46,8 @@ _KEPT_SEC = 0.002
 """How many turns of the event loop, and how long, a call that brings on another is kept back, so that both share a
 commit."""
 
+_ALONE = 2
+"""A claim, and what brought it on: a group of so many that foretells has nobody else in it."""
 
 _USED_PAGES = 64
 """So many pages in the log show that the store is one that is used: then it is worth to make room for more."""
@@ -83,6 +85,7 @@ class Writer:
         self._tried_full_at = float("-inf")
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._held: _Waiting | None = None
+        self._told = False
         self._kept: _Waiting | None = None
         self._turns_left = 0
         self._kept_at = 0.0
@@ -228,6 +231,7 @@ class Writer:
     def _commit(self, group: list[_Waiting]) -> None:
         """Run the group and commit it. Faults of storage fail all of it; any other fault only the call that raised it:
         the group is run once more with a savepoint around each call, which costs nothing as long as nothing fails."""
+        self._told = False
         try:
             if not self._attempt(group, isolated=False):
                 self._attempt(group, isolated=True)
@@ -241,7 +245,7 @@ class Writer:
         transaction = Transaction(self._db)
         self._db.run("BEGIN IMMEDIATE")
         try:
-            for waiting in group:
+            for waiting in self._with_what_follows(group, transaction, isolated=isolated):
                 waiting.result = waiting.fault = None
                 try:
                     if isolated:
@@ -258,12 +262,34 @@ class Writer:
                     self._runtime.log.error("a call to the store failed", exc=fault)
                     waiting.fault = fault
             transaction.settle()
-            for tell in transaction.foretold:
-                self._foretell(tell)
             self._db.run("COMMIT")
             return True
         finally:
             self._db.roll_back()
+
+    def _with_what_follows(
+        self, group: list[_Waiting], transaction: Transaction, *, isolated: bool
+    ) -> Iterator[_Waiting]:
+        """The group; and then, once what it foretells is told, one call more, if nobody else waits for the commit
+        meanwhile: most likely the one that was decided upon it, which comes at once or is not waited for."""
+        yield from tuple(group)
+        told, self._told = self._told, True
+        for tell in () if told else transaction.foretold:
+            self._foretell(tell)
+        alone = len(group) <= _ALONE and self._held is None and self._loop is not None
+        if not transaction.follows_sec or isolated or not alone:
+            return
+        try:
+            follows = self._queue.get(timeout=transaction.follows_sec)
+        except queue.Empty:
+            return
+        if follows is None:
+            self._queue.put(None)  # the last of all
+        elif sum(waiting.size for waiting in group) + follows.size > self._bounds.group_bytes:
+            self._held = follows
+        else:
+            group.append(follows)
+            yield follows
 
     def _fail(self, group: list[_Waiting], fault: Exception) -> None:
         for waiting in group:

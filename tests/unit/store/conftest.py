@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from cmdexec.runtime import ThreadPool
+from cmdexec.runtime import ThreadPool, Threads
 from cmdexec.store.sqlite.engine import SqliteStore, open_sqlite
+from cmdexec.store.sqlite.writer import Bounds, Writer
 from tests.contract.engines import HandClock, runtime_with
+from tests.unit.store.notes import BOUNDS, Make, connected
 
 
 @pytest.fixture
@@ -17,3 +19,24 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     yield store
     await store.close()
     threads.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "notes.sqlite"
+
+
+@pytest.fixture
+async def make(path: Path) -> AsyncIterator[Make]:
+    """Makes the writer of the test; closes it."""
+    made: list[Writer] = []
+    pool = ThreadPool(2, "test-writer")
+
+    def make(bounds: Bounds = BOUNDS, threads: Threads = pool) -> Writer:
+        made.append(Writer(connected(path), runtime_with(HandClock(), threads), bounds))
+        return made[-1]
+
+    yield make
+    for writer in made:
+        await writer.close()
+    pool.close()

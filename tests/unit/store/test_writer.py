@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -11,26 +11,12 @@ from typing import Any
 import pytest
 
 from cmdexec.errors import Conflict, Unavailable
-from cmdexec.runtime import Inline, ThreadPool, Threads
+from cmdexec.runtime import Inline
 from cmdexec.store.sqlite.connection import Connection
 from cmdexec.store.sqlite.transaction import Transaction
 from cmdexec.store.sqlite.writer import Bounds, Writer
-from tests.contract.engines import HandClock, runtime_with
 from tests.support.waiting import until
-
-BOUNDS = Bounds(queue_items=1000, queue_bytes=1 << 20)
-Make = Callable[..., Writer]
-
-
-def connected(path: Path) -> Connection:
-    path.touch()
-    connection = Connection(path, cache_kib=512, busy_ms=1000)
-    connection.write_durably(log_keep_bytes=1 << 20)
-    connection.run("CREATE TABLE IF NOT EXISTS notes (note TEXT UNIQUE)")
-    connection.run(
-        "CREATE TABLE IF NOT EXISTS tally (owner TEXT, status TEXT, jobs INTEGER, PRIMARY KEY (owner, status))"
-    )
-    return connection
+from tests.unit.store.notes import Make, note, outcomes, stored
 
 
 def whole(path: Path) -> int:
@@ -42,59 +28,12 @@ def whole(path: Path) -> int:
         connection.close()
 
 
-def stored(path: Path) -> list[str]:
-    """What another connection sees."""
-    connection = Connection(path, cache_kib=512, busy_ms=1000)
-    try:
-        return [note for (note,) in connection.rows("SELECT note FROM notes ORDER BY note")]
-    finally:
-        connection.close()
-
-
 def tally(path: Path) -> list[tuple[Any, ...]]:
     connection = Connection(path, cache_kib=512, busy_ms=1000)
     try:
         return connection.rows("SELECT owner, status, jobs FROM tally WHERE jobs <> 0 ORDER BY owner")
     finally:
         connection.close()
-
-
-def note(text: str, then: BaseException | None = None) -> Callable[[Transaction], str]:
-    """A call that writes a note and counts it; and then raises."""
-
-    def call(transaction: Transaction) -> str:
-        transaction.db.run("INSERT INTO notes VALUES (?)", (text,))
-        transaction.count(text, "noted", 1)
-        if then is not None:
-            raise then
-        return text
-
-    return call
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "notes.sqlite"
-
-
-@pytest.fixture
-async def make(path: Path) -> AsyncIterator[Make]:
-    """Makes the writer of the test; closes it."""
-    made: list[Writer] = []
-    pool = ThreadPool(2, "test-writer")
-
-    def make(bounds: Bounds = BOUNDS, threads: Threads = pool) -> Writer:
-        made.append(Writer(connected(path), runtime_with(HandClock(), threads), bounds))
-        return made[-1]
-
-    yield make
-    for writer in made:
-        await writer.close()
-    pool.close()
-
-
-async def outcomes(*calls: Awaitable[object]) -> list[object]:
-    return await asyncio.gather(*calls, return_exceptions=True)
 
 
 @pytest.mark.parametrize("inline", [False, True], ids=["a thread", "inline"])
@@ -283,29 +222,3 @@ async def test_no_room_is_made_in_the_log_where_there_is_not_much(
     log = await _used(make, path)
     assert asked
     assert log.stat().st_size < 240 * 4096
-
-
-async def test_what_is_foretold_is_told_before_the_commit(make: Make, path: Path) -> None:
-    writer, seen = make(threads=Inline()), list[list[str]]()
-
-    def write(transaction: Transaction) -> None:
-        note("a")(transaction)
-        transaction.foretell(lambda: seen.append(stored(path)))
-
-    await writer.run(write)
-    assert seen == [[]]
-    assert stored(path) == ["a"]
-
-
-async def test_what_is_foretold_is_told_on_the_loop_once_and_before_the_call_returns(make: Make) -> None:
-    writer, told = make(), list[str]()
-
-    def write(text: str) -> Callable[[Transaction], None]:
-        def call(transaction: Transaction) -> None:
-            transaction.foretell(lambda: (asyncio.get_running_loop(), told.append(text))[1])
-            note(text)(transaction)
-
-        return call
-
-    await asyncio.gather(writer.run(write("a")), writer.run(note("b", RuntimeError("a bug"))), return_exceptions=True)
-    assert told == ["a"], "although the group was run twice"

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from cmdexec.errors import Unavailable
 from cmdexec.model.birth import claimed
 from cmdexec.model.job import Job, Status
@@ -134,3 +136,23 @@ async def test_what_does_not_fit_into_one_message_is_sent_when_it_is_certain(ser
     await server.dispatch.give_out()
     assert sent == [0]
     assert len(worker.assigned()) == 2
+
+
+async def test_the_start_of_a_worker_that_asks_at_once_shares_the_commit_of_its_claim(server: Core) -> None:
+    """One that takes its time, or of which that is not known, is not waited for."""
+    worker = await ready(server)
+    claim = server.store.jobs_write.claim
+    waited: list[float] = []
+
+    async def seen(wanted: Wanted, foreseen: Foreseen | None = None) -> list[Job]:
+        waited.append(wanted.follows_sec)
+        return await claim(wanted, foreseen)
+
+    server.store.jobs_write.claim = seen  # type: ignore[method-assign]
+    for asks_after in (0.1, 0.001, 5.0, 5.0):
+        (job,) = await server.submit()
+        await server.dispatch.give_out()
+        server.clock.go_on(asks_after)
+        await worker.start((job.job_id, 1))
+        await worker.done(job.job_id, 1)
+    assert waited == [0.0, 0.0, pytest.approx(0.003), 0.0]
