@@ -12,7 +12,7 @@ from cmdexec.cli.groups import WHOLE, no_such
 from cmdexec.cli.narrow import Formatter
 from cmdexec.cli.outcome import CANCELLED, NOBODY_READS, OWN_FAILURE
 from cmdexec.cli.told import tell, tell_error
-from cmdexec.errors import CmdexecError, Refused
+from cmdexec.errors import CmdexecError
 from cmdexec.version import __version__
 
 COMMANDS = {
@@ -28,6 +28,7 @@ COMMANDS = {
     "serve": "cmdexec.cli.serve:serve",
     "worker": "cmdexec.cli.worker:worker",
     "bench": "cmdexec.cli.bench:bench",
+    "doctor": "cmdexec.cli.doctor:doctor",
     "workers": "cmdexec.cli.workers:workers",
     "join-token": "cmdexec.cli.join_token:join_token",
     "users": "cmdexec.cli.users:users",
@@ -41,14 +42,11 @@ COMMANDS = {
 
 SECTIONS = {
     "Jobs": ("run", "attach", "submit", "jobs", "show", "logs", "cancel", "rerun", "requeue"),
-    "Servers and workers": ("serve", "worker", "workers", "join-token", "bench"),
+    "Servers and workers": ("serve", "worker", "workers", "join-token", "bench", "doctor"),
     "Who may do what": ("login", "logout", "whoami", "users"),
     "This program": ("help", "completion"),
 }
 """How `--help` puts the commands together."""
-
-LATER = frozenset({"doctor"})
-"""Commands that people may know from documents, and that are not provided yet."""
 
 FAILED = {"run": OWN_FAILURE, "attach": OWN_FAILURE}
 """What a command ends with when cmdexec itself fails; 1 for all others, 2 when it was written wrongly."""
@@ -92,11 +90,6 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS:
-            if name in LATER:
-                raise Refused(
-                    "not_provided", f"The command `{name}` is not provided yet.",
-                    mend=f"There are: {', '.join(COMMANDS)}; a server describes at /api/docs what programs can do.",
-                )  # fmt: skip
             raise click.UsageError(no_such(name, name, list(COMMANDS)), ctx)
         return super().resolve_command(ctx, args)
 

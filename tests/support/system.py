@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.api import Api
+from tests.support.verified import must_be_well
 from tests.support.waiting import until
 
 EMAIL = "admin@localhost"
@@ -189,7 +190,8 @@ def workers(api: Api) -> list[dict[str, Any]]:
 
 @contextmanager
 def ends(*processes: Process) -> Iterator[None]:
-    """Kill what still runs at the end, and show the logs' tails when the block failed."""
+    """Kill what still runs at the end, and show the logs' tails when the block failed. What the servers among them have
+    stored must be as cmdexec promises."""
     try:
         yield
     except BaseException:
@@ -202,3 +204,6 @@ def ends(*processes: Process) -> Iterator[None]:
             if process.running():
                 process.send(signal.SIGCONT)
                 process.kill9()
+    for process in processes:
+        if isinstance(process, Server):
+            must_be_well(process.data)

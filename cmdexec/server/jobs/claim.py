@@ -29,7 +29,7 @@ async def claim(
     def tell(jobs: Sequence[Job]) -> None:
         if waits and foreseen is not None:
             told.extend(jobs)
-            shell.memory.remember(jobs)
+            shell.foresee(jobs)
             foreseen(jobs)
 
     event = Claim(holder.worker_id, holder.session, claim_id, holder.known_as)
@@ -42,6 +42,7 @@ async def claim(
         raise
     finally:
         waits = False
+        shell.came_about(told)
     shell.memory.remember(jobs)
     # People are told when the jobs are on their way to the worker: it has to do with them, and they look on.
     asyncio.get_running_loop().call_soon(shell.changed, jobs)

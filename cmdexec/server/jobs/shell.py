@@ -4,6 +4,7 @@ A conflict is read and decided again, five times. The jobs that workers hold are
 a change is written on the revision that it was decided on, and what changes nothing is looked up before it is answered.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from cmdexec.model.batch import Batch
@@ -39,6 +40,28 @@ class Shell:
         self.runtime = runtime
         self.stored = stored
         self.memory = memory
+        self._foreseen: dict[str, asyncio.Future[None]] = {}
+
+    def foresee(self, jobs: Sequence[Job]) -> None:
+        """A claim is about to give these; what is stored does not show it yet."""
+        over = asyncio.get_running_loop().create_future()
+        self._foreseen.update(dict.fromkeys([job.job_id for job in jobs], over))
+        self.memory.remember(jobs)
+
+    def came_about(self, jobs: Sequence[Job]) -> None:
+        """The claim has, or has come to nothing: the store shows how these stand."""
+        for job in jobs:
+            over = self._foreseen.pop(job.job_id, None)
+            if over is not None and not over.done():
+                over.set_result(None)
+
+    async def look_up(self, job_ids: Sequence[str]) -> list[Job | None]:
+        """The jobs as they are stored, once that is certain. Else a worker that was just told of a job would be refused
+        its start, for a claim that the store does not show yet."""
+        for job_id in job_ids:
+            if (over := self._foreseen.get(job_id)) is not None:
+                await asyncio.shield(over)
+        return await self.reads.get(job_ids)
 
     async def turn(self, asks: Sequence[Ask]) -> list[Outcome]:
         """Carry out events, those of one job in their order, with one write. Outcomes in the order asked.
@@ -116,7 +139,7 @@ class _Round:
             if job_id not in sure and shell.memory.recall(job_id) is None
         }
         if missing:
-            jobs = await shell.reads.get(tuple(missing))
+            jobs = await shell.look_up(tuple(missing))
             sure.update(zip(missing, jobs, strict=True))
             shell.memory.remember(job for job in jobs if job is not None)
 

@@ -47,17 +47,21 @@ class Appended(msgspec.Struct, frozen=True):
     refused: str | None = None
 
 
-class Output(Protocol):
-    """Stored output. A row is made, opened again and closed by the change of its job (`JobWrite.opens`, `.closes`)."""
+class StoredOutput(Protocol):
+    """Output, to be read."""
 
     async def rows(self, keys: Sequence[tuple[str, int]]) -> list[OutputRow | None]:
         """The rows of (job, attempt), in the order asked."""
         ...
 
-    async def append(self, appends: Sequence[Append]) -> list[Appended]:
-        """Store each, conditional on its row alone, in one commit where the engine can."""
-        ...
-
     async def read(self, job_id: str, attempt: int, stream: str, offset: int, limit: int) -> bytes:
         """Up to `limit` bytes from `offset`; fewer when a piece ends there, none only at the stored end."""
+        ...
+
+
+class Output(StoredOutput, Protocol):
+    """Stored output. A row is made, opened again and closed by the change of its job (`JobWrite.opens`, `.closes`)."""
+
+    async def append(self, appends: Sequence[Append]) -> list[Appended]:
+        """Store each, conditional on its row alone, in one commit where the engine can."""
         ...

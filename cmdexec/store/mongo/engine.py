@@ -55,10 +55,12 @@ def open_mongo(
     connect_sec: float = 10.0,
     answer_sec: float = 30.0,
     confirm_sec: float = 10.0,
+    make: bool = True,
 ) -> MongoStore:
     """The store at that address; `pool_size` and the times are those of `connection.Bounds`.
 
     production    refuse a MongoDB that may lose what it acknowledged; otherwise that is warned of
+    make          whether a database that holds no store yet gets what a store needs, or is refused
     queue_items   calls that may wait or be under way; more is answered `overloaded`
 
     Sends nothing: MongoDB may be away, and the DNS as well. It reads the files that the address names. Raises
@@ -69,7 +71,7 @@ def open_mongo(
         confirm_sec=confirm_sec,
     )  # fmt: skip
     connection = Connection(uri, runtime, bounds)
-    connection.prepares(lambda: schema.prepare(connection, production=production))
+    connection.prepares(lambda: schema.prepare(connection, production=production, make=make))
     output = MongoOutput(connection, bounds)
     reads = Reads(
         jobs=MongoJobReads(connection),

@@ -52,10 +52,15 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
 }  # fmt: skip
 
 
-async def prepare(connection: Connection, *, production: bool) -> None:
-    """See that what answers there will do, and make what is missing. Raises CmdexecError(`bad_settings`), and what the
-    driver raises."""
+async def prepare(connection: Connection, *, production: bool, make: bool = True) -> None:
+    """See that what answers there will do, and make what is missing, or refuse a database that lacks it. Raises
+    CmdexecError(`bad_settings`), and what the driver raises."""
     await _look(connection, production)
+    if not make and await connection.about.find_one({"_id": "schema"}) is None:
+        raise CmdexecError(
+            "bad_settings", f"The database {connection.database.name} of MongoDB at {connection.where} holds no store.",
+            field=FIELD, mend="Name the database that servers of cmdexec use.",
+        )  # fmt: skip
     await _make(connection)
 
 

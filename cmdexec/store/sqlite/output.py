@@ -16,11 +16,10 @@ PIECE_BYTES = 256 * 1024
 """The most that one row of `chunks` holds: reading a part of a piece loads all of it."""
 
 
-class SqliteOutput:
-    """`cmdexec.store.contract.output.Output`."""
+class SqliteStoredOutput:
+    """`cmdexec.store.contract.output.StoredOutput`."""
 
-    def __init__(self, writer: Writer, readers: Readers) -> None:
-        self._writer = writer
+    def __init__(self, readers: Readers) -> None:
         self._readers = readers
 
     async def rows(self, keys: Sequence[tuple[str, int]]) -> list[OutputRow | None]:
@@ -28,13 +27,6 @@ class SqliteOutput:
             return [_row(db, _seq(db, job_id), job_id, attempt) for job_id, attempt in keys]
 
         return await self._readers.run(read)
-
-    async def append(self, appends: Sequence[Append]) -> list[Appended]:
-        def write(transaction: Transaction) -> list[Appended]:
-            db = transaction.db
-            return [store(db, _seq(db, append.job_id), append) for append in appends]
-
-        return await self._writer.run(write, sum(len(append.data) for append in appends))
 
     async def read(self, job_id: str, attempt: int, stream: str, offset: int, limit: int) -> bytes:
         def read(db: Connection) -> bytes:
@@ -46,6 +38,21 @@ class SqliteOutput:
             return b"".join(piece for (piece,) in pieces)
 
         return await self._readers.run(read) if limit > 0 else b""
+
+
+class SqliteOutput(SqliteStoredOutput):
+    """`cmdexec.store.contract.output.Output`."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        super().__init__(readers)
+        self._writer = writer
+
+    async def append(self, appends: Sequence[Append]) -> list[Appended]:
+        def write(transaction: Transaction) -> list[Appended]:
+            db = transaction.db
+            return [store(db, _seq(db, append.job_id), append) for append in appends]
+
+        return await self._writer.run(write, sum(len(append.data) for append in appends))
 
 
 def open_row(db: Connection, job: int, attempt: int, session: str) -> None:

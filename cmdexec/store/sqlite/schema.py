@@ -85,14 +85,14 @@ def check(connection: Connection, path: Path) -> int:
     return version
 
 
-def check_whole(connection: Connection, path: Path, up_to_bytes: int) -> None:
-    """Look through the whole file, unless it is larger than that: a page that has gone bad is found before anything
-    rests on it, not when somebody asks for what it held. Changes nothing.
+def check_whole(connection: Connection, path: Path, up_to_bytes: int | None) -> None:
+    """Look through the whole file, unless it is larger than that (None: however large): a page that has gone bad is
+    found before anything rests on it, not when somebody asks for what it held. Changes nothing.
 
     Raises CmdexecError `bad_data_dir` for a damaged one.
     """
     size = int(connection.pragma("page_count")) * int(connection.pragma("page_size"))
-    if size <= up_to_bytes and connection.rows("PRAGMA quick_check(1)") != [("ok",)]:
+    if (up_to_bytes is None or size <= up_to_bytes) and connection.rows("PRAGMA quick_check(1)") != [("ok",)]:
         raise _bad("{} is damaged.", _RESTORE, path)
 
 

@@ -1,5 +1,6 @@
 """An idle worker hears of a job before its claim is on disk, and begins nothing that did not get there."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -8,7 +9,10 @@ from cmdexec.errors import Unavailable
 from cmdexec.model.birth import claimed
 from cmdexec.model.job import Job, Status
 from cmdexec.notify.contract import JobsChanged
+from cmdexec.protocol.messages import Released, Told
+from cmdexec.server.jobs import recall
 from cmdexec.store.contract.jobs_write import Foreseen, Wanted
+from tests.support.waiting import becomes
 from tests.unit.server.core import Core, Worker
 
 
@@ -156,3 +160,29 @@ async def test_the_start_of_a_worker_that_asks_at_once_shares_the_commit_of_its_
         await worker.start((job.job_id, 1))
         await worker.done(job.job_id, 1)
     assert waited == [0.0, 0.0, pytest.approx(0.003), 0.0]
+
+
+async def test_what_others_say_of_the_job_meanwhile_does_not_make_its_start_a_late_one(server: Core) -> None:
+    """It is looked up for them, in a store that does not show the claim yet."""
+    (job,) = await server.submit()
+    one = await server.connect("w1", "s-w1", "i-w1")
+    await server.claim(one.holder)
+    await server.jobs.turn(recall([job.job_id]))
+    two = await ready(server, "w2")
+    claim = server.store.jobs_write.claim
+    asked: list[asyncio.Task[list[Told]]] = []
+
+    async def slow(wanted: Wanted, foreseen: Foreseen | None = None) -> list[Job]:
+        assert foreseen is not None
+        foreseen([claimed(await server.job(job.job_id), wanted.claim, wanted.now)])
+        asked.append(asyncio.ensure_future(one.ask("released", Released(job_id=job.job_id, attempt=1, why="dead"))))
+        await becomes(lambda: server.jobs.recall(job.job_id) is None, "it is looked up for the other worker")
+        asked.append(asyncio.ensure_future(two.start((job.job_id, 2))))
+        await server.runtime.threads.run(lambda: None)
+        return await claim(wanted, None)
+
+    server.store.jobs_write.claim = slow  # type: ignore[method-assign]
+    await server.dispatch.give_out()
+    late, first = await asyncio.gather(*asked)
+    assert [answer.tell for answer in (*late, *first)] == ["stop", "go"]
+    assert (await server.job(job.job_id)).status is Status.RUNNING

@@ -1,0 +1,6 @@
+"""`cmdexec doctor --verify`: whether what a store holds can have come about as the promises say.
+
+rules    what must be true of each job, and of all of them, each declared once
+seen     one job with what is stored of its output, as it stood at one moment
+verify   goes through a store and applies the rules; what came of it
+"""

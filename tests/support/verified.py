@@ -1,0 +1,29 @@
+"""What a server has stored, judged by the rules of `cmdexec doctor --verify` when a test is over."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from cmdexec.admin.doctor.verify import verify
+from cmdexec.errors import CmdexecError
+from cmdexec.runtime import system_runtime
+from cmdexec.store.sqlite.engine import FILE
+from cmdexec.store.sqlite.inspection import inspect_sqlite
+
+
+def must_be_well(data: Path) -> None:
+    """Fail unless every rule holds for the store in that data folder, if there is one that can be opened."""
+    if not (data / FILE).exists():
+        return
+    runtime = system_runtime("verify", 2)
+    try:
+        try:
+            store = inspect_sqlite(data, runtime, check_bytes=0)
+        except CmdexecError:
+            return  # what a test has spoiled is its own affair
+        with ThreadPoolExecutor(1) as elsewhere:  # a test may have a loop of its own in this thread
+            found = elsewhere.submit(lambda: asyncio.run(verify(store))).result()
+    finally:
+        runtime.threads.close()
+    wrong = {one.name: one.told for one in found.found if one.wrong}
+    assert not wrong, f"what is stored in {data} breaks the rules of `doctor --verify`: {wrong}"
