@@ -14,6 +14,7 @@ from cmdexec.cli.printed import or_told, print_lines
 from cmdexec.cli.told import tell_warnings
 from cmdexec.settings.client import ClientSettings
 from cmdexec.settings.load import load, make
+from cmdexec.system.ctrl_c import interrupted_later
 
 if TYPE_CHECKING:
     from cmdexec.cli.standalone import Standalone
@@ -74,7 +75,8 @@ def run(
         if standalone:
             from cmdexec.cli.standalone import Standalone
 
-            private = Standalone(os.environ, containers=options.image is not None)
+            with interrupted_later():
+                private = Standalone(os.environ, containers=options.image is not None)
             settings = make(
                 ClientSettings, data_dir=str(private.folder), log_level=flags["log_level"],
                 patience_sec=_PATIENCE_SEC,
