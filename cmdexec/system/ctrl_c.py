@@ -8,8 +8,8 @@ from types import FrameType
 
 @contextmanager
 def interrupted_later() -> Iterator[None]:
-    """Ctrl-C that is pressed while this is open does what it does when it is over: so what is made in it is there whole,
-    or not at all, for whoever has to take it away again."""
+    """Ctrl-C that is pressed while this is open does what it does when it is over: so what is made in it is there
+    whole, or not at all, for whoever has to take it away again."""
     pressed = False
 
     def note(_number: int, _frame: FrameType | None) -> None:

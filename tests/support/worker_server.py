@@ -218,8 +218,12 @@ class WorkerServer:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            raise AssertionError(f"not within {within:g} s: {what}; said so far: {self.ops()[-40:]}") from None
+            raise AssertionError(f"not within {within:g} s: {what}; said so far: {self._spoken()}") from None
         return found
+
+    def _spoken(self) -> list[str]:
+        """What was said last, without what is said all the time."""
+        return [op for op in self.ops() if op != "heartbeat"][-40:]
 
     def ops(self) -> list[str]:
         return [op for op, _ in self.said]

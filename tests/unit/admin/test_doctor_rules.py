@@ -57,8 +57,8 @@ def test_what_the_model_makes_breaks_none(one: Job) -> None:
 def begun_again(one: Job) -> Job:
     """As if a second attempt had begun beside the first."""
     (first,) = one.attempts
-    line = Line(NOW, "claim", Status.ASSIGNED, 2, "w2")
-    return replace(one, attempt=2, attempts=(first, replace(first, number=2)), history=(*one.history, line))
+    lines = Line(NOW, "claim", Status.ASSIGNED, 2, "w2"), Line(NOW, "start", Status.RUNNING, 2, "w2")
+    return replace(one, attempt=2, attempts=(first, replace(first, number=2)), history=(*one.history, *lines))
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ async def test_what_is_refused_for_good_is_forgotten(tmp_path: Path) -> None:
 
 
 async def test_a_result_waits_for_a_server_that_is_away_also_in_the_next_process(tmp_path: Path) -> None:
-    async with serving(tmp_path, deliver_sec=0.0) as (server, worker):
+    async with serving(tmp_path, deliver_sec=0.0, drain_sec=20.0) as (server, worker):
         await server.until(lambda: server.of("heartbeat"), "it is connected")
         ended = tmp_path / "ended"
         await server.assign(job(1, f"sleep 0.3; echo late; seq 5000; touch {ended}"))
