@@ -1,5 +1,6 @@
 """What always holds for a job, whatever happens to it in whatever order."""
 
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -7,13 +8,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from cmdexec.admin.doctor.rules import RULES
+from cmdexec.admin.doctor.seen import Seen, Stored
 from cmdexec.errors import CODES
 from cmdexec.model import events as on
 from cmdexec.model.birth import queued
 from cmdexec.model.decision import Change, Refusal
 from cmdexec.model.job import AVOID_MAX, HISTORY_MAX, MESSAGE_MAX, Backoff, Job, OnLost, Reason, Result, Spec, Status
 from cmdexec.model.transitions import decide
+from cmdexec.store.contract.output import STREAMS, OutputRow
 
+NOTHING = Stored(0, sha256().hexdigest())
 ENDED = {Status.COMPLETED, Status.FAILED, Status.CANCELLED}
 WORKERS = ("w1", "w2")
 TEXT = st.none() | st.text(max_size=3) | st.just("x" * 600)
@@ -47,6 +52,7 @@ class Life(RuleBasedStateMachine):
         self.now = 0
         self.accepted: dict[int, Result] = {}
         self.open_rows: set[int] = set()
+        self.rows: set[int] = set()
         self.job = queued(spec, job_id="j", owner="ann", submit_key="k", body_hash="h", now=0, age_ms=1000)
 
     def happens(self, event: on.Event, jitter: float = 0.5) -> None:
@@ -68,6 +74,7 @@ class Life(RuleBasedStateMachine):
         self.job = decision.job
         if decision.opens is not None:
             self.open_rows.add(decision.opens)
+            self.rows.add(decision.opens)
         self.open_rows.discard(decision.closes or 0)
 
     def look_at(self, before: Job, event: on.Event, change: Change) -> None:
@@ -168,6 +175,14 @@ class Life(RuleBasedStateMachine):
         assert len(job.avoid) <= AVOID_MAX
         assert len(job.message or "") <= MESSAGE_MAX
         assert all(len(line.note or "") <= MESSAGE_MAX for line in job.history)
+
+    @invariant()
+    def doctor_finds_nothing_wrong(self) -> None:
+        """`doctor --verify` calls nothing wrong that can come about."""
+        kept = self.rows & {run.number for run in self.job.attempts}
+        rows = {number: OutputRow("j", number, "s", number in self.open_rows) for number in kept}
+        seen = Seen(self.job, rows, {number: dict.fromkeys(STREAMS, NOTHING) for number in kept})
+        assert [(rule.name, list(rule.look(seen))) for rule in RULES if list(rule.look(seen))] == []
 
     def teardown(self) -> None:
         """Whatever became of it can be written down and read again."""
