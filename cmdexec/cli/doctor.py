@@ -73,10 +73,16 @@ def _shown(check: "Check") -> Iterator[str]:
 
 def _marked(well: bool, text: str) -> Iterator[str]:
     mark, style = ("ok", GREEN) if well else ("wrong", RED)
-    lines = wrap(printable(text), max(width() - _MARK, 20), break_long_words=False, break_on_hyphens=False)
+    first, *others = _indented(text)
     shown = painted(mark, style) if in_colour(sys.stdout) else mark
-    yield f"{shown}{' ' * (_MARK - len(mark))}{lines[0]}"
-    yield from (f"{' ' * _MARK}{line}" for line in lines[1:])
+    yield f"{shown}{first[len(mark) :]}"
+    yield from others
+
+
+def _indented(text: str) -> list[str]:
+    """In lines below the text of marked ones; no word of it is broken: it may be a path, or an id."""
+    lines = wrap(printable(text), max(width() - _MARK, 20), break_long_words=False, break_on_hyphens=False)
+    return [f"{' ' * _MARK}{line}" for line in lines]
 
 
 async def _verified(settings: ServerSettings, as_json: bool) -> int:
@@ -110,11 +116,11 @@ def _told(found: "Verified") -> Iterator[str]:
     for one in found.found:
         yield from _marked(not one.wrong, f"{one.says} ({one.name})")
         for job_id, sentence in one.told:
-            yield from (f"{' ' * _MARK}{line}" for line in [f"{job_id or 'all jobs'}: {printable(sentence)}"])
+            yield from _indented(f"{job_id or 'all jobs'}: {sentence}")
         if one.wrong > len(one.told):
-            yield f"{' ' * _MARK}and {one.wrong - len(one.told):,} more"
+            yield from _indented(f"and {one.wrong - len(one.told):,} more")
     over = f", {found.passed_over:,} changed too fast to be seen" if found.passed_over else ""
-    yield f"{found.jobs:,} jobs and {found.bytes:,} bytes of output were looked at{over}."
+    yield from wrap(f"{found.jobs:,} jobs and {found.bytes:,} bytes of output were looked at{over}.", width())
 
 
 def _as_json(found: "Verified") -> dict[str, Any]:

@@ -16,6 +16,9 @@ def interrupted_later() -> Iterator[None]:
         nonlocal pressed
         pressed = True
 
+    if not callable(signal.getsignal(signal.SIGINT)):  # it is ignored, or none of Python's affairs
+        yield
+        return
     try:
         before = signal.signal(signal.SIGINT, note)
     except ValueError:  # not the main thread: nothing is interrupted there

@@ -129,7 +129,7 @@ def test_what_is_wrong_in_a_store_is_found_and_named(server: Server, spoiled: st
     told_of = [(one["jobId"], one["message"][: len(said)]) for found in wrong.values() for one in found]
     assert (ids[which], said) in told_of
     shown = doctor(server, "--verify")
-    assert (shown.code, said in shown.stdout.decode().replace("\n", " ")) == (3, True)
+    assert (shown.code, said.strip() in " ".join(shown.stdout.decode().split())) == (3, True)
     (server.data / FILE).unlink()
 
 
@@ -160,3 +160,36 @@ def test_a_damaged_file_is_said_to_be_one(server: Server) -> None:
     result = doctor(server, "--verify")
     assert (result.code, result.stdout) == (1, b"")
     assert "is damaged, or is not a store of cmdexec." in result.stderr
+
+
+def test_what_is_no_store_is_said_to_be_none(tmp_path: Path) -> None:
+    def said(*arguments: str) -> tuple[int, str]:
+        result = run(tmp_path / "doctor", ["doctor", "--data-dir", *arguments])
+        return result.code, " ".join(f"{result.stdout.decode()} {result.stderr}".split())
+
+    file, empty, locked = tmp_path / "file", tmp_path / "empty", tmp_path / "file" / "folder"
+    file.write_text("")
+    empty.mkdir(mode=0o700)
+    (empty / FILE).touch()
+    assert said(str(file)) == (3, f"wrong {file} is no folder. Name a folder as --data-dir.")
+    code, text = said(str(locked))
+    assert (code, "cannot be looked at: Not a directory." in text) == (3, True)
+    code, text = said(str(locked), "--verify")
+    assert (code, "cannot be looked at: Not a directory." in text) == (1, True)
+    code, text = said(str(empty))
+    assert (code, "is empty, and no store. Put a backup in its place" in text) == (3, True)
+    code, text = said(str(empty), "--verify")
+    assert (code, "is empty, and no store." in text) == (1, True)
+    assert (empty / FILE).stat().st_size == 0
+
+
+def test_a_job_that_cannot_be_read_is_no_fault_of_doctors(server: Server) -> None:
+    with_jobs(server)
+    assert server.stop() == 0
+    db = apsw.Connection(os.fspath(server.data / FILE))
+    db.execute("UPDATE jobs SET doc = x'00' WHERE seq = 2")
+    db.close()
+    result = doctor(server, "--verify")
+    assert (result.code, result.stdout) == (1, b"")
+    assert "What is stored of a job is none of cmdexec's" in result.stderr
+    (server.data / FILE).unlink()

@@ -4,9 +4,10 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cmdexec.admin.doctor.verify import verify
+from cmdexec.admin.doctor.verify import Verified, verify
 from cmdexec.errors import CmdexecError
 from cmdexec.runtime import system_runtime
+from cmdexec.store.contract.engine import Inspection
 from cmdexec.store.sqlite.engine import FILE
 from cmdexec.store.sqlite.inspection import inspect_sqlite
 
@@ -18,12 +19,19 @@ def must_be_well(data: Path) -> None:
     runtime = system_runtime("verify", 2)
     try:
         try:
-            store = inspect_sqlite(data, runtime, check_bytes=0)
+            store = inspect_sqlite(data, runtime)
         except CmdexecError:
             return  # what a test has spoiled is its own affair
         with ThreadPoolExecutor(1) as elsewhere:  # a test may have a loop of its own in this thread
-            found = elsewhere.submit(lambda: asyncio.run(verify(store))).result()
+            found = elsewhere.submit(lambda: asyncio.run(_verified(store))).result()
     finally:
         runtime.threads.close()
     wrong = {one.name: one.told for one in found.found if one.wrong}
     assert not wrong, f"what is stored in {data} breaks the rules of `doctor --verify`: {wrong}"
+
+
+async def _verified(store: Inspection) -> Verified:
+    try:
+        return await verify(store)
+    finally:
+        await store.close()

@@ -1,6 +1,7 @@
 """What may be wrong with a server's folder, disk and store, looked at one after the other, while it runs or not.
 Nothing is changed."""
 
+import os
 import stat
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -26,12 +27,13 @@ _ANSWERS_SEC = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`says` in a sentence how it is; `mend` what to do where it is not `well`."""
+    """`says` in a sentence how it is; `mend` what to do where it is not `well`; `is_last`: nothing else can be seen."""
 
     name: str
     well: bool
     says: str
     mend: str | None = None
+    is_last: bool = False
 
 
 async def checks(settings: ServerSettings, runtime: Runtime) -> AsyncIterator[Check]:
@@ -39,7 +41,7 @@ async def checks(settings: ServerSettings, runtime: Runtime) -> AsyncIterator[Ch
     folder = settings.data_dir
     there = _folder(folder)
     yield there
-    if not folder.exists():
+    if there.is_last:
         return
     yield _room(folder, settings.disk_reserve_bytes)
     if settings.mongodb_uri is None:
@@ -53,7 +55,12 @@ def _folder(folder: Path) -> Check:
         status = folder.stat()
     except OSError as wrong:
         said = f"The server's data folder {folder} cannot be looked at: {wrong.strerror}."
-        return Check("folder", False, said, "Start a server, name another --data-dir, or be its owner.")
+        return Check("folder", False, said, "Start a server, name another --data-dir, or be its owner.", is_last=True)
+    if not stat.S_ISDIR(status.st_mode):
+        return Check("folder", False, f"{folder} is no folder.", "Name a folder as --data-dir.", is_last=True)
+    if not os.access(folder, os.R_OK | os.X_OK):
+        said = f"{folder} is not this user's to look into."
+        return Check("folder", False, said, "Be the user who runs the server.", is_last=True)
     if open_to_others(status):
         mode = f"{stat.S_IMODE(status.st_mode):03o}"
         said = f"Others can look into {folder} (mode {mode}), where keys and the output of jobs lie."

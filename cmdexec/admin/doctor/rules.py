@@ -136,11 +136,12 @@ COUNTED = ("C10", "There are as many jobs of each status as the store counts.")
 
 
 def counted(before: Mapping[Status, int], seen: Mapping[Status, int], after: Mapping[Status, int]) -> Sentences:
-    """`seen` was found one by one between the two counts. Servers go on meanwhile: jobs may come, and end."""
+    """`seen` was found one by one between the two counts. Servers go on meanwhile: jobs may come, and end. Where the
+    counts stay the same, hardly anything happened."""
     totals = [sum(one.values()) for one in (before, seen, after)]
     if not totals[0] <= totals[1] <= totals[2]:
         yield f"the store counted {totals[0]} jobs before and {totals[2]} after, and {totals[1]} were found"
-    for status in sorted(ENDED):
+    for status in sorted(Status if before == after else ENDED):
         least, found, most = (one.get(status, 0) for one in (before, seen, after))
         if not least <= found <= most:
             yield f"the store counted {least} {status} before and {most} after, and {found} were found"

@@ -4,8 +4,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from cmdexec.admin.doctor.rules import COUNTED, RULES, counted
 from cmdexec.admin.doctor.seen import see
+from cmdexec.errors import CmdexecError
 from cmdexec.model.job import Status
 from cmdexec.store.contract.engine import Inspection
 from cmdexec.store.contract.listing import Filter, PageWanted
@@ -50,8 +53,18 @@ class Verified:
 async def verify(store: Inspection, tell: Callable[[int, int], None] = lambda _done, _of: None) -> Verified:
     """Look at all that is stored of jobs. `tell` is told now and then how many were looked at, of about how many.
 
-    Raises Unavailable when the store is away.
+    Raises Unavailable when the store is away, and CmdexecError(`bad_data_dir`) for jobs that cannot be read at all.
     """
+    try:
+        return await _verify(store, tell)
+    except msgspec.MsgspecError as wrong:
+        raise CmdexecError(
+            "bad_data_dir", "What is stored of a job is none of cmdexec's, so that it cannot be read.",
+            mend="Put a backup of the store in place.",
+        ) from wrong  # fmt: skip
+
+
+async def _verify(store: Inspection, tell: Callable[[int, int], None]) -> Verified:
     found = [Found(rule.name, rule.says) for rule in RULES]
     of_all = Found(*COUNTED)
     before = await store.jobs.counts()

@@ -25,11 +25,12 @@ async def claim(
     """
     told: list[Job] = []
     waits = True
+    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def tell(jobs: Sequence[Job]) -> None:
         if waits and foreseen is not None:
             told.extend(jobs)
-            shell.foresee(jobs)
+            shell.foresee(jobs, over)
             foreseen(jobs)
 
     event = Claim(holder.worker_id, holder.session, claim_id, holder.known_as)
@@ -42,7 +43,7 @@ async def claim(
         raise
     finally:
         waits = False
-        shell.came_about(told)
+        shell.came_about(told, over)
     shell.memory.remember(jobs)
     # People are told when the jobs are on their way to the worker: it has to do with them, and they look on.
     asyncio.get_running_loop().call_soon(shell.changed, jobs)

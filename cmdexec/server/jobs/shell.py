@@ -42,24 +42,25 @@ class Shell:
         self.memory = memory
         self._foreseen: dict[str, asyncio.Future[None]] = {}
 
-    def foresee(self, jobs: Sequence[Job]) -> None:
-        """A claim is about to give these; what is stored does not show it yet."""
-        over = asyncio.get_running_loop().create_future()
+    def foresee(self, jobs: Sequence[Job], over: "asyncio.Future[None]") -> None:
+        """A claim, which is `over` some time, is about to give these; what is stored does not show it yet."""
         self._foreseen.update(dict.fromkeys([job.job_id for job in jobs], over))
         self.memory.remember(jobs)
 
-    def came_about(self, jobs: Sequence[Job]) -> None:
-        """The claim has, or has come to nothing: the store shows how these stand."""
+    def came_about(self, jobs: Sequence[Job], over: "asyncio.Future[None]") -> None:
+        """That claim has come about, or to nothing: the store shows how these stand, but for what another claim, whose
+        turn came meanwhile, is about to do."""
+        if not over.done():
+            over.set_result(None)
         for job in jobs:
-            over = self._foreseen.pop(job.job_id, None)
-            if over is not None and not over.done():
-                over.set_result(None)
+            if self._foreseen.get(job.job_id) is over:
+                del self._foreseen[job.job_id]
 
     async def look_up(self, job_ids: Sequence[str]) -> list[Job | None]:
         """The jobs as they are stored, once that is certain. Else a worker that was just told of a job would be refused
         its start, for a claim that the store does not show yet."""
         for job_id in job_ids:
-            if (over := self._foreseen.get(job_id)) is not None:
+            while (over := self._foreseen.get(job_id)) is not None:
                 await asyncio.shield(over)
         return await self.reads.get(job_ids)
 

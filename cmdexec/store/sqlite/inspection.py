@@ -22,12 +22,16 @@ def inspect_sqlite(
 ) -> Inspection:
     """The store in `folder`. `check_bytes`: a file up to this size is checked from end to end first; None: any.
 
-    Blocks for as long as that takes. Raises CmdexecError (`not_found`, `bad_data_dir`, `in_use`) with a sentence where
-    there is no store, or one that is damaged, not ours, or of another version.
+    Blocks for as long as that takes. Raises CmdexecError (`bad_data_dir`, `in_use`) with a sentence where there is no
+    store, or one that is damaged, not ours, or of another version.
     """
     path = folder / FILE
-    if not path.exists():
-        raise CmdexecError("bad_data_dir", f"There is no store in {folder}.", field="DATA_DIR", mend="Name another.")
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        raise _bad(f"There is no store in {folder}.", "Name another folder.") from None
+    except OSError as wrong:
+        raise _bad(f"{path} cannot be looked at: {wrong.strerror}.", "Be the user who runs the server.") from wrong
     busy_ms = round(busy_sec * 1000)
     try:
         connection = _connect(path, busy_ms)
@@ -38,17 +42,21 @@ def inspect_sqlite(
             connection.close()
     except StorageFault as fault:
         raise schema.refused(path, fault) from fault
+    if not version:
+        raise _bad(f"{path} is empty, and no store.", "Put a backup in its place, or start a server, which makes one.")
     if version != schema.newest():
-        raise CmdexecError(
-            "bad_data_dir", f"{path} was written by an older cmdexec.", field="DATA_DIR",
-            mend="Start its server once with this version, which brings it up to date.",
-        )  # fmt: skip
+        mend = "Start its server once with this version, which brings it up to date."
+        raise _bad(f"{path} was written by an older cmdexec.", mend)
     readers = Readers(lambda: _connect(path, busy_ms), runtime, _CALLS)
 
     async def close() -> None:
         readers.close()
 
     return Inspection(SqliteJobReads(readers), SqliteJobLists(readers), SqliteStoredOutput(readers), close)
+
+
+def _bad(message: str, mend: str) -> CmdexecError:
+    return CmdexecError("bad_data_dir", message, field="DATA_DIR", mend=mend)
 
 
 def _connect(path: Path, busy_ms: int) -> Connection:

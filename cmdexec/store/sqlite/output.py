@@ -1,6 +1,7 @@
 """The output of attempts: a row with the cursors, and the bytes in pieces."""
 
 from collections.abc import Sequence
+from contextlib import closing
 
 from cmdexec.store.contract.jobs_write import InlineOutput
 from cmdexec.store.contract.output import STREAMS, Append, Appended, OutputRow
@@ -34,8 +35,15 @@ class SqliteStoredOutput:
             holding = db.row(_SQL["holding"], (job, attempt, number, offset))
             if holding is None:
                 return b""
-            pieces = db.each(_SQL["pieces"], (offset, offset + limit, job, attempt, number, holding[0]))
-            return b"".join(piece for (piece,) in pieces)
+            parts: list[bytes] = []
+            end = offset
+            with closing(db.each(_SQL["pieces"], (offset, offset + limit, job, attempt, number, holding[0]))) as pieces:
+                for place, piece in pieces:
+                    if place > end:
+                        break  # what lies between is gone: what follows would be taken for it
+                    parts.append(piece)
+                    end += len(piece)
+            return b"".join(parts)
 
         return await self._readers.run(read) if limit > 0 else b""
 

@@ -20,7 +20,7 @@ INSERT INTO chunks (job, attempt, stream, start, data) VALUES (?, ?, ?, ?, ?);
 -- holding: where the piece begins that holds an offset
 SELECT start FROM chunks WHERE job = ? AND attempt = ? AND stream = ? AND start <= ? ORDER BY start DESC LIMIT 1;
 
--- pieces: the bytes between two offsets, of each piece only the part between them
-SELECT substr(data, max(?1 - start, 0) + 1, ?2 - max(start, ?1)) FROM chunks
+-- pieces: the bytes between two offsets, of each piece only the part between them, and where that begins
+SELECT max(start, ?1), substr(data, max(?1 - start, 0) + 1, ?2 - max(start, ?1)) FROM chunks
 WHERE job = ?3 AND attempt = ?4 AND stream = ?5 AND start >= ?6 AND start < ?2
 ORDER BY start;

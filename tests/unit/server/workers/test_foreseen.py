@@ -186,3 +186,22 @@ async def test_what_others_say_of_the_job_meanwhile_does_not_make_its_start_a_la
     late, first = await asyncio.gather(*asked)
     assert [answer.tell for answer in (*late, *first)] == ["stop", "go"]
     assert (await server.job(job.job_id)).status is Status.RUNNING
+
+
+async def test_looking_up_waits_for_every_claim_that_is_about_to_give_the_job(server: Core) -> None:
+    """One whose commit failed may be heard of after the next has begun."""
+    (job,) = await server.submit()
+    shell = server.jobs._shell
+    first, second = (asyncio.get_running_loop().create_future() for _ in range(2))
+    shell.foresee([job], first)
+    early = asyncio.ensure_future(shell.look_up([job.job_id]))
+    await asyncio.sleep(0)
+    shell.foresee([job], second)
+    late = asyncio.ensure_future(shell.look_up([job.job_id]))
+    shell.came_about([job], first)
+    await server.runtime.threads.run(lambda: None)
+    assert not early.done()
+    assert not late.done()
+    shell.came_about([job], second)
+    assert await asyncio.gather(early, late) == [[job], [job]]
+    assert await shell.look_up([job.job_id]) == [job]
