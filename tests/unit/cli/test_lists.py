@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -241,8 +242,13 @@ async def test_join_tokens_are_listed_and_revoked_by_name(monkeypatch: pytest.Mo
 
 @pytest.mark.usefixtures("terminal")
 async def test_join_tokens_fit_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    """As wide as a time can be said."""
+    import msgspec
+
     monkeypatch.setenv("COLUMNS", "40")
-    async with Answers({"GET /api/join-tokens": {"joinTokens": [TOKEN]}}).up(monkeypatch) as server:
+    ends = datetime.now(UTC) + timedelta(hours=23, minutes=30)
+    token = msgspec.structs.replace(TOKEN, expires_at=ends.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+    async with Answers({"GET /api/join-tokens": {"joinTokens": [token]}}).up(monkeypatch) as server:
         assert await server.run("join-token") == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 40
