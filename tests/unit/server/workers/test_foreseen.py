@@ -198,10 +198,17 @@ async def test_looking_up_waits_for_every_claim_that_is_about_to_give_the_job(se
     await asyncio.sleep(0)
     shell.foresee([job], second)
     late = asyncio.ensure_future(shell.look_up([job.job_id]))
+    read: list[Sequence[str]] = []
+    get = shell.reads.get
+
+    async def noted(job_ids: Sequence[str]) -> list[Job | None]:
+        read.append(job_ids)
+        return await get(job_ids)
+
+    shell.reads.get = noted  # type: ignore[method-assign]
     shell.came_about([job], first)
     await server.runtime.threads.run(lambda: None)
-    assert not early.done()
-    assert not late.done()
+    assert read == [], "what the second does is not stored yet"
     shell.came_about([job], second)
     assert await asyncio.gather(early, late) == [[job], [job]]
     assert await shell.look_up([job.job_id]) == [job]
