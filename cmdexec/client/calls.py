@@ -7,9 +7,11 @@ from typing import Self
 from cmdexec.client.fleet import FleetCalls
 from cmdexec.client.follow import Followed, Start, follow
 from cmdexec.client.jobs import JobCalls
+from cmdexec.client.keys import checked_key
+from cmdexec.client.patience import Patience
 from cmdexec.client.people import PeopleCalls
 from cmdexec.client.waiting import Waiting
-from cmdexec.protocol.requests import JobView
+from cmdexec.protocol.requests import JobView, NewJob
 
 
 class Client(JobCalls, FleetCalls, PeopleCalls):
@@ -48,6 +50,12 @@ class Client(JobCalls, FleetCalls, PeopleCalls):
         except ExceptionGroup as several:
             raise several.exceptions[0] from None
         return tuple(wait.result() for wait in waits)
+
+    async def submit(self, job: NewJob, *, key: str | None = None, patience: Patience | None = None) -> JobView:
+        """As `JobCalls.submit`: over the socket by which the ends of jobs are told, where one is open."""
+        name = checked_key(key) or self.runtime.ids.new()
+        submitted = None if self._waiting is None else await self._waiting.submit(job, name)
+        return submitted or await super().submit(job, key=name, patience=patience)
 
     def follow(self, job_id: str, start: Start | None = None) -> AsyncGenerator[Followed, None]:
         """What the job writes, as it writes it, then its end: see `cmdexec.client.follow`."""

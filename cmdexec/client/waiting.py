@@ -13,13 +13,14 @@ from itertools import count, islice
 import msgspec
 
 from cmdexec.client.jobs import JobCalls
+from cmdexec.client.submitting import Submissions, Unclaimed
 from cmdexec.errors import CmdexecError, Refused
 from cmdexec.link.http import hang_up
-from cmdexec.link.socket import Limits, Socket
+from cmdexec.link.socket import Close, Limits, Socket
 from cmdexec.model.backoff import reconnect_wait
 from cmdexec.protocol.codec import Frame, ask, decode_items, list_decoder
 from cmdexec.protocol.messages import OutputHeader
-from cmdexec.protocol.requests import JobView, View
+from cmdexec.protocol.requests import JobView, NewJob, View
 from cmdexec.protocol.watching import ENDS_MAX, Watch
 from cmdexec.runtime import Runtime
 from cmdexec.settings.client import ClientSettings
@@ -62,6 +63,8 @@ class Waiting:
         self._left: list[str] = []
         self._numbers = count(1)
         self._asked_with: dict[int, Sequence[str]] = {}
+        self._unclaimed = Unclaimed()
+        self._submissions = Submissions(client.settings.tell_after_sec, self._numbers)
         self._since: dict[str, float] = {}
         self._saying: asyncio.Handle | None = None
         self._socket: Socket | None = None
@@ -81,8 +84,18 @@ class Waiting:
                 future.cancel()
         await self._group.__aexit__(None, None, None)
 
+    async def submit(self, job: NewJob, key: str) -> JobView | None:
+        """Submit a job over the socket, if there is one, and watch it. None where a request with that key has to do
+        it."""
+        if self._socket is None:
+            return None
+        watch = self._unclaimed.room and len(self._asked) < ENDS_MAX
+        return await self._submissions.submit(self._socket, job, key, watch=watch)
+
     async def ended(self, job_id: str) -> JobView:
         """The job when it has ended. Raises CmdexecError when that cannot be learned."""
+        if (over := self._unclaimed.claim(job_id)) is not None:
+            return over
         future: asyncio.Future[JobView] = asyncio.get_running_loop().create_future()
         self._waiters.setdefault(job_id, set()).add(future)
         self._wanted(job_id)
@@ -159,13 +172,15 @@ class Waiting:
         )  # fmt: skip
         ws = await self._client.open_socket(limits)
         self._socket = Socket(ws, limits, self._runtime)
-        told = _Told(self)
+        told, code = _Told(self), int(Close.ABNORMAL)
         try:
             self._unasked = dict.fromkeys(self._waiters)
             self._watch_more()
-            await self._socket.run(told)
+            code = (await self._socket.run(told)).code
         finally:
             self._socket = None
+            self._submissions.broken(code)
+            self._unclaimed.lost()
             self._since = dict.fromkeys(self._waiters, self._runtime.clock.elapsed())
             self._asked.clear()
             self._watched.clear()
@@ -201,7 +216,16 @@ class Waiting:
         """Take in what the server says; whether it was about what is watched."""
         if frame.op == "job":
             for job in decode_items(frame.items, _jobs):
-                self._settle(job, told=True)
+                if job.job_id in self._unclaimed and job.status in ENDS:
+                    self._unclaimed.over(job)
+                    self._let_go(job.job_id, told=True)
+                else:
+                    self._settle(job, told=True)
+            return True
+        if (job_id := self._submissions.told(frame)) is not None:
+            self._unclaimed.add(job_id)
+            self._asked.add(job_id)
+            self._watched.add(job_id)
             return True
         some = self._asked_with.pop(frame.re, None) if frame.re is not None else None
         if some is None:

@@ -77,8 +77,8 @@ _ANSWER_HEADERS: dict[str, tuple[str, str]] = {
 }
 
 _RATE_HEADERS: dict[str, str] = {
-    "RateLimit-Policy": "How often this may be done: `\"jobs\";q=600;w=60` is 600 times in 60 seconds.",
-    "RateLimit": "What is left of that: `\"jobs\";r=599;t=60` is 599 times within the next 60 seconds.",
+    "RateLimit-Policy": 'How often this may be done: `"jobs";q=600;w=60` is 600 times in 60 seconds.',
+    "RateLimit": 'What is left of that: `"jobs";r=599;t=60` is 599 times within the next 60 seconds.',
 }
 """draft-ietf-httpapi-ratelimit-headers-10, of what has a rate and a bound of it."""
 

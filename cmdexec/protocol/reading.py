@@ -19,7 +19,7 @@ from cmdexec.protocol.operations import BY_NAME, DOWN_FRAMES, FRAMES, ROUTES
 from cmdexec.protocol.refusals import MEANINGS
 from cmdexec.protocol.requests import CONTAINER_USER, IMAGE, RETRY_ON
 from cmdexec.protocol.story import WATCHED
-from cmdexec.protocol.watching import DOWN
+from cmdexec.protocol.watching import DOWN, SUBMITS_MAX
 
 Schema = Mapping[str, Any]
 
@@ -142,6 +142,12 @@ def person_frames() -> Iterator[tuple[str, str, str]]:
     )
     yield "watch", fields, "`{}` when it is watched; how it stands is told next, and then each change."
     yield "unwatch", "The same items: watch them no more.", "`{}`."
+    yield (
+        "submit",
+        f"Up to {SUBMITS_MAX} of `{{job, key?, until?}}`. `job`: as the body of `POST /api/jobs/create`, one job."
+        " `key`: as its `Idempotency-Key`. `until`: `ended`: watch it to its end. With a token, not with a cookie.",
+        "`job`: [[JobView]], which is stored. `watched`: whether its end will be told.",
+    )
 
 
 def person_down_frames() -> Iterator[tuple[str, str, str]]:

@@ -52,7 +52,9 @@ WATCHING = (
     " it stands, then with each change: the newest state alone where changes come faster than they are read. The socket"
     " is good for as long as its login is, and one that does not read is closed with 4408. After a break, watch again:"
     " how things stand comes first. Whoever only waits for jobs says `until` `ended`: of each its end is told, once,"
-    " and then it is watched no more."
+    " and then it is watched no more. Whoever runs one job after the other submits it here as well: that is one message"
+    " there and one back for what else is a request and a watch. One that was not answered when the socket broke is"
+    " sent again, here or as a request, with its key."
 )
 """What a person's socket is for."""
 

@@ -6,9 +6,15 @@ alone where changes come faster than they can be told. `unwatch` with the same i
 
 With `"until": "ended"` a job is told once, when it has ended (at once, if it has already), and is watched no more then:
 that is what whoever waits for many jobs wants.
+
+`{"op": "submit", "id": 2, "items": [{"job": {"command": "true"}, "key": "…", "until": "ended"}]}` submits a job as
+`POST /api/jobs/create` does, and watches it to its end in the same breath: for programs that wait for one job after the
+other. A server of version 0.1 knows no such frame and closes the socket with 4400.
 """
 
 from typing import Any, Literal
+
+import msgspec
 
 from cmdexec.protocol.listing import JobRow
 from cmdexec.protocol.messages import JobId
@@ -28,11 +34,30 @@ class Watched(View, frozen=True):
     """It is watched from now on, or no more."""
 
 
-UP: dict[str, type[Any]] = {"watch": Watch, "unwatch": Watch}
+class Submit(Request, frozen=True):
+    """`job`: as the body of `POST /api/jobs/create`, a single one. `key`: as its `Idempotency-Key`. `until`: watch the
+    job, to be told once it has ended."""
+
+    job: msgspec.Raw
+    key: str | None = None
+    until: Literal["ended"] | None = None
+
+
+class Submitted(View, frozen=True):
+    """The job is on the server's disk. `watched`: whether its end will be told."""
+
+    job: JobView
+    watched: bool
+
+
+UP: dict[str, type[Any]] = {"watch": Watch, "unwatch": Watch, "submit": Submit}
 """A person's frame → what its items are."""
 
 DOWN: dict[str, Any] = {"job": JobView, "jobs": JobRow, "workers": WorkerView}
 """A server's frame → what its items are."""
+
+SUBMITS_MAX = 64
+"""The most jobs that one frame submits: lists of more are for requests."""
 
 WATCHES_MAX = 1000
 """The most jobs that one socket watches, change by change."""

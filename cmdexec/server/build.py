@@ -111,8 +111,12 @@ async def _parts(
         (*_handlers(settings, runtime, reads, jobs, presence, calls, sharing), workers, *people.handlers),
         sessions=people.sessions, workers=people.workers, counted=counted, runtime=runtime,
     )  # fmt: skip
+    bodies = Bodies(
+        runtime.clock, each=settings.max_body_bytes, most=settings.max_bodies_bytes,
+        timeout_sec=settings.body_timeout_sec,
+    )  # fmt: skip
     sockets = Sockets(
-        identify=perform.identify, enrols=counted.enrols, watch_login=people.sessions.watch, presence=presence,
+        perform=perform, bodies=bodies, enrols=counted.enrols, watch_login=people.sessions.watch, presence=presence,
         live=calls.live, limits=Limits.of(settings), runtime=runtime, first_frame_sec=settings.upgrade_timeout_sec,
         each_person=settings.sockets_per_user, person_queue_bytes=settings.person_queue_bytes,
         people_queue_bytes=settings.people_queue_bytes,
@@ -135,7 +139,7 @@ async def _parts(
     )
     return Parts(
         store, jobs, presence, sockets, people.workers, people.own_token, services,
-        _edge(settings, runtime, perform, people.keys, sockets, stopping, pages), stopping, people.made_admin,
+        _edge(settings, runtime, perform, bodies, people.keys, sockets, stopping, pages), stopping, people.made_admin,
     )  # fmt: skip
 
 
@@ -168,14 +172,10 @@ def _handlers(
 
 
 def _edge(
-    settings: ServerSettings, runtime: Runtime, perform: Perform, keys: KeyRing, sockets: Sockets,
+    settings: ServerSettings, runtime: Runtime, perform: Perform, bodies: Bodies, keys: KeyRing, sockets: Sockets,
     stopping: asyncio.Event, pages: Site | None,
 ) -> Rest:  # fmt: skip
     answers = Answers(runtime.log, stopping, ping_sec=settings.stream_ping_sec)
-    bodies = Bodies(
-        runtime.clock, each=settings.max_body_bytes, most=settings.max_bodies_bytes,
-        timeout_sec=settings.body_timeout_sec,
-    )  # fmt: skip
     return Rest(
         perform=perform, bearer=Bearer(keys, runtime.clock),
         hosts=Hosts(settings.host, settings.allowed_hosts, gethostname()),

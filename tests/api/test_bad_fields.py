@@ -18,7 +18,7 @@ from msgspec import inspect
 from cmdexec.protocol.messages import OutputHeader
 from cmdexec.protocol.operations import BY_NAME, FRAMES, ROUTES, Permission, Route
 from cmdexec.protocol.requests import NOT_PROVIDED_YET, NewJob
-from cmdexec.protocol.watching import UP, Watch
+from cmdexec.protocol.watching import UP
 from cmdexec.settings.load import make
 from cmdexec.settings.server import ServerSettings
 from tests.api.bad.fields import JOB, Place, beyond, good, of_wrong_kind, places, required
@@ -31,7 +31,7 @@ MUST_BE = {(row["request"], row["field"]): row["must be"] for row in ROWS}
 REQUESTS: dict[str, Any] = {
     name: BY_NAME[name].request
     for name in dict.fromkeys([*(route.operation for route in ROUTES), *FRAMES.values()])
-} | {"output": OutputHeader, "watch": Watch}  # fmt: skip
+} | {"output": OutputHeader, "watch": UP["watch"], "submit": UP["submit"]}  # fmt: skip
 WITH_BODY = [route for route in ROUTES if route.method != "GET"]
 GETS = [route for route in ROUTES if route.method == "GET" and list(places(REQUESTS[route.operation]))]
 
@@ -189,11 +189,11 @@ async def test_a_frame_whose_field_is_something_else(server: Running, op: str) -
 
 @pytest.mark.parametrize("op", UP)
 async def test_a_frame_of_a_person_whose_field_is_something_else(server: Running, op: str) -> None:
-    seen = []
-    for place in places(Watch):
-        for field, item, says in faults("watch", place, "[0]."):
+    seen, right = [], {"job": {"command": "true"}} if op == "submit" else {"what": "jobs"}
+    for place in places(UP[op]):
+        for field, item, says in faults("watch" if op == "unwatch" else op, place, "[0]."):
             async with speaking(server.url, server.headers("viewer")) as speaker:
-                await speaker.say({"op": op, "id": 1, "items": [{"what": "jobs"} | item]})
+                await speaker.say({"op": op, "id": 1, "items": [right | item]})
                 seen += await wrongly_refused(speaker, field, says)
     assert seen == []
 

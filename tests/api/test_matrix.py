@@ -115,7 +115,9 @@ async def said(server: Running, op: str, who: str) -> str:
                 if op not in ("register", *UP):
                     await speaker.ask("register", {"slots": 1})
                 if op in UP:
-                    (told,) = await speaker.ask(op, {"what": "jobs"})
+                    (told,) = await speaker.ask(
+                        op, {"job": {"command": "true"}} if op == "submit" else {"what": "jobs"}
+                    )
                     return str(told.get("code", "answer"))
                 if op == "output":
                     await speaker.send_output({"jobId": NOBODYS, "attempt": 1}, "stdout", 0, b"x")

@@ -60,9 +60,10 @@ class Api:
     def login(self, email: str, password: str) -> None:
         self.token = self.ask("POST", "/api/auth/login", {"email": email, "password": password})["token"]
 
-    def create(self, job: dict[str, Any]) -> dict[str, Any]:
+    def create(self, job: dict[str, Any], key: str | None = None) -> dict[str, Any]:
         """Submit one job."""
-        answer: dict[str, Any] = self.ask("POST", "/api/jobs/create", job)
+        headers = {"Idempotency-Key": key} if key else None
+        answer: dict[str, Any] = self.ask("POST", "/api/jobs/create", job, headers)
         return answer
 
     def create_many(self, jobs: list[dict[str, Any]], key: str | None = None) -> list[str]:

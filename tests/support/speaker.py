@@ -29,10 +29,13 @@ class Speaker:
         """A frame, and the items of its answer."""
         self._number += 1
         await self.say({"op": op, "id": self._number, "items": items})
-        number = self._number
-        answer = await self._until(lambda frame: frame.get("re") == number, f"the answer to {op}")
-        items_: list[dict[str, Any]] = answer["items"]
-        return items_
+        return await self.answered(self._number)
+
+    async def answered(self, number: int) -> list[dict[str, Any]]:
+        """The items of the answer to the frame that had this number."""
+        answer = await self._until(lambda frame: frame.get("re") == number, f"the answer to {number}")
+        items: list[dict[str, Any]] = answer["items"]
+        return items
 
     async def told(self, op: str) -> list[dict[str, Any]]:
         """The items of the next frame `op`."""

@@ -20,6 +20,10 @@ Way = Literal["open", "refused", "deaf", "away", "unknown"]
 """What becomes of sockets. deaf: they open, and nothing is answered. away: no request is answered either. unknown: the
 caller is, by now, for sockets and requests."""
 
+Submitting = Literal["taken", "unknown", "unanswered", "cut", "refused"]
+"""What becomes of jobs that are submitted over sockets, all but `taken` by not being stored. unknown: the server is of
+before they could be. cut: the socket ends."""
+
 
 class Watched:
     """`async with Watched() as client`.
@@ -29,6 +33,7 @@ class Watched:
     sockets   those that are open
     watching  who watches what, by socket; `most`: the most that any watched at once
     said      frames that were said over sockets: what, and how many jobs
+    submitted keys of what was submitted over a socket; posted: by a request
     """
 
     def __init__(self, way: Way = "open", rng: random.Random | None = None, **settings: object) -> None:
@@ -38,9 +43,13 @@ class Watched:
         self.watching: dict[web.WebSocketResponse, set[str]] = {}
         self.opened = self.most = 0
         self.said: list[tuple[str, int]] = []
+        self.submitting: Submitting = "taken"
+        self.submitted: list[str] = []
+        self.posted: list[str] = []
         app = web.Application()
         app.router.add_get("/ws", self._socket)
         app.router.add_get("/api/jobs/status", self._status)
+        app.router.add_post("/api/jobs/create", self._create)
         self.server = TestServer(app)
         fast = {"retry_first_sec": "10ms", "retry_max_sec": "50ms", "patience_sec": "5s"}
         runtime = system_runtime("test", 1)
@@ -97,6 +106,18 @@ class Watched:
         body = msgspec.json.encode(views[0] if len(views) == 1 else {"jobs": views})
         return web.Response(body=body, content_type="application/json")
 
+    async def _create(self, request: web.Request) -> web.StreamResponse:
+        self.posted.append(request.headers["Idempotency-Key"])
+        if self.submitting == "refused":
+            refusal = {"error": {"code": "invalid_field", "message": "No.", "field": "command"}}
+            return web.json_response(refusal, status=400)
+        return web.Response(body=msgspec.json.encode(self._view(self._new())), content_type="application/json")
+
+    def _new(self) -> str:
+        job_id = f"{len(self.jobs) + 0xF000:036x}"
+        self.jobs[job_id] = "queued"
+        return job_id
+
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         assert request.transport is not None
         if self.way in ("refused", "unknown"):
@@ -119,6 +140,9 @@ class Watched:
         return socket
 
     async def _take(self, socket: web.WebSocketResponse, frame: dict[str, Any]) -> None:
+        if frame["op"] == "submit":
+            await self._submit(socket, frame)
+            return
         job_ids = [item["jobId"] for item in frame["items"] if item["until"] == "ended"]
         self.said.append((frame["op"], len(job_ids)))
         known = [job_id for job_id in job_ids if job_id in self.jobs]
@@ -134,3 +158,16 @@ class Watched:
             await socket.send_str(plain.dumps({"re": frame["id"], "items": answers}))
         if frame["op"] == "watch" and (over := [job_id for job_id in known if self.jobs[job_id] in ENDS]):
             await self._tell(socket, over)
+
+    async def _submit(self, socket: web.WebSocketResponse, frame: dict[str, Any]) -> None:
+        (item,) = frame["items"]
+        self.submitted.append(item["key"])
+        if self.submitting == "taken":
+            job_id, watch = self._new(), item.get("until") == "ended"
+            self.watching[socket] |= {job_id} if watch else set()
+            told = {"re": frame["id"], "items": [{"job": self._view(job_id), "watched": watch}]}
+            await socket.send_str(msgspec.json.encode(told).decode())
+        elif self.submitting == "refused":
+            await socket.send_str(plain.dumps({"re": frame["id"], "items": [{"code": "forbidden", "message": "No."}]}))
+        elif self.submitting != "unanswered":
+            await socket.close(code=4400 if self.submitting == "unknown" else 1001)

@@ -11,6 +11,7 @@ from cmdexec.protocol.codec import Frame, answer, decode_items, list_decoder
 from cmdexec.protocol.messages import OutputHeader, Registered
 from cmdexec.protocol.operations import BY_NAME, FRAMES
 from cmdexec.protocol.watching import UP
+from cmdexec.server.edge.submitting import Submissions
 from cmdexec.server.live import Watcher
 from cmdexec.server.workers import WorkerLink
 
@@ -78,9 +79,10 @@ class WorkerSays:
 class PersonSays:
     """What a person's program says."""
 
-    def __init__(self, socket: Socket, watcher: Watcher) -> None:
+    def __init__(self, socket: Socket, watcher: Watcher, submissions: Submissions) -> None:
         self._socket = socket
         self._watcher = watcher
+        self._submissions = submissions
 
     async def frames(self, frames: tuple[Frame, ...]) -> None:
         said: list[tuple[str, int | None, Any]] = []
@@ -89,12 +91,18 @@ class PersonSays:
             decoder = _OF_PEOPLE.get(op)
             if decoder is None:
                 raise _no_such_frame(op, "person", _OF_PEOPLE)
+            if op == "submit" and frame.id is None:
+                raise Refused("bad_request", "`submit` needs an `id`: it is answered.", field="id")
             said.append((op, frame.id, decode_items(frame.items, decoder)))
         for op, number, items in said:
-            answers = await self._watcher.watch(items) if op == "watch" else self._watcher.unwatch(items)
-            if number is not None:
-                self._socket.put(answer(number, answers))
-            self._watcher.go()
+            if op == "submit" and number is not None:
+                await self._submissions.begin(number, items)
+                continue
+            async with self._submissions.ordered:
+                answers = await self._watcher.watch(items) if op == "watch" else self._watcher.unwatch(items)
+                if number is not None:
+                    self._socket.put(answer(number, answers))
+                self._watcher.go()
 
     async def output(self, header: OutputHeader, data: memoryview) -> None:
         raise Refused("bad_request", "Only workers send binary messages: output.", mend="Send frames as text.")

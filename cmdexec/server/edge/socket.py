@@ -17,10 +17,12 @@ from cmdexec.protocol.messages import Failure
 from cmdexec.protocol.operations import Permission
 from cmdexec.runtime import Runtime
 from cmdexec.server.edge.answer import whole
+from cmdexec.server.edge.bodies import Bodies
 from cmdexec.server.edge.says import Deaf, PersonSays, WorkerSays
+from cmdexec.server.edge.submitting import Submissions
 from cmdexec.server.identity import NOBODY, Identity
 from cmdexec.server.live import Live, Watcher
-from cmdexec.server.perform import Presented, refusal
+from cmdexec.server.perform import Perform, Presented, refusal
 from cmdexec.server.workers import Presence
 from cmdexec.version import PROTOCOL
 
@@ -51,12 +53,12 @@ class Sockets:
     """Serves `/ws`. `close` ends all sockets; upgrades are refused from then on."""
 
     def __init__(
-        self, *, identify: Callable[[Presented], Awaitable[Identity]], enrols: Enrols, watch_login: WatchLogin,
-        presence: Presence,
+        self, *, perform: Perform, bodies: Bodies, enrols: Enrols, watch_login: WatchLogin, presence: Presence,
         live: Live, limits: Limits, runtime: Runtime, first_frame_sec: float, each_person: int,
         person_queue_bytes: int, people_queue_bytes: int,
     ) -> None:  # fmt: skip
-        self._identify = identify
+        self._perform = perform
+        self._bodies = bodies
         self._enrols = enrols
         self._watch_login = watch_login
         self._presence = presence
@@ -104,7 +106,7 @@ class Sockets:
                 await self._work(socket, who.id)
             else:
                 known(request)
-                await self._watch(socket, who)
+                await self._watch(socket, who, shown, source)
         finally:
             self._open.discard(socket)
         return upgrade
@@ -112,7 +114,7 @@ class Sockets:
     async def _whose(self, shown: Presented) -> tuple[Identity, CmdexecError]:
         """Whose socket it will be, and what is said if that is nobody."""
         try:
-            return await self._identify(shown), CmdexecError("unauthorized", _SEND)
+            return await self._perform.identify(shown), CmdexecError("unauthorized", _SEND)
         except CmdexecError as wrong:
             if wrong.code != "unauthorized" or shown.bad is not None or not shown.cookies:
                 raise
@@ -141,14 +143,19 @@ class Sockets:
             handler.expect_no_more()
             link.closed()
 
-    async def _watch(self, socket: Socket, who: Identity) -> None:
+    async def _watch(self, socket: Socket, who: Identity, shown: Presented, source: str) -> None:
         watcher, person = self._live.watcher(who, socket), who.id or ""
         forget = self._watch_login(who, lambda: socket.close(Close.UNAUTHENTICATED, "This login has ended."))
         self._people[person] += 1
         try:
             async with asyncio.TaskGroup() as tasks:
                 telling = tasks.create_task(self._tell(watcher, socket), name="a person's socket")
-                await socket.run(PersonSays(socket, watcher))
+                async with asyncio.TaskGroup() as submitting:
+                    submissions = Submissions(
+                        perform=self._perform, bodies=self._bodies, shown=shown, source=source, watcher=watcher,
+                        socket=socket, tasks=submitting, log=self._runtime.log,
+                    )  # fmt: skip
+                    await socket.run(PersonSays(socket, watcher, submissions))
                 telling.cancel()
         finally:
             forget()

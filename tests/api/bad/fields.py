@@ -115,6 +115,8 @@ def _takes(kind: Any, value: Any) -> bool:
         inspect.LiteralType: (str,), inspect.VarTupleType: (list,), inspect.TupleType: (list,),
         inspect.DictType: (dict,), inspect.StructType: (dict,),
     }  # fmt: skip
+    if isinstance(kind, inspect.RawType):
+        return True
     wanted = wants[type(kind)]
     return isinstance(value, wanted) and not (isinstance(value, bool) and bool not in wanted)
 

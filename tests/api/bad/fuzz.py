@@ -139,6 +139,8 @@ class Fuzz:
             return [self._value(item, name) for item in one.item_types]
         if isinstance(one, inspect.DictType):
             return {f"k{number}": self._value(one.value_type, "") for number in range(self._rng.choice((0, 2, 100)))}
+        if isinstance(one, inspect.RawType):
+            return {"command": self._rng.choice(("true", "", "\0")), "requires": {"fuzz": "nobody has it"}}
         return self._rng.random() < 0.5 if isinstance(one, inspect.BoolType) else None
 
     def _struct(self, kind: inspect.StructType) -> dict[str, Any]:

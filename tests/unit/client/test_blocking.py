@@ -240,9 +240,7 @@ async def pressed(server: Jobs, call: str, when: Callable[[], bool]) -> AsyncIte
     ],
 )
 @pytest.mark.parametrize("closing", [False, True])
-async def test_what_is_submitted_while_ctrl_c_is_pressed_is_cancelled(
-    call: str, ids: list[str], closing: bool
-) -> None:
+async def test_what_is_submitted_while_ctrl_c_is_pressed_is_cancelled(call: str, ids: list[str], closing: bool) -> None:
     """Also where the answer comes only after the connection began to close."""
     server = Jobs()
     server.taking.clear()
@@ -310,4 +308,3 @@ async def test_what_is_no_setting_is_refused_with_an_event_loop() -> None:
 
 def test_the_version_is_there() -> None:
     assert cmdexec.__version__ == version.__version__
-
