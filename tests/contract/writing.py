@@ -6,6 +6,7 @@ It prints one line for each thing that the store has acknowledged, after the ack
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from cmdexec.model.job import Status
@@ -24,7 +25,7 @@ def say(*words: object) -> None:
     print(*words, flush=True)
 
 
-async def life(store: Store, number: int) -> None:
+async def life(store: Store, number: int, say: Callable[..., None] = say) -> None:
     """One job from its submission to its end."""
     klass = f"class {number}"
     await inserted(store, job(number, klass=klass))

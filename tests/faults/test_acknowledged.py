@@ -98,10 +98,12 @@ def test_what_a_server_took_and_never_stored_is_sent_again(tmp_path: Path) -> No
         text = b"".join(b"%d\n" % number for number in range(1, 8001))
         written.write_bytes(text)
         waits = f"{ledger.says('begin')}; until [ -e {gate} ]; do sleep 0.02; done"
-        job_ids = api.create_many([
-            {"command": f"{waits}; {then}; {ledger.says('end')}"}
-            for then in (f"cat {written}", f"echo short; head -c 3000 {written} >&2")
-        ])
+        job_ids = api.create_many(
+            [
+                {"command": f"{waits}; {then}; {ledger.says('end')}"}
+                for then in (f"cat {written}", f"echo short; head -c 3000 {written} >&2")
+            ]
+        )
         until(lambda: len(ledger.unended()) == 2, "both are running")
         server.send(signal.SIGSTOP)
         gate.touch()

@@ -44,9 +44,9 @@ def test_twenty_times_no_process_is_alive_two_seconds_later(tmp_path: Path) -> N
         ledger = Ledger(tmp_path / "ledger")
         for number in range(ROUNDS):
             marker = f"{name}-{number:02}"
-            jobs = api.create_many([
-                {"command": [sys.executable, "-S", "-E", str(EVIL), marker, kind, str(ledger.path)]} for kind in KINDS
-            ])
+            jobs = api.create_many(
+                [{"command": [sys.executable, "-S", "-E", str(EVIL), marker, kind, str(ledger.path)]} for kind in KINDS]
+            )
             until(lambda jobs=jobs: ledger.unended() >= set(jobs), "all three have begun")
             until(lambda marker=marker: len(with_marker(marker)) == PROCESSES, "all six processes live")
             worker.kill9()

@@ -1,6 +1,5 @@
 """What a bundle takes from its environment, what its parts are given, and how an echoed signal is heard."""
 
-
 import sys
 from pathlib import Path
 
@@ -69,4 +68,3 @@ async def test_elsewhere_each_signal_is_heard() -> None:
     told()
     told()
     assert heard == ["x", "x"]
-

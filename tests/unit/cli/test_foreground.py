@@ -189,9 +189,7 @@ async def test_a_job_that_was_left_or_lost_is_named(tmp_path: Path) -> None:
 async def test_a_lost_job_is_named(tmp_path: Path) -> None:
     result = await Plays(end("failed", reason="lost", message="worker w was not heard of any more")).ran(tmp_path)
     assert result.code == 125
-    assert result.stderr == (
-        f"cmdexec: Worker w was not heard of any more.\ncmdexec: The job's id is {JOB_ID}.\n"
-    )
+    assert result.stderr == (f"cmdexec: Worker w was not heard of any more.\ncmdexec: The job's id is {JOB_ID}.\n")
 
 
 async def test_a_job_whose_worker_was_stopped_can_be_run_again(tmp_path: Path) -> None:

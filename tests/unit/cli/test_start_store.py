@@ -131,9 +131,7 @@ def test_a_folder_where_a_file_beside_it_would_be_is_named_without_a_trace(
 
 
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda file: os.truncate(file, 0)], ids=["gone", "emptied"])
-def test_a_store_that_is_gone_is_not_begun_anew(
-    start: Starting, tmp_path: Path, spoil: Callable[[Path], None]
-) -> None:
+def test_a_store_that_is_gone_is_not_begun_anew(start: Starting, tmp_path: Path, spoil: Callable[[Path], None]) -> None:
     folder = seeded(tmp_path / "d")
     (folder / "first_admin").write_text("an id\n")
     shutil.copy(folder / FILE, tmp_path / "backup")

@@ -198,7 +198,6 @@ def test_priority_moves_a_job_ahead_of_those_that_came_that_much_earlier() -> No
     assert rank_of(10_000, 1, 5000) > rank_of(4999, 0, 5000)
 
 
-
 @pytest.mark.parametrize("state", ["queued", "recalled"])
 def test_a_store_that_claims_writes_what_the_table_says(state: str) -> None:
     claim = Claim(W, S, "c2")

@@ -53,9 +53,7 @@ async def test_what_has_no_bound_is_not_counted() -> None:
     (60.0, 59.01, 2, ('"jobs";q=2;w=60', '"jobs";r=0;t=60')),
     (0.5, 0.1, 9, ('"jobs";q=2;w=1', '"jobs";r=0;t=1')),
 ])  # fmt: skip
-def test_the_headers_are_whole_seconds(
-    window_sec: float, left_sec: float, used: int, headers: tuple[str, str]
-) -> None:
+def test_the_headers_are_whole_seconds(window_sec: float, left_sec: float, used: int, headers: tuple[str, str]) -> None:
     spent = Spent(SUBMISSIONS, 2, window_sec, used, left_sec)
     assert (spent.headers["RateLimit-Policy"], spent.headers["RateLimit"]) == headers
     assert spent.over is (used > 2)

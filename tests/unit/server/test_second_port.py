@@ -60,7 +60,9 @@ async def test_nothing_else_is_there_and_the_first_has_no_socket_at_its_root(tmp
         assert here.sockets_url is not None
         second = here.sockets_url.replace("ws:", "http:")
         for url, status in (
-            (f"{second}/api/health", 404), (f"{second}/", 400), (f"{here.url}/api/health", 200),
+            (f"{second}/api/health", 404),
+            (f"{second}/", 400),
+            (f"{here.url}/api/health", 200),
         ):
             async with http.get(url) as answer:
                 assert (answer.status, url) == (status, url)
