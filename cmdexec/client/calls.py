@@ -11,6 +11,7 @@ from cmdexec.client.keys import checked_key
 from cmdexec.client.patience import Patience
 from cmdexec.client.people import PeopleCalls
 from cmdexec.client.waiting import Waiting
+from cmdexec.errors import Unavailable
 from cmdexec.protocol.requests import JobView, NewJob
 
 
@@ -52,9 +53,14 @@ class Client(JobCalls, FleetCalls, PeopleCalls):
         return tuple(wait.result() for wait in waits)
 
     async def submit(self, job: NewJob, *, key: str | None = None, patience: Patience | None = None) -> JobView:
-        """As `JobCalls.submit`: over the socket by which the ends of jobs are told, where one is open."""
-        name = checked_key(key) or self.runtime.ids.new()
-        submitted = None if self._waiting is None else await self._waiting.submit(job, name)
+        """As `JobCalls.submit`: over the socket by which the ends of jobs are told, where one is open. A call that is
+        cancelled may have submitted its job all the same."""
+        name, patience = checked_key(key) or self.runtime.ids.new(), patience or self.patience()
+        submitted = None
+        try:
+            submitted = None if self._waiting is None else await self._waiting.submit(job, name)
+        except Unavailable as wrong:
+            await patience.wait(wrong)
         return submitted or await super().submit(job, key=name, patience=patience)
 
     def follow(self, job_id: str, start: Start | None = None) -> AsyncGenerator[Followed, None]:

@@ -13,7 +13,7 @@ from itertools import count, islice
 import msgspec
 
 from cmdexec.client.jobs import JobCalls
-from cmdexec.client.submitting import Submissions, Unclaimed
+from cmdexec.client.submitting import Submissions, Told, Unclaimed
 from cmdexec.errors import CmdexecError, Refused
 from cmdexec.link.http import hang_up
 from cmdexec.link.socket import Close, Limits, Socket
@@ -64,7 +64,7 @@ class Waiting:
         self._numbers = count(1)
         self._asked_with: dict[int, Sequence[str]] = {}
         self._unclaimed = Unclaimed()
-        self._submissions = Submissions(client.settings.tell_after_sec, self._numbers)
+        self._submissions = Submissions(client.settings.submit_answer_sec, self._numbers)
         self._since: dict[str, float] = {}
         self._saying: asyncio.Handle | None = None
         self._socket: Socket | None = None
@@ -86,7 +86,7 @@ class Waiting:
 
     async def submit(self, job: NewJob, key: str) -> JobView | None:
         """Submit a job over the socket, if there is one, and watch it. None where a request with that key has to do
-        it."""
+        it; raises Unavailable where that has to wait."""
         if self._socket is None:
             return None
         watch = self._unclaimed.room and len(self._asked) < ENDS_MAX
@@ -126,6 +126,7 @@ class Waiting:
         self._unasked.pop(job_id, None)
         self._since.pop(job_id, None)
         self._watched.discard(job_id)
+        self._unclaimed.forget(job_id)
         if job_id in self._asked:
             self._asked.discard(job_id)
             if not told:
@@ -202,6 +203,7 @@ class Waiting:
             return
         for begin in range(0, len(self._left), _ITEMS_PER_FRAME):
             self._socket.put(ask("unwatch", _items(self._left[begin : begin + _ITEMS_PER_FRAME])))
+        self._submissions.unwatch(self._left)
         self._left.clear()
         while self._unasked and len(self._asked) < ENDS_MAX:
             some = list(islice(self._unasked, min(_ITEMS_PER_FRAME, ENDS_MAX - len(self._asked))))
@@ -218,14 +220,10 @@ class Waiting:
             for job in decode_items(frame.items, _jobs):
                 if job.job_id in self._unclaimed and job.status in ENDS:
                     self._unclaimed.over(job)
-                    self._let_go(job.job_id, told=True)
-                else:
-                    self._settle(job, told=True)
+                self._settle(job, told=True)
             return True
-        if (job_id := self._submissions.told(frame)) is not None:
-            self._unclaimed.add(job_id)
-            self._asked.add(job_id)
-            self._watched.add(job_id)
+        if (submitted := self._submissions.told(frame)) is not None:
+            self._take_in(submitted)
             return True
         some = self._asked_with.pop(frame.re, None) if frame.re is not None else None
         if some is None:
@@ -236,6 +234,18 @@ class Waiting:
                 self._watched.add(job_id)
                 self._since.pop(job_id, None)
         return True
+
+    def _take_in(self, submitted: Told) -> None:
+        """What was submitted is watched, if it is told so, and nobody had begun to wait for it by its id."""
+        job_id = submitted.watched
+        if job_id is None or job_id in self._waiters or job_id in self._asked:
+            return
+        self._asked.add(job_id)
+        if submitted.late:  # whoever submitted it has had it done by a request, and waits for it as for others
+            self._let_go(job_id)
+            return
+        self._watched.add(job_id)
+        self._unclaimed.add(job_id)
 
     # Looking
 

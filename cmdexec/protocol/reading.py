@@ -19,7 +19,7 @@ from cmdexec.protocol.operations import BY_NAME, DOWN_FRAMES, FRAMES, ROUTES
 from cmdexec.protocol.refusals import MEANINGS
 from cmdexec.protocol.requests import CONTAINER_USER, IMAGE, RETRY_ON
 from cmdexec.protocol.story import WATCHED
-from cmdexec.protocol.watching import DOWN, SUBMITS_MAX
+from cmdexec.protocol.watching import DOWN
 
 Schema = Mapping[str, Any]
 
@@ -144,9 +144,11 @@ def person_frames() -> Iterator[tuple[str, str, str]]:
     yield "unwatch", "The same items: watch them no more.", "`{}`."
     yield (
         "submit",
-        f"Up to {SUBMITS_MAX} of `{{job, key?, until?}}`. `job`: as the body of `POST /api/jobs/create`, one job."
-        " `key`: as its `Idempotency-Key`. `until`: `ended`: watch it to its end. With a token, not with a cookie.",
-        "`job`: [[JobView]], which is stored. `watched`: whether its end will be told.",
+        "One item `{job, key?, until?}`, and an `id`. `job`: as the body of `POST /api/jobs/create`, one job, of at"
+        " most half of MAX_FRAME_BYTES. `key`: as its `Idempotency-Key`. `until`: `ended`: watch it to its end. With a"
+        " token, not with a cookie.",
+        "`job`: [[JobView]], which is stored. `watched`: whether its end will be told. Or why it is refused, as a"
+        " request would be, with `retryAfterSec` where it may be sent again. What comes after it is read meanwhile.",
     )
 
 

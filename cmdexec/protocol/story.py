@@ -53,8 +53,8 @@ WATCHING = (
     " is good for as long as its login is, and one that does not read is closed with 4408. After a break, watch again:"
     " how things stand comes first. Whoever only waits for jobs says `until` `ended`: of each its end is told, once,"
     " and then it is watched no more. Whoever runs one job after the other submits it here as well: that is one message"
-    " there and one back for what else is a request and a watch. One that was not answered when the socket broke is"
-    " sent again, here or as a request, with its key."
+    " there and one back for what else is a request and a watch. One that was not answered when the socket broke may"
+    " be stored or not: it is sent again, here or as a request, with its key."
 )
 """What a person's socket is for."""
 

@@ -9,7 +9,7 @@ that is what whoever waits for many jobs wants.
 
 `{"op": "submit", "id": 2, "items": [{"job": {"command": "true"}, "key": "…", "until": "ended"}]}` submits a job as
 `POST /api/jobs/create` does, and watches it to its end in the same breath: for programs that wait for one job after the
-other. A server of version 0.1 knows no such frame and closes the socket with 4400.
+other. It is one job a frame. A server of version 0.1 knows no such frame and closes the socket with 4400.
 """
 
 from typing import Any, Literal
@@ -55,9 +55,6 @@ UP: dict[str, type[Any]] = {"watch": Watch, "unwatch": Watch, "submit": Submit}
 
 DOWN: dict[str, Any] = {"job": JobView, "jobs": JobRow, "workers": WorkerView}
 """A server's frame → what its items are."""
-
-SUBMITS_MAX = 64
-"""The most jobs that one frame submits: lists of more are for requests."""
 
 WATCHES_MAX = 1000
 """The most jobs that one socket watches, change by change."""

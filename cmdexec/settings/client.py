@@ -63,6 +63,11 @@ CLIENT: tuple[Setting, ...] = (
         _HERE, unit="s", minimum=0.1, maximum=3600,
     ),
     Setting(
+        "SUBMIT_ANSWER_SEC", Kind.DURATION, 2.0,
+        "How long a job that was submitted over a socket may be unanswered; then a request submits it, with its key.",
+        _HERE, unit="s", minimum=0.01, maximum=3600,
+    ),
+    Setting(
         "RESULT_MAX_BYTES", Kind.SIZE, 64 * MIB,
         "The most of each stream that a result of the Python library holds; longer ones are read piece by piece.",
         _HERE, unit="bytes", minimum=0, maximum=1 << 40,
@@ -89,6 +94,7 @@ class ClientSettings:
     retry_first_sec: float
     retry_max_sec: float
     follow_silence_sec: float
+    submit_answer_sec: float
     result_max_bytes: int
 
 

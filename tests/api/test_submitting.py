@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from cmdexec.protocol.watching import SUBMITS_MAX
 from tests.api.test_watching import run_one, until_told
 from tests.support.server import Running, running
 from tests.support.speaker import speaking
@@ -72,10 +71,30 @@ async def test_what_is_wrong_is_answered_as_a_request_is_and_the_socket_goes_on(
     wrong, code, field = WRONG[name]
     _, _, body = server.api("operator").call("POST", "/api/jobs/create", wrong)
     async with speaking(server.url, server.headers("operator")) as speaker:
-        refused, stored = await speaker.ask("submit", {"job": wrong}, {"job": JOB})
+        (refused,) = await speaker.ask("submit", {"job": wrong})
         assert refused == json.loads(body)["error"]
         assert (refused["code"], refused.get("field")) == (code, field)
+        (stored,) = await speaker.ask("submit", {"job": JOB})
         assert stored["job"]["status"] == "queued"
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [([JOB, JOB], "invalid_field"), ([], "invalid_field"), (JOB | {"env": {"A": "x" * 600_000}}, "too_large")],
+    ids=["two", "none", "large"],
+)
+async def test_a_list_and_what_is_large_are_for_requests(server: Running, sent: Any, code: str) -> None:
+    """The answer is as long as the job, and has to fit into a message as well."""
+    api = server.api()
+    before = len(api.ask("GET", "/api/jobs?limit=1000")["jobs"])
+    async with speaking(server.url, server.headers("operator")) as speaker:
+        (refused,) = await speaker.ask("submit", {"job": sent})
+        assert (refused["code"], refused["field"]) == (code, "job")
+        assert "POST /api/jobs/create" in refused["mend"]
+        large = JOB | {"env": {"A": "x" * 90_000, "B": "y" * 90_000}}
+        (stored,) = await speaker.ask("submit", {"job": large})
+        assert stored["job"]["status"] == "queued"
+    assert len(api.ask("GET", "/api/jobs?limit=1000")["jobs"]) == before + 1
 
 
 async def test_a_page_submits_by_requests_alone(server: Running) -> None:
@@ -85,17 +104,16 @@ async def test_a_page_submits_by_requests_alone(server: Running) -> None:
         assert "X-Csrf" in refused["mend"]
 
 
-TOO_MANY = [{"job": JOB}] * (SUBMITS_MAX + 1)
-
-
 @pytest.mark.parametrize(
-    ("frame", "field"), [({"items": [{"job": JOB}]}, "id"), ({"id": 1, "items": TOO_MANY}, "items")]
+    ("frame", "field"),
+    [({"items": [{"job": JOB}]}, "id"), ({"id": 1, "items": [{"job": JOB}] * 2}, "items"), ({"id": 1}, "items")],
+    ids=["no id", "two", "none"],
 )
 async def test_what_cannot_be_answered_or_is_too_much_closes_the_socket(
     server: Running, frame: dict[str, Any], field: str
 ) -> None:
     async with speaking(server.url, server.headers("operator")) as speaker:
-        await speaker.say({"op": "submit", **frame})
+        await speaker.say({"op": "submit", "items": [], **frame})
         (wrong,) = await speaker.told("error")
         assert wrong["field"] == field
         assert (await speaker.ended())[0] in (4400, 4413)
@@ -128,16 +146,31 @@ async def test_what_is_submitted_counts_among_the_bodies_that_are_read(busy: Run
 
 async def test_the_rate_of_submissions_counts_them(busy: Running) -> None:
     async with speaking(busy.url, busy.headers("operator")) as speaker:
-        *stored, refused = await speaker.ask("submit", *[{"job": JOB}] * 3)
+        *stored, refused = [(await speaker.ask("submit", {"job": JOB}))[0] for _ in range(3)]
         assert [told["job"]["status"] for told in stored] == ["queued", "queued"]
         assert refused["code"] == "too_many"
         assert 0 < refused["retryAfterSec"] <= 60
 
 
-async def test_what_was_submitted_when_the_socket_breaks_is_stored_all_the_same(server: Running) -> None:
+async def test_what_was_answered_when_the_socket_breaks_is_stored_and_of_the_rest_none_twice(server: Running) -> None:
     api = server.api("operator")
+    jobs = {f"broken-{n}": JOB | {"name": f"broken-{n}"} for n in range(20)}
     async with speaking(server.url, server.headers("operator")) as speaker:
-        frames = [{"op": "submit", "id": n, "items": [{"job": JOB, "key": f"broken-{n}"}]} for n in range(20)]
-        await speaker.say(*frames)
-    ids = [api.create(JOB, key=f"broken-{n}")["jobId"] for n in range(20)]
-    assert len(set(ids)) == 20
+        await speaker.say(
+            *({"op": "submit", "id": n, "items": [{"job": jobs[key], "key": key}]} for n, key in enumerate(jobs))
+        )
+        answered = [(await speaker.answered(n))[0]["job"]["jobId"] for n in range(3)]
+        raw = speaker.ws.get_extra_info("socket")
+        raw.shutdown(2)
+
+    def stored() -> dict[str, str]:
+        rows = api.ask("GET", "/api/jobs?limit=1000")["jobs"]
+        named = [row for row in rows if row["name"] in jobs]
+        assert len(named) == len({row["name"] for row in named}), "one is there twice"
+        return {row["name"]: row["jobId"] for row in named}
+
+    before = stored()
+    assert [before[f"broken-{n}"] for n in range(3)] == answered
+    again = {key: api.create(job, key=key)["jobId"] for key, job in jobs.items()}
+    assert {key: again[key] for key in before} == before
+    assert stored() == again

@@ -1,7 +1,9 @@
 """A server whose jobs a test ends by hand, and whose ends people's programs may watch over a socket, or may not."""
 
+import asyncio
 import json as plain
 import random
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -20,9 +22,9 @@ Way = Literal["open", "refused", "deaf", "away", "unknown"]
 """What becomes of sockets. deaf: they open, and nothing is answered. away: no request is answered either. unknown: the
 caller is, by now, for sockets and requests."""
 
-Submitting = Literal["taken", "unknown", "unanswered", "cut", "refused"]
+Submitting = Literal["taken", "unknown", "unanswered", "cut", "refused", "busy"]
 """What becomes of jobs that are submitted over sockets, all but `taken` by not being stored. unknown: the server is of
-before they could be. cut: the socket ends."""
+before they could be. cut: the socket ends. busy: it is to be sent again in a second."""
 
 
 class Watched:
@@ -33,6 +35,8 @@ class Watched:
     sockets   those that are open
     watching  who watches what, by socket; `most`: the most that any watched at once
     said      frames that were said over sockets: what, and how many jobs
+    again     the job that the next submission is one more of
+    hold      answers to submissions wait for it, and nothing else does
     submitted keys of what was submitted over a socket; posted: by a request
     """
 
@@ -44,6 +48,9 @@ class Watched:
         self.opened = self.most = 0
         self.said: list[tuple[str, int]] = []
         self.submitting: Submitting = "taken"
+        self.again: str | None = None
+        self.hold: asyncio.Event | None = None
+        self._held = asyncio.TaskGroup()
         self.submitted: list[str] = []
         self.posted: list[str] = []
         app = web.Application()
@@ -58,6 +65,7 @@ class Watched:
         self._settings = make(ClientSettings, **{**fast, **settings})
 
     async def __aenter__(self) -> Client:
+        await self._held.__aenter__()
         await self.server.start_server(max_line_size=16 * 1024)
         access = Access(str(self.server.make_url("")).rstrip("/"), TOKEN)
         self.client = Client(lambda: access, settings=self._settings, runtime=self._runtime)
@@ -67,6 +75,7 @@ class Watched:
         assert self.client is not None
         await self.client.__aexit__()
         self.client.runtime.threads.close()
+        await self._held.__aexit__(None, None, None)
         await self.server.close()
 
     async def end(self, *job_ids: str, status: str = "completed") -> None:
@@ -163,11 +172,24 @@ class Watched:
         (item,) = frame["items"]
         self.submitted.append(item["key"])
         if self.submitting == "taken":
-            job_id, watch = self._new(), item.get("until") == "ended"
+            job_id, watch = self.again or self._new(), item.get("until") == "ended"
+            self.again = None
             self.watching[socket] |= {job_id} if watch else set()
             told = {"re": frame["id"], "items": [{"job": self._view(job_id), "watched": watch}]}
-            await socket.send_str(msgspec.json.encode(told).decode())
+            answer = socket.send_str(msgspec.json.encode(told).decode())
+            if self.hold is None:
+                await answer
+            else:
+                self._held.create_task(self._send_late(answer))
+        elif self.submitting == "busy":
+            busy = {"code": "too_many", "message": "Later.", "retryAfterSec": 1.2}
+            await socket.send_str(plain.dumps({"re": frame["id"], "items": [busy]}))
         elif self.submitting == "refused":
             await socket.send_str(plain.dumps({"re": frame["id"], "items": [{"code": "forbidden", "message": "No."}]}))
         elif self.submitting != "unanswered":
             await socket.close(code=4400 if self.submitting == "unknown" else 1001)
+
+    async def _send_late(self, answer: Coroutine[Any, Any, None]) -> None:
+        assert self.hold is not None
+        await self.hold.wait()
+        await answer

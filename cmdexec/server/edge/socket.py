@@ -153,7 +153,7 @@ class Sockets:
                 async with asyncio.TaskGroup() as submitting:
                     submissions = Submissions(
                         perform=self._perform, bodies=self._bodies, shown=shown, source=source, watcher=watcher,
-                        socket=socket, tasks=submitting, log=self._runtime.log,
+                        socket=socket, tasks=submitting, log=self._runtime.log, most=self._limits.max_message // 2,
                     )  # fmt: skip
                     await socket.run(PersonSays(socket, watcher, submissions))
                 telling.cancel()
