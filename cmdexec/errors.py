@@ -42,6 +42,7 @@ CODES: dict[str, int] = {
     "output_gap": 409,
     "output_differs": 409,
     "replaced": 409,
+    "cloned": 409,
     # not now
     "too_many": 429,
     "queue_full": 429,

@@ -271,7 +271,7 @@ export const S = {
   // Workers
   workersOf: (/** @type {number} */ up, /** @type {number} */ all) => `${up} of ${all} here`,
   workerStates: /** @type {Record<string, string>} */ ({
-    online: 'connected', offline: 'away', lost: 'lost', draining: 'draining', revoked: 'revoked',
+    online: 'connected', offline: 'away', lost: 'lost', draining: 'draining', suspect: 'suspect', revoked: 'revoked',
   }),
   noWorkers: 'No worker yet',
   noWorkersText: 'A worker is a machine that runs jobs. Make a join token here, and paste one line there.',

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 STYLES = {
     "completed": GREEN, "failed": RED, "cancelled": DIM, "running": BLUE, "assigned": BLUE, "unknown": YELLOW,
-    "online": GREEN, "draining": YELLOW, "offline": YELLOW, "lost": RED, "revoked": DIM, "good": GREEN, "used": DIM,
-    "expired": DIM,
+    "online": GREEN, "draining": YELLOW, "offline": YELLOW, "lost": RED, "suspect": RED, "revoked": DIM,
+    "good": GREEN, "used": DIM, "expired": DIM,
 }  # fmt: skip
 """A job's, worker's or token's state → the style in which it stands out."""
 

@@ -22,10 +22,11 @@ CODES: tuple[tuple[str, str], ...] = (
     ("3", "the server refused to be joined with this token"),
     ("4", "the server wants this worker no more: it was revoked, or is not the one that WORKER_ID says"),
     ("5", "another process of the same worker has taken its place"),
+    ("6", "another machine or data folder has the identity of this worker: one of the two is a copy"),
 )
-"""Code → when, for service managers: after 3, 4 and 5 starting it again changes nothing."""
+"""Code → when, for service managers: after 3, 4, 5 and 6 starting it again changes nothing."""
 
-_ENDS = {"bad_join_token": 3, "forbidden": 4, "replaced": 5}
+_ENDS = {"bad_join_token": 3, "forbidden": 4, "replaced": 5, "cloned": 6}
 
 
 @click.command(epilog="Ends with: " + "; ".join(f"{code}: {when}" for code, when in CODES) + ".")

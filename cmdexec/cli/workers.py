@@ -92,8 +92,8 @@ def _runs(worker: "WorkerView") -> str:
 
 
 def _trouble(worker: "WorkerView") -> str:
-    """What keeps its machine from working well, as it said last: a full disk for example."""
-    return str((worker.load or {}).get("trouble") or "")
+    """What is wrong with it, as the server sees it, or as it said last: a full disk for example."""
+    return worker.warning.message if worker.warning else str((worker.load or {}).get("trouble") or "")
 
 
 def _cells(worker: "WorkerView", now: "Millis", *, apart: bool = False) -> list[Cell]:
@@ -149,6 +149,8 @@ def _facts(worker: "WorkerView", now: "Millis") -> Iterator[Fact]:
         yield "Runs", _runs(worker), None
     if trouble := _trouble(worker):
         yield "Trouble", trouble, RED
+        if worker.warning:
+            yield "", worker.warning.mend, None
     yield "Seen", "never" if seen is None else f"{local(worker.last_seen_at)}, {ago(seen, now)}", None
     yield "Registered", local(worker.registered_at), None
     yield "Platform", f"{worker.platform}, cmdexec {worker.version}", None

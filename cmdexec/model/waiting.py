@@ -32,6 +32,7 @@ class Cause(StrEnum):
     BUSY = "busy"
     ROOM = "room"
     STALLED = "stalled"
+    SUSPECT = "suspect"
     SOON = "soon"
     ASKS = "asks"
     NEXT = "next"
@@ -238,6 +239,9 @@ _SENTENCES: dict[Cause, Callable[[Why], str]] = {
         f"{_that_match(why)} {_is(why, 'has', 'have')} room for it, and"
         f" {'not said yet what runs there' if why.detail == UNREADY else 'not begun what came before'}"
     ),
+    Cause.SUSPECT: lambda why: (
+        f"{_that_match(why)} {_is(why, 'begins', 'begin')} nothing that {_is(why, 'it is', 'they are')} given"
+    ),
     Cause.SOON: lambda _: "a worker has room for it and is about to get it",
     Cause.ASKS: lambda _: "a worker has room for it and gets it when it asks for jobs again",
     Cause.NEXT: lambda why: (
@@ -330,6 +334,9 @@ _MENDS: dict[Cause, Callable[[Why], str]] = {
     Cause.BUSY: _mend_busy,
     Cause.ROOM: lambda why: f"Cancel it and submit it with less of the machine, or {_add(why)}.",
     Cause.STALLED: lambda why: f"Look after {_named(why.workers)}, or {_add(why)}.",
+    Cause.SUSPECT: lambda why: (
+        f"Look after {_named(why.workers)} and start {_is(why, 'it', 'them')} anew, or {_add(why)}."
+    ),
     Cause.REVOKED: lambda why: f"Requeue it: it runs twice then if {_named(why.workers)} still runs it. Or cancel it.",
     Cause.UNKNOWN: lambda why: f"If {_named(why.workers)} does not come back, requeue it: it may run twice then.",
 }

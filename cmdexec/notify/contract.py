@@ -97,6 +97,7 @@ class There(msgspec.Struct, frozen=True):
     open_slots  slots for which it may be given something now
     transport   None: not known
     free        cores and MB that are free for more jobs; None: without bound
+    suspect     it begins nothing that it is given
     """
 
     worker_id: str
@@ -110,6 +111,7 @@ class There(msgspec.Struct, frozen=True):
     transport: Literal["socket", "polling"] | None = None
     free: tuple[float | None, float | None] = (None, None)
     stats: Stats | None = None
+    suspect: bool = False
 
 
 class WorkersThere(Hint, frozen=True):

@@ -195,13 +195,19 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
     requests.WorkersView: {"workers": "All workers that ever registered."},
     requests.RunningView: {"status": "`assigned` or `running`."},
     requests.WorkerView: {
-        "state": "`offline`: not connected, its lease still good. `lost`: its lease is over.",
+        "state": "`offline`: not connected, its lease still good. `lost`: its lease is over. `suspect`: it begins"
+        " nothing that it is given, so it is given nothing but a job now and then to see.",
         "freeSlots": "How many jobs could start at once; null when it is not connected.",
         "load": "How its machine is, as it said last.", "registeredAt": "When it came first.",
         "lastSeenAt": "When it was heard of last.", "jobs": "What it holds.",
         "draining": "Whether somebody wants it to take no jobs; its state shows whether it takes any.",
         "givenLabels": "Those of the labels that people gave it; an empty one hides a label of its own.",
         "transport": "How it is connected: by a `socket`, or `polling`; null when it is not.",
+        "warning": "What is wrong with it; null: nothing is known to be.",
+    },
+    requests.WorkerWarning: {
+        "code": "`cloned`: a copy of it was refused. `suspect`: it begins nothing that it is given.",
+        "message": "The same, for people.", "mend": "What to do about it.",
     },
     messages.Register: {
         "workerId": "Who it is; must be the one that its token names.",
@@ -212,6 +218,8 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         " One that comes after a newer one is refused.",
         "protocol": "The protocol it speaks.",
         "frames": "Frames from the server that it understands beyond those of the first version.",
+        "place": "Stands for its data folder and the start of its machine. Of two processes with different ones both"
+        " may live: the one that came later is refused as `cloned` while the other does.",
         "labels": "Names and values that jobs may require.",
         "cpu": "Cores that all its jobs may use together; it gets no job that asks for more.",
         "ramMb": "Memory in MB of 2^20 bytes that all its jobs may use together; it gets no job that asks for more.",

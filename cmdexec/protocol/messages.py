@@ -53,6 +53,8 @@ class Register(Message, frozen=True):
     connection   which of that process's connections this is, rising: a `register` that comes late changes nothing; 0:
                  not said
     frames       the frames from the server that it understands beyond those of the first version
+    place        stands for its data folder and the start of its machine: no two processes of one place can be at once;
+                 None: not said
     cpu, ram_mb  what all its jobs may use together; None: not said, so no job is held back for it
     limits       what holds a job to its part: cgroups of version 2 or 1, or `watched`: seen to, not enforced; None:
                  nothing, so it is given no job that names a part
@@ -73,6 +75,7 @@ class Register(Message, frozen=True):
     cpu: Cpu | None = None
     ram_mb: RamMb | None = None
     limits: Literal["cgroup2", "cgroup1", "watched"] | None = None
+    place: Key | None = None
 
 
 class Stats(Message, frozen=True):

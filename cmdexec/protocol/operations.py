@@ -233,7 +233,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "workers.register", Permission.WORK, messages.Register, messages.Registered,
         "A worker says what it is and learns how it shall run.", effect=True,
-        codes=("protocol_mismatch", "replaced", "draining", "disk_full"), rate=ENROLMENTS,
+        codes=("protocol_mismatch", "conflict", "replaced", "cloned", "draining", "disk_full"), rate=ENROLMENTS,
     ),
     Operation(
         "workers.heartbeat", Permission.WORK, messages.Heartbeat, polling.BeatView,

@@ -31,6 +31,7 @@ MEANINGS: dict[str, str] = {
     "output_differs": "The output that is stored is not the one that the result was made of.",
     "protocol_mismatch": "The two speak different protocols: update whichever is older.",
     "replaced": "A newer process of the same worker is connected.",
+    "cloned": "Another machine or data folder has the identity of this worker, and is connected: one is a copy.",
     "too_many": "Too often; `Retry-After` says in how many seconds to come again.",
     "queue_full": "As many jobs of this user wait as may, or of as many kinds by what they need.",
     "overloaded": "More is under way than can be taken; come again after `Retry-After` seconds.",

@@ -265,12 +265,22 @@ class RunningView(View, frozen=True):
     status: str
 
 
+class WorkerWarning(View, frozen=True):
+    """What is wrong with a worker, and what to do about it. `cloned`: a copy of it was refused. `suspect`: it begins
+    nothing that it is given."""
+
+    code: Literal["cloned", "suspect"]
+    message: str
+    mend: str
+
+
 class WorkerView(View, frozen=True):
-    """`state`: online, offline (not connected, its lease still good), lost (lease over), draining, revoked."""
+    """`state`: online, offline (not connected, its lease still good), lost (lease over), draining, suspect (it begins
+    nothing, so it gets nothing), revoked."""
 
     worker_id: str
     name: str
-    state: Literal["online", "offline", "lost", "draining", "revoked"]
+    state: Literal["online", "offline", "lost", "draining", "suspect", "revoked"]
     version: str
     platform: str
     slots: int
@@ -287,6 +297,7 @@ class WorkerView(View, frozen=True):
     jobs: tuple[RunningView, ...]
     draining: bool = False
     given_labels: dict[str, str] = {}
+    warning: WorkerWarning | None = None
 
 
 class WorkersView(View, frozen=True):

@@ -69,6 +69,12 @@ class ServerSettings:
     dispatch_check_sec: float
     recall_after_sec: float
     stall_after_sec: float
+    clone_replacements: int
+    clone_window_sec: float
+    clone_told_sec: float
+    suspect_after_sec: float
+    suspect_trial_sec: float
+    suspect_trial_max_sec: float
     priority_age_sec: float
     job_cache_bytes: int
     due_sweep_sec: float

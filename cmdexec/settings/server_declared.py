@@ -1,6 +1,7 @@
 """The server's settings, declared."""
 
 from cmdexec.settings.declare import Kind, Relation, Setting, Side
+from cmdexec.settings.server_fleet import FLEET
 from cmdexec.settings.server_limits import LIMITS
 from cmdexec.settings.shared import DAY, GIB, KIB, MIB, SECRET_MIN_BYTES, shared
 
@@ -184,6 +185,7 @@ SERVER: tuple[Setting, ...] = (
         "How long a worker may leave a job unstarted for which it has a slot, before another one may have it.",
         _HERE, unit="s", minimum=0.05, maximum=600,
     ),
+    *FLEET,
     Setting(
         "PRIORITY_AGE_SEC", Kind.DURATION, 60.0, "A job goes before those this much older for each step of priority.",
         _HERE, unit="s", minimum=0, maximum=DAY,

@@ -25,7 +25,7 @@ from cmdexec.worker.folder import DataFolder
 from cmdexec.worker.identity import identify
 from cmdexec.worker.lease import Lease
 from cmdexec.worker.line import Line
-from cmdexec.worker.machine import boot_id, labels, owner_of, platform_name
+from cmdexec.worker.machine import boot_id, labels, owner_of, place_of, platform_name
 from cmdexec.worker.own_server import url_in
 from cmdexec.worker.parts import Parts
 from cmdexec.worker.polling_orders import free_slots
@@ -89,6 +89,7 @@ async def build(
         worker_id=who.worker_id, session=spool.session, instance_id=runtime.ids.new(), name=settings.worker_name,
         version=__version__, protocol=PROTOCOL, platform=platform_name(), slots=slots.size,
         cpu=processes.capacity.cpu, ram_mb=processes.capacity.ram_mb, labels=labels(settings.labels),
+        place=place_of(folder.lock),
     )  # fmt: skip
 
     lines: list[Line] = []

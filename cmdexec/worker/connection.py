@@ -19,6 +19,9 @@ from cmdexec.worker.ways import Converse, Tried, Ways
 _FINAL = "forbidden"
 """The server knows this worker, and wants it no more: it is revoked, or is not the one that it says it is."""
 
+_CLONED = "cloned"
+"""Another process has this worker's identity and lives: this one would only be in its way."""
+
 _REFUSED = frozenset({"unauthorized", "protocol_mismatch", "bad_settings", "bad_host"})
 _DOUBLINGS = 20
 """So often the wait after a refusal is doubled at most: it has reached its bound long before."""
@@ -75,13 +78,14 @@ class Connection:
 
     async def run(self) -> None:
         """Connect, and connect again, until `close`. Raises CmdexecError: `replaced` when another process of this
-        worker has taken its place, `forbidden` when the server wants this worker no more."""
+        worker has taken its place, `cloned` when one has it that works elsewhere, `forbidden` when the server wants
+        this worker no more."""
         async with session(connect_timeout_sec=self._settings.connect_timeout_sec) as http:
             while not self._closing.is_set():
                 tried = await self._once(http)
                 self.why = tried.why
-                if tried.why.code == _FINAL and not self._closing.is_set():
-                    raise _unwanted(tried.why)
+                if tried.why.code in (_FINAL, _CLONED) and not self._closing.is_set():
+                    raise _unwanted(tried.why) if tried.why.code == _FINAL else tried.why
                 lived = tried.served and tried.lived_sec >= self._settings.reconnect_max_sec
                 self._failures = 0 if lived else self._failures + 1
                 if not self._closing.is_set():

@@ -29,6 +29,11 @@ class DataFolder:
         """Blocking: make it (0700) and lock it. Raises CmdexecError(`in_use` | `bad_data_dir`)."""
         self._lock = take(self.path, LOCK_FILE, who="worker", laid_ready=_LAID_READY)
 
+    @property
+    def lock(self) -> int:
+        """The descriptor of the lock, while it is held."""
+        return self._lock
+
     async def wait_for_warden(self, clock: Clock, within_sec: float, look_sec: float) -> None:
         """Wait until the jobs of an earlier process are gone, looking each `look_sec`; hold `warden_lock`. Raises
         CmdexecError(`in_use` | `bad_data_dir`)."""

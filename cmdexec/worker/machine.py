@@ -30,6 +30,13 @@ def owner_of(data_dir: Path) -> str:
     return hashlib.sha256(f"{platform.node()} {user} {data_dir.absolute()}".encode()).hexdigest()[:16]
 
 
+def place_of(lock: int) -> str:
+    """What stands for the data folder of that open lock file and this start of the machine: no two processes that live
+    can have the same, and a copy, of the folder or of the whole machine, has another."""
+    about = os.fstat(lock)
+    return hashlib.sha256(b"%b %d %d" % (boot_id(), about.st_dev, about.st_ino)).hexdigest()[:32]
+
+
 def platform_name() -> str:
     """Such as `linux-x86_64`."""
     return sysconfig.get_platform()[:200]

@@ -33,7 +33,10 @@ S = TypeVar("S", Said, Piece)
 _OUTPUTS = 4
 """The attempts whose output goes at once."""
 
-_CLOSES = {"unauthorized": Close.UNAUTHENTICATED, "forbidden": Close.FORBIDDEN, "replaced": Close.REPLACED}
+_CLOSES = {
+    "unauthorized": Close.UNAUTHENTICATED, "forbidden": Close.FORBIDDEN, "replaced": Close.REPLACED,
+    "cloned": Close.REPLACED,
+}  # fmt: skip
 
 
 class HttpLine:

@@ -25,7 +25,9 @@ T = TypeVar("T")
 Hear = Callable[[Sequence[Frame]], Awaitable[None]]
 """Takes frames from the server."""
 
-OF_ALL = frozenset({"unauthorized", "forbidden", "protocol_mismatch", "not_registered", "replaced", "draining"})
+OF_ALL = frozenset(
+    {"unauthorized", "forbidden", "protocol_mismatch", "not_registered", "replaced", "cloned", "draining"}
+)
 """The codes that speak of the worker or the server, not of the one call."""
 
 _LEASE_PART = 0.25
@@ -77,7 +79,7 @@ class Speaker:
         except CmdexecError as wrong:
             if wrong.code not in NOT_NOW and op != "register":
                 raise
-            if wrong.code in OF_ALL and (op != "register" or wrong.code in ("replaced", "draining")):
+            if wrong.code in OF_ALL and (op != "register" or wrong.code in ("replaced", "cloned", "draining")):
                 raise
             answers = [encode(Failure(wrong.code, wrong.message, wrong.field, wrong.mend))] * len(said)
         except Lost as lost:

@@ -62,7 +62,7 @@ async def run_worker(
 
     Raises CmdexecError: `bad_settings`, `in_use`, `bad_data_dir`, `no_executor`; `bad_join_token` and others as a
     server refuses to be joined; `forbidden` when it wants this worker no more; `replaced` when another process of the
-    same worker has taken its place.
+    same worker has taken its place, `cloned` when another machine or data folder has its identity.
     """
     runtime = runtime or system_runtime("worker", threads=2)
     url = await runtime.threads.run(partial(_checked, settings, rejoin=rejoin))

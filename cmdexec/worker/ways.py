@@ -198,13 +198,13 @@ class Ways:
         return await self._runtime.threads.run(lambda: self._who.headers(self._runtime.clock))
 
     def _why(self, talk: Conversation, ended: Ended) -> CmdexecError:
-        if ended.code == Close.REPLACED:
+        failure = talk.failure
+        if ended.code == Close.REPLACED and (failure is None or failure.code != "cloned"):
             raise CmdexecError(
                 "replaced",
                 "Another process of this worker has taken its place, so this one ends.",
                 mend="Run one worker for each data folder, and copy no data folder to another machine.",
             )
-        failure = talk.failure
         if failure is not None:
             return Refused(failure.code, failure.message, field=failure.field, mend=failure.mend)
         if (code := _REFUSED_CLOSES.get(int(ended.code))) is not None:

@@ -44,7 +44,8 @@ HIGH = {"maxItems": 50, "maxProperties": 50, "maxLength": 300}
 
 SETTINGS = {
     "LOGIN_WAIT_MAX_SEC": "0", "BODY_TIMEOUT_SEC": "5s", "KEEPALIVE_SEC": "60s", "LEASE_SEC": "60s",
-    "HEARTBEAT_SEC": "10s", "SOCKET_SEND_TIMEOUT_SEC": "10s", "MAX_QUEUED_PER_USER": "1000000",
+    "HEARTBEAT_SEC": "10s", "SOCKET_SEND_TIMEOUT_SEC": "10s", "CLONE_REPLACEMENTS": "1000",
+    "MAX_QUEUED_PER_USER": "1000000",
 }  # fmt: skip
 
 

@@ -42,6 +42,7 @@ class Proxy:
         self.port = 0
         self._to = port
         self._way: Way | None = None
+        self._refuses = False
         self._sockets: set[_Pair] = set()
         self._pairs: set[_Pair] = set()
         self._loop = asyncio.new_event_loop()
@@ -74,6 +75,10 @@ class Proxy:
         """Reset all connections, those of HTTP as well."""
         self._do(self._cut(self._pairs))
 
+    def refuse(self) -> None:
+        """Until `free`, nothing goes through: what is open is reset, and so is what is new."""
+        self._do(self._refuse())
+
     def part(self) -> None:
         """From now on nothing goes through: what is open is reset, and what is new refused."""
         self._do(self._part())
@@ -86,7 +91,7 @@ class Proxy:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     async def _set(self, way: Way | None) -> None:
-        self._way = way
+        self._way, self._refuses = way, False
         if way == "freeze":
             for pair in self._sockets:
                 pair.frozen = True
@@ -96,6 +101,10 @@ class Proxy:
     async def _cut(self, pairs: "set[_Pair]") -> None:
         for pair in list(pairs):
             pair.reset()
+
+    async def _refuse(self) -> None:
+        self._refuses = True
+        await self._cut(self._pairs)
 
     async def _part(self) -> None:
         self._server.close()
@@ -111,6 +120,9 @@ class Proxy:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._refuses:
+            reset(writer)
+            return
         try:
             to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._to)
         except OSError:

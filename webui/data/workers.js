@@ -13,7 +13,7 @@ const known = signal(null);
 /** @type {import('../vendor/signals.js').Signal<import('./api.js').ApiError | null>} */
 export const workersError = signal(null);
 
-const ORDER = ['online', 'draining', 'offline', 'lost', 'revoked'];
+const ORDER = ['online', 'draining', 'suspect', 'offline', 'lost', 'revoked'];
 
 /** All of them, those that are here first; null: not read yet. */
 export const workers = computed(() => {

@@ -24,7 +24,7 @@ export function WorkersPage() {
   const all = workers.value;
   const withRevoked = place.value.query.get('state') === 'all';
   const shown = (all ?? []).filter((one) => withRevoked || one.state !== 'revoked');
-  const up = shown.filter((one) => one.state === 'online' || one.state === 'draining').length;
+  const up = shown.filter((one) => isHere(one)).length;
   const revoked = (all ?? []).filter((one) => one.state === 'revoked').length;
   const title = all?.length ? `: ${S.workersOf(up, shown.length)}` : '';
   useEffect(() => {
@@ -63,6 +63,7 @@ function Card({ worker }) {
   const why = whyOf(worker);
   const running = worker.jobs.filter((job) => job.status === 'running').length;
   const labels = Object.entries(worker.labels);
+  const { warning } = worker;
   const trouble = hasLoad(worker) ? String(worker.load?.trouble ?? '') : '';
   return html`<li class="card worker" data-worker=${worker.workerId}>
     <header>
@@ -72,6 +73,7 @@ function Card({ worker }) {
     </header>
     <div class="inside">
       ${why ? html`<p class=${`note ${worker.state === 'lost' ? 'doubt' : ''}`}>${why}</p>` : null}
+      ${warning ? html`<p class="note doubt">${visible(warning.message)} ${visible(warning.mend)}</p>` : null}
       ${trouble ? html`<p class="note doubt">${S.workerTrouble(visible(trouble))}</p>` : null}
       ${isHere(worker)
         ? html`<${Meter} label=${S.slots(running, worker.slots)} share=${worker.slots ? running / worker.slots : 0} />`
@@ -90,7 +92,7 @@ function Card({ worker }) {
 }
 
 /** @param {Worker} worker */
-const isHere = (worker) => ['online', 'draining'].includes(worker.state);
+const isHere = (worker) => ['online', 'draining', 'suspect'].includes(worker.state);
 
 /** Whether what was heard of its load is current. @param {Worker} worker */
 const hasLoad = (worker) => worker.load !== null && isHere(worker);

@@ -24,6 +24,7 @@ const BORROWED = /** @type {Record<string, [string, string]>} */ ({
   offline: ['unknown', 'away'],
   lost: ['unknown', 'away'],
   draining: ['cancelled', 'paused'],
+  suspect: ['unknown', 'away'],
   revoked: ['cancelled', 'cancelled'],
 });
 

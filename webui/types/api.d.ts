@@ -227,7 +227,7 @@ export interface UserView {
 export interface WorkerView {
   workerId: string;
   name: string;
-  state: 'draining' | 'lost' | 'offline' | 'online' | 'revoked';
+  state: 'draining' | 'lost' | 'offline' | 'online' | 'revoked' | 'suspect';
   version: string;
   platform: string;
   slots: number;
@@ -244,6 +244,13 @@ export interface WorkerView {
   jobs: RunningView[];
   draining?: boolean;
   givenLabels?: Record<string, string>;
+  warning?: WorkerWarning | null;
+}
+
+export interface WorkerWarning {
+  code: 'cloned' | 'suspect';
+  message: string;
+  mend: string;
 }
 
 export interface WorkersView {

@@ -9,7 +9,7 @@ from cmdexec.clock import Clock, rfc3339
 from cmdexec.errors import Conflict, Refused
 from cmdexec.notify.contract import There
 from cmdexec.protocol.fleet import ChangeWorker, WorkerId
-from cmdexec.protocol.requests import RunningView, WorkersView, WorkerView
+from cmdexec.protocol.requests import RunningView, WorkersView, WorkerView, WorkerWarning
 from cmdexec.server.api.handler import Call, Handlers, Reply
 from cmdexec.server.workers import LiveWorker, Presence
 from cmdexec.server.workers.rows import never_registered
@@ -19,7 +19,10 @@ from cmdexec.store.contract.workers import WorkerRow
 _PAGE = 1000
 _SHOWN_JOBS = 1000
 
-_State = Literal["online", "offline", "lost", "draining", "revoked"]
+_SUSPECT = "It is connected and has free slots, and begins nothing that it is given, so it is given nothing."
+_START_ANEW = "Look at its log and start it anew. It is tried again by itself, with one job now and then."
+
+_State = Literal["online", "offline", "lost", "draining", "suspect", "revoked"]
 
 
 class WorkersApi:
@@ -121,7 +124,16 @@ class WorkersApi:
             jobs=jobs,
             draining=row.given.draining,
             given_labels=row.given.labels,
+            warning=self._warning(row, live),
         )
+
+    def _warning(self, row: WorkerRow, live: LiveWorker | There | None) -> WorkerWarning | None:
+        cloned = None if row.revoked else self._presence.warning(row.worker_id)
+        if cloned is not None:
+            return WorkerWarning("cloned", *cloned)
+        if live is None or not live.suspect or row.revoked:
+            return None
+        return WorkerWarning("suspect", _SUSPECT, _START_ANEW)
 
 
 def _given(live: LiveWorker) -> tuple[RunningView, ...]:
@@ -137,5 +149,5 @@ def _state(row: WorkerRow, live: LiveWorker | There | None) -> _State:
     if row.lost:
         return "lost"  # also while its socket is still open: a frozen machine's is
     if live is not None:
-        return "draining" if live.draining else "online"
+        return "draining" if live.draining else "suspect" if live.suspect else "online"
     return "offline"

@@ -16,6 +16,8 @@ from cmdexec.runtime import Runtime
 from cmdexec.server import jobs as work
 from cmdexec.server.jobs import Holder, Jobs
 from cmdexec.server.output import Appender, Measured, Measures
+from cmdexec.server.workers.admitting import Admission
+from cmdexec.server.workers.clones import moved
 from cmdexec.server.workers.courier import Courier
 from cmdexec.server.workers.elsewhere import Elsewhere
 from cmdexec.server.workers.explaining import explain
@@ -25,18 +27,14 @@ from cmdexec.server.workers.mailbox import Mailbox
 from cmdexec.server.workers.member import Member
 from cmdexec.server.workers.offers import Offers
 from cmdexec.server.workers.outbox import Outbox
-from cmdexec.server.workers.parts import known_as
 from cmdexec.server.workers.places import Places
 from cmdexec.server.workers.renewals import Renewals
-from cmdexec.server.workers.rows import drain_order, instance_of, registered, revoked, worker_row
+from cmdexec.server.workers.rows import drain_order, instance_of, registered, revoked
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.output import Append
 from cmdexec.store.contract.reads import Reads
 from cmdexec.store.contract.workers import WorkerRow
 from cmdexec.version import __version__
-
-PROTOCOLS = frozenset({"cmdexec.v1"})
-"""What this server speaks: every protocol younger than 12 months (promise 10)."""
 
 Make = Callable[[Holder, str, Register, Outbox, float], Member]
 """Makes a member: of a holder, its instance, what it registered, where it is told things, and when."""
@@ -73,6 +71,8 @@ class Desk:
         self.holdings = Holdings(reads.jobs, jobs)
         self._renewals = Renewals(reads.workers)
         self.elsewhere = Elsewhere(self.members, runtime.clock, server)
+        self._admission = Admission(reads, self.holdings, runtime.clock, settings, self._connected)
+        self.clones = self._admission.clones
         self.offers = Offers(self.members, reads.workers, runtime.clock, self.elsewhere)
         self._tell_joined = joined
         self._courier = Courier(
@@ -285,14 +285,9 @@ class Desk:
     async def _take_place(self, worker_id: str, message: Register, outbox: Outbox, make: Make) -> Member:
         try:
             process = self._joining.judge(worker_id, message)
-            holder, held, row = await self._admit(worker_id, message)
-        except Conflict as late:
-            outbox.close(Close.REPLACED if late.code == "replaced" else Close.GOING_AWAY, late.message)
-            raise
-        except Refused as refused:
-            if refused.code == "forbidden":
-                outbox.put(ask("error", [Failure(refused.code, refused.message, refused.field, refused.mend)]))
-                outbox.close(Close.FORBIDDEN, refused.message)
+            holder, held, row = await self._admission.admit(worker_id, message)
+        except (Conflict, Refused) as refused:
+            _turn_away(outbox, refused)
             raise
         member = make(holder, instance_of(holder, message), message, outbox, self.now())
         member.process = process
@@ -353,37 +348,22 @@ class Desk:
             self.elsewhere.left(member.worker_id)
             self.offers.left(member, for_good=for_good)
 
-    async def _admit(self, worker_id: str, message: Register) -> tuple[Holder, list[Job], WorkerRow]:
-        """Write the worker down; what its spool is, what the store says that the worker holds, and its row."""
-        holder = Holder(worker_id, message.session or worker_id, known_as(worker_id, message))
-        if message.worker_id not in (None, worker_id):
-            raise Refused(
-                "forbidden", f"This credential is that of worker {worker_id}, not of {message.worker_id}.",
-                field="workerId", mend="Leave WORKER_ID unset: the credential says which worker it is.",
-            )  # fmt: skip
-        if message.protocol not in PROTOCOLS:
-            raise Refused(
-                "protocol_mismatch",
-                f"This server speaks {', '.join(sorted(PROTOCOLS))}, the worker {message.protocol}.",
-                mend="Update whichever of the two is older.",
-            )
-        before = await self.row(worker_id)
-        if before is not None and before.revoked:
-            raise Refused("forbidden", revoked(before), mend="Let it join again, with a new join token.")
-        row = worker_row(holder, message, self.wall(), await self._reads.credentials.of(worker_id))
-        before = await self._reads.workers.register(row)
-        held = [job async for job in self.holdings.of(worker_id)]
-        await self.holdings.bury(held, holder.session)
-        return holder, held, row if before is None else msgspec.structs.replace(row, given=before.given)
-
     def _replace(self, older: Member, newer: Member) -> None:
         """The process whose own connection is newer is not told to end."""
         self.leave(older)
-        if older.instance_id == newer.instance_id and older.register.instance_id is not None:
+        same = older.instance_id == newer.instance_id
+        if same and older.register.instance_id is not None:
             older.outbox.close(Close.GOING_AWAY, "The worker has connected again.")
-            return
-        older.process.replaced = older.instance_id != newer.instance_id
-        older.outbox.close(Close.REPLACED, "Another process of this worker has taken its place.")
+        elif moved(older.register, newer.register):  # if it lives, it comes again and is judged
+            older.outbox.close(Close.GOING_AWAY, "This worker has connected from another place.")
+        else:
+            if not same and None in (older.register.place, newer.register.place):
+                self.clones.replaced(older.worker_id)
+            older.process.replaced = not same
+            older.outbox.close(Close.REPLACED, "Another process of this worker has taken its place.")
+
+    def _connected(self, worker_id: str) -> bool:
+        return worker_id in self.members or self.elsewhere.of(worker_id) is not None
 
     async def _explain(self, holder: Holder, attempts: Sequence[tuple[str, int]]) -> list[OutputAck]:
         return await explain(self.jobs, self._reads.output, holder, attempts)
@@ -396,3 +376,11 @@ class Desk:
         except Exception as fault:
             self._runtime.log.error("work for a worker's socket failed", exc=fault)
             outbox.close(Close.INTERNAL, "The message could not be handled; the cause is in the log.")
+
+
+def _turn_away(outbox: Outbox, refused: CmdexecError) -> None:
+    """Tell a process that may not have the place why, and end its connection as it shall take that."""
+    close = {"replaced": Close.REPLACED, "cloned": Close.REPLACED, "forbidden": Close.FORBIDDEN}.get(refused.code)
+    if close is not None or isinstance(refused, Conflict):
+        outbox.put(ask("error", [Failure(refused.code, refused.message, refused.field, refused.mend)]))
+        outbox.close(close or Close.GOING_AWAY, refused.message)

@@ -19,6 +19,7 @@ from cmdexec.server.workers.member import Member
 from cmdexec.server.workers.presence import Presence
 from cmdexec.server.workers.recall import Recalls
 from cmdexec.server.workers.shares import Share, Want, share
+from cmdexec.server.workers.suspicion import Suspects
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.reads import Reads
 
@@ -64,6 +65,7 @@ class Dispatch:
         self._recall_sec = settings.recall_after_sec
         self._silent_sec = settings.lease_sec / 2
         self._recalls = Recalls(reads.jobs, jobs, settings)
+        self._suspects = Suspects(jobs, settings, runtime.log)
         self._classes = presence.classes
         self._came: dict[str, int] = {}
         self._trouble = Trouble(runtime.log, "no jobs could be given out")
@@ -98,6 +100,8 @@ class Dispatch:
             return False
         members = tuple(self._desk.members.values())
         now = self._desk.now()
+        if look_elsewhere:
+            await self._suspects.look(members, now)
         await self._recalls.behind(members, now, self._runtime.clock.now())
         if any(member.crowded for member in members):
             await self._classes.look()

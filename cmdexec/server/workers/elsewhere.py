@@ -30,6 +30,7 @@ class Abroad:
         self.heard_at = heard_at
         self.takes = there.takes
         self.ready = there.ready
+        self.suspect = there.suspect
         self.free_slots = there.free_slots
         self.open_slots = there.open_slots
         self._able = there.able

@@ -145,6 +145,7 @@ def _there(member: Member, now: float, patience: float) -> There:
         member.worker_id, member.slots, member.free_slots, member.open_slots, member.takes,
         able=member.able(now, patience), ready=member.ready, draining=member.draining or member.drained,
         transport=member.transport, free=(_bounded(free.cpu), _bounded(free.ram_mb)), stats=member.stats,
+        suspect=member.suspect,
     )  # fmt: skip
 
 

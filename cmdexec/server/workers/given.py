@@ -1,7 +1,13 @@
 """What a worker was given, as its server remembers it."""
 
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
 from cmdexec.model.job import Job
 from cmdexec.model.matching import needs_of
+from cmdexec.model.parts import Part
 
 _ROUND_TRIP_WEIGHT = 0.1
 
@@ -37,3 +43,25 @@ class Given:
         self.rank = job.rank
         self.phase: str | None = None
         self.begin_by = None if job.spec.ttl_sec is None else job.begin_by
+
+
+class Named(Protocol):
+    """Something that a worker says of an attempt."""
+
+    @property
+    def job_id(self) -> str: ...
+
+    @property
+    def attempt(self) -> int: ...
+
+
+class Claiming(msgspec.Struct, frozen=True):
+    """A claim whose answer is not known: it is asked again as it was. `klasses`, `parts`, `free` and `ahead` as in
+    `jobs_write.Wanted`."""
+
+    claim_id: str
+    limit: int
+    klasses: tuple[str, ...] = ("",)
+    parts: Mapping[str, Part] = msgspec.field(default_factory=dict)
+    free: Part | None = None
+    ahead: bool = False

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Literal, Protocol
-
-import msgspec
+from typing import Literal
 
 from cmdexec.model.job import Job, Status
 from cmdexec.model.matching import Machine, Needs, matches, needs_of
@@ -12,7 +10,7 @@ from cmdexec.model.pace import SHORT_SEC, Pace, prefetch
 from cmdexec.model.parts import Capacity, Free, Part
 from cmdexec.protocol.messages import Held, Register, Stats
 from cmdexec.server.jobs import Holder
-from cmdexec.server.workers.given import Given, least
+from cmdexec.server.workers.given import Claiming, Given, Named, least
 from cmdexec.server.workers.outbox import Outbox
 from cmdexec.server.workers.parts import capacity_of, machine_of
 from cmdexec.server.workers.places import Process
@@ -26,28 +24,6 @@ _LOST_MAX = 1000
 """Attempts that are remembered as lost before they began."""
 
 _NOBODY: Mapping[str, str] = {}
-
-
-class Named(Protocol):
-    """Something that a worker says of an attempt."""
-
-    @property
-    def job_id(self) -> str: ...
-
-    @property
-    def attempt(self) -> int: ...
-
-
-class Claiming(msgspec.Struct, frozen=True):
-    """A claim whose answer is not known: it is asked again as it was. `klasses`, `parts`, `free` and `ahead` as in
-    `jobs_write.Wanted`."""
-
-    claim_id: str
-    limit: int
-    klasses: tuple[str, ...] = ("",)
-    parts: Mapping[str, Part] = msgspec.field(default_factory=dict)
-    free: Part | None = None
-    ahead: bool = False
 
 
 class Member:
@@ -131,6 +107,11 @@ class Member:
         return not (self.draining or self.drained) and bool(self.register.executors)
 
     @property
+    def suspect(self) -> bool:
+        """Whether it begins nothing that it is given."""
+        return self.process.suspicion.on
+
+    @property
     def crowded(self) -> Mapping[str, str]:
         """The jobs that wait with it until their part is free, or behind such a one for their turn: why, by job id."""
         return self._look()[1] if self._parts else _NOBODY
@@ -175,8 +156,9 @@ class Member:
         self.heard_at = now
 
     def able(self, now: float, silent_sec: float) -> bool:
-        """Whether it may be given jobs: it has said what it holds, drains not, and was heard lately."""
-        return self.ready and self.takes and self.heard_at >= now - silent_sec and self.paused_until <= now
+        """Whether it may be given jobs: it has said what it holds, drains not, was heard lately, and begins jobs."""
+        here = self.ready and self.takes and self.heard_at >= now - silent_sec and self.paused_until <= now
+        return here and self.process.suspicion.allows(now, self.waiting)
 
     def fits(self, needs: Needs) -> bool:
         """Whether a job that needs this could start beside all that it has."""
@@ -223,7 +205,7 @@ class Member:
             ahead = prefetch(self.slots, self.pace, now, self.round_trip or 0.0, most)
         if ahead and self.surplus * _REFILL_BELOW > ahead:
             return 0
-        return max(0, self.slots + ahead - self._busy)
+        return max(0, min(1, self.open_slots) if self.suspect else self.slots + ahead - self._busy)
 
     @property
     def eager(self) -> bool:
@@ -349,6 +331,7 @@ class Member:
     def wants_start(self, named: Iterable[Named]) -> None:
         """It asks for the start of these."""
         self.paused_until = self.heard_at
+        self.process.suspicion.asks(self.heard_at)
         self.spoke_of(named)
         for item in islice(named, 1):
             if (given := self.find(item.job_id, item.attempt)) is not None:

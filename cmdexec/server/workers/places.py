@@ -1,6 +1,7 @@
 """Who is taking its place, one after the other for each worker; and what is known of the processes that did."""
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,18 +13,61 @@ _KEPT_MAX = 20_000
 """Processes that are remembered: those that registered last."""
 
 
+class Suspicion:
+    """What is held against a process (`suspicion.Suspects`); seconds of the clock that counts suspended time.
+
+    on        it begins nothing that it is given
+    asked_at  when it asked for a start last
+    left_sec  how long it has left what was then taken back for another worker, since it asked last or was judged
+    trials    how often it was found so since it asked last
+    next_at   when it is tried again
+    """
+
+    __slots__ = ("asked_at", "left_sec", "next_at", "on", "trials")
+
+    def __init__(self) -> None:
+        self.on = False
+        self.trials = 0
+        self.left_sec = self.next_at = 0.0
+        self.asked_at = -math.inf
+
+    def asks(self, now: float) -> None:
+        """It asks for a start, so it is trusted."""
+        self.on = False
+        self.trials = 0
+        self.left_sec = 0.0
+        self.asked_at = now
+
+    def leaves(self, seconds: float) -> None:
+        """For so long it had something that was taken back then."""
+        self.left_sec += seconds
+
+    def fails(self, next_at: float) -> None:
+        """It was found so, or failed a trial."""
+        self.on = True
+        self.trials += 1
+        self.left_sec = 0.0
+        self.next_at = next_at
+
+    def allows(self, now: float, waiting: int) -> bool:
+        """Whether it may be given something: while it is suspect one job, when it is time for that."""
+        return not self.on or (now >= self.next_at and not waiting)
+
+
 class Process:
     """One process of a worker, over all its connections.
 
     connection  the newest that is known, by the number that it gives them; 0: it gives none
     replaced    another process has taken its place
+    suspicion   whether it begins what it is given
     """
 
-    __slots__ = ("_beat", "connection", "replaced")
+    __slots__ = ("_beat", "connection", "replaced", "suspicion")
 
     def __init__(self) -> None:
         self.connection = 0
         self.replaced = False
+        self.suspicion = Suspicion()
         self._beat = -1
 
     def is_news(self, beat: int | None) -> bool:

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from cmdexec.model.job import Job, Status
 from cmdexec.protocol.messages import Held, Register
 from cmdexec.server.jobs import Holder
-from cmdexec.server.workers.given import Given
+from cmdexec.server.workers.given import Given, Named
 from cmdexec.server.workers.mailbox import Mailbox
-from cmdexec.server.workers.member import Member, Named
+from cmdexec.server.workers.member import Member
 
 
 class PollingMember(Member):
@@ -44,7 +44,7 @@ class PollingMember(Member):
         return min(self.free_slots, self.mailbox.wanted)
 
     def room(self, now: float, most: int) -> int:
-        return 0 if self.unsent else self.open_slots
+        return 0 if self.unsent else min(self.open_slots, 1) if self.suspect else self.open_slots
 
     @property
     def eager(self) -> bool:

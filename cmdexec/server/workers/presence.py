@@ -28,7 +28,7 @@ from cmdexec.store.contract.workers import WorkerRow
 
 class LiveWorker(msgspec.Struct, frozen=True):
     """A connected worker, or one that polls. `draining`: it takes no jobs, as it says or as somebody wants. `held`:
-    (job id, attempt, whether its start was granted)."""
+    (job id, attempt, whether its start was granted). `suspect`: it begins nothing that it is given."""
 
     worker_id: str
     session: str
@@ -38,6 +38,7 @@ class LiveWorker(msgspec.Struct, frozen=True):
     transport: Literal["socket", "polling"]
     stats: Stats | None
     held: tuple[tuple[str, int, bool], ...]
+    suspect: bool = False
 
 
 class Presence:
@@ -94,6 +95,7 @@ class Presence:
                 member.draining or member.drained,
                 member.transport, member.stats,
                 tuple((job_id, given.attempt, given.started_at is not None) for job_id, given in member.given()),
+                member.suspect,
             )
             for member in self.desk.members.values()
         }  # fmt: skip
@@ -103,6 +105,10 @@ class Presence:
         await self.desk.changed(worker_id)
         if worker_id not in self.desk.members:
             self._notify.publish(WorkerChanged(worker_id))
+
+    def warning(self, worker_id: str) -> tuple[str, str] | None:
+        """What is known here of copies of the worker, and what to do about it."""
+        return self.desk.clones.warning(worker_id)
 
     def elsewhere(self, worker_id: str) -> There | None:
         """The worker as another server has it to which it is connected."""

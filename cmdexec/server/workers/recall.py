@@ -70,6 +70,8 @@ class Recalls:
             for job_id in await self._take_back(await self._that_go(old, need, hungry)):
                 if job_id in stalled:
                     stalled[job_id].paused_until = now + self._pause_sec
+            for member in {id(one): one for one in stalled.values()}.values():
+                member.process.suspicion.leaves(self._stall_sec + self._pause_sec)
         return soon or len(old) > need
 
     async def behind(self, members: Iterable[Member], now: float, wall: int) -> None:

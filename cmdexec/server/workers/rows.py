@@ -11,7 +11,9 @@ def instance_of(holder: Holder, message: Register) -> str:
     return message.instance_id or holder.session
 
 
-def worker_row(holder: Holder, message: Register, now: int, credential: CredentialRow | None) -> WorkerRow:
+def worker_row(
+    holder: Holder, message: Register, now: int, credential: CredentialRow | None, elder: str | None = None
+) -> WorkerRow:
     """To be kept; `now` in milliseconds of the wall clock. `credential`: what it was given when it joined."""
     joined = credential.name if credential is not None else None
     return WorkerRow(
@@ -19,7 +21,7 @@ def worker_row(holder: Holder, message: Register, now: int, credential: Credenti
         instance_id=instance_of(holder, message), version=message.version, protocol=message.protocol,
         platform=message.platform, slots=message.slots, executors=message.executors, labels=message.labels,
         registered_at=now, seen_at=now, cpu=message.cpu, ram_mb=message.ram_mb, limits=message.limits,
-        token_labels=credential.labels if credential is not None else {},
+        token_labels=credential.labels if credential is not None else {}, place=message.place, elder=elder,
     )  # fmt: skip
 
 
@@ -37,7 +39,7 @@ def registered(row: WorkerRow) -> Register:
     return Register(
         worker_id=row.worker_id, session=row.session, instance_id=row.instance_id, name=row.name,
         version=row.version, protocol=row.protocol, platform=row.platform, slots=row.slots, labels=row.labels,
-        executors=row.executors, cpu=row.cpu, ram_mb=row.ram_mb, limits=row.limits,
+        executors=row.executors, cpu=row.cpu, ram_mb=row.ram_mb, limits=row.limits, place=row.place,
     )  # fmt: skip
 
 

@@ -6,8 +6,9 @@ import msgspec
 
 from cmdexec.model.parts import Free, Part
 from cmdexec.server.workers.classes import Classes
+from cmdexec.server.workers.given import Claiming
 from cmdexec.server.workers.groups import Waiting
-from cmdexec.server.workers.member import Claiming, Member
+from cmdexec.server.workers.member import Member
 
 
 class Want(msgspec.Struct, frozen=True):

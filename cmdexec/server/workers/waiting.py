@@ -206,6 +206,10 @@ class Waits:
         if not heard:
             silent = min(now - member.heard_at for member in members)
             return Why(Cause.SILENT, needs, _names(members), seconds=silent, some=len(members) < matching)
+        trusted = [member for member in heard if not member.suspect]
+        if not trusted:
+            return Why(Cause.SUSPECT, needs, _names(heard), some=len(heard) < matching)
+        heard = trusted
         some = len(heard) < matching
         roomy = [member for member in heard if member.free_slots]
         part = needs.part

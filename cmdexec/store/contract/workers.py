@@ -27,6 +27,8 @@ class WorkerRow(msgspec.Struct, frozen=True, omit_defaults=True):
 
     labels        those that it named
     token_labels  those of the token that it joined with
+    place         where its process works: as it says (`Register.place`)
+    elder         the place from which that one was taken after a silence; who works there may have it back
     """
 
     worker_id: str
@@ -48,6 +50,8 @@ class WorkerRow(msgspec.Struct, frozen=True, omit_defaults=True):
     limits: Literal["cgroup2", "cgroup1", "watched"] | None = None
     token_labels: dict[str, str] = {}
     given: Given = Given()
+    place: str | None = None
+    elder: str | None = None
 
     @property
     def called(self) -> str:

@@ -11,7 +11,7 @@ import pytest
 from cmdexec.cli import printed
 from cmdexec.protocol.accounts import JoinTokenView, UserRowView
 from cmdexec.protocol.listing import JobsPage
-from cmdexec.protocol.requests import RunningView
+from cmdexec.protocol.requests import RunningView, WorkerWarning
 from tests.support.answers import USER, Answers, Asked, Refusal, page, row, worker
 from tests.support.scripted import JOB_ID
 from tests.support.waiting import becomes
@@ -188,7 +188,14 @@ async def test_workers_of_one_name_are_told_apart_and_trouble_is_shown(
         assert await server.run("workers") == 0
         assert capsys.readouterr().out.splitlines()[1].endswith("its disk is full")
         assert await server.run("workers", "show", "w1") == 0
-    assert "Trouble    its disk is full\n" in capsys.readouterr().out
+        assert "Trouble    its disk is full\n" in capsys.readouterr().out
+        warning = WorkerWarning("suspect", "It begins nothing.", "Start it anew.")
+        suspect = worker("w1", load=full, state="suspect", warning=warning)
+        server.routes["GET /api/workers/list"] = {"workers": [suspect]}
+        assert await server.run("workers") == 0
+        assert capsys.readouterr().out.splitlines()[1].endswith("It begins nothing.")
+        assert await server.run("workers", "show", "w1") == 0
+    assert "Trouble    It begins nothing.\n           Start it anew.\n" in capsys.readouterr().out
 
 
 async def test_a_worker_that_joined_and_never_came_can_be_shut_out(monkeypatch: pytest.MonkeyPatch) -> None:

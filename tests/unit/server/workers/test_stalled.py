@@ -48,7 +48,7 @@ async def test_a_worker_alone_keeps_what_it_does_not_begin(server: Core) -> None
     alone = await stalled(server, 1)
     more = await server.connect("stalled", "s-stalled", "i-2", slots=3)
     await more.beat(*alone.assigned())
-    server.clock.go_on(100)
+    server.clock.go_on(20)
     await more.beat(*alone.assigned())
     await server.dispatch.give_out()
     assert more.sent.items("stop") == []
