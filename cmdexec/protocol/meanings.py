@@ -237,6 +237,8 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "cpu": "The share of all cores in use.", "load": "Waiting and running processes for each core.",
         "memoryUsedBytes": "Memory in use.", "memoryTotalBytes": "Memory that there is.", "running": "Jobs that run.",
         "trouble": "Why it begins no jobs now, such as a full disk, in words.",
+        "heartbeatSec": "How much lies between two of its heartbeats: more over a slow link.",
+        "roundTripSec": "How long the answers to them take.",
     },
     messages.Released: {
         "why": "`neverSpawned`: it made no process. `startedAhead`: the same, since no slot came free. `noRoom`: the"

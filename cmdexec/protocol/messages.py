@@ -79,7 +79,8 @@ class Register(Message, frozen=True):
 
 
 class Stats(Message, frozen=True):
-    """How the worker's machine is: shares of one (load may be above), bytes. `trouble`: why it begins no jobs now."""
+    """How the worker's machine is: shares of one (load may be above), bytes. `trouble`: why it begins no jobs now.
+    `heartbeat_sec`: how much lies between two of its heartbeats; `round_trip_sec`: how long their answers take."""
 
     cpu: Annotated[float, Meta(ge=0, le=1)] | None = None
     load: Annotated[float, Meta(ge=0, le=1e6)] | None = None
@@ -87,6 +88,8 @@ class Stats(Message, frozen=True):
     memory_total_bytes: Offset | None = None
     running: Annotated[int, Meta(ge=0, le=100_000)] | None = None
     trouble: ShortText | None = None
+    heartbeat_sec: Seconds | None = None
+    round_trip_sec: Seconds | None = None
 
 
 class Released(Message, frozen=True):

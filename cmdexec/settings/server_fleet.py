@@ -1,4 +1,4 @@
-"""The server's settings of workers that cannot be relied on: copies of others, and those that begin nothing."""
+"""The server's settings of workers: how many heartbeats it bears; copies of others, and those that begin nothing."""
 
 from cmdexec.settings.declare import Kind, Relation, Setting, Side
 from cmdexec.settings.shared import DAY
@@ -6,6 +6,12 @@ from cmdexec.settings.shared import DAY
 _HERE: frozenset[Side] = frozenset({"server"})
 
 FLEET: tuple[Setting, ...] = (
+    Setting(
+        "HEARTBEATS_PER_SEC", Kind.NUMBER, 500.0,
+        "How many heartbeats this server wants in a second, of all its workers; where HEARTBEAT_SEC would bring more,"
+        " they are asked to come less often, each at least three times in LEASE_SEC.",
+        _HERE, minimum=1, maximum=1_000_000,
+    ),
     Setting(
         "CLONE_REPLACEMENTS", Kind.INTEGER, 5,
         "After how many processes of one worker that gave way to one another, within CLONE_WINDOW_SEC, two machines are"

@@ -118,6 +118,12 @@ WORKER: tuple[Setting, ...] = (
         unit="s", minimum=0.01, maximum=3600,
     ),
     Setting(
+        "HEARTBEAT_STRETCH", Kind.NUMBER, 10.0,
+        "So many times as long as a heartbeat's answer takes lies between two of them at least, but never more than a "
+        "third of the lease: over a slow link they come less often.",
+        _HERE, minimum=0, maximum=1000,
+    ),
+    Setting(
         "KNOWN_ATTEMPTS_MAX", Kind.INTEGER, 10_000,
         "How many attempts that are over are kept in mind, so that none is started again by an order that comes late.",
         _HERE, minimum=0, maximum=10_000_000,
@@ -324,6 +330,7 @@ class WorkerSettings:
     start_ahead_max: int
     start_ahead_patience_ms: float
     start_pause_sec: float
+    heartbeat_stretch: float
     known_attempts_max: int
     max_jobs: int | None
     idle_timeout_sec: float | None

@@ -29,6 +29,7 @@ from cmdexec.worker.machine import boot_id, labels, owner_of, place_of, platform
 from cmdexec.worker.own_server import url_in
 from cmdexec.worker.parts import Parts
 from cmdexec.worker.polling_orders import free_slots
+from cmdexec.worker.pulse import Pulse
 from cmdexec.worker.runner import Runner
 from cmdexec.worker.sender import Sender
 from cmdexec.worker.slots import Slots
@@ -48,6 +49,7 @@ class Worker:
     executor: ByOrder
     runner: Runner
     spool: Spool
+    pulse: Pulse
     services: tuple[Callable[[], Coroutine[Any, Any, None]], ...]
 
 
@@ -78,6 +80,7 @@ async def build(
     most = settings.slots if settings.max_jobs is None else min(settings.slots, settings.max_jobs)
     slots = Slots(most, parts, ahead_max=settings.start_ahead_max, patience_sec=settings.start_ahead_patience_ms / 1000)
     lease = Lease(settings=settings, runtime=runtime)
+    pulse = Pulse(lease, settings=settings, runtime=runtime)
     lease.renewed_until = executor.renewed
     turns = Turns(spool, slots, sender, runner, lease, settings=settings, runtime=runtime)
     attempts = Attempts(
@@ -87,9 +90,8 @@ async def build(
         attempts.adopt(one)
     me = Register(
         worker_id=who.worker_id, session=spool.session, instance_id=runtime.ids.new(), name=settings.worker_name,
-        version=__version__, protocol=PROTOCOL, platform=platform_name(), slots=slots.size,
+        version=__version__, protocol=PROTOCOL, platform=platform_name(), slots=slots.size, place=place_of(folder.lock),
         cpu=processes.capacity.cpu, ram_mb=processes.capacity.ram_mb, labels=labels(settings.labels),
-        place=place_of(folder.lock),
     )  # fmt: skip
 
     lines: list[Line] = []
@@ -99,7 +101,7 @@ async def build(
         now = structs.replace(me, limits=processes.limits, executors=executor.names)
         return Conversation(
             line, way, now, attempts=attempts, slots=slots, sender=sender,
-            lease=lease, settings=settings, runtime=runtime,
+            lease=lease, pulse=pulse, settings=settings, runtime=runtime,
         )  # fmt: skip
 
     def register_again() -> None:
@@ -119,4 +121,4 @@ async def build(
     )  # fmt: skip
     executor.containers.changed = register_again
     services = (spool.run, sender.run, runner.run, lease.run, executor.containers.run)
-    return Worker(attempts, turns, connection, executor, runner, spool, services)
+    return Worker(attempts, turns, connection, executor, runner, spool, pulse, services)

@@ -22,6 +22,7 @@ from cmdexec.worker.attempts import Attempts
 from cmdexec.worker.lease import Lease
 from cmdexec.worker.line import NOT_NOW, Line
 from cmdexec.worker.machine import stats
+from cmdexec.worker.pulse import Pulse
 from cmdexec.worker.sender import Sender
 from cmdexec.worker.slots import Slots
 
@@ -61,7 +62,7 @@ class Conversation:
 
     def __init__(
         self, line: Line, way: str, me: messages.Register, *, attempts: Attempts, slots: Slots, sender: Sender,
-        lease: Lease, settings: WorkerSettings, runtime: Runtime,
+        lease: Lease, pulse: Pulse, settings: WorkerSettings, runtime: Runtime,
     ) -> None:  # fmt: skip
         self.registered = asyncio.Event()
         self.heard = self.welcomed = self.carried = False
@@ -69,6 +70,7 @@ class Conversation:
         self.come_back_sec: float | None = None
         self._line, self._way, self._me = line, way, me
         self._attempts, self._slots, self._sender, self._lease = attempts, slots, sender, lease
+        self._pulse = pulse
         self._settings, self._clock, self._log = settings, runtime.clock, runtime.log
         self._numbers: Iterator[int] = itertools.count(1)
         self._lists: Iterator[int] = itertools.count(1)
@@ -79,6 +81,7 @@ class Conversation:
         self._parted_heard = False
         self._most = settings.max_frame_bytes
         self._heard_at = self._clock.elapsed()
+        pulse.begin()
 
     # What we say -----------------------------------------------------------------------------------------------------
 
@@ -127,8 +130,9 @@ class Conversation:
         beat = messages.Heartbeat(
             jobs=named if fits else None, seq=next(self._lists), spool_bytes=self._attempts.spool_bytes,
             draining=self._attempts.draining or self._attempts.paused,
-            stats=stats(len(self._slots.running), self._attempts.trouble),
+            stats=stats(len(self._slots.running), self._attempts.trouble, self._pulse),
         )  # fmt: skip
+        self._pulse.sent()
         number = self._ask("heartbeat", [beat], ())
         if self._attempts.draining and self._parted is None:
             self._parted = number
@@ -151,11 +155,11 @@ class Conversation:
             silent = self._clock.elapsed() - self._heard_at
             if silent > (self._lease.lease_sec or self._settings.connect_timeout_sec):
                 return
-            if self._registered is not None:
+            if self._registered is not None and (self._beat_now.is_set() or not self._pulse.due_in()):
                 self._say_beat()
             await self._clock.sleep(self._settings.flush_ms / 1000)
             try:
-                async with asyncio.timeout(self._lease.heartbeat_sec):
+                async with asyncio.timeout(min(self._pulse.due_in(), self._lease.heartbeat_sec)):
                     await self._beat_now.wait()
             except TimeoutError:
                 pass
@@ -225,6 +229,7 @@ class Conversation:
         if op == "register":
             self._registration(items, asked_at)
         elif op == "heartbeat":
+            self._pulse.answered(asked_at)
             self._beat_answered(items, asked_at, parted=self._parted is not None and number >= self._parted)
         else:
             if op == "start":

@@ -11,6 +11,7 @@ import psutil
 
 from cmdexec.protocol.messages import Stats
 from cmdexec.settings.worker_checks import VALUE_MAX
+from cmdexec.worker.pulse import Pulse
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -56,9 +57,9 @@ def labels(given: Sequence[str]) -> dict[str, str]:
     return {key: value[:VALUE_MAX] for key, value in found.items() if value}
 
 
-def stats(running: int, trouble: str | None) -> Stats:
-    """How the machine is, and why no job is begun, if so. `cpu` is the share since the last call, so the first one says
-    nothing useful of it."""
+def stats(running: int, trouble: str | None, pulse: Pulse) -> Stats:
+    """How the machine and its link are, and why no job is begun, if so. `cpu` is the share since the last call, so the
+    first one says nothing useful of it."""
     memory = psutil.virtual_memory()
     return Stats(
         cpu=min(1.0, max(0.0, psutil.cpu_percent(None) / 100)),
@@ -67,4 +68,6 @@ def stats(running: int, trouble: str | None) -> Stats:
         memory_total_bytes=memory.total,
         running=running,
         trouble=None if trouble is None else trouble[:VALUE_MAX],
+        heartbeat_sec=round(pulse.interval_sec, 3),
+        round_trip_sec=None if pulse.round_trip_sec is None else round(pulse.round_trip_sec, 4),
     )

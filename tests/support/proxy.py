@@ -1,13 +1,16 @@
-"""A proxy between a worker and its server that lets no WebSocket through, in the ways that real ones do, or does."""
+"""A proxy between a worker and its server that lets no WebSocket through, in the ways that real ones do, or does; and a
+slow one, or one that is away."""
 
 import asyncio
 import contextlib
+import math
 import socket
 import struct
 import threading
 from collections import Counter
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 Way = Literal["refuse 403", "refuse 502", "strip", "swallow", "freeze", "reset"]
@@ -43,6 +46,7 @@ class Proxy:
         self._to = port
         self._way: Way | None = None
         self._refuses = False
+        self._pace = Pace()
         self._sockets: set[_Pair] = set()
         self._pairs: set[_Pair] = set()
         self._loop = asyncio.new_event_loop()
@@ -75,6 +79,10 @@ class Proxy:
         """Reset all connections, those of HTTP as well."""
         self._do(self._cut(self._pairs))
 
+    def slow(self, *, delay_sec: float = 0.0, bytes_per_sec: float = math.inf) -> None:
+        """From now on each piece comes so much later, either way, and no more than so much comes in a second."""
+        self._do(self._set_pace(Pace(delay_sec, bytes_per_sec)))
+
     def refuse(self) -> None:
         """Until `free`, nothing goes through: what is open is reset, and so is what is new."""
         self._do(self._refuse())
@@ -102,6 +110,9 @@ class Proxy:
         for pair in list(pairs):
             pair.reset()
 
+    async def _set_pace(self, pace: "Pace") -> None:
+        self._pace.delay_sec, self._pace.bytes_per_sec = pace.delay_sec, pace.bytes_per_sec
+
     async def _refuse(self) -> None:
         self._refuses = True
         await self._cut(self._pairs)
@@ -112,6 +123,7 @@ class Proxy:
 
     async def _stop(self) -> None:
         self._server.close()
+        self._pace.over.set()
         await asyncio.sleep(0)  # so that what was accepted just now has begun, and ends what it has
         await self._cut(self._pairs)
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
@@ -131,7 +143,7 @@ class Proxy:
         except asyncio.CancelledError:
             reset(writer)
             raise
-        pair = _Pair(writer, to_writer)
+        pair = _Pair(writer, to_writer, self._pace)
         self._pairs.add(pair)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -164,7 +176,8 @@ class Proxy:
             pair.cut_in_body = spoilt == "cut"
             pair.there.write(head + body)
             await pair.there.drain()
-        while data := await reader.read(_PIECE):
+        while data := await reader.read(self._pace.piece):
+            await self._pace.carry(len(data))
             if not pair.frozen:
                 pair.there.write(data)
                 await pair.there.drain()
@@ -193,11 +206,33 @@ class Proxy:
         return False
 
 
+@dataclass
+class Pace:
+    """How slow a line is: how late a piece comes, and how much comes in a second."""
+
+    delay_sec: float = 0.0
+    bytes_per_sec: float = math.inf
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def piece(self) -> int:
+        """The most that is read at once: of a slow line a twentieth of a second."""
+        return max(1, int(min(_PIECE, self.bytes_per_sec / 20)))
+
+    async def carry(self, size: int) -> None:
+        """As long as a piece of that size takes."""
+        wait = self.delay_sec + size / self.bytes_per_sec
+        if wait:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self.over.wait()
+
+
 class _Pair:
     """Both connections of one client; `here` leads to it, `there` to the server."""
 
-    def __init__(self, here: asyncio.StreamWriter, there: asyncio.StreamWriter) -> None:
-        self.here, self.there = here, there
+    def __init__(self, here: asyncio.StreamWriter, there: asyncio.StreamWriter, pace: Pace) -> None:
+        self.here, self.there, self._pace = here, there, pace
         self.frozen = self.freeze_after_head = self.cut_in_body = False
 
     def page(self, status: bytes) -> None:
@@ -208,7 +243,8 @@ class _Pair:
     async def back(self, reader: asyncio.StreamReader) -> None:
         """What the server says, to the client."""
         with contextlib.suppress(OSError):
-            while data := await reader.read(_PIECE):
+            while data := await reader.read(self._pace.piece):
+                await self._pace.carry(len(data))
                 if self.frozen:
                     continue
                 if self.freeze_after_head and _HEAD_END in data:

@@ -58,6 +58,7 @@ export interface State {
   paused: boolean;
   drained: boolean;
   trouble: string | null;
+  slowLink: string | null;
   why: Why | null;
   nextTryMs: number | null;
   waitMs: number;

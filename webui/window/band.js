@@ -76,7 +76,7 @@ function connected(now, server) {
   if (now.paused) return { icon: 'draining', title: W.pausedTitle, text: W.noNew(n), acts: [[W.resume, () => act('/api/pause', { paused: false }), 'primary']] };
   if (now.drained) return { icon: 'draining', title: W.drainedTitle, text: `${W.noNew(n)} ${W.drainedText}` };
   return {
-    icon: 'online', title: W.connectedTitle(server), text: now.trouble ?? W.connectedText(n, now.slots, now.name), short: !now.trouble,
+    icon: 'online', title: W.connectedTitle(server), text: now.trouble ?? now.slowLink ?? W.connectedText(n, now.slots, now.name), short: !(now.trouble ?? now.slowLink),
     acts: [[W.pause, () => act('/api/pause', { paused: true })]],
   };
 }

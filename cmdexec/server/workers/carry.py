@@ -57,7 +57,7 @@ async def carry_out(desk: Desk, member: Member, turn: Turn) -> CmdexecError | No
         turn.postponed(Failure(away.code, away.message, retry_after_sec=getattr(away, "retry_after", None)))
         return away
     for reply, index, parts in turn.beats:
-        reply.set(index, parts.beat(desk.lease))
+        reply.set(index, parts.beat(desk.asked()))
     if turn.changed or member.stirs:
         member.stirs = not member.ready  # who is not ready yet is so when this has been answered
         desk.capacity.set()

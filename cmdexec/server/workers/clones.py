@@ -55,7 +55,7 @@ class Clones:
         self._clock = clock
         self._connected = connected
         self._lease_sec = settings.lease_sec
-        self._silent_sec = min(settings.lease_sec, 2 * settings.heartbeat_sec)
+        self._silent_sec = settings.lease_sec / 2
         self._most = settings.clone_replacements
         self._window_sec = settings.clone_window_sec
         self._told_sec = settings.clone_told_sec

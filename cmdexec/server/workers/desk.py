@@ -99,6 +99,14 @@ class Desk:
         """It said something."""
         member.heard(self.now(), self.lease.lease_sec / 2)
 
+    def asked(self) -> Lease:
+        """What a worker is told of its lease: with many workers its heartbeats may come less often."""
+        lease, each_sec = self.lease, len(self.members) / self._settings.heartbeats_per_sec
+        if each_sec <= lease.heartbeat_sec:
+            return lease
+        longest = max(lease.heartbeat_sec, lease.lease_sec / 3)
+        return Lease(lease_sec=lease.lease_sec, heartbeat_sec=min(each_sec, longest))
+
     async def let_others(self) -> None:
         """Let all others have their turn, in the midst of much work for one worker."""
         await self._runtime.clock.sleep(0)
@@ -126,11 +134,11 @@ class Desk:
 
     def welcome(self, holder: Holder) -> Registered:
         """How it shall run."""
-        worker_id = holder.worker_id
+        worker_id, lease = holder.worker_id, self.asked()
         return Registered(
-            worker_id=worker_id, session=holder.session, lease_sec=self.lease.lease_sec,
-            heartbeat_sec=self.lease.heartbeat_sec, max_frame_bytes=self._settings.max_frame_bytes,
-            output_limit_bytes=self.output_limit, server_version=__version__,
+            worker_id=worker_id, session=holder.session, lease_sec=lease.lease_sec, heartbeat_sec=lease.heartbeat_sec,
+            max_frame_bytes=self._settings.max_frame_bytes, output_limit_bytes=self.output_limit,
+            server_version=__version__,
             draining=worker_id in self.members and self.members[worker_id].drained,
         )  # fmt: skip
 

@@ -16,6 +16,7 @@ from cmdexec.worker.page.activity import Entry
 from cmdexec.worker.page.configuration import Problem
 from cmdexec.worker.page.host import Host
 from cmdexec.worker.page.jobs import JobView
+from cmdexec.worker.pulse import Pulse
 
 Phase = Literal[
     "new", "faulty", "joining", "starting", "connecting", "connected", "disconnected", "refused", "stopped",
@@ -46,7 +47,7 @@ class Machine(msgspec.Struct, frozen=True, rename="camel"):
 
 class State(msgspec.Struct, frozen=True, rename="camel"):
     """All of it but the list of what happened, of which `activity` holds what is new. `jobs` None: as they were told
-    last."""
+    last. `slow_link`: why heartbeats come less often, if they do."""
 
     phase: Phase
     server: str | None
@@ -60,6 +61,7 @@ class State(msgspec.Struct, frozen=True, rename="camel"):
     paused: bool
     drained: bool
     trouble: str | None
+    slow_link: str | None
     why: Why | None
     next_try_ms: int | None
     wait_ms: int
@@ -114,10 +116,18 @@ def state_of(host: Host, close_asked: int) -> State:
         folder=str(settings.data_dir), slots=settings.slots, jobs=[msgspec.structs.replace(job) for job in jobs],
         done=host.jobs.done, paused=host.paused,
         drained=attempts is not None and attempts.drained, trouble=attempts.trouble if attempts is not None else None,
+        slow_link=_slow_link(worker.pulse) if worker is not None and worker.pulse.stretched else None,
         why=_why(host, connection), next_try_ms=None if next_at is None else max(0, int((next_at - now) * 1000)),
         wait_ms=int(connection.wait_sec * 1000) if connection is not None else 0, problems=host.problems,
         needs_host=any(problem.field == "ALLOW_HOST" for problem in host.problems), close_asked=close_asked,
     )  # fmt: skip
+
+
+def _slow_link(pulse: Pulse) -> str:
+    return (
+        f"The link to the server is slow: an answer takes {pulse.round_trip_sec or 0:.1f} s,"
+        f" so this worker says only each {pulse.interval_sec:.0f} s that it lives."
+    )
 
 
 def _phase(host: Host) -> Phase:
