@@ -11,6 +11,7 @@ from tests.house.whole import (
     folders_in_the_table,
     folders_of_tests,
     folders_on_the_map,
+    promises_unproved,
     settings_without_use,
     undeclared_codes,
 )
@@ -51,6 +52,13 @@ def test_the_documents_name_each_folder_of_tests(path: str, named: Callable[[str
     (text,) = (file.text for file in repository() if file.path == path)
     there = folders_of_tests(repository())
     assert named(text) == there, f"Name in {path} what is missing, and what is there no more: {named(text) ^ there}"
+
+
+def test_every_promise_names_a_test_that_breaks_something_and_each_is_there() -> None:
+    """Who reads a promise can see it broken."""
+    (text,) = (file.text for file in repository() if file.path == "docs/promises.md")
+    wrong = promises_unproved(text, {file.path for file in repository()})
+    assert not wrong, "See to docs/promises.md: " + ", ".join(wrong)
 
 
 @pytest.mark.parametrize("excepted", [given.TASKS_WITHOUT_A_GROUP, given.BOUNDED_OTHERWISE, given.REAL_TIME])

@@ -175,3 +175,15 @@ def test_error_codes_that_nobody_declared_or_nobody_uses_are_found() -> None:
     unused = whole.codes_without_use([raising, File("cmdexec/errors.py", "CODES = {'internal': 500}\n")])
     assert "internal" in unused
     assert "conflict" not in unused
+
+
+def test_of_promises_those_without_a_test_are_found() -> None:
+    good = "x `tests/a/test_a.py`\n## Promises, and what breaks them\n1. **A.** *Broken by*\n   `tests/a/test_a.py`.\n"
+    there = {"tests/a/test_a.py"}
+    assert whole.promises_unproved(good, there) == []
+    assert whole.promises_unproved(good, set()) == ["no file tests/a/test_a.py"]
+    assert whole.promises_unproved(good + "2. **B.** By `tests/a/test_a.py`.\n\n## More\n3. C\n", there) == [
+        "promise 2 names no test that breaks something"
+    ]
+    assert whole.promises_unproved(good.replace("1.", "2."), there) == ["promise 2 stands in place 1"]
+    assert whole.promises_unproved("", there) == ["no promises"]

@@ -2,12 +2,13 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 
 from cmdexec.errors import CODES
 from cmdexec.settings.load import DECLARED
 from tests.house.source import File, last_name
 
+_TEST = re.compile(r"`(tests/[\w/]+\.py)`")
 _ERRORS = {"CmdexecError", "Refused", "Conflict", "Unavailable"}
 
 
@@ -97,3 +98,17 @@ def folders_in_the_table(text: str) -> set[str]:
     """Those that have a row under the heading `Tests` of `docs/contributing.md`."""
     rows = re.findall(r"^\| (`[^|]+) \|", text.partition("## Tests\n")[2].partition("\n## ")[0], re.MULTILINE)
     return {name for row in rows for name in re.findall(r"`([a-z0-9]+)`", row)}
+
+
+def promises_unproved(text: str, there: Set[str]) -> list[str]:
+    """What is wrong with the list of `docs/promises.md`: promises that are not numbered in their order, those that name
+    no test, and tests that are named anywhere and are not there."""
+    listed = text.partition("## Promises, and what breaks them\n")[2].partition("\n## ")[0]
+    items = re.split(r"^(\d+)\. ", listed, flags=re.MULTILINE)[1:]
+    wrong = [f"no file {path}" for path in dict.fromkeys(_TEST.findall(text)) if path not in there]
+    for place, (number, words) in enumerate(zip(items[::2], items[1::2], strict=True), 1):
+        if int(number) != place:
+            wrong.append(f"promise {number} stands in place {place}")
+        if "*Broken by*" not in words or not _TEST.search(words.partition("*Broken by*")[2]):
+            wrong.append(f"promise {number} names no test that breaks something")
+    return wrong if items else [*wrong, "no promises"]
