@@ -137,10 +137,13 @@ class SqliteWorkers:
     async def save_seen(self) -> None:
         """Write down when each was last heard of: for display, so it need not be exact after a crash."""
         self._saved_at = self._clock.elapsed()
-        seen, self._seen = self._seen, {}
+        seen = dict(self._seen)
         if seen:
             changes = [(now, worker_id) for worker_id, now in seen.items()]
             await self._writer.run(lambda transaction: transaction.db.run_each(_SQL["seen"], changes))
+        for worker_id, now in seen.items():  # until it was written, what stands in the row is older
+            if self._seen.get(worker_id) == now:
+                del self._seen[worker_id]
 
     def _fresh(self, row: WorkerRow) -> WorkerRow:
         seen_at = self._seen.get(row.worker_id)
