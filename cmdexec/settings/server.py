@@ -69,7 +69,7 @@ class ServerSettings:
     dispatch_check_sec: float
     recall_after_sec: float
     stall_after_sec: float
-    heartbeats_per_sec: float
+    heartbeat_rate_max: float
     clone_replacements: int
     clone_window_sec: float
     clone_told_sec: float

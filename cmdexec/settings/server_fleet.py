@@ -7,7 +7,7 @@ _HERE: frozenset[Side] = frozenset({"server"})
 
 FLEET: tuple[Setting, ...] = (
     Setting(
-        "HEARTBEATS_PER_SEC", Kind.NUMBER, 500.0,
+        "HEARTBEAT_RATE_MAX", Kind.NUMBER, 500.0,
         "How many heartbeats this server wants in a second, of all its workers; where HEARTBEAT_SEC would bring more,"
         " they are asked to come less often, each at least three times in LEASE_SEC.",
         _HERE, minimum=1, maximum=1_000_000,

@@ -101,7 +101,7 @@ class Desk:
 
     def asked(self) -> Lease:
         """What a worker is told of its lease: with many workers its heartbeats may come less often."""
-        lease, each_sec = self.lease, len(self.members) / self._settings.heartbeats_per_sec
+        lease, each_sec = self.lease, len(self.members) / self._settings.heartbeat_rate_max
         if each_sec <= lease.heartbeat_sec:
             return lease
         longest = max(lease.heartbeat_sec, lease.lease_sec / 3)

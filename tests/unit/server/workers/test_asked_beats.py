@@ -11,7 +11,7 @@ LEASE, USUAL = 60.0, 10.0
 
 @pytest.mark.parametrize(("wanted", "asked"), [(1.0, LEASE / 3), (4.0, 15.0), (6.0, USUAL), (500.0, USUAL)])
 async def test_many_workers_are_asked_for_fewer(tmp_path: Path, wanted: float, asked: float) -> None:
-    async with core(tmp_path, lease_sec=LEASE, heartbeat_sec=USUAL, heartbeats_per_sec=wanted) as server:
+    async with core(tmp_path, lease_sec=LEASE, heartbeat_sec=USUAL, heartbeat_rate_max=wanted) as server:
         workers = [await server.connect(f"w{number}", f"s{number}", f"i{number}") for number in range(60)]
         beats = [await worker.beat() for worker in workers]
         assert {(beat.lease_sec, beat.heartbeat_sec) for beat in beats} == {(LEASE, asked)}
