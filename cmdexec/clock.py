@@ -42,6 +42,12 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+def awake() -> float:
+    """Seconds since some fixed moment, without the time that the machine was suspended: what `SystemClock.elapsed` is
+    ahead by, more and more, it has slept. Systems whose clocks do not say so have one clock for both."""
+    return time.monotonic()
+
+
 @lru_cache(maxsize=4096)
 def rfc3339(moment: Millis | None) -> str | None:
     """`1764028800123` → `"2025-11-25T00:00:00.123Z"`; None stays None (RFC 3339, UTC, milliseconds).

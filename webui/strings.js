@@ -300,6 +300,8 @@ export const S = {
   lostSince: (/** @type {string} */ when) => `Last heard of ${when}. What it ran is unknown until it is back.`,
   drainingText: (/** @type {number} */ jobs) =>
     jobs ? `Takes no new jobs; ${plural(jobs, 'job')} left.` : 'Takes no new jobs; none is left.',
+  wasAway: (/** @type {string} */ when, /** @type {string} */ long, /** @type {string} */ why) => `Away ${when}, for ${long}: ${why}.`,
+  awayBefore: (/** @type {number} */ times) => `${plural(times, 'time')} before that`,
   revokedText: 'Shut out for good. To have it back, let it join anew.',
   neverSeen: 'Never connected.',
   showRevoked: 'Show revoked ones',

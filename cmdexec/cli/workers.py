@@ -165,6 +165,8 @@ def _facts(worker: "WorkerView", now: "Millis") -> Iterator[Fact]:
         yield "For jobs", ", ".join(parts), None
     for place, (key, value) in enumerate(worker.labels.items()):
         yield "" if place else "Labels", f"{key}={value}", None
+    for place, away in enumerate(reversed(worker.absences)):
+        yield "" if place else "Away", f"{local(away.since)} – {local(away.until)}: {away.why}", None
     running = [job.job_id for job in worker.jobs if job.status == "running"]
     yield "Jobs", f"{counted(len(running), 'job')} running, {len(worker.jobs) - len(running)} waiting there", None
     for job_id in running:

@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from cmdexec.model.events import Event
-from cmdexec.model.job import HISTORY_MAX, Job, Line, Status
+from cmdexec.model.events import Dead, Event, FromWorker, Missing, Resume
+from cmdexec.model.job import HISTORY_MAX, Job, Line, Reason, Status
+from cmdexec.model.sentences import clipped
 
 
 class Tell(StrEnum):
@@ -93,9 +94,29 @@ def changed(
     The line names the event and the newest attempt, unless `called` and `about` say otherwise.
     """
     status: Status = fields.get("status", job.status)
-    line = Line(now, called or event.name, status, job.attempt if about is None else about, event.who, note)
+    line = Line(
+        now, called or event.name, status, job.attempt if about is None else about, event.who,
+        _with_absence(job, event, note),
+    )  # fmt: skip
     after = msgspec.structs.replace(job, rev=job.rev + 1, history=lined(job.history, line), **fields)
     return Change(after, job.rev, tell, opens, closes)
+
+
+def _with_absence(job: Job, event: Event, note: str | None) -> str | None:
+    """The note, and where the worker was, if that is why the attempt had trouble; said once."""
+    back = event.back if isinstance(event, FromWorker) else None
+    if back is None or not isinstance(event, FromWorker):
+        return note
+    run = job.attempt_named(event.attempt)
+    began = job.assigned_at if run is None else run.started_at
+    if began is None or began > back.at:
+        return note
+    troubled = job.status is Status.UNKNOWN or isinstance(event, Dead | Missing | Resume)
+    if run is not None:
+        troubled = troubled or run.end in (Reason.LOST, Reason.WORKER) or run.refunded is not None
+    if not troubled or any(back.note in said for said in (note, *(line.note for line in job.history)) if said):
+        return note
+    return back.note if note is None else clipped(f"{note}; {back.note}")
 
 
 def refused(job: Job, event: Event, _now: int, _jitter: float) -> Refusal:

@@ -101,7 +101,20 @@ class Requeue(Event, frozen=True):
         return self.by
 
 
-class FromWorker(Event, frozen=True):
+class Back(msgspec.Struct, frozen=True, gc=False):
+    """A worker is back: since when (the server's wall clock), and what is said of where it was."""
+
+    at: int
+    note: str
+
+
+class OfWorker(Event, frozen=True, kw_only=True):
+    """`back`: W was away before it said this, which may be why the attempt was unknown, or ended as it did."""
+
+    back: Back | None = None
+
+
+class FromWorker(OfWorker, frozen=True):
     """What a worker says of attempt n."""
 
     worker_id: str

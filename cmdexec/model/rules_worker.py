@@ -251,5 +251,6 @@ def handed_back_running(job: Job, event: HandedBack, now: int, _jitter: float) -
 
 def dead_running(job: Job, event: Dead, now: int, jitter: float) -> Change:
     """attempt ended `worker`, then as a result"""
-    result = Result(Reason.WORKER, message=event.message, output_lost=True)
+    why = [text for text in (event.message, event.back.note if event.back is not None else None) if text]
+    result = Result(Reason.WORKER, message="; ".join(why) or None, output_lost=True)
     return judged(job, event, now, jitter, result, reported=False)

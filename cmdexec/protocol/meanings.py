@@ -204,10 +204,19 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "givenLabels": "Those of the labels that people gave it; an empty one hides a label of its own.",
         "transport": "How it is connected: by a `socket`, or `polling`; null when it is not.",
         "warning": "What is wrong with it; null: nothing is known to be.",
+        "absences": "Its newest absences, as it told of them itself, up to ten.",
     },
     requests.WorkerWarning: {
         "code": "`cloned`: a copy of it was refused. `suspect`: it begins nothing that it is given.",
         "message": "The same, for people.", "mend": "What to do about it.",
+    },
+    requests.AbsenceView: {
+        "since": "When its server was heard last, by its own clock.", "until": "When it came back, by the same clock.",
+        "cause": "The word for the cause, as in `register`.", "why": "The same in words.",
+    },
+    messages.Absence: {
+        "since": "Milliseconds since 1970 of its own clock: when it last heard its server.",
+        "until": "When it came back, by the same clock.", "cause": "Why.",
     },
     messages.Register: {
         "workerId": "Who it is; must be the one that its token names.",
@@ -225,6 +234,7 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "ramMb": "Memory in MB of 2^20 bytes that all its jobs may use together; it gets no job that asks for more.",
         "limits": "What holds a job to its part: cgroups of version 2 or 1, or `watched`: seen to, not enforced."
         " A worker that leaves it out gets no job with `cpu` or `ramMb`.",
+        "absences": "How long it was away since it was connected last, and why. What is told again counts once.",
     },
     messages.Registered: {
         "session": "The session, its own or the one made for it.",

@@ -41,7 +41,22 @@ RamMb = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 """Memory in MB of 2^20 bytes."""
 
 
+Wall = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+"""Milliseconds of a wall clock since 1970 UTC, up to the end of the year 9999."""
+
+
 # From the worker -----------------------------------------------------------------------------------------------------
+
+
+class Absence(Message, frozen=True):
+    """From when to when a worker was away, by its own wall clock, and why: `restarted` (its machine was), `stopped` (by
+    an ordinary stop), `oom` (the kernel killed it for memory), `oom_perhaps` (or another process of its machine),
+    `disk_full`, `slept` (its machine did), `stalled` (its process stood still), `network`, `not_known`. Any other word
+    counts as that."""
+
+    since: Wall
+    until: Wall
+    cause: Key
 
 
 class Register(Message, frozen=True):
@@ -58,6 +73,7 @@ class Register(Message, frozen=True):
     cpu, ram_mb  what all its jobs may use together; None: not said, so no job is held back for it
     limits       what holds a job to its part: cgroups of version 2 or 1, or `watched`: seen to, not enforced; None:
                  nothing, so it is given no job that names a part
+    absences     how long it was away, and why, since it was connected last; what is told again counts once
     """
 
     worker_id: Key | None = None
@@ -76,6 +92,7 @@ class Register(Message, frozen=True):
     ram_mb: RamMb | None = None
     limits: Literal["cgroup2", "cgroup1", "watched"] | None = None
     place: Key | None = None
+    absences: Annotated[tuple[Absence, ...], Meta(max_length=16)] = ()
 
 
 class Stats(Message, frozen=True):

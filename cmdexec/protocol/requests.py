@@ -274,6 +274,15 @@ class WorkerWarning(View, frozen=True):
     mend: str
 
 
+class AbsenceView(View, frozen=True):
+    """From when to when a worker was away, by its own clock, and why: `cause` is a word for programs, `why` says it."""
+
+    since: str
+    until: str
+    cause: str
+    why: str
+
+
 class WorkerView(View, frozen=True):
     """`state`: online, offline (not connected, its lease still good), lost (lease over), draining, suspect (it begins
     nothing, so it gets nothing), revoked."""
@@ -298,6 +307,7 @@ class WorkerView(View, frozen=True):
     draining: bool = False
     given_labels: dict[str, str] = {}
     warning: WorkerWarning | None = None
+    absences: tuple[AbsenceView, ...] = ()
 
 
 class WorkersView(View, frozen=True):

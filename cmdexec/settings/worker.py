@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from cmdexec.settings.declare import Kind, Relation, Setting, Side
 from cmdexec.settings.shared import DAY, GIB, KIB, MIB, shared
+from cmdexec.settings.worker_blackbox import BLACK_BOX
 from cmdexec.settings.worker_containers import CONTAINERS
 from cmdexec.settings.worker_window import WINDOW
 
@@ -285,6 +286,8 @@ WORKER: tuple[Setting, ...] = (
         "SPOOL_WRITE_SEC", Kind.DURATION, 0.25, "How long output that the server has not taken stays off the disk.",
         _HERE, unit="s", minimum=0.01, maximum=60,
     ),
+    # What it records of itself
+    *BLACK_BOX,
     # At a desktop
     *WINDOW,
 )  # fmt: skip
@@ -384,6 +387,9 @@ class WorkerSettings:
     output_hold_ms: float
     spool_read_sec: float
     spool_write_sec: float
+    black_box_sec: float
+    black_box_records: int
+    absence_sec: float
     auto_start: bool
     window_start_sec: float
     window_look_ms: float

@@ -8,12 +8,15 @@ from typing import Any
 
 from msgspec import structs
 
+from cmdexec.clock import awake
 from cmdexec.link.socket import Close
 from cmdexec.protocol.messages import Register
 from cmdexec.runtime import Runtime, ThreadPool
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.version import PROTOCOL, __version__
 from cmdexec.worker.attempts import Attempts
+from cmdexec.worker.blackbox.box import BlackBox
+from cmdexec.worker.capacity import Capacity
 from cmdexec.worker.connection import Connection
 from cmdexec.worker.conversation import Conversation
 from cmdexec.worker.executors.by_order import ByOrder
@@ -22,7 +25,7 @@ from cmdexec.worker.executors.container_works import Works
 from cmdexec.worker.executors.containers import ContainerExecutor
 from cmdexec.worker.executors.process import ProcessExecutor
 from cmdexec.worker.folder import DataFolder
-from cmdexec.worker.identity import identify
+from cmdexec.worker.identity import WorkerIdentity, identify
 from cmdexec.worker.lease import Lease
 from cmdexec.worker.line import Line
 from cmdexec.worker.machine import boot_id, labels, owner_of, place_of, platform_name
@@ -33,7 +36,7 @@ from cmdexec.worker.pulse import Pulse
 from cmdexec.worker.runner import Runner
 from cmdexec.worker.sender import Sender
 from cmdexec.worker.slots import Slots
-from cmdexec.worker.spool.recovery import open_spool
+from cmdexec.worker.spool.recovery import Found, open_spool
 from cmdexec.worker.spool.spool import Spool
 from cmdexec.worker.turns import Turns
 from cmdexec.worker.workdir import work_dir
@@ -50,6 +53,7 @@ class Worker:
     runner: Runner
     spool: Spool
     pulse: Pulse
+    box: BlackBox
     services: tuple[Callable[[], Coroutine[Any, Any, None]], ...]
 
 
@@ -62,6 +66,27 @@ def _executor(folder: DataFolder, labels: Labels, settings: WorkerSettings, runt
     return ByOrder(processes, ContainerExecutor(works), settings)
 
 
+def _kept(folder: Path, settings: WorkerSettings, runtime: Runtime) -> tuple[Spool, list[Found], BlackBox]:
+    """Blocking: what this folder holds of earlier processes. Raises CmdexecError."""
+    boot = boot_id()
+    spool, found = open_spool(folder / "spool", boot, settings=settings, runtime=runtime)
+    box = BlackBox(folder, boot, awake=awake, settings=settings, runtime=runtime)
+    box.open()
+    return spool, found, box
+
+
+def _introduced(
+    who: WorkerIdentity, session: str, slots: int, capacity: Capacity, place: str | None, settings: WorkerSettings,
+    runtime: Runtime,
+) -> Register:  # fmt: skip
+    """What it says of itself whatever happens to it."""
+    return Register(
+        worker_id=who.worker_id, session=session, instance_id=runtime.ids.new(), name=settings.worker_name,
+        version=__version__, protocol=PROTOCOL, platform=platform_name(), slots=slots, place=place,
+        cpu=capacity.cpu, ram_mb=capacity.ram_mb, labels=labels(settings.labels),
+    )  # fmt: skip
+
+
 async def build(
     url: str, folder: DataFolder, *, settings: WorkerSettings, runtime: Runtime, own_server: Path | None = None
 ) -> Worker:
@@ -69,7 +94,7 @@ async def build(
     now. Raises CmdexecError."""
     call = runtime.threads.run
     who = await call(partial(identify, settings, runtime.ids))
-    spool, found = await call(partial(open_spool, folder.path / "spool", boot_id(), settings=settings, runtime=runtime))
+    spool, found, box = await call(partial(_kept, folder.path, settings, runtime))
     marks = Labels(owner_of(folder.path), url, who.worker_id or spool.session, spool.session)
     executor = _executor(folder, marks, settings, runtime)
     processes = executor.processes
@@ -88,28 +113,25 @@ async def build(
     )
     for one in found:
         attempts.adopt(one)
-    me = Register(
-        worker_id=who.worker_id, session=spool.session, instance_id=runtime.ids.new(), name=settings.worker_name,
-        version=__version__, protocol=PROTOCOL, platform=platform_name(), slots=slots.size, place=place_of(folder.lock),
-        cpu=processes.capacity.cpu, ram_mb=processes.capacity.ram_mb, labels=labels(settings.labels),
-    )  # fmt: skip
+    me = _introduced(who, spool.session, slots.size, processes.capacity, place_of(folder.lock), settings, runtime)
 
     lines: list[Line] = []
 
     def converse(line: Line, way: str) -> Conversation:
         lines[:] = [line]
-        now = structs.replace(me, limits=processes.limits, executors=executor.names)
+        now = structs.replace(me, limits=processes.limits, executors=executor.names, absences=box.absences())
         return Conversation(
             line, way, now, attempts=attempts, slots=slots, sender=sender,
-            lease=lease, pulse=pulse, settings=settings, runtime=runtime,
+            lease=lease, pulse=pulse, box=box, settings=settings, runtime=runtime,
         )  # fmt: skip
 
-    def register_again() -> None:
+    def register_again(why: str) -> None:
         for line in lines:
-            line.close(Close.GOING_AWAY, "What this worker can run has changed; it registers again.")
+            line.close(Close.GOING_AWAY, f"{why}; it registers again.")
 
     def disconnected() -> None:
         lines.clear()
+        box.disconnected()
         sender.disconnected()
         attempts.disconnected()
         turns.moved.set()
@@ -119,6 +141,7 @@ async def build(
         free=partial(free_slots, attempts.table, slots, runtime.clock), disconnected=disconnected,
         where=None if own_server is None else partial(url_in, own_server), settings=settings, runtime=runtime,
     )  # fmt: skip
-    executor.containers.changed = register_again
-    services = (spool.run, sender.run, runner.run, lease.run, executor.containers.run)
-    return Worker(attempts, turns, connection, executor, runner, spool, pulse, services)
+    executor.containers.changed = partial(register_again, "What this worker can run has changed")
+    box.hole = partial(register_again, "This worker stood still for long")
+    services = (spool.run, sender.run, runner.run, lease.run, executor.containers.run, box.run)
+    return Worker(attempts, turns, connection, executor, runner, spool, pulse, box, services)

@@ -19,6 +19,7 @@ from cmdexec.protocol.messages import Done, Failure, Held, OutputHeader, Told
 from cmdexec.runtime import Runtime
 from cmdexec.settings.worker import WorkerSettings
 from cmdexec.worker.attempts import Attempts
+from cmdexec.worker.blackbox.box import BlackBox
 from cmdexec.worker.lease import Lease
 from cmdexec.worker.line import NOT_NOW, Line
 from cmdexec.worker.machine import stats
@@ -62,7 +63,7 @@ class Conversation:
 
     def __init__(
         self, line: Line, way: str, me: messages.Register, *, attempts: Attempts, slots: Slots, sender: Sender,
-        lease: Lease, pulse: Pulse, settings: WorkerSettings, runtime: Runtime,
+        lease: Lease, pulse: Pulse, box: BlackBox, settings: WorkerSettings, runtime: Runtime,
     ) -> None:  # fmt: skip
         self.registered = asyncio.Event()
         self.heard = self.welcomed = self.carried = False
@@ -70,7 +71,7 @@ class Conversation:
         self.come_back_sec: float | None = None
         self._line, self._way, self._me = line, way, me
         self._attempts, self._slots, self._sender, self._lease = attempts, slots, sender, lease
-        self._pulse = pulse
+        self._pulse, self._box = pulse, box
         self._settings, self._clock, self._log = settings, runtime.clock, runtime.log
         self._numbers: Iterator[int] = itertools.count(1)
         self._lists: Iterator[int] = itertools.count(1)
@@ -168,6 +169,8 @@ class Conversation:
 
     async def frames(self, frames: tuple[Frame, ...]) -> None:
         self.heard, self._heard_at = True, self._clock.elapsed()
+        if self.welcomed:
+            self._box.heard_at = self._heard_at
         for frame in frames:
             if frame.re is not None:
                 self._answered(frame.re, frame.items)
@@ -273,6 +276,7 @@ class Conversation:
             self.welcomed = True
             about = {"worker": self._registered.worker_id, "server_version": self._registered.server_version}
             self._log.info("connected", by=self._way, **about)
+            self._box.connected()
             self._sender.connected(self, self._most)
             self._attempts.connected(self)
             if self._attempts.draining and self._parted is None:  # the list that was answered was made before that

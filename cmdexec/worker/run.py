@@ -163,14 +163,20 @@ async def _keep(given: Mapping[str, object], folder: Path, runtime: Runtime) -> 
 async def _run(
     worker: Worker, wishes: Wishes, stop: asyncio.Event | None, settings: WorkerSettings, runtime: Runtime
 ) -> None:
+    in_order = False
     try:
         await worker.executor.open()
         await _work(worker, wishes, stop, settings, runtime)
+        in_order = True
+    except CmdexecError:
+        in_order = True  # it says why it ends
+        raise
     finally:
         worker.attempts.hand_back()  # also after a fault: no job is to blame for the worker's own end
         await worker.executor.close()
         await worker.runner.close()
         worker.spool.shut()
+        await runtime.threads.run(partial(worker.box.shut, in_order=in_order))
 
 
 async def _work(
@@ -190,6 +196,7 @@ async def _work(
         while True:
             await wishes.came.wait()
             wishes.came.clear()
+            worker.box.stopping()
             worker.turns.moved.set()
 
     async with asyncio.TaskGroup() as tasks:

@@ -6,6 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import LogIn
+from tests.support.api import Api
 from tests.support.server import Running
 from tests.support.system import Process, clean_environment, ends
 
@@ -126,3 +127,20 @@ def test_a_token_that_is_good_can_be_revoked_by_whoever_comes_later(run: Running
     expect(token).to_have_count(0)
     states = [one["state"] for one in run.api().ask("GET", "/api/join-tokens")["joinTokens"] if one["uses"] == 7]
     assert states in ([], ["revoked"])
+
+
+def test_a_card_says_where_a_worker_was(run: Running, log_in: LogIn) -> None:
+    """The last time at once, and those before it on demand."""
+    began = 1_764_000_000_000
+    absences = [
+        {"since": began + 7_200_000, "until": began + 9_780_000, "cause": "slept"},
+        {"since": began, "until": began + 60_000, "cause": "oom"},
+    ]
+    said = {"name": "sleepy", "absences": list(reversed(absences))}
+    Api(run.url).ask("POST", "/api/workers/register", said, run.headers("worker"))
+    card = log_in("viewer", "/workers").page.locator(".worker").filter(has_text="sleepy")
+    expect(card).to_contain_text("for 43 min 00 s: machine slept.")
+    earlier = card.get_by_text("worker killed by the kernel's OOM killer")
+    expect(earlier).to_be_hidden()
+    card.get_by_text("1 time before that").click()
+    expect(earlier).to_be_visible()

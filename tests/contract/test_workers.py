@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from cmdexec.errors import Refused
+from cmdexec.model.absence import Absence
 from cmdexec.store.contract.workers import Given, WorkerRow
 from tests.contract.engines import Place, Store
 from tests.contract.making import NOW, worker
@@ -34,6 +35,17 @@ async def test_registering_again_returns_the_row_before_and_keeps_when_it_first_
     assert seen(await store.reads.workers.register(second), place, 5) == worker()
     (row,) = await store.reads.workers.get(["w1"])
     assert seen(row, place) == msgspec.structs.replace(second, registered_at=NOW)
+
+
+async def test_where_a_worker_was_is_kept_with_it(place: Place) -> None:
+    store = place.open()
+    away = (Absence(NOW, NOW + 5000, "slept"), Absence(NOW + 9000, NOW + 9001, "beamed_up"))
+    await store.reads.workers.register(worker(absences=away))
+    await store.reads.workers.change("w1", draining=True)
+    store = await place.reopen()
+    (row,) = await store.reads.workers.get(["w1"])
+    assert row is not None
+    assert row.absences == away
 
 
 async def test_a_revoked_worker_stays_revoked_when_it_registers_again(place: Place) -> None:

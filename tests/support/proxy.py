@@ -91,6 +91,10 @@ class Proxy:
         """From now on nothing goes through: what is open is reset, and what is new refused."""
         self._do(self._part())
 
+    def mend(self) -> None:
+        """After `part`: what is new is let through again, on the same port."""
+        self._server = self._do(asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 20))
+
     def polls(self) -> int:
         """How often a job was asked for."""
         return self.asked["/api/jobs/get-job"]

@@ -14,7 +14,7 @@ import { Field } from '../parts/field.js';
 import { Icon } from '../parts/icons.js';
 import { Live } from '../parts/live.js';
 import { visible } from '../words/foreign.js';
-import { memory, now, since, size } from '../words/time.js';
+import { duration, exactly, memory, now, since, size } from '../words/time.js';
 
 /** @typedef {import('../types/api.js').WorkerView} Worker */
 
@@ -86,9 +86,25 @@ function Card({ worker }) {
         ? html`<p class="row-of">${labels.map(([name, value]) => html`<span class="tag" key=${name}>${visible(name)}=${visible(value)}</span>`)}</p>`
         : null}
       ${worker.jobs.length ? html`<${Running} worker=${worker} />` : null}
+      <${Absences} of=${worker.absences ?? []} />
     </div>
     ${worker.state === 'revoked' ? null : html`<${Acts} worker=${worker} />`}
   </li>`;
+}
+
+/** How often it was away, why lately, and behind that the times before. @param {{ of: import('../types/api.js').AbsenceView[] }} props */
+function Absences({ of }) {
+  if (!of.length) return null;
+  const [last, ...earlier] = [...of].reverse().map((one) => {
+    const [began, ended] = [Date.parse(one.since), Date.parse(one.until)];
+    return html`<span title=${`${exactly(began)} – ${exactly(ended)}`}>${S.wasAway(since(began, now.value), duration(ended - began), visible(one.why))}</span>`;
+  });
+  return html`<div class="faint">
+    <p>${last}</p>
+    ${earlier.length
+      ? html`<details><summary>${S.awayBefore(earlier.length)}</summary><ul>${earlier.map((one, at) => html`<li key=${at}>${one}</li>`)}</ul></details>`
+      : null}
+  </div>`;
 }
 
 /** @param {Worker} worker */

@@ -1,5 +1,12 @@
 // Made from the description of the API by `python -m tests.browser.api_types`; a test holds it to that.
 
+export interface AbsenceView {
+  since: string;
+  until: string;
+  cause: string;
+  why: string;
+}
+
 export interface AttemptView {
   attempt: number;
   run: number;
@@ -245,6 +252,7 @@ export interface WorkerView {
   draining?: boolean;
   givenLabels?: Record<string, string>;
   warning?: WorkerWarning | null;
+  absences?: AbsenceView[];
 }
 
 export interface WorkerWarning {

@@ -7,9 +7,10 @@ import msgspec
 
 from cmdexec.clock import Clock, rfc3339
 from cmdexec.errors import Conflict, Refused
+from cmdexec.model.absence import said_of
 from cmdexec.notify.contract import There
 from cmdexec.protocol.fleet import ChangeWorker, WorkerId
-from cmdexec.protocol.requests import RunningView, WorkersView, WorkerView, WorkerWarning
+from cmdexec.protocol.requests import AbsenceView, RunningView, WorkersView, WorkerView, WorkerWarning
 from cmdexec.server.api.handler import Call, Handlers, Reply
 from cmdexec.server.workers import LiveWorker, Presence
 from cmdexec.server.workers.rows import never_registered
@@ -125,7 +126,14 @@ class WorkersApi:
             draining=row.given.draining,
             given_labels=row.given.labels,
             warning=self._warning(row, live),
-        )
+            absences=tuple(
+                AbsenceView(
+                    since=rfc3339(one.since) or "", until=rfc3339(one.until) or "", cause=one.cause,
+                    why=said_of(one.cause),
+                )
+                for one in row.absences
+            ),
+        )  # fmt: skip
 
     def _warning(self, row: WorkerRow, live: LiveWorker | There | None) -> WorkerWarning | None:
         cloned = None if row.revoked else self._presence.warning(row.worker_id)

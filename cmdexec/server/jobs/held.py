@@ -9,7 +9,7 @@ from cmdexec.server.jobs.holder import Holder, told
 
 def resume(holder: Holder, item: Held) -> Ask:
     """It holds this."""
-    return Ask(item.job_id, Resume(holder.worker_id, holder.session, item.attempt))
+    return Ask(item.job_id, Resume(holder.worker_id, holder.session, item.attempt, back=holder.back))
 
 
 def resumed(item: Held, outcome: Outcome) -> Told | CancelOrder | None:
@@ -22,7 +22,7 @@ def resumed(item: Held, outcome: Outcome) -> Told | CancelOrder | None:
 
 def missing(holder: Holder, job_id: str, attempt: int) -> Ask:
     """It ought to hold this, and does not."""
-    return Ask(job_id, Missing(holder.worker_id, holder.session, attempt))
+    return Ask(job_id, Missing(holder.worker_id, holder.session, attempt, back=holder.back))
 
 
 def output(holder: Holder, job_id: str, attempt: int) -> Ask:

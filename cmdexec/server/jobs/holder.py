@@ -6,17 +6,19 @@ from typing import Literal
 import msgspec
 
 from cmdexec.model.decision import Tell
+from cmdexec.model.events import Back
 from cmdexec.protocol.messages import Told
 from cmdexec.server.jobs.ask import Outcome
 
 
 class Holder(msgspec.Struct, frozen=True):
     """A worker, and the life of its spool. `known_as`: what a job remembers of it when it declines, if that is more
-    than its id."""
+    than its id. `back`: it was away before this connection, and why."""
 
     worker_id: str
     session: str
     known_as: str = ""
+    back: Back | None = None
 
     @property
     def avoided_as(self) -> str:

@@ -70,7 +70,7 @@ def _handed_back(holder: Holder, item: Released) -> FromWorker:
 
 
 def _dead(holder: Holder, item: Released) -> FromWorker:
-    return Dead(holder.worker_id, holder.session, item.attempt, item.message)
+    return Dead(holder.worker_id, holder.session, item.attempt, item.message, back=holder.back)
 
 
 _EVENTS: dict[str, Callable[[Holder, Released], FromWorker]] = {

@@ -74,7 +74,7 @@ class Report:
 
     def _take_up(self, job: Job) -> Event:
         kind = Start if job.status is Status.ASSIGNED else Resume
-        return kind(self._holder.worker_id, self._holder.session, self._done.attempt)
+        return kind(self._holder.worker_id, self._holder.session, self._done.attempt, back=self._holder.back)
 
     def _pieces(self) -> tuple[dict[str, InlineOutput], bool]:
         """The inline output that is to be stored, and whether some is missing before it."""
@@ -132,7 +132,7 @@ class Report:
             stdout=stdout, stderr=stderr, output_lost=done.output_lost, output_cut=done.output_cut,
             cpu_sec=done.cpu_sec, peak_rss_bytes=done.peak_rss_bytes, left=done.left, survivors=done.survivors,
         )  # fmt: skip
-        return Ended(self._holder.worker_id, self._holder.session, done.attempt, result)
+        return Ended(self._holder.worker_id, self._holder.session, done.attempt, result, back=self._holder.back)
 
 
 def report(holder: Holder, done: Done, measure: Measure, limit: int) -> Ask:

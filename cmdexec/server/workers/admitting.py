@@ -12,7 +12,7 @@ from cmdexec.server.jobs import Holder
 from cmdexec.server.workers.clones import Clones
 from cmdexec.server.workers.holdings import Holdings
 from cmdexec.server.workers.parts import known_as
-from cmdexec.server.workers.rows import revoked, worker_row
+from cmdexec.server.workers.rows import back, revoked, worker_row
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.reads import Reads
 from cmdexec.store.contract.workers import WorkerRow
@@ -35,7 +35,8 @@ class Admission:
     async def admit(self, worker_id: str, message: Register) -> tuple[Holder, list[Job], WorkerRow]:
         """Write the worker down; what its spool is, what the store says that the worker holds, and its row. Raises
         CmdexecError if it may not work."""
-        holder = Holder(worker_id, message.session or worker_id, known_as(worker_id, message))
+        session, came_back = message.session or worker_id, back(worker_id, message, self._clock.now())
+        holder = Holder(worker_id, session, known_as(worker_id, message), came_back)
         if message.worker_id not in (None, worker_id):
             raise Refused(
                 "forbidden", f"This credential is that of worker {worker_id}, not of {message.worker_id}.",
@@ -51,7 +52,8 @@ class Admission:
         if before is not None and before.revoked:
             raise Refused("forbidden", revoked(before), mend="Let it join again, with a new join token.")
         elder = await self.clones.judge(before, message)
-        row = worker_row(holder, message, self._clock.now(), await self._reads.credentials.of(worker_id), elder)
+        credential = await self._reads.credentials.of(worker_id)
+        row = worker_row(holder, message, self._clock.now(), credential, before, elder)
         before = await self._reads.workers.register(row)
         held = [job async for job in self._holdings.of(worker_id)]
         await self._holdings.bury(held, holder.session)

@@ -287,7 +287,7 @@ class Desk:
             if connection <= there.process.connection:
                 return there
             outbox, make = make_outbox()
-            message = msgspec.structs.replace(there.register, connection=connection)
+            message = msgspec.structs.replace(there.register, connection=connection, absences=())
             return await self._take_place(worker_id, message, outbox, make)
 
     async def _take_place(self, worker_id: str, message: Register, outbox: Outbox, make: Make) -> Member:

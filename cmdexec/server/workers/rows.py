@@ -1,5 +1,8 @@
 """A worker as it registers, and as the store keeps that; and what it is told of what people want of it."""
 
+from cmdexec.clock import rfc3339
+from cmdexec.model.absence import Absence, remembered, said_of
+from cmdexec.model.events import Back
 from cmdexec.protocol.messages import Drain, Register
 from cmdexec.server.jobs import Holder
 from cmdexec.store.contract.identity import CredentialRow
@@ -12,9 +15,11 @@ def instance_of(holder: Holder, message: Register) -> str:
 
 
 def worker_row(
-    holder: Holder, message: Register, now: int, credential: CredentialRow | None, elder: str | None = None
-) -> WorkerRow:
-    """To be kept; `now` in milliseconds of the wall clock. `credential`: what it was given when it joined."""
+    holder: Holder, message: Register, now: int, credential: CredentialRow | None, before: WorkerRow | None = None,
+    elder: str | None = None,
+) -> WorkerRow:  # fmt: skip
+    """To be kept; `now` in milliseconds of the wall clock. `credential`: what it was given when it joined; `before`:
+    its row until now."""
     joined = credential.name if credential is not None else None
     return WorkerRow(
         worker_id=holder.worker_id, name=message.name or joined or holder.worker_id, session=holder.session,
@@ -22,7 +27,27 @@ def worker_row(
         platform=message.platform, slots=message.slots, executors=message.executors, labels=message.labels,
         registered_at=now, seen_at=now, cpu=message.cpu, ram_mb=message.ram_mb, limits=message.limits,
         token_labels=credential.labels if credential is not None else {}, place=message.place, elder=elder,
+        absences=remembered(before.absences if before is not None else (), _absences(message)),
     )  # fmt: skip
+
+
+def _absences(message: Register) -> list[Absence]:
+    return [Absence(one.since, max(one.since, one.until), one.cause) for one in message.absences]
+
+
+def back(worker_id: str, message: Register, now: int) -> Back | None:
+    """What is said of jobs that had trouble by that, if it says that it was away; `now` as in `worker_row`."""
+    told = _absences(message)
+    if not told:
+        return None
+    newest = max(told, key=lambda one: one.until)
+    return Back(now, f"worker {worker_id} was away {_span(newest)} UTC: {said_of(newest.cause)}")
+
+
+def _span(away: Absence) -> str:
+    """`2025-11-25 14:02–14:45`; with both days where they differ."""
+    since, until = (str(rfc3339(moment))[:16].replace("T", " ") for moment in (away.since, away.until))
+    return f"{since}–{until[11:] if until[:10] == since[:10] else until}"
 
 
 def never_registered(credential: CredentialRow) -> WorkerRow:

@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from cmdexec.errors import Refused
+from cmdexec.model.absence import Absence
 
 LABELS_MAX = 100
 """The most that people can give one worker."""
@@ -29,6 +30,7 @@ class WorkerRow(msgspec.Struct, frozen=True, omit_defaults=True):
     token_labels  those of the token that it joined with
     place         where its process works: as it says (`Register.place`)
     elder         the place from which that one was taken after a silence; who works there may have it back
+    absences      the newest that it told of (`model.absence.remembered`)
     """
 
     worker_id: str
@@ -52,6 +54,7 @@ class WorkerRow(msgspec.Struct, frozen=True, omit_defaults=True):
     given: Given = Given()
     place: str | None = None
     elder: str | None = None
+    absences: tuple[Absence, ...] = ()
 
     @property
     def called(self) -> str:

@@ -11,7 +11,7 @@ import pytest
 from cmdexec.cli import printed
 from cmdexec.protocol.accounts import JoinTokenView, UserRowView
 from cmdexec.protocol.listing import JobsPage
-from cmdexec.protocol.requests import RunningView, WorkerWarning
+from cmdexec.protocol.requests import AbsenceView, RunningView, WorkerWarning
 from tests.support.answers import USER, Answers, Asked, Refusal, page, row, worker
 from tests.support.scripted import JOB_ID
 from tests.support.waiting import becomes
@@ -168,6 +168,24 @@ async def test_a_worker_is_not_shut_out_without_a_yes(monkeypatch: pytest.Monkey
         assert [one.method for one in server.asked] == ["GET"]
         assert await server.run("workers", "revoke", "--yes", "w1") == 0
         assert server.asked[-1].method == "DELETE"
+
+
+async def test_where_a_worker_was_is_shown_the_newest_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = [
+        AbsenceView(since=f"2025-11-2{day}T14:02:00.000Z", until=f"2025-11-2{day}T14:45:00.000Z", cause=cause, why=why)
+        for day, cause, why in ((4, "network", "network away"), (5, "slept", "machine slept"))
+    ]
+    routes = {"GET /api/workers/list": {"workers": [worker("w1", absences=tuple(away))]}}
+    async with Answers(routes).up(monkeypatch) as server:
+        assert await server.run("workers", "show", "w1") == 0
+        lines = capsys.readouterr().out.splitlines()
+        place = next(place for place, line in enumerate(lines) if line.startswith("Away "))
+        assert [line.rpartition(": ")[2] for line in lines[place : place + 2]] == ["machine slept", "network away"]
+        assert lines[place + 1].startswith(" ")
+        assert await server.run("workers", "show", "--json", "w1") == 0
+        assert '"cause":"slept","why":"machine slept"' in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("terminal")
