@@ -62,6 +62,7 @@ CODES: dict[str, int] = {
     "server_away": 503,
     "protocol_mismatch": 426,
     "bench_failed": 500,
+    "bad_history": 500,
 }
 """Code → HTTP status."""
 

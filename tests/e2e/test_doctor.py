@@ -193,3 +193,28 @@ def test_a_job_that_cannot_be_read_is_no_fault_of_doctors(server: Server) -> Non
     assert (result.code, result.stdout) == (1, b"")
     assert "What is stored of a job is none of cmdexec's" in result.stderr
     (server.data / FILE).unlink()
+
+
+def test_a_recorded_history_needs_no_server(tmp_path: Path) -> None:
+    """What is wrong in it is told with its rule and its job; what is no history, as a fault of the file."""
+    history = tmp_path / "history"
+    case, call, end = (
+        {"is": "case", "name": "by hand", "number": 1, "seed": 1, "began": 0, "bound_sec": 10},
+        {"is": "call", "at": 1, "op": "jobs.create", "key": "k", "jobs": ["j1"], "names": ["k/0"], "status": 200},
+        {"is": "end", "at": 2},
+    )
+    history.write_text("".join(f"{json.dumps(line)}\n" for line in (case, call, end)))
+
+    def said(*words: str) -> tuple[int, str]:
+        result = run(tmp_path / "doctor", ["doctor", *words])
+        return result.code, " ".join(f"{result.stdout.decode()} {result.stderr}".split())
+
+    code, text = said("--verify", "--history", str(history), "--history", str(history))
+    assert code == 3
+    assert "wrong A job whose submission was acknowledged is there, once. (C1) j1: its submission k was ack" in text
+    assert "ok All jobs have ended soon after the last fault. (C12) 2 cases with 0 jobs and 2 calls were" in text
+    history.write_text(json.dumps(case) + "\n")
+    code, text = said("--verify", "--history", str(history))
+    assert (code, "by hand, case 1 has no end, so it was broken off." in text) == (1, True)
+    code, text = said("--history", str(history))
+    assert (code, "add --verify" in text) == (2, True)

@@ -3,7 +3,7 @@
 A rule gives a sentence for each thing that is not so.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,26 +26,36 @@ class Rule:
 
 def _ends_once(seen: Seen) -> Sentences:
     job = seen.job
-    statuses = [line.status for line in job.history]
+    yield from ends_once(job.status, [line.status for line in job.history], has_time=job.finished_at is not None)
+
+
+def ends_once(status: str, statuses: Sequence[str], *, has_time: bool) -> Sentences:
+    """Of a job with that status, which had these one after the other."""
     for before, after in pairwise(statuses):
-        if before in ENDED and after is not before:
+        if before in ENDED and after != before:
             yield f"it was {before}, and {after} after that"
-    if statuses and statuses[-1] is not job.status:
-        yield f"it is {job.status}, and its history ends with {statuses[-1]}"
-    if job.ended != (job.finished_at is not None):
-        yield f"it is {job.status}, and {'has' if job.finished_at is not None else 'lacks'} a time of its end"
+    if statuses and statuses[-1] != status:
+        yield f"it is {status}, and its history ends with {statuses[-1]}"
+    if (status in ENDED) != has_time:
+        yield f"it is {status}, and {'has' if has_time else 'lacks'} a time of its end"
 
 
 def _attempts_rise(seen: Seen) -> Sentences:
     job = seen.job
     claims = [line.attempt for line in job.history if line.event == Claim.name]
     numbers = [attempt.number for attempt in job.attempts]
+    yield from attempts_rise(job.attempt, claims, numbers, all_kept=len(job.history) < HISTORY_MAX)
+
+
+def attempts_rise(newest: int, claims: Sequence[int], numbers: Sequence[int], *, all_kept: bool) -> Sentences:
+    """Of a job with that number of the newest claim: `numbers` of attempts that began; `all_kept`: no claim is missing
+    since its history became too long."""
     for what, several in (("claims", claims), ("attempts", numbers)):
         if any(before >= after for before, after in pairwise(several)):
-            yield f"the numbers of its {what} do not rise: {several}"
-        if several and several[-1] > job.attempt:
-            yield f"its newest attempt is {job.attempt}, and {several[-1]} is among its {what}"
-    if len(job.history) < HISTORY_MAX:
+            yield f"the numbers of its {what} do not rise: {list(several)}"
+        if several and several[-1] > newest:
+            yield f"its newest attempt is {newest}, and {several[-1]} is among its {what}"
+    if all_kept:
         for number in sorted(set(numbers) - set(claims)):
             yield f"attempt {number} began, and nobody claimed it"
 

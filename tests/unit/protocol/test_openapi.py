@@ -26,6 +26,7 @@ KINDS = sorted(structs(*spoken()), key=lambda kind: kind.__name__)
 NAMES = [(kind, field.encode_name) for kind in KINDS for field in msgspec.structs.fields(kind)]
 TOLD_BY_THE_COMMAND_LINE = {
     "internal", "bad_settings", "bad_data_dir", "in_use", "no_executor", "server_away", "bench_failed", "no_window",
+    "bad_history",
 }  # fmt: skip
 
 
