@@ -13,11 +13,11 @@ import pymongo
 import pytest
 from pymongo.errors import PyMongoError
 
-from tests.faults.test_server_killed import check_once_and_whole, slow_job
 from tests.services.mongo import Set, running, wipe
 from tests.services.packages import Missing
 from tests.support.api import Api, ApiError
 from tests.support.ledger import Ledger
+from tests.support.payload import check_once_and_whole, slow_job
 from tests.support.system import EMAIL, FAST, Server, Worker, ends
 from tests.support.waiting import until
 

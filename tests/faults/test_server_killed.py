@@ -3,56 +3,28 @@
 import http.client
 import signal
 import threading
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.api import ApiError
 from tests.support.ledger import Ledger
+from tests.support.payload import LINES, check_once_and_whole, expected_output, slow_job
+from tests.support.recorder import Recorder, RecordingApi
 from tests.support.system import FAST, Server, Worker, ends, workers
+from tests.support.verified import must_be_as_promised
 from tests.support.waiting import holds, until
 
 KILLS = 20
-LINES = 30
-
-
-def slow_job(ledger: Ledger, lines: int = LINES, pause: float = 0.03) -> dict[str, Any]:
-    """Writes numbered lines to both streams for about a second, and its begin and end to the ledger."""
-    return {
-        "command": (
-            f"{ledger.says('begin')}; i=0; while [ $i -lt {lines} ]; do i=$((i+1)); "
-            f'echo "$CMDEXEC_JOB_ID:$CMDEXEC_ATTEMPT:$i"; echo "err:$CMDEXEC_JOB_ID:$i" >&2; sleep {pause}; done; '
-            f"{ledger.says('end')}; exit 7"
-        )
-    }
-
-
-def expected_output(job_id: str, attempt: int, lines: int = LINES) -> tuple[bytes, bytes]:
-    out = "".join(f"{job_id}:{attempt}:{number}\n" for number in range(1, lines + 1))
-    err = "".join(f"err:{job_id}:{number}\n" for number in range(1, lines + 1))
-    return out.encode(), err.encode()
-
-
-def check_once_and_whole(api: Any, ledger: Ledger, job_ids: list[str], lines: int = LINES, within: float = 60) -> None:
-    """The judgement: by the ledger each job ran once, by the store each has its exit code and every byte."""
-    jobs = api.wait_ended(job_ids, within)
-    assert ledger.count("begin") == dict.fromkeys(job_ids, 1), "each began once, and nothing else did"
-    assert ledger.count("end") == dict.fromkeys(job_ids, 1), "each came to its end, once"
-    for job in jobs:
-        assert (job["status"], job["reason"], job["exitCode"]) == ("failed", "exit", 7), job
-        out, err = expected_output(job["jobId"], job["attempt"], lines)
-        assert api.output(job["jobId"], "stdout") == out
-        assert api.output(job["jobId"], "stderr") == err
-        assert job["output"]["stdout"]["whole"] is True, job["output"]
-        assert job["output"]["stderr"]["whole"] is True, job["output"]
 
 
 @pytest.mark.timeout(240)
 def test_twenty_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     server = Server(tmp_path, **FAST).start()
     worker = Worker(server, "w", slots=4, **FAST)
-    with ends(server, worker):
+    history = Recorder(tmp_path / "history", "kills", number=1, seed=0, bound_sec=60)
+    with ends(server, worker), closing(history) as recorder:
         worker.start(server.api())
         ledger = Ledger(tmp_path / "ledger")
         submitted: list[str] = []
@@ -60,7 +32,7 @@ def test_twenty_kills_lose_and_double_nothing(tmp_path: Path) -> None:
         stop = threading.Event()
 
         def submit() -> None:
-            api = server.api()
+            api = RecordingApi(server.url, server.api().token, recorder, "submitter")
             try:
                 while not stop.is_set():
                     submitted.extend(api.create_surely([slow_job(ledger)]))
@@ -73,6 +45,7 @@ def test_twenty_kills_lose_and_double_nothing(tmp_path: Path) -> None:
         try:
             for number in range(KILLS):
                 until(lambda: ledger.unended() or failures, f"a job is running before kill {number + 1}")
+                recorder.fault("kill -9 of the server")
                 server.kill9()
                 server.start()
         finally:
@@ -81,6 +54,8 @@ def test_twenty_kills_lose_and_double_nothing(tmp_path: Path) -> None:
         assert not failures, failures
         check_once_and_whole(server.api(), ledger, submitted)
         assert worker.running(), "the worker lived through it all"
+        recorder.finish(server.api(), ledger)
+    must_be_as_promised(tmp_path / "history")
 
 
 @pytest.mark.timeout(120)

@@ -106,9 +106,14 @@ class Api:
         answer: dict[str, Any] = self.ask("POST", "/api/jobs/cancel", {"jobId": job_id})
         return answer
 
-    def output(self, job_id: str, stream: str = "stdout", byte_range: str | None = None) -> bytes:
+    def output(
+        self, job_id: str, stream: str = "stdout", byte_range: str | None = None, attempt: int | None = None
+    ) -> bytes:
+        """Of the newest attempt, unless another is named."""
         headers = {"Range": f"bytes={byte_range}"} if byte_range else {}
-        status, _, body = self.call("GET", f"/api/jobs/{job_id}/output?stream={stream}", headers=headers, within=120)
+        of = f"&attempt={attempt}" if attempt is not None else ""
+        path = f"/api/jobs/{job_id}/output?stream={stream}{of}"
+        status, _, body = self.call("GET", path, headers=headers, within=120)
         if status not in (200, 206):
             raise ApiError(status, body)
         return body

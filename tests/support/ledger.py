@@ -11,11 +11,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Entry:
-    """One line: which attempt of which job, and what it says of itself (`begin`, `end`, …)."""
+    """One line: which attempt of which job, and what it says of itself (`begin`, `end`, …), perhaps with numbers."""
 
     job_id: str
     attempt: int
     word: str
+    numbers: tuple[tuple[str, int], ...] = ()
 
 
 class Ledger:
@@ -25,15 +26,16 @@ class Ledger:
         self.path = path
         path.touch()
 
-    def says(self, word: str) -> str:
-        """A line of shell that writes an entry."""
-        return f'echo "$CMDEXEC_JOB_ID $CMDEXEC_ATTEMPT {word}" >> {shlex.quote(str(self.path))}'
+    def says(self, word: str, **numbers: int | str) -> str:
+        """A line of shell that writes an entry. `numbers`: or names of the shell's variables, as `$i`."""
+        more = "".join(f" {name}={number}" for name, number in numbers.items())
+        return f'echo "$CMDEXEC_JOB_ID $CMDEXEC_ATTEMPT {word}{more}" >> {shlex.quote(str(self.path))}'
 
     def entries(self) -> list[Entry]:
         """All entries so far, in the order written."""
         text = self.path.read_text()
         lines = text[: text.rfind("\n") + 1].splitlines()
-        return [Entry(job_id, int(attempt), word) for job_id, attempt, word in (line.split() for line in lines)]
+        return [_entry(*line.split()) for line in lines]
 
     def unended(self) -> set[str]:
         """Jobs that have begun and not ended."""
@@ -48,3 +50,8 @@ class Ledger:
     def count(self, word: str) -> Counter[str]:
         """How often each job wrote that word."""
         return Counter(entry.job_id for entry in self.entries() if entry.word == word)
+
+
+def _entry(job_id: str, attempt: str, word: str, *numbers: str) -> Entry:
+    parted = (one.partition("=") for one in numbers)
+    return Entry(job_id, int(attempt), word, tuple((name, int(number)) for name, _, number in parted))

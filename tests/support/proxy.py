@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -19,6 +19,10 @@ swallow: it is passed, and nothing after it. freeze: those that are open carry n
 reset: its connection is reset."""
 
 WAYS: tuple[Way, ...] = get_args(Way)
+
+Direction = Literal["there", "back"]
+BOTH: tuple[Direction, ...] = get_args(Direction)
+"""To the server, and from it."""
 
 Spoilt = Literal["502", "cut"]
 """What becomes of an HTTP request. 502: it is not passed on, and gets a page. cut: it is, and its answer breaks off."""
@@ -47,6 +51,7 @@ class Proxy:
         self._way: Way | None = None
         self._refuses = False
         self._pace = Pace()
+        self._passes: dict[Direction, asyncio.Event] = {}
         self._sockets: set[_Pair] = set()
         self._pairs: set[_Pair] = set()
         self._loop = asyncio.new_event_loop()
@@ -58,6 +63,8 @@ class Proxy:
 
     def start(self) -> None:
         self._thread.start()
+        self._passes = {direction: asyncio.Event() for direction in BOTH}
+        self.resume()
         self._server = self._do(asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 20))
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -92,8 +99,16 @@ class Proxy:
         self._do(self._part())
 
     def mend(self) -> None:
-        """After `part`: what is new is let through again, on the same port."""
+        """After `part`: what is new is let through again."""
         self._server = self._do(asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 20))
+
+    def hold(self, *directions: Direction) -> None:
+        """From now on nothing goes through in these directions, and nobody is told: as when a cable is pulled."""
+        self._do(self._pass(directions, False))
+
+    def resume(self) -> None:
+        """All goes through, first what was held: as TCP sends again what was never acknowledged."""
+        self._do(self._pass(BOTH, True))
 
     def polls(self) -> int:
         """How often a job was asked for."""
@@ -121,6 +136,13 @@ class Proxy:
         self._refuses = True
         await self._cut(self._pairs)
 
+    async def _pass(self, directions: tuple[Direction, ...], passes: bool) -> None:
+        for direction in directions:
+            if passes:
+                self._passes[direction].set()
+            else:
+                self._passes[direction].clear()
+
     async def _part(self) -> None:
         self._server.close()
         await self._cut(self._pairs)
@@ -136,6 +158,10 @@ class Proxy:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.CancelledError):  # of Python 3.11's streams, which log what was cancelled
+            await self._served(reader, writer)
+
+    async def _served(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._refuses:
             reset(writer)
             return
@@ -147,7 +173,7 @@ class Proxy:
         except asyncio.CancelledError:
             reset(writer)
             raise
-        pair = _Pair(writer, to_writer, self._pace)
+        pair = _Pair(writer, to_writer, self._pace, self._passes)
         self._pairs.add(pair)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -178,13 +204,11 @@ class Proxy:
                 pair.page(b"502")
                 continue
             pair.cut_in_body = spoilt == "cut"
-            pair.there.write(head + body)
-            await pair.there.drain()
+            await pair.send_there(head + body)
         while data := await reader.read(self._pace.piece):
             await self._pace.carry(len(data))
             if not pair.frozen:
-                pair.there.write(data)
-                await pair.there.drain()
+                await pair.send_there(data)
 
     async def _upgrade(self, lines: list[bytes], head: bytes, pair: "_Pair") -> bool:
         """Whether the connection is a WebSocket's now, as far as the client knows."""
@@ -192,7 +216,7 @@ class Proxy:
         if way is None:
             self.upgrades += 1
             self._sockets.add(pair)
-            pair.there.write(head)
+            await pair.send_there(head)
             return True
         self.turned_away[way] += 1
         if way in ("swallow", "freeze"):
@@ -235,9 +259,19 @@ class Pace:
 class _Pair:
     """Both connections of one client; `here` leads to it, `there` to the server."""
 
-    def __init__(self, here: asyncio.StreamWriter, there: asyncio.StreamWriter, pace: Pace) -> None:
+    def __init__(
+        self, here: asyncio.StreamWriter, there: asyncio.StreamWriter, pace: Pace,
+        passes: Mapping[Direction, asyncio.Event],
+    ) -> None:  # fmt: skip
         self.here, self.there, self._pace = here, there, pace
+        self._passes = passes
         self.frozen = self.freeze_after_head = self.cut_in_body = False
+
+    async def send_there(self, data: bytes) -> None:
+        """To the server, as soon as anything passes."""
+        await self._passes["there"].wait()
+        self.there.write(data)
+        await self.there.drain()
 
     def page(self, status: bytes) -> None:
         """Answer with a page of the proxy's own."""
@@ -251,6 +285,7 @@ class _Pair:
                 await self._pace.carry(len(data))
                 if self.frozen:
                     continue
+                await self._passes["back"].wait()
                 if self.freeze_after_head and _HEAD_END in data:
                     data, self.frozen = data[: data.index(_HEAD_END) + len(_HEAD_END)], True
                 if self.cut_in_body and _HEAD_END in data:

@@ -4,6 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from cmdexec.admin.doctor.recorded.verify import judge
 from cmdexec.admin.doctor.verify import Verified, verify
 from cmdexec.errors import CmdexecError
 from cmdexec.runtime import system_runtime
@@ -28,6 +29,12 @@ def must_be_well(data: Path) -> None:
         runtime.threads.close()
     wrong = {one.name: one.told for one in found.found if one.wrong}
     assert not wrong, f"what is stored in {data} breaks the rules of `doctor --verify`: {wrong}"
+
+
+def must_be_as_promised(history: Path) -> None:
+    """Fail unless every rule holds for what was recorded there."""
+    wrong = {one.name: one.told for one in judge([history]).found if one.wrong}
+    assert not wrong, f"what is recorded in {history} breaks the rules of `doctor --verify --history`: {wrong}"
 
 
 async def _verified(store: Inspection) -> Verified:
