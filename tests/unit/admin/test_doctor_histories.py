@@ -230,6 +230,19 @@ def test_what_is_planted_is_found_by_the_rule_for_it(planted: str) -> None:
     assert found(lines) == broken
 
 
+def test_an_attempt_that_finds_another_before_it_begins_did_not_begin_twice() -> None:
+    """One sentence for what it found."""
+    head, *others = CASE
+    assert isinstance(head, Case)
+    told = Told(head)
+    for line in others:
+        if line == Wrote(D, 2, "begin"):
+            told.add(Wrote(D, 2, "overlap"))
+        told.add(line)
+    (rule,) = (rule for rule in RULES if rule.name == "C5")
+    assert list(rule.look(told)) == [(D, "attempt 2 found that another was not dead yet")]
+
+
 def test_the_order_of_lines_is_told_in_words() -> None:
     seen = numbered(A, "stdout", said(A, 1, 1, 2, 4, 3) + b"x\n" + said(A, 2, 5) + b"no end")
     assert list(disorder(1, seen)) == [

@@ -112,20 +112,22 @@ def _begun_were_claimed(told: Told) -> Findings:
 
 def _one_at_a_time(told: Told) -> Findings:
     for job, entries in told.wrote.items():
-        newest = begins = 0
+        begun: list[int] = []
+        newest = 0
         for entry in entries:
-            if entry.word == "begin":
-                begins += 1
-                if entry.attempt == newest:
-                    yield job, f"its ledger has two beginnings of attempt {newest}"
             if entry.attempt < newest:
                 yield job, f"attempt {entry.attempt} wrote '{entry.word}' when attempt {newest} had begun"
             if entry.word == "overlap":
                 yield job, f"attempt {entry.attempt} found that another was not dead yet"
-            newest = max(newest, entry.attempt)
+            if entry.word == "begin":
+                begun.append(entry.attempt)
+                newest = max(newest, entry.attempt)
+        for attempt, times in Counter(begun).items():
+            if times > 1:
+                yield job, f"attempt {attempt} began {times} times, by its ledger"
         stored = told.stored.get(job)
-        if stored is not None and begins > 1 and not _may_run_again(told, stored):
-            yield job, f"it began {begins} times, by its ledger, and nobody asked for more than one"
+        if stored is not None and len(begun) > 1 and not _may_run_again(told, stored):
+            yield job, f"it began {len(begun)} times, by its ledger, and nobody asked for more than one"
 
 
 def _may_run_again(told: Told, job: Stored) -> bool:
