@@ -16,18 +16,20 @@ MARK_EACH = 8
 
 
 def slow_job(
-    ledger: Ledger, lines: int = LINES, pause: float = 0.03, *, exit_code: int = EXIT, lock: Path | None = None
-) -> dict[str, Any]:
+    ledger: Ledger, lines: int = LINES, pause: float = 0.03, *, exit_code: int = EXIT, lock: Path | None = None,
+    again: int | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Writes that many lines to each stream with a pause after each, and to the ledger when it begins, how far it is
     now and then, and how it ends. `lock`: it holds that file until the last of its processes is dead, says so in the
-    ledger if it does not get it, and does not end by TERM."""
+    ledger if it does not get it, and does not end by TERM. `again`: how many lines it writes in later attempts."""
     holds = f"exec 9>>{shlex.quote(str(lock))}; flock -n 9 || {ledger.says('overlap')}; trap '' TERM; " if lock else ""
+    more = f"n={lines}; [ $CMDEXEC_ATTEMPT = 1 ] || n={lines if again is None else again}"
     return {
         "command": (
-            f"{holds}{ledger.says('begin')}; i=0; while [ $i -lt {lines} ]; do i=$((i+1)); "
+            f"{holds}{ledger.says('begin')}; {more}; i=0; while [ $i -lt $n ]; do i=$((i+1)); "
             f'echo "$CMDEXEC_JOB_ID:$CMDEXEC_ATTEMPT:$i"; echo "err:$CMDEXEC_JOB_ID:$CMDEXEC_ATTEMPT:$i" >&2; '
             f"[ $((i % {MARK_EACH})) != 0 ] || {ledger.says('mark', lines='$i')}; sleep {pause}; done; "
-            f"{ledger.says('end', lines=lines, exit=exit_code)}; exit {exit_code}"
+            f"{ledger.says('end', lines='$n', exit=exit_code)}; exit {exit_code}"
         )
     }
 

@@ -1,0 +1,140 @@
+"""What a case has: a server, its workers, a ledger outside of them, and the recorder; all planned by one seed."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from cmdexec.admin.doctor.recorded.record import Stored
+from cmdexec.runtime import system_runtime
+from cmdexec.store.sqlite.inspection import inspect_sqlite
+from tests.support.api import ApiError
+from tests.support.ledger import Ledger
+from tests.support.proxy import Proxy, proxying
+from tests.support.recorder import SILENCE, Recorder, RecordingApi
+from tests.support.system import FAST, Server, Worker, ends
+from tests.support.waiting import holds, until
+
+LEASE_SEC = float(FAST["LEASE_SEC"])
+BOUND_SEC = 25.0
+"""Within which all jobs must have ended when the last fault is over: a lease, the longest jobs, and a slow machine."""
+
+_OPEN = "status=scheduled&status=queued&status=assigned&status=running&status=unknown"
+
+
+class World:
+    """Everything of one case. `rng` plans it: whatever is drawn is drawn before the threads begin, so that the same
+    seed gives the same plan. `faults` counts what was done to the system."""
+
+    def __init__(self, folder: Path, recorder: Recorder, seed: int) -> None:
+        self.folder = folder
+        self.rng = random.Random(seed)
+        self.recorder = recorder
+        self.ledger = Ledger(folder / "ledger")
+        self.server = Server(folder, **FAST)
+        self.workers: dict[str, Worker] = {}
+        self.faults = 0
+        self.stored: list[Stored] = []
+        self._stack = ExitStack()
+        self._token: str | None = None
+
+    def __enter__(self) -> "World":
+        self._stack.enter_context(ends(self.server))
+        self.server.start()
+        self._token = self.server.api().token
+        return self
+
+    def __exit__(self, *fault: Any) -> None:
+        self._stack.__exit__(*fault)
+
+    def api(self, caller: str, url: str | None = None) -> RecordingApi:
+        """Somebody who asks, by way of `url` if one is named; what it changes is recorded."""
+        return RecordingApi(url or self.server.url, self._token, self.recorder, caller)
+
+    @property
+    def token(self) -> str:
+        """The first admin's."""
+        assert self._token is not None, "not started"
+        return self._token
+
+    def worker(self, name: str, *, slots: int = 3, url: str | None = None, **settings: str) -> Worker:
+        """One more, started and online; `url`: by way of a proxy."""
+        worker = Worker(self.server, name, slots=slots, **(FAST | settings))
+        if url is not None:
+            worker.arguments[worker.arguments.index(self.server.url)] = url
+        self.workers[name] = worker
+        self._stack.enter_context(ends(worker))
+        return worker.start(self.api("looker"))
+
+    def proxy(self) -> Proxy:
+        """One to the server, until the end of the case."""
+        return self._stack.enter_context(proxying(self.server.port))
+
+    def fault(self, what: str) -> None:
+        """Something is about to be done to the system."""
+        self.faults += 1
+        self.recorder.fault(what)
+
+    def passes(self, seconds: float) -> None:
+        """So long goes by; the workers must live."""
+        holds(lambda: all(one.running() for one in self.workers.values()), "the workers live", during=seconds)
+
+    def settle(self) -> list[Stored]:
+        """The faults are over: wait until all jobs have ended, or must have, and write down how it stands."""
+        self.recorder.calm()
+        api = self.api("looker")
+
+        def ended() -> bool:
+            try:
+                return not api.ask("GET", f"/api/jobs?limit=1&{_OPEN}")["jobs"]
+            except (*SILENCE, ApiError):
+                return False
+
+        try:
+            until(ended, "all jobs have ended", within=BOUND_SEC + 5, step=0.05)
+        except AssertionError as too_long:
+            print(too_long)  # which jobs, the judge says
+        self.stored = self.recorder.finish(api, self.ledger, _counted(self.server.data))
+        return self.stored
+
+
+def _counted(data: Path) -> dict[str, int]:
+    """How many jobs of each status the store counts."""
+
+    async def count() -> dict[str, int]:
+        runtime = system_runtime("count", 2)
+        try:
+            store = inspect_sqlite(data, runtime)
+            try:
+                return {str(status): count for status, count in (await store.jobs.counts()).items() if count}
+            finally:
+                await store.close()
+        finally:
+            runtime.threads.close()
+
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(lambda: asyncio.run(count())).result()
+
+
+Must = Callable[[Stored], bool]
+
+
+def must_be(stored: list[Stored], must: Must, what: str) -> None:
+    """Fail with the jobs of which it is not so."""
+    wrong = [job.job for job in stored if not must(job)]
+    assert not wrong, f"{what}: not so of {wrong}"
+
+
+def whole(job: Stored) -> bool:
+    """Whether all output of it is there, if it ended by itself."""
+    streams = [stream for ran in job.ran for stream in (ran.stdout, ran.stderr) if ran.ok or ran.reason == "exit"]
+    return all(stream is not None and stream.whole is True for stream in streams)
+
+
+def untouched(job: Stored) -> bool:
+    """Whether it needed no more than one attempt, and its lease was never over."""
+    return len(job.ran) <= 1 and "unknown" not in Counter(status for _, status, _ in job.events)
