@@ -53,9 +53,11 @@ class Service(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A server, made but not started. `stopping` ends streams of output."""
+    """A server, made but not started. `perform` does what is asked, whoever carries it here; `stopping` ends streams of
+    output."""
 
     store: Store
+    perform: Perform
     jobs: Jobs
     presence: Presence
     sockets: Sockets
@@ -138,7 +140,7 @@ async def _parts(
         calls.live,
     )
     return Parts(
-        store, jobs, presence, sockets, people.workers, people.own_token, services,
+        store, perform, jobs, presence, sockets, people.workers, people.own_token, services,
         _edge(settings, runtime, perform, bodies, people.keys, sockets, stopping, pages), stopping, people.made_admin,
     )  # fmt: skip
 
