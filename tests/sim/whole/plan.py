@@ -12,12 +12,19 @@ FAULTS_UNTIL = 40.0
 KINDS = (
     *["kill worker"] * 3, *["freeze worker"] * 3, "suspend machine", "end worker", *["cut"] * 2, *["break"] * 3,
     *["deaf"] * 2, *["mute"] * 2, *["slow network"] * 2, *["kill server"] * 3, "freeze server", *["store away"] * 2,
-    *["slow store"] * 2, "no room",
+    *["slow store"] * 2, *["disk full"] * 2, "no room",
 )  # fmt: skip
-SERVERS_OWN = ("kill server", "freeze server", "store away", "slow store")
+SERVERS_OWN = ("kill server", "freeze server", "store away", "slow store", "disk full")
 """What no worker has any part in."""
 
-_LONGEST = {"slow network": 8.0, "slow store": 6.0, "store away": 10.0, "freeze server": 12.0, "no room": 3.0}
+_LONGEST = {
+    "slow network": 8.0,
+    "slow store": 6.0,
+    "store away": 10.0,
+    "disk full": 10.0,
+    "freeze server": 12.0,
+    "no room": 3.0,
+}
 _LONG = 24.0
 """Four leases."""
 

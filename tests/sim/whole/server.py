@@ -23,6 +23,7 @@ from cmdexec.server.perform import Asked, Claims, Presented
 from cmdexec.server.stores import open_store
 from cmdexec.settings.load import make
 from cmdexec.settings.server import ServerSettings
+from cmdexec.store.sqlite.connection import Connection, StorageFault
 from tests.sim.whole.runtime import runtime_of
 from tests.sim.whole.store import Disk, gated
 from tests.sim.whole.wires import End
@@ -157,5 +158,16 @@ def server_edges(disk: Disk) -> Iterator[None]:
     async def no_pages(*_args: Any) -> None:
         return None
 
-    with patch("cmdexec.server.build.open_store", opened), patch("cmdexec.server.build.site", no_pages):
+    execute = Connection.run
+
+    def run(self: Connection, sql: str, *bindings: Any) -> int:
+        if disk.full and sql == "COMMIT" and disk.rng.random() < 0.5:
+            raise StorageFault("no room, as the seed has it", full=True)
+        return execute(self, sql, *bindings)
+
+    with (
+        patch.object(Connection, "run", run),
+        patch("cmdexec.server.build.open_store", opened),
+        patch("cmdexec.server.build.site", no_pages),
+    ):
         yield

@@ -21,11 +21,13 @@ _READERS = ("get", "by_submit_keys", "held_by", "waiting_of", "assigned_elsewher
 
 @dataclass
 class Disk:
-    """How the store's disk is now. `away`: nothing can be stored or read; `slow_sec`: what a commit takes at most."""
+    """How the store's disk is now. `away`: nothing can be stored or read; `slow_sec`: what a commit takes at most;
+    `full`: every other COMMIT finds no room, after all that goes before it has been done."""
 
     rng: random.Random
     away: bool = False
     slow_sec: float = 0.0
+    full: bool = False
 
     def takes(self) -> float:
         """How long the next commit takes."""

@@ -143,6 +143,8 @@ class World:
                 return lambda: setattr(disk, "away", True), lambda: setattr(disk, "away", False)
             case "slow store":
                 return lambda: setattr(disk, "slow_sec", 1.5), lambda: setattr(disk, "slow_sec", 0.0)
+            case "disk full":
+                return lambda: setattr(disk, "full", True), lambda: setattr(disk, "full", False)
             case "no room":
                 until = self.loop.time() + lasts
                 return lambda: setattr(worker.machine, "no_room_until", until), _nothing
