@@ -2,7 +2,10 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Any
+
+import aiohttp
 
 from cmdexec.errors import CmdexecError, Unavailable
 from tests.sim.whole.server import Process
@@ -10,12 +13,15 @@ from tests.sim.whole.wires import FAST, End, Seen, Wire
 
 
 class Network:
-    """Between the workers of `world` and its server. `cut`: the workers that reach nobody; `slow`: how long a message
-    takes with each, where that is not as usual."""
+    """Between the workers of `world` and its server. `cut`: the workers that reach nobody; `blocked`: those for whom
+    something in between lets no socket through, but HTTP; `calls`: the answers that each waits for; `slow`: how long a
+    message takes with each, where that is not as usual."""
 
     def __init__(self, world: Any, seen: Seen | None) -> None:
         self.world = world
         self.cut: set[str] = set()
+        self.blocked: set[str] = set()
+        self.calls: dict[str, list[asyncio.Future[Any]]] = {}
         self.slow: dict[str, tuple[float, float]] = {}
         self.wires: dict[str, list[Wire]] = {}
         self._seen = seen
@@ -23,9 +29,25 @@ class Network:
 
     async def open(self, name: str, token: str) -> End:
         """A socket of that worker. Raises CmdexecError."""
+        self.passes(name)
         answer: asyncio.Future[End] = asyncio.get_running_loop().create_future()
         self.world.after(self._rng.uniform(*FAST), self._arrives, name, token, answer)
         return await answer
+
+    def passes(self, name: str) -> None:
+        """Raises Unavailable where no socket gets through."""
+        if name in self.blocked:
+            wrong = aiohttp.ClientError("something in between answered")
+            raise Unavailable("server_away", "No socket gets through.") from wrong
+
+    def later(self, name: str, callback: Callable[..., object], *args: Any) -> None:
+        """After the time that a message takes."""
+        self.world.after(self._rng.uniform(*self.slow.get(name, FAST)), callback, *args)
+
+    def hang_up(self, answer: "asyncio.Future[Any]") -> None:
+        """Whoever waits for it hears that the connection is gone."""
+        if not answer.done():
+            answer.set_exception(aiohttp.ClientConnectionError("the connection is gone"))
 
     def _arrives(self, name: str, token: str, answer: "asyncio.Future[End]") -> None:
         process: Process | None = self.world.server.process
@@ -63,12 +85,22 @@ class Network:
 
     def server_is_gone(self) -> None:
         """The system closes what it had open."""
-        for name in self.wires:
+        for name in {**self.wires, **self.calls}:
             self.worker_is_gone(name)
 
     def worker_is_gone(self, name: str) -> None:
         for wire in self._of(name):
             wire.break_off(soon=self._rng.random() < 0.8)
+        for answer in self.calls.get(name, ()):
+            self.later(name, self.hang_up, answer)
+
+    def block(self, name: str, blocked: bool) -> None:
+        """Whether sockets get through for that worker."""
+        if blocked:
+            self.blocked.add(name)
+            self.worker_is_gone(name)
+        else:
+            self.blocked.discard(name)
 
     def _of(self, name: str) -> list[Wire]:
         """Its wires that are whole: an older one may be left of which one end does not know yet."""

@@ -11,8 +11,8 @@ FAULTS_UNTIL = 40.0
 
 KINDS = (
     *["kill worker"] * 3, *["freeze worker"] * 3, "suspend machine", "end worker", *["cut"] * 2, *["break"] * 3,
-    *["deaf"] * 2, *["mute"] * 2, *["slow network"] * 2, *["kill server"] * 3, "freeze server", *["store away"] * 2,
-    *["slow store"] * 2, *["disk full"] * 2, "no room",
+    *["no sockets"] * 3, *["deaf"] * 2, *["mute"] * 2, *["slow network"] * 2, *["kill server"] * 3, "freeze server",
+    *["store away"] * 2, *["slow store"] * 2, *["disk full"] * 2, "no room",
 )  # fmt: skip
 SERVERS_OWN = ("kill server", "freeze server", "store away", "slow store", "disk full")
 """What no worker has any part in."""
@@ -83,10 +83,11 @@ def plan(seed: int) -> Plan:
     workers = rng.randint(1, 3)
     jobs = tuple(_job(rng, number) for number in range(rng.randint(2, 14)))
     kinds = rng.choice((KINDS, KINDS, KINDS, SERVERS_OWN))
-    faults = tuple(
-        sorted((_fault(rng, kinds, workers) for _ in range(rng.choice((0, 2, 4, 8, 16, 24)))), key=lambda one: one.at)
-    )
-    return Plan(seed, workers, jobs, faults)
+    faults = [_fault(rng, kinds, workers) for _ in range(rng.choice((0, 2, 4, 8, 16, 24)))]
+    if rng.random() < 0.2:
+        faults += [Fault(0.3, "no sockets", worker, FAULTS_UNTIL - 1.0) for worker in range(workers)]
+    faults.sort(key=lambda one: one.at)
+    return Plan(seed, workers, jobs, tuple(faults))
 
 
 def _job(rng: random.Random, number: int) -> NewJob:

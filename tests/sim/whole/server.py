@@ -5,7 +5,7 @@ import asyncio
 import base64
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +31,9 @@ from tests.sim.whole.wires import End
 LEASE_SEC = 6.0
 LOST_SEC = 25.0
 SECRET = "a-secret-that-only-simulations-share-4711"
+
+Answered = tuple[int, dict[str, str], bytes]
+"""Status, headers, body."""
 
 _LIKE_HTTP = {"content_type": "application/json"}
 
@@ -125,6 +128,18 @@ class Process:
         reply = await self.parts.perform.perform(name, Presented(claims=self.server.claims), read)
         told = reply.body if isinstance(reply.body, bytes) else encode(reply.body)
         return reply.status, json.loads(told)
+
+    async def carry(self, name: str, body: bytes | None, query: Any, headers: Mapping[str, str]) -> Answered:
+        """What it answers to a call of a worker: status, headers, body. Raises CmdexecError while it takes none."""
+        if self.parts is None:
+            raise Unavailable("server_away", "It does not take requests yet.")
+
+        async def read() -> Asked:
+            return Asked(query=query, body=body, headers=headers, content_type=headers.get("content-type", ""))
+
+        reply = await self.parts.perform.perform(name, Presented(worker_token=headers["x-worker-token"]), read)
+        told = reply.body if isinstance(reply.body, bytes) else b"" if reply.body is None else encode(reply.body)
+        return reply.status, dict(reply.headers), told
 
     async def serve(self, end: End, token: str) -> None:
         """A worker's socket, from its upgrade to its end, as `server.edge.socket` has it. Raises CmdexecError."""

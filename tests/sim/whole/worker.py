@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import aiohttp
-
 from cmdexec.errors import CmdexecError
 from cmdexec.settings.load import make
 from cmdexec.settings.worker import WorkerSettings
@@ -20,6 +18,7 @@ from cmdexec.worker.ending import Wishes
 from cmdexec.worker.executors.by_order import ByOrder
 from cmdexec.worker.folder import DataFolder
 from cmdexec.worker.run import _run as run_built
+from tests.sim.whole.calls import Http
 from tests.sim.whole.loop import NODE
 from tests.sim.whole.machine import Machine, NoContainers, Processes
 from tests.sim.whole.runtime import runtime_of
@@ -40,6 +39,7 @@ def worker_settings(folder: Path, name: str, slots: int) -> WorkerSettings:
         made, socket_ping_sec=2.0, connect_timeout_sec=3.0, reconnect_max_sec=2.0, reconnect_min_sec=0.1,
         lease_look_sec=0.5, output_window_bytes=WINDOW_BYTES, again_sec=0.5, spool_write_sec=0.2, start_pause_sec=1.0,
         kill_grace_sec=1.0, hand_back_sec=2.0, deliver_sec=4.0, server_url=URL,
+        poll_wait_sec=2.0, call_timeout_sec=3.0, socket_retry_sec=3.0,
     )  # fmt: skip
 
 
@@ -115,21 +115,6 @@ class Process:
         self.worker.world.outside(self.worker.ended, self)
 
 
-class _NoHttp:
-    """A session of the library, on a network that carries nothing but sockets."""
-
-    async def __aenter__(self) -> "_NoHttp":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """There is nothing to close."""
-
-    def request(self, *_: object, **_more: object) -> Any:
-        raise aiohttp.ClientConnectionError("nothing answers")
-
-    get = request
-
-
 @contextmanager
 def worker_edges(world: Any) -> Iterator[None]:
     """Workers that are made here have their machines and their network from `world`."""
@@ -143,12 +128,20 @@ def worker_edges(world: Any) -> Iterator[None]:
         assert node is not None
         return await world.network.open(node.name, headers["x-worker-token"])
 
+    async def passes(*_: object) -> None:
+        node = NODE.get()
+        assert node is not None
+        world.network.passes(node.name)
+
     def session(**_: object) -> Any:
-        return _NoHttp()
+        node = NODE.get()
+        assert node is not None
+        return Http(world, node.name)
 
     with (
         patch("cmdexec.worker.build._executor", executor),
         patch("cmdexec.worker.ways.connect", connect),
+        patch("cmdexec.worker.ways.passes", passes),
         patch("cmdexec.worker.connection.session", session),
         patch("cmdexec.worker.conversation.stats", lambda _running, _trouble: None),
         patch("cmdexec.worker.build.boot_id", lambda: b"\x01" * 16),

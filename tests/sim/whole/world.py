@@ -127,6 +127,8 @@ class World:
                 return self._suspends(worker)
             case "cut":
                 return lambda: network.cut_off(name, True), lambda: network.cut_off(name, False)
+            case "no sockets":
+                return lambda: network.block(name, True), lambda: network.block(name, False)
             case "break":
                 return lambda: network.worker_is_gone(name), _nothing
             case "deaf":
