@@ -130,7 +130,8 @@ class Judge:
                     end = getattr(attempt.result, stream) if attempt.result is not None else None
                     whole = end is not None and end.whole
                     self._world.seen["whole" if whole else "not whole"] += 1
-                    if not whole and end is not None and attempt.result.reason is not Reason.WORKER:
+                    kept = run is None or run.machine not in self._world.ledger.crashed
+                    if not whole and end is not None and attempt.result.reason is not Reason.WORKER and kept:
                         raise Violation(
                             f"{stream} of attempt {attempt.number} is not whole, and its worker saw it to its end (C7)",
                             number_of(seen.job),

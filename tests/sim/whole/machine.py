@@ -44,13 +44,15 @@ class Run:
 @dataclass
 class Ledger:
     """All that ever ran. `excused`: jobs of which somebody said that they may run twice; `asleep`: machines that are
-    suspended, on which nothing can be ended in time; `tell`: what is told, for a story."""
+    suspended, on which nothing can be ended in time; `crashed`: those that have lost what they had not flushed; `tell`:
+    what is told, for a story."""
 
     loop: VirtualLoop
     tell: "Tell"
     runs: dict[tuple[str, int], Run] = field(default_factory=dict)
     excused: set[int] = field(default_factory=set)
     asleep: set[str] = field(default_factory=set)
+    crashed: set[str] = field(default_factory=set)
 
     def begin(self, job: int, job_id: str, attempt: int, machine: str) -> Run:
         """A process begins, beside no other one of its job."""
@@ -234,7 +236,8 @@ class NoContainers:
 
 
 class Machine:
-    """Where one worker runs, process after process. `skew_sec`: by how much its clock differs."""
+    """Where one worker runs, process after process. `skew_sec`: by how much its clock differs; `boots`: how often it
+    was started, so that what was written before the last time need not all be there."""
 
     def __init__(self, world: Any, name: str, skew_sec: float) -> None:
         self.loop: VirtualLoop = world.loop
@@ -244,6 +247,7 @@ class Machine:
         self.skew_sec = skew_sec
         self.processes: Processes | None = None
         self.no_room_until = 0.0
+        self.boots = 1
 
     def elapsed(self) -> float:
         """By its own clock."""

@@ -10,9 +10,9 @@ FAULTS_UNTIL = 40.0
 """Seconds from the beginning after which nothing more goes wrong."""
 
 KINDS = (
-    *["kill worker"] * 3, *["freeze worker"] * 3, "suspend machine", "end worker", *["cut"] * 2, *["break"] * 3,
-    *["no sockets"] * 3, *["deaf"] * 2, *["mute"] * 2, *["slow network"] * 2, *["kill server"] * 3, "freeze server",
-    *["store away"] * 2, *["slow store"] * 2, *["disk full"] * 2, "no room",
+    *["kill worker"] * 3, *["freeze worker"] * 3, "suspend machine", "end worker", *["reboot"] * 2, *["cut"] * 2,
+    *["break"] * 3, *["no sockets"] * 3, *["deaf"] * 2, *["mute"] * 2, *["slow network"] * 2, *["kill server"] * 3,
+    "freeze server", *["store away"] * 2, *["slow store"] * 2, *["disk full"] * 2, "no room",
 )  # fmt: skip
 SERVERS_OWN = ("kill server", "freeze server", "store away", "slow store", "disk full")
 """What no worker has any part in."""

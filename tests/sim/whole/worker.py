@@ -1,6 +1,7 @@
 """A worker: all of `cmdexec.worker` over a simulated machine and network. It is killed by forgetting it, and started
 anew on the spool that it left."""
 
+import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,7 @@ class Worker:
         self.machine = Machine(world, f"machine-{index}", skew)
         self.process: Process | None = None
         self.begun = 0
+        self._rng = random.Random(f"{world.seed} {self.name}")
 
     def start(self) -> None:
         if self.process is None:
@@ -71,6 +73,15 @@ class Worker:
             process.node.kill()
             self.machine.lifeline_ends()
             self.world.network.worker_is_gone(self.name)
+
+    def crash(self) -> None:
+        """The machine dies, and loses what was not flushed: some of what the journal said last."""
+        self.kill()
+        self.machine.boots += 1
+        self.world.ledger.crashed.add(self.machine.node.name)
+        journal = self.settings.data_dir / "spool" / "journal"
+        if journal.exists() and self._rng.random() < 0.7:
+            os.truncate(journal, self._rng.randint(0, journal.stat().st_size))
 
     def ended(self, process: "Process") -> None:
         if self.process is process:
@@ -119,9 +130,15 @@ class Process:
 def worker_edges(world: Any) -> Iterator[None]:
     """Workers that are made here have their machines and their network from `world`."""
 
-    def executor(*args: object) -> Any:
+    def process() -> Process:
         node = NODE.get()
-        return next(one.process for one in world.workers if one.process and one.process.node is node).executor(*args)
+        return next(one.process for one in world.workers if one.process and one.process.node is node)
+
+    def executor(*args: object) -> Any:
+        return process().executor(*args)
+
+    def boot_id() -> bytes:
+        return bytes([process().worker.machine.boots]) * 16
 
     async def connect(_http: object, _url: str, headers: Any, _limits: object) -> Any:
         node = NODE.get()
@@ -144,6 +161,6 @@ def worker_edges(world: Any) -> Iterator[None]:
         patch("cmdexec.worker.ways.passes", passes),
         patch("cmdexec.worker.connection.session", session),
         patch("cmdexec.worker.conversation.stats", lambda _running, _trouble: None),
-        patch("cmdexec.worker.build.boot_id", lambda: b"\x01" * 16),
+        patch("cmdexec.worker.build.boot_id", boot_id),
     ):
         yield

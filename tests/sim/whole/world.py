@@ -119,6 +119,8 @@ class World:
         match fault.kind:
             case "kill worker":
                 return worker.kill, worker.start
+            case "reboot":
+                return worker.crash, worker.start
             case "end worker":
                 return self._ends(worker), worker.start
             case "freeze worker":
