@@ -107,6 +107,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._ready.extend(handles)
 
 
+async def time_passes(seconds: float) -> None:
+    """On a virtual loop that is over at once."""
+    if not isinstance(asyncio.get_running_loop(), VirtualLoop):
+        raise TypeError("time passes by itself on a virtual loop alone")
+    await asyncio.sleep(seconds)
+
+
 class Node:
     """A process. While it is stopped nothing of it runs, and all of it is made up for afterwards; a killed one never
     goes on, and nothing of it is cleaned up: no `finally`, no word to anybody. `failed` is told of what its own tasks

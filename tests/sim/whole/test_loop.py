@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.sim.whole.loop import BEGINS_AT, Idle, Node, VirtualLoop
+from tests.sim.whole.loop import BEGINS_AT, Idle, Node, VirtualLoop, time_passes
 
 
 def played(play: Callable[[VirtualLoop], Coroutine[Any, Any, None]]) -> VirtualLoop:
@@ -20,7 +20,7 @@ def played(play: Callable[[VirtualLoop], Coroutine[Any, Any, None]]) -> VirtualL
 
 def test_a_day_passes_at_once() -> None:
     async def play(_: VirtualLoop) -> None:
-        await asyncio.sleep(86_400)
+        await time_passes(86_400)
 
     assert played(play).time() == pytest.approx(BEGINS_AT + 86_400)
 
@@ -52,15 +52,15 @@ def test_a_stopped_process_makes_up_for_it() -> None:
 
     async def tick(loop: VirtualLoop) -> None:
         for _ in range(3):
-            await asyncio.sleep(1.0)
+            await time_passes(1.0)
             ticks.append(loop.time() - BEGINS_AT)
 
     async def play(loop: VirtualLoop) -> None:
         node = Node(loop, "a process")
         task = node.spawn(tick(loop), "tick")
-        await asyncio.sleep(1.5)
+        await time_passes(1.5)
         node.stop()
-        await asyncio.sleep(5.0)
+        await time_passes(5.0)
         node.go_on()
         await task
 
@@ -73,7 +73,7 @@ def test_of_a_killed_process_nothing_runs_until_it_is_buried() -> None:
 
     async def work() -> None:
         try:
-            await asyncio.sleep(1.0)
+            await time_passes(1.0)
             ran.append("on")
         finally:
             ran.append("finally")
@@ -81,10 +81,10 @@ def test_of_a_killed_process_nothing_runs_until_it_is_buried() -> None:
     async def play(loop: VirtualLoop) -> None:
         node = Node(loop, "a process")
         task = node.spawn(work(), "work")
-        await asyncio.sleep(0.5)
+        await time_passes(0.5)
         node.kill()
         node.go_on()
-        await asyncio.sleep(5.0)
+        await time_passes(5.0)
         assert ran == []
         node.bury()
         task.cancel()
