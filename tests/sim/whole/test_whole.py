@@ -26,7 +26,8 @@ WHERE_IT_HURTS = {
     "ended completed", "ended cancelled", "ended failed exit", "ended failed lost", "ended failed worker",
     "ended failed start", "lease_over unknown", "lease_over queued", "lease_over failed", "lease_over cancelled",
     "resume running", "superseded running", "superseded completed", "dead failed", "dead scheduled",
-    "never_spawned queued", "handed_back scheduled", "recall queued", "cancel running", "cancel cancelled",
+    "missing running", "never_spawned queued", "handed_back scheduled", "recall queued", "cancel running",
+    "cancel cancelled",
 }  # fmt: skip
 """Faults, changes and ends that have to have been met before anything is proved. An event stands before what the job
 was after it."""
