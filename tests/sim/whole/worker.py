@@ -140,6 +140,10 @@ def worker_edges(world: Any) -> Iterator[None]:
     def boot_id() -> bytes:
         return bytes([process().worker.machine.boots]) * 16
 
+    def place(_lock: int) -> str:
+        machine = process().worker.machine
+        return f"{machine.node.name}.{machine.boots}"
+
     async def connect(_http: object, _url: str, headers: Any, _limits: object) -> Any:
         node = NODE.get()
         assert node is not None
@@ -160,7 +164,10 @@ def worker_edges(world: Any) -> Iterator[None]:
         patch("cmdexec.worker.ways.connect", connect),
         patch("cmdexec.worker.ways.passes", passes),
         patch("cmdexec.worker.connection.session", session),
-        patch("cmdexec.worker.conversation.stats", lambda _running, _trouble: None),
+        patch("cmdexec.worker.conversation.stats", lambda *_: None),
         patch("cmdexec.worker.build.boot_id", boot_id),
+        patch("cmdexec.worker.build.place_of", place),
+        patch("cmdexec.worker.build.awake", lambda: process().runtime.clock.elapsed()),
+        patch("cmdexec.worker.blackbox.box.kills", lambda: (0, -1, -1)),
     ):
         yield
