@@ -107,6 +107,7 @@ class Followed(msgspec.Struct, frozen=True, gc=False):
     passed   for how long, as far as clocks counted it: not over a start of the machine
     slept    so much of it the machine slept
     stalled  so much of it the process lived, and wrote nothing
+    cut      so much of it the process lived and worked, without its link
     astray   so much the wall clock went otherwise than the others
     booted   the machine was started anew
     death    how the process ended that was there when it began; None: it lives
@@ -118,6 +119,7 @@ class Followed(msgspec.Struct, frozen=True, gc=False):
     passed: int = 0
     slept: int = 0
     stalled: int = 0
+    cut: int = 0
     astray: int = 0
     booted: bool = False
     death: Cause | None = None
@@ -146,7 +148,7 @@ def follow(before: Followed | None, record: Vitals, bound: int) -> Followed:
         return Followed(record, since, max(0, record.elapsed - record.heard), astray=astray)
     return Followed(
         record, before.since, before.passed + passed, before.slept + slept, before.stalled + stalled,
-        before.astray + astray, before.booted,
+        before.cut + (awake if same_life and not (record.link or stalled) else 0), before.astray + astray, before.booted,
         before.death if same_life or before.death is not None else _death(last, record), before.hole or hole,
     )  # fmt: skip
 
@@ -178,10 +180,12 @@ def absence(followed: Followed | None, now: Vitals, bound: int) -> Absence | Non
     sudden = known.booted or known.hole or known.death not in (None, Cause.STOPPED)
     if not sudden and max(known.passed, now.at - known.since) < bound:
         return None
-    return Absence(known.since, max(known.since, now.at), _cause(known))
+    return Absence(known.since, max(known.since, now.at), _cause(known, max(known.passed, now.at - known.since)))
 
 
-def _cause(known: Followed) -> Cause:
+def _cause(known: Followed, lasted: int) -> Cause:
+    if 2 * known.cut >= lasted and (known.booted or known.death is Cause.STOPPED):
+        return Cause.NETWORK  # somebody started it anew, as people do then: that is not why it was away
     if known.booted:
         return Cause.RESTARTED
     if known.death not in (None, Cause.NOT_KNOWN):

@@ -3,8 +3,9 @@
 Only one process can hold a data folder (its lock), so where a process registers that works at another `place` (another
 folder, or another start of its machine) than the one that has the worker's place, either the machine was started anew
 or moved, or there are two. The lease tells: who has the place keeps it until its lease is over, or until it has gone
-and runs nothing. If it is heard meanwhile, both live, and the one that came is refused as `cloned`. Whose place was
-taken after a silence gets it back when it returns: it was there first.
+and runs nothing. If it is heard later than a lease after the other came, both live, and the one that came is refused as
+`cloned`: what is heard earlier may have been under way when its sender died. A process whose place was taken after a
+silence gets it back when it returns: it was there first.
 
 Workers that do not say their place (those of other makers, and of 0.1.0) take each other's as they always did, until
 that has happened CLONE_REPLACEMENTS times within CLONE_WINDOW_SEC: then the one that is there keeps its place likewise.
@@ -36,6 +37,18 @@ MEND = (
 )
 
 
+_FORGOTTEN_LEASES = 3
+"""A process that is in doubt and does not try again for so long begins anew."""
+
+
+class Doubt(msgspec.Struct):
+    """Of a place: when a process of it came, and when one tried last (seconds of the clock that counts suspended
+    time)."""
+
+    since: float
+    tried_at: float
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """A copy of a worker that was refused last: where, and when (seconds of the clock that counts suspended time)."""
 
@@ -59,7 +72,7 @@ class Clones:
         self._most = settings.clone_replacements
         self._window_sec = settings.clone_window_sec
         self._told_sec = settings.clone_told_sec
-        self._doubts: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._doubts: OrderedDict[tuple[str, str], Doubt] = OrderedDict()
         self._replaced: OrderedDict[str, deque[float]] = OrderedDict()
         self._refused: OrderedDict[str, Refusal] = OrderedDict()
 
@@ -81,17 +94,15 @@ class Clones:
 
     async def judge(self, before: WorkerRow | None, message: Register) -> str | None:
         """Whether the process that registers may have the place of the one that has it by `before`, its row. Returns
-        the place that may be taken back from it. Raises Conflict: `cloned`, or `conflict` while it is not known yet."""
+        the process that may take it back. Raises Conflict: `cloned`, or `conflict` while it is not known yet."""
         if before is None or not self._in_doubt(before, message):
             return before.elder if before is not None else None
         key = before.worker_id, message.place or message.instance_id or ""
-        returns = message.place is not None and message.place == before.elder
+        returns = message.place is not None and message.instance_id == before.elder
         if returns or not await self._keeps(before, message):
             self._doubts.pop(key, None)
-            return None if returns else before.place
-        seen = self._doubts.setdefault(key, before.seen_at)
-        _keep(self._doubts, key)
-        if seen == before.seen_at:
+            return None if returns else before.instance_id
+        if not self._tried_for_a_lease(key):
             raise Conflict(
                 "conflict", f"Another process of worker {before.called} was here within its lease, at another place: on"
                 " another machine, from another data folder, or before this machine was started again. This one is"
@@ -103,6 +114,16 @@ class Clones:
             "cloned", f"Worker {before.called} is connected from another place already{_where_of(before)}: two machines"
             " or two data folders have its identity, so one of them is a copy. This one is refused.", mend=MEND,
         )  # fmt: skip
+
+    def _tried_for_a_lease(self, key: tuple[str, str]) -> bool:
+        """Whether what keeps the place has been heard since this one came, and is not what was said before."""
+        now = self._clock.elapsed()
+        doubt = self._doubts.get(key)
+        if doubt is None or now - doubt.tried_at > _FORGOTTEN_LEASES * self._lease_sec:
+            doubt = self._doubts[key] = Doubt(now, now)
+        doubt.tried_at = now
+        _keep(self._doubts, key)
+        return now - doubt.since > self._lease_sec
 
     def _in_doubt(self, before: WorkerRow, message: Register) -> bool:
         if message.instance_id is None or message.instance_id == before.instance_id:

@@ -23,13 +23,13 @@ class Suspicion:
     next_at   when it is tried again
     """
 
-    __slots__ = ("asked_at", "left_sec", "next_at", "on", "trials")
+    __slots__ = ("_left_at", "asked_at", "left_sec", "next_at", "on", "trials")
 
     def __init__(self) -> None:
         self.on = False
         self.trials = 0
         self.left_sec = self.next_at = 0.0
-        self.asked_at = -math.inf
+        self.asked_at = self._left_at = -math.inf
 
     def asks(self, now: float) -> None:
         """It asks for a start, so it is trusted."""
@@ -38,9 +38,10 @@ class Suspicion:
         self.left_sec = 0.0
         self.asked_at = now
 
-    def leaves(self, seconds: float) -> None:
-        """For so long it had something that was taken back then."""
-        self.left_sec += seconds
+    def leaves(self, since: float, now: float) -> None:
+        """It had something since then that is taken back now. Time in which it had several counts once."""
+        self.left_sec += max(0.0, now - max(since, self._left_at, self.asked_at))
+        self._left_at = now
 
     def fails(self, next_at: float) -> None:
         """It was found so, or failed a trial."""

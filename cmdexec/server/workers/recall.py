@@ -43,7 +43,7 @@ class Recalls:
         if look:
             self._looked_at = now
         old: list[str] = []
-        stalled: dict[str, Member] = {}
+        stalled: dict[str, tuple[Member, float]] = {}
         soon = False
         for member in sorted(members, key=lambda member: -member.surplus):
             if member.waiting <= len(member.crowded) or all(other is member for other in hungry):
@@ -65,13 +65,13 @@ class Recalls:
                     continue
                 old.append(job_id)
                 if place < fit:
-                    stalled[job_id] = member
+                    stalled[job_id] = member, given.given_at
         if old:
             for job_id in await self._take_back(await self._that_go(old, need, hungry)):
                 if job_id in stalled:
-                    stalled[job_id].paused_until = now + self._pause_sec
-            for member in {id(one): one for one in stalled.values()}.values():
-                member.process.suspicion.leaves(self._stall_sec + self._pause_sec)
+                    leaver, since = stalled[job_id]
+                    leaver.paused_until = now + self._pause_sec
+                    leaver.process.suspicion.leaves(since, now)
         return soon or len(old) > need
 
     async def behind(self, members: Iterable[Member], now: float, wall: int) -> None:

@@ -29,7 +29,7 @@ class WorkerRow(msgspec.Struct, frozen=True, omit_defaults=True):
     labels        those that it named
     token_labels  those of the token that it joined with
     place         where its process works: as it says (`Register.place`)
-    elder         the place from which that one was taken after a silence; who works there may have it back
+    elder         the process from which that place was taken after a silence: it may have it back
     absences      the newest that it told of (`model.absence.remembered`)
     """
 

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -51,7 +52,7 @@ class BlackBox:
         self._link = self._stopping = self._failing = False
         self._followed: Followed | None = None
         self._waiting: deque[Vitals] = deque(maxlen=_WAITING_MAX)
-        self._came = asyncio.Event()
+        self._noted, self._came = asyncio.Event(), asyncio.Event()
         self._writing = threading.Lock()
 
     # What it is told ---------------------------------------------------------------------------------------------
@@ -103,12 +104,20 @@ class BlackBox:
 
     async def run(self) -> None:
         """Record, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._write(), name="black box writer")
+            while True:
+                try:
+                    async with asyncio.timeout(self._beat_sec):
+                        await self._noted.wait()
+                except TimeoutError:
+                    self._beat()
+                self._noted.clear()
+
+    async def _write(self) -> None:
+        """Apart from what beats: a thread that is long in coming, or a slow disk, is no standstill of this process."""
         while True:
-            try:
-                async with asyncio.timeout(self._beat_sec):
-                    await self._came.wait()
-            except TimeoutError:
-                self._beat()
+            await self._came.wait()
             self._came.clear()
             while self._waiting:
                 await self._threads.run(partial(self._record, self._waiting.popleft()))
@@ -127,6 +136,7 @@ class BlackBox:
             now = replace(now, kind=Kind.WOKE) if kind is Kind.BEAT else now
         self._followed = follow(self._followed, now, self._bound)
         self._waiting.append(now)
+        self._noted.set()
         self._came.set()
 
     def _now(self, kind: Kind) -> Vitals:
@@ -140,17 +150,18 @@ class BlackBox:
         )  # fmt: skip
 
     def _measured(self, one: Vitals) -> Vitals:
-        """Blocking: with how the machine is."""
-        try:
-            free = free_bytes(self._folder)
-        except OSError:
-            free = -1
-        memory = psutil.virtual_memory()
-        group, group_kills, machine_kills = kills()
-        return replace(
-            one, memory_used=memory.total - memory.available, memory_total=memory.total, load=psutil.getloadavg()[0],
-            disk_free=free, group=group, group_kills=group_kills, machine_kills=machine_kills,
-        )  # fmt: skip
+        """Blocking: with how the machine is, as far as it says."""
+        with suppress(OSError):
+            one = replace(one, disk_free=free_bytes(self._folder))
+        with suppress(OSError, psutil.Error):
+            memory = psutil.virtual_memory()
+            one = replace(one, memory_used=memory.total - memory.available, memory_total=memory.total)
+        with suppress(OSError, psutil.Error):
+            one = replace(one, load=psutil.getloadavg()[0])
+        with suppress(OSError):
+            group, group_kills, machine_kills = kills()
+            one = replace(one, group=group, group_kills=group_kills, machine_kills=machine_kills)
+        return one
 
     def _record(self, one: Vitals) -> None:
         """Blocking."""

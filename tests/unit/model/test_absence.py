@@ -138,6 +138,16 @@ CASES: dict[str, tuple[Callable[[Box], Box], Cause | None]] = {
     "killed, and the first process after it as well": (
         lambda box: box.heard().restart(group_kills=4).restart(life=b"3" * 8), Cause.OOM,
     ),
+    "it was started anew after the link had been away for long": (
+        lambda box: beats(box.lost(), HOUR).write(Kind.STOPPED).restart(), Cause.NETWORK,
+    ),
+    "so was its machine": (
+        lambda box: beats(box.lost(), HOUR).restart(boot=b"o" * 16, at=START + HOUR + BEAT, elapsed=5_000, awake=5_000),
+        Cause.NETWORK,
+    ),
+    "it was stopped for long after the link had been away for a moment": (
+        lambda box: beats(box.lost(), 60_000).write(Kind.STOPPED).restart(HOUR), Cause.STOPPED,
+    ),
     "it slept after it was killed": (
         lambda box: box.heard().restart(at=START + HOUR, elapsed=10_000 + HOUR), Cause.SLEPT,
     ),

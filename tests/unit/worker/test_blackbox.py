@@ -8,12 +8,15 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cmdexec.model.absence import Cause, Kind
 from cmdexec.runtime import ThreadPool
 from cmdexec.worker.blackbox.box import FILE, BlackBox
 from cmdexec.worker.blackbox.kills import kills
+from cmdexec.worker.blackbox.records import SIZE
+from cmdexec.worker.blackbox.ring import Ring
 from tests.support.blackbox import recorded
 from tests.support.small_disk import small_disk
 from tests.support.waiting import becomes
@@ -165,3 +168,46 @@ async def test_a_box_that_cannot_be_written_hurts_nothing_and_is_made_when_there
             disk.free()
             await becomes(lambda: any(one.kind is Kind.BEAT for one in recorded(disk.path)), "it records again")
             assert len(caplog.records) == 1
+
+
+async def test_a_thread_that_is_long_in_coming_is_no_standstill(tmp_path: Path) -> None:
+    """Beats are noted while their writing waits: for a folder that is removed, or a slow disk."""
+    clocks, told = Clocks(), False
+
+    def hole() -> None:
+        nonlocal told
+        told = True
+
+    async with recording(tmp_path, clocks) as box:
+        box.hole = hole
+        box.connected()
+        with box._writing:
+            for _ in range(4):
+                clocks.stood += BOUND_SEC / 2
+                noted = box._followed
+                await becomes(lambda noted=noted: box._followed is not noted, "it beats all the same")
+    assert not told
+
+
+async def test_what_cannot_be_measured_is_not_known_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "not allowed")
+
+    for name in ("getloadavg", "virtual_memory"):
+        monkeypatch.setattr(psutil, name, denied)
+    monkeypatch.setattr("cmdexec.worker.blackbox.box.kills", denied)
+    async with recording(tmp_path, Clocks()) as box:
+        box.connected()
+        await becomes(lambda: (tmp_path / FILE).exists() and len(recorded(tmp_path)) > 5, "it records")
+    assert {(one.load, one.memory_used, one.group_kills) for one in recorded(tmp_path)} == {(-1.0, -1, -1)}
+
+
+def test_a_foreign_file_of_any_size_is_taken_over(tmp_path: Path) -> None:
+    with (tmp_path / FILE).open("wb") as foreign:
+        foreign.truncate(3 << 30)
+    ring = Ring(tmp_path / FILE, 16)
+    assert ring.open() == []
+    ring.close()
+    assert (tmp_path / FILE).stat().st_size == 16 * SIZE

@@ -57,8 +57,10 @@ async def test_a_process_of_another_place_waits_for_the_lease_and_is_a_copy_once
     server: Core,
 ) -> None:
     first, held = await running(server)
-    assert await refused(server, "i2", "away") == "conflict"
-    assert await refused(server, "i2", "away") == "conflict", "nobody was heard since"
+    for _ in range(6):
+        assert await refused(server, "i2", "away") == "conflict", "what is heard may have been said before"
+        server.clock.go_on(LEASE / 6)
+        await first.beat(held)
     server.clock.go_on(1)
     await first.beat(held)
     assert server.presence.warning("w1") is None
@@ -93,9 +95,31 @@ async def test_after_a_lease_the_place_is_free_and_who_was_silent_gets_it_back(s
     assert other.sent.ended is not None
     server.clock.go_on(1)
     assert await refused(server, "i2", "away") == "conflict"
+
+
+async def test_the_next_process_at_a_place_that_was_taken_has_no_claim_to_it(server: Core) -> None:
+    """Somebody started the old folder again, long after the worker had moved."""
+    first, held = await running(server)
+    await first.done(*held)
+    server.clock.go_on(LEASE + 1)
+    first.leave()
+    moved = await server.connect(instance="i2", place="away")
+    await moved.beat()
     server.clock.go_on(1)
-    await first.beat(held)
-    assert await refused(server, "i2", "away") == "cloned"
+    assert await refused(server, "i3", "home") == "conflict"
+    assert moved.sent.ended is None
+
+
+async def test_a_doubt_of_long_ago_says_nothing_of_one_that_comes_now(server: Core) -> None:
+    """A worker elsewhere on the same folder, which takes over when the first one dies."""
+    first, held = await running(server)
+    assert await refused(server, "i2", "away") == "conflict"
+    for _ in range(30):
+        server.clock.go_on(HEARTBEAT)
+        await first.beat(held)
+    assert await refused(server, "i3", "away") == "conflict"
+    server.clock.go_on(LEASE + 1)
+    assert await server.connect(instance="i3", place="away")
 
 
 async def test_processes_that_say_no_place_take_each_others_until_that_happens_too_often(server: Core) -> None:
@@ -104,8 +128,9 @@ async def test_processes_that_say_no_place_take_each_others_until_that_happens_t
         await worker.beat()
         server.clock.go_on(1)
     assert await refused(server, "old3", None) == "conflict", "two have given way"
-    server.clock.go_on(1)
-    await worker.beat()
+    for _ in range(7):
+        server.clock.go_on(HEARTBEAT)
+        await worker.beat()
     assert await refused(server, "old3", None) == "cloned"
     worker.leave()
     await eventually(lambda: "w1" not in server.presence.desk.members, "it has left")

@@ -8,6 +8,7 @@ import pytest
 
 from cmdexec.model.job import Status
 from cmdexec.protocol.messages import Heartbeat, Held, Stats
+from cmdexec.server.workers.places import Suspicion
 from cmdexec.server.workers.waiting import Waits
 from tests.unit.server.core import Core, Worker, core
 
@@ -144,3 +145,13 @@ async def test_one_that_says_what_keeps_it_is_not(server: Core, keeps: str) -> N
             await server.dispatch.give_out(look_elsewhere=True)
     assert not suspect(server)
     assert held(server)
+
+
+def test_time_in_which_it_had_several_counts_once_and_only_as_long_as_it_was() -> None:
+    suspicion = Suspicion()
+    for since, now in ((0.0, 10.0), (0.0, 10.0), (5.0, 11.0), (10.5, 12.0)):
+        suspicion.leaves(since, now)
+    assert suspicion.left_sec == 12.0
+    suspicion.asks(20.0)
+    suspicion.leaves(15.0, 22.0)
+    assert suspicion.left_sec == 2.0
