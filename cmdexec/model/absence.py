@@ -146,9 +146,10 @@ def follow(before: Followed | None, record: Vitals, bound: int) -> Followed:
     if same_life and record.heard >= last.elapsed and record.heard and not (hole or before.hole or before.death):
         since = record.heard_at if astray < bound else last.at
         return Followed(record, since, max(0, record.elapsed - record.heard), astray=astray)
+    cut = awake if same_life and not (record.link or stalled) else 0
     return Followed(
-        record, before.since, before.passed + passed, before.slept + slept, before.stalled + stalled,
-        before.cut + (awake if same_life and not (record.link or stalled) else 0), before.astray + astray, before.booted,
+        record, before.since, before.passed + passed, before.slept + slept, before.stalled + stalled, before.cut + cut,
+        before.astray + astray, before.booted,
         before.death if same_life or before.death is not None else _death(last, record), before.hole or hole,
     )  # fmt: skip
 
