@@ -8,6 +8,7 @@ from playwright.sync_api import Route, WebSocketRoute, expect
 
 from tests.browser.conftest import LogIn
 from tests.support.server import Running
+from tests.support.waiting import until
 
 
 def test_a_row_changes_where_it_is_also_for_who_comes_back(run: Running, log_in: LogIn, tmp_path: Path) -> None:
@@ -35,6 +36,7 @@ def test_the_frame_of_the_list_is_there_before_its_rows(run: Running, log_in: Lo
     page.goto(f"{run.url}/jobs?tag=frame")
     expect(page.locator(".job-head")).to_be_visible()
     expect(page.locator(".ghost")).to_have_count(6)
+    until(lambda: page.evaluate("true") and held, "its rows are asked for")
     held[0].continue_()
     expect(page.locator(f"[data-job='{job['jobId']}']")).to_be_visible()
     expect(page.locator(".ghost")).to_have_count(0)
