@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from cmdexec.desktop.window import CANNOT, CLOSE_ASKED, OPEN
 from cmdexec.errors import CmdexecError
 from cmdexec.settings.load import DECLARED
+from cmdexec.system.signals import kill_session
 from cmdexec.worker.page.first import Where
 
 _ENDS_SEC = 2.0
@@ -70,8 +71,8 @@ class WindowProcess:
             async with asyncio.timeout(_ENDS_SEC):
                 code = await process.wait()
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            # All of it: in a bundle the process is a loader, and what it has started holds the pipe that is waited for.
+            kill_session(process.pid)
             code = await process.wait()
         return "it was closed" if code == 0 else f"it ended with {code}" if code > 0 else f"signal {-code} ended it"
 

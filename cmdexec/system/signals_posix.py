@@ -1,9 +1,10 @@
 """Signals as POSIX has them."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from cmdexec.bundle import once
 
@@ -32,3 +33,10 @@ def hearing(handlers: Mapping[int, Callable[[], object]], *, last: bool = False)
             loop.remove_signal_handler(number)
             if last:
                 signal.signal(number, signal.SIG_IGN)
+
+
+def kill_session(leader: int) -> None:
+    """Kill a child that was started in a session of its own, and what it has started there. The number stands for that
+    session as long as anything of it is alive; nothing is done where nothing is."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)

@@ -2,9 +2,10 @@
 as `cmdexec.server.workers.local_process` sends it to a worker, and a console that is closed sends that too."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from cmdexec.bundle import once
@@ -38,3 +39,9 @@ def hearing(handlers: Mapping[int, Callable[[], object]], *, last: bool = False)
 def _heard_by(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
     if not loop.is_closed():
         loop.call_soon_threadsafe(act)
+
+
+def kill_session(leader: int) -> None:
+    """Kill that child; what it has started ends by its pipes."""
+    with suppress(OSError):
+        os.kill(leader, signal.SIGTERM)
