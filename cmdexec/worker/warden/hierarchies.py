@@ -4,13 +4,15 @@ job that is held, made anew, so that what is counted there is this job's alone.
 Where there is `cpuacct`, often the same hierarchy as `cpu`, it counts CPU time. A process that the kernel killed for
 memory is its job's end: version 2 kills the whole group (`memory.oom.group`), here it is done when it is seen.
 
-Whose limit it was an event tells (`cgroup.event_control`): the folder of all gets one when the jobs together, or what
-is around them, came to a limit, and none when a job came to its own. What a group used at most tells less, as file
-cache counts in it too; it must do where the kernel has no such events (PREEMPT_RT).
+Whose limit it was an event tells (`cgroup.event_control`): a folder gets one when it, or what is around it, came to a
+limit, before the kernel kills somebody for it. So a job with a limit came to its own when its folder had more of them
+than that of all. What a group used at most tells less, as file cache counts in it too; it must do where the kernel has
+no such events (PREEMPT_RT).
 """
 
 import errno
 import os
+import time
 
 from cmdexec.worker.warden import cgroup, proc
 from cmdexec.worker.warden.containment import Tree
@@ -26,6 +28,9 @@ from cmdexec.worker.warden.limits import (
 
 _LAST_BYTES = 1 << 20
 """Memory is given in pieces; where the next does not fit any more, that much of the limit may be unused."""
+_CAUSE_SEC = 10.0
+"""So long before a kill is seen an event may have been its cause. The kernel writes its report in between, to a slow
+console perhaps, and a look may fall there."""
 _NEEDED = {"memory": "memory.limit_in_bytes", "cpu": "cpu.cfs_quota_us"}
 
 
@@ -39,7 +44,21 @@ class HierarchyShare(Share):
         in_order = dict.fromkeys(folder for _, folder in sorted(folders.items(), reverse=True))
         self.joins = tuple(f"{folder}/tasks" for folder in in_order)
         self._all = of
-        self._above = of.above()
+        self._above = 0
+        self._told = 0
+        self._events = -1
+
+    def listen(self) -> None:
+        """Hear when it comes to its own limit; its folder is there."""
+        self._above = self._all.above()
+        if self.part.ram and self._all.hears:
+            self._events = _events_of(self.folders["memory"])
+
+    def close(self) -> None:
+        """It is not asked any more."""
+        if self._events >= 0:
+            os.close(self._events)
+            self._events = -1
 
     def used(self, cpu_sec: float, ram: int) -> tuple[float, int]:
         peak = _number(f"{self.folders['memory']}/memory.max_usage_in_bytes")
@@ -52,25 +71,24 @@ class HierarchyShare(Share):
 
     def killed(self) -> bool:
         """Whether the kernel killed a process of it for memory."""
-        above = self._all.above()  # before it is looked whether it was killed: what comes between is seen as its cause
+        self._all.above()
         try:
             control = proc.read_start(f"{self.folders['memory']}/memory.oom_control")
         except OSError:
             return False
-        if number_in(control, b"oom_kill"):
-            return True
-        self._above = above
-        return False
+        return number_in(control, b"oom_kill") > 0
 
     def verdict(self) -> str:
         if not self.killed():
             return ""
-        if self._all.above() > self._above:
-            return self._all.verdict()
+        above = self._all.above() - self._above
         folder = self.folders["memory"]
-        if _reached(folder, self.part.ram):
+        self._told += _count(self._events)
+        if self._told > above if self._events >= 0 else _reached(folder, self.part.ram):
             return over_its_part(self.part, _files(folder))
-        return MACHINE_FULL if self._all.hears else self._all.verdict()
+        if self._all.hears and (not above or self._all.heard_at < time.monotonic() - _CAUSE_SEC):
+            return MACHINE_FULL
+        return self._all.verdict()
 
 
 class Hierarchies(Limits):
@@ -88,6 +106,7 @@ class Hierarchies(Limits):
         name = cgroup.name_of(os.getpid())
         self._places = {controller: f"{folder}/{name}" for controller, folder in parents.items()}
         self._counter = 0
+        self.heard_at = 0.0
         self._above = 0
         self._events = -1
         made: list[str] = []
@@ -114,6 +133,7 @@ class Hierarchies(Limits):
             for folder in dict.fromkeys(folders.values()):
                 os.mkdir(folder, 0o755)
             self._limit(folders, part)
+            share.listen()
         except OSError:
             self.give_back(share)
             raise
@@ -121,6 +141,7 @@ class Hierarchies(Limits):
 
     def give_back(self, share: Share) -> None:
         if isinstance(share, HierarchyShare):
+            share.close()
             for folder in dict.fromkeys(share.folders.values()):
                 cgroup.Cgroup(1, folder).remove()
 
@@ -135,12 +156,11 @@ class Hierarchies(Limits):
         return self._events >= 0
 
     def above(self) -> int:
-        """How often the jobs together, or what is around them, came to a limit."""
-        if self._events >= 0:
-            try:
-                self._above += os.eventfd_read(self._events)
-            except BlockingIOError:
-                pass
+        """How often the jobs together, or what is around them, came to a limit; `heard_at` is when that was last seen,
+        in seconds of the monotonic clock."""
+        if more := _count(self._events):
+            self._above += more
+            self.heard_at = time.monotonic()
         return self._above
 
     def verdict(self) -> str:
@@ -201,6 +221,14 @@ def _events_of(folder: str) -> int:
         os.close(events)
         return -1
     return events
+
+
+def _count(events: int) -> int:
+    """How often it was told since it was last asked."""
+    try:
+        return os.eventfd_read(events) if events >= 0 else 0
+    except BlockingIOError:
+        return 0
 
 
 def _number(path: str) -> int:

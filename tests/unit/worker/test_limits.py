@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -201,6 +203,41 @@ def places() -> list[Path]:
 
 def ours(places: list[Path], pid: int) -> list[Path]:
     return [path for place in places for path in place.glob(f"cmdexec-*-{pid}-*")]
+
+
+@pytest.fixture
+def hierarchies() -> Iterator[Hierarchies]:
+    """All jobs have 100 MB together."""
+    limits, why = holds.choose("auto", Part(ram=100 * MB), DescentContainment(), 0)
+    try:
+        if not isinstance(limits, Hierarchies):
+            pytest.skip(f"NO LIMITS BY CGROUPS OF VERSION 1 HERE: {why}")
+        yield limits
+    finally:
+        limits.close()
+
+
+def grown_until_killed(limits: Hierarchies, part: Part, mb: int) -> str:
+    """Why a process that takes so much was killed, by who looks all the time, also between the kernel's event and its
+    kill."""
+    share = limits.take(part, DescentContainment().take())
+    assert isinstance(share, HierarchyShare)
+    enter = f"for file in {share.joins!r}: open(file, 'w').write('0')\n"
+    with subprocess.Popen([*PYTHON, enter + GROW.format(mb)], stdout=subprocess.DEVNULL) as job:
+        try:
+            until(share.killed, "it is killed", step=0)
+            return share.verdict()
+        finally:
+            job.kill()
+            job.wait()
+            limits.give_back(share)
+
+
+def test_whose_limit_a_job_was_killed_for_is_told_whenever_it_is_looked(hierarchies: Hierarchies) -> None:
+    for _ in range(3):
+        assert "(RAM_LIMIT)" in grown_until_killed(hierarchies, Part(), 300)
+        assert "its 40 MB of memory" in grown_until_killed(hierarchies, Part(ram=40 * MB), 300)
+        assert "(RAM_LIMIT)" in grown_until_killed(hierarchies, Part(ram=200 * MB), 300)
 
 
 def test_who_is_killed_does_not_wait_for_its_part_of_the_cpu() -> None:
