@@ -167,17 +167,19 @@ def test_output_of_a_polling_worker_comes_while_the_job_runs(tmp_path: Path) -> 
 
 def test_three_kills_of_the_server_hurt_no_job_of_a_polling_worker(tmp_path: Path) -> None:
     with behind(tmp_path, "swallow") as (server, proxy, worker):
-        api, ledger = server.api(), Ledger(tmp_path / "ledger")
+        ledger = Ledger(tmp_path / "ledger")
         begins, over = ledger.says("begin"), ledger.says("end")
         loop = "i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo $i; sleep 0.02; done"
-        job_ids = api.create_many([{"command": f"{begins}; {loop}; {over}"}] * 12)
+        job_ids: list[str] = []
         for number in range(3):
+            job_ids += server.api().create_many([{"command": f"{begins}; {loop}; {over}"}] * 6)
             until(ledger.unended, f"a job is running before kill {number + 1}")
             server.kill9()
             server.start()
             polls = proxy.polls()
             until(lambda polls=polls: proxy.polls() > polls, "the worker is back")
-        for job in ran_once(server.api(), ledger, job_ids):
+        api = server.api()
+        for job in ran_once(api, ledger, job_ids):
             assert api.output(job["jobId"]) == b"".join(b"%d\n" % line for line in range(1, 41))
         assert set(connections(worker)) == {"polling"}
 
