@@ -6,13 +6,14 @@ import secrets
 import socket
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.desktop.desk import Desk, ask
-from tests.support.proc import children
+from tests.support.proc import children, said_of
 from tests.support.system import ends
 from tests.support.waiting import until
 
@@ -30,6 +31,15 @@ def listening() -> list[tuple[str, str]]:
     """Address and inode of each socket of this machine that listens, as the kernel writes them (proc(5))."""
     lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()]
     return [(line[1], line[9]) for line in lines if line[3] == "0A"]
+
+
+def files_of(pid: int) -> set[str]:
+    """What it has open."""
+    found = set()
+    for one in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed meanwhile
+            found.add(os.readlink(one))
+    return found
 
 
 def test_the_window_itself_gets_in(desk: Desk) -> None:
@@ -109,10 +119,10 @@ def test_nobody_else_learns_the_token(desk: Desk) -> None:
     assert token not in desk.log.read_text()
     for pid in children(desk.pid) | {desk.pid}:
         for what in ("cmdline", "environ"):
-            assert token.encode() not in Path(f"/proc/{pid}/{what}").read_bytes()
+            assert token.encode() not in said_of(pid, what)
     assert children(desk.pid)
     for pid in children(desk.pid):
-        assert SECRET.encode() not in Path(f"/proc/{pid}/environ").read_bytes(), "jobs could read it there"
+        assert SECRET.encode() not in said_of(pid, "environ"), "jobs could read it there"
 
 
 def test_no_other_machine_reaches_it(desk: Desk) -> None:
@@ -130,6 +140,6 @@ def test_a_headless_worker_opens_no_port(tmp_path: Path) -> None:
     with ends(quiet):
         quiet.spawn()
         until(lambda: "not connected" in quiet.log.read_text(), "it is at work", 20)
-        inodes = {os.readlink(one) for one in Path(f"/proc/{quiet.pid}/fd").iterdir() if one.is_symlink()}
+        inodes = files_of(quiet.pid)
         assert not inodes & {f"socket:[{inode}]" for _, inode in listening()}
         assert not (quiet.data / "window.json").exists()

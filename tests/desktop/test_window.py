@@ -17,7 +17,7 @@ import pytest
 from cmdexec.desktop import display_linux
 from tests.desktop.desk import Desk, ask, joined
 from tests.desktop.x11 import press_close
-from tests.support.proc import alive, children
+from tests.support.proc import alive, children, said_of
 from tests.support.system import Server, ends
 from tests.support.waiting import until
 
@@ -51,7 +51,7 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def window_of(desk: Desk) -> int:
     """The process of its window."""
-    (found,) = (pid for pid in children(desk.pid) if b"--show-window" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    (found,) = (pid for pid in children(desk.pid) if b"--show-window" in said_of(pid))
     return found
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.api import Api
 from tests.support.ledger import Ledger
-from tests.support.proc import alive, children
+from tests.support.proc import alive, children, said_of
 from tests.support.proxy import proxying
 from tests.support.system import FAST, Server, Worker, ends, workers
 from tests.support.waiting import until
@@ -59,7 +59,7 @@ class Fleet:
 
 def warden_of(worker: Worker) -> int:
     """The process that makes the jobs' processes."""
-    found = [pid for pid in children(worker.pid) if b"warden" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    found = [pid for pid in children(worker.pid) if b"warden" in said_of(pid)]
     assert len(found) == 1
     return found[0]
 

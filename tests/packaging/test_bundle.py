@@ -12,7 +12,7 @@ import pytest
 from cmdexec.version import __version__
 from tests.desktop.test_window import screen
 from tests.packaging.conftest import ROOT, Bundle
-from tests.support.proc import alive, children
+from tests.support.proc import alive, children, said_of
 from tests.support.waiting import until
 
 pytestmark = [
@@ -92,8 +92,8 @@ def test_without_a_display_the_worker_says_so_and_works_without_a_window(bundle:
 def test_with_a_display_the_worker_has_a_window_by_the_machines_gtk(bundle: Bundle, screen: str) -> None:
     with bundle.runs("worker", "--data-dir", str(bundle.place / "worker"), DISPLAY=screen) as worker:
         until(lambda: "the window is open" in worker.log.read_text() or worker.must_run(), "there is a window", 30)
-        shown = [pid for pid in children(worker.pid) if b"--show-window" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        maps = "".join(Path(f"/proc/{pid}/maps").read_text() for pid in shown)
+        shown = [pid for pid in children(worker.pid) if b"--show-window" in said_of(pid)]
+        maps = b"".join(said_of(pid, "maps") for pid in shown).decode()
         assert re.search(r" /usr/lib\S*/libwebkit2gtk", maps)
         assert worker.stop() == 0
         until(lambda: not any(alive(pid) for pid in shown), "the window is gone")
@@ -105,7 +105,7 @@ def test_a_worker_that_is_killed_leaves_no_process(bundle: Bundle) -> None:
             job = api.create({"command": "sleep 600 & sleep 600"})["jobId"]
             api.wait_status(job, "running")
             below = until(partial(descendants, worker.pid, at_least=3), "all of them run")
-            itself = [pid for pid in (worker.pid, *below) if b"--headless" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+            itself = [pid for pid in (worker.pid, *below) if b"--headless" in said_of(pid)]
             assert len(itself) == (1 if bundle.kind == "folder" else 2)
             os.kill(itself[-1], signal.SIGKILL)
             until(lambda: not any(alive(pid) for pid in below), "all are gone")

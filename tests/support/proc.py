@@ -51,6 +51,14 @@ def children(pid: int) -> set[int]:
     return found
 
 
+def said_of(pid: int, what: str = "cmdline") -> bytes:
+    """A file of the kernel's about one process; empty when it is gone: one that was listed may end before this."""
+    try:
+        return Path(f"/proc/{pid}/{what}").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def rss_bytes(pid: int) -> int:
     """Resident memory of one process; 0 when it is gone."""
     try:

@@ -17,7 +17,7 @@ from cmdexec.errors import CmdexecError
 from cmdexec.log import Log
 from cmdexec.worker.executors.process_posix import ProcessExecutor
 from tests.support.executor import MODES, begin, escape, open_descriptors, opened, run
-from tests.support.proc import alive, with_marker
+from tests.support.proc import alive, said_of, with_marker
 from tests.support.waiting import becomes, holds, until
 from tests.support.worker import worker_settings
 
@@ -81,13 +81,7 @@ def worker(mode: str, marker: str, grace: str = "") -> Iterator[tuple[subprocess
 
 def _hidden(marker: str) -> int:
     """How many run under such a name, their parents gone."""
-    count = 0
-    for pid in with_marker(marker):
-        try:
-            count += Path(f"/proc/{pid}/cmdline").read_bytes().startswith(marker.encode())
-        except OSError:
-            continue
-    return count
+    return sum(said_of(pid).startswith(marker.encode()) for pid in with_marker(marker))
 
 
 @pytest.mark.parametrize("mode", MODES)

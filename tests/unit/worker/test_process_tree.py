@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.executor import ENV, MODES, PYTHON, begin, escape, opened, run
-from tests.support.proc import alive, with_marker
+from tests.support.proc import alive, said_of, with_marker
 from tests.support.waiting import becomes, until
 
 
@@ -231,14 +231,7 @@ async def test_reused_slots_are_clean(mode: str, marker: str) -> None:
 
 def _escaped(marker: str) -> bool:
     """Whether the process runs under that name, its parents gone: its command line begins with it."""
-    for pid in with_marker(marker):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                if file.read().startswith(marker.encode()):
-                    return True
-        except OSError:
-            continue
-    return False
+    return any(said_of(pid).startswith(marker.encode()) for pid in with_marker(marker))
 
 
 def _cgroups_of(warden: int) -> list[str]:

@@ -1,7 +1,6 @@
 """Jobs that were to start while their worker had no warden: those that nobody wants any more go back as they came."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cmdexec.protocol.messages import Assignment, CancelOrder, StopOrder
-from tests.support.proc import children
+from tests.support.proc import children, said_of
 from tests.support.waiting import becomes
 from tests.support.worker import job_id
 from tests.support.worker_server import RunningWorker, WorkerServer, serving
@@ -34,12 +33,7 @@ def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def wardens() -> list[int]:
     """Of this process."""
-    found = []
-    for pid in children(os.getpid()):
-        with contextlib.suppress(OSError):  # it has just gone
-            if b"warden" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.append(pid)
-    return found
+    return [pid for pid in children(os.getpid()) if b"warden" in said_of(pid)]
 
 
 @asynccontextmanager
