@@ -19,7 +19,9 @@ def test_a_command_runs_in_one_as_if_it_ran_here(tmp_path: Path) -> None:
     with (tmp_path / "in").open("rb") as given:
         with command(tmp_path, *HERE, "--user", "1000:1000", "--", script, stdin=given.fileno()) as run:
             ended = run.ended(40)
-    assert (ended.code, ended.stdout, ended.stderr) == (3, b"1000\n/job\n\x00\xff", "apart\n")
+    waits = "cmdexec: Waiting: "  # on a busy machine, until its worker is there
+    told = [line for line in ended.stderr.splitlines() if not line.startswith(waits)]
+    assert (ended.code, ended.stdout, told) == (3, b"1000\n/job\n\x00\xff", ["apart"])
 
 
 def test_ctrl_c_leaves_no_container(tmp_path: Path) -> None:
