@@ -158,12 +158,25 @@ class _Writer(logging.Handler):
         super().close()
 
 
-def _to_stderr(text: str) -> None:
+class _Stderr:
     """Past `sys.stderr`: a thread that hangs in there at the end of the process holds a lock that the end needs."""
-    data = text.encode("utf-8", "backslashreplace")
-    while data:
-        select.select([], [2], [])  # the other end may have made the descriptor non-blocking
-        data = data[os.write(2, data) :]
+
+    def __init__(self) -> None:
+        self._torn = False
+
+    def write(self, text: str) -> None:
+        """A line. The next one begins on its own line also where a full disk takes a part of this one alone."""
+        data = text.encode("utf-8", "backslashreplace")
+        if self._torn:
+            data = b"\n" + data
+        size = len(data)
+        try:
+            while data:
+                select.select([], [2], [])  # the other end may have made the descriptor non-blocking
+                data = data[os.write(2, data) :]
+        finally:
+            if len(data) < size:
+                self._torn = bool(data)
 
 
 def set_up(clock: Clock, level: str, form: str, stream: TextIO | None = None) -> None:
@@ -171,7 +184,7 @@ def set_up(clock: Clock, level: str, form: str, stream: TextIO | None = None) ->
 
     `logging.shutdown()`, which the interpreter calls at its end, writes what still waits.
     """
-    handler = _Writer(_to_stderr if stream is None else stream.write, _MAX_WAITING)
+    handler = _Writer(_Stderr().write if stream is None else stream.write, _MAX_WAITING)
     handler.setFormatter(_Formatter(clock, form))
     root = logging.getLogger()
     for before in [one for one in root.handlers if isinstance(one, _Writer)]:

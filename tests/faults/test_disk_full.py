@@ -1,7 +1,12 @@
-"""A disk that fills under the server or the worker while jobs come and write: both refuse, say so, and go on."""
+"""A disk that fills under the server or the worker while jobs come and write: both refuse, say so, and go on.
+
+At full size, each disk twenty times: `CMDEXEC_DISK_FULL=20 python -m pytest tests/faults/test_disk_full.py`.
+"""
 
 import json
+import os
 import random
+import re
 import signal
 import threading
 from collections import Counter
@@ -15,14 +20,21 @@ import pytest
 
 from tests.support.api import Api, ApiError
 from tests.support.ledger import Ledger
+from tests.support.proxy import proxying
 from tests.support.small_disk import SmallDisk, small_disk
 from tests.support.system import FAST, Process, Server, Worker, ends
 from tests.support.waiting import STEP_SEC, until
 
 KIB, MIB = 1 << 10, 1 << 20
+PAGE_BYTES = 4096
+"""A tmpfs gives room by these."""
+STAMPED = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z (warning|info) ")
 TIMES = 20
+LOGS_TIMES = int(os.environ.get("CMDEXEC_DISK_FULL", "3"))
+"""How often the disk of the logs fills. What is said of it is no promise; that nothing else suffers is."""
 FULL = "the store's disk is full"
 NO_START = "the journal cannot be written; no job is started"
+DROPPED = "log lines were dropped"
 NO_SPOOL = "the spool's folder cannot be changed"
 SPOOL_AGAIN = "the spool's folder can be changed again"
 MUCH = 250_000
@@ -265,3 +277,53 @@ def test_a_worker_whose_disk_fills_holds_on_and_goes_on_by_itself(tmp_path: Path
             all_is_there_once(api, ledger, submitter.lines | large)
             assert says(worker, NO_START) == says(worker, "the journal can be written again")
             assert worker.running()
+
+
+def fill_up(disk: SmallDisk, *logs: Path, leave: int) -> None:
+    """No page more finds room on it, and no more than `leave` bytes in the last pages of these logs."""
+    disk.fill()
+    for log in logs:
+        with log.open("ab", buffering=0) as file:
+            room = -file.tell() % PAGE_BYTES - leave
+            if room > 0:
+                file.write(b"#" * (room - 1) + b"\n")
+
+
+def lines_of(log: Path) -> list[str]:
+    return [line for line in log.read_text().splitlines() if not line.startswith("#")]
+
+
+@pytest.mark.timeout(90)
+def test_lines_that_a_full_disk_does_not_take_are_counted_and_nothing_else_suffers(tmp_path: Path) -> None:
+    """The disk is that of the logs alone. Each cut of the worker's connection is worth a line to both. What was written
+    of one line before the disk was full stays a line of its own (promise 8)."""
+    with small_disk(tmp_path / "logs", MIB) as disk:
+        server, draw = Server(tmp_path, **QUICK), random.Random(3)
+        server.log = disk.path / "server.log"
+        server.start()
+        with proxying(server.port) as proxy:
+            worker = Worker(server, "w", **QUICK)
+            worker.log = disk.path / "worker.log"
+            worker.arguments[worker.arguments.index(server.url)] = proxy.url
+            logs = server.log, worker.log
+            with ends(server, worker):
+                api, ledger = server.api(), Ledger(tmp_path / "ledger")
+                worker.start(api)
+                submitter = Submitter(server.api(), ledger)
+                with submitter.at_work(disk):
+                    for _ in range(LOGS_TIMES):
+                        until(submitter.gets_on(), "jobs are acknowledged")
+                        fill_up(disk, *logs, leave=draw.choice((1, 20, 50)))
+                        proxy.cut()
+                        until(lambda: not any(log.stat().st_size % PAGE_BYTES for log in logs), "no line finds room")
+                        until(runs_more(ledger), "jobs run all the same")
+                        until(submitter.gets_on(), "jobs are acknowledged all the same")
+                        told = [says_again(process, DROPPED) for process in (server, worker)]
+                        disk.free()
+                        proxy.cut()
+                        until(lambda told=told: all(one() for one in told), "both say that lines are missing")
+                all_is_there_once(api, ledger, submitter.lines)
+                for log in logs:
+                    told_of = [line for line in lines_of(log) if DROPPED in line]
+                    assert len(told_of) >= LOGS_TIMES
+                    assert all(STAMPED.match(line) for line in told_of), told_of
