@@ -52,6 +52,19 @@ def header_of(token: str) -> Mapping[str, Any]:
     return header
 
 
+def claims_in(token: str, secret: str) -> Mapping[str, Any]:
+    """What a user's token says, its signature found good; its times are still to be judged, by the server's clock.
+    Raises Refused(`unauthorized`)."""
+    options: Any = {"require": list(REQUIRED), "verify_exp": False, "verify_iat": False}
+    try:
+        claims: Mapping[str, Any] = jwt.decode(
+            token, secret, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options=options
+        )
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError, OverflowError) as wrong:
+        raise bad_token() from wrong
+    return claims
+
+
 def worker_id_in(token: str, secret: str, clock: Clock) -> str:
     """The worker that a token signed with WORKER_TOKEN_SECRET speaks for. Raises Refused(`unauthorized`).
 

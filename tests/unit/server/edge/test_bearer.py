@@ -52,6 +52,17 @@ async def test_a_good_token_is_verified_once_and_refused_after_its_end(verificat
     assert (await shown(bearer, Authorization=f"Bearer {good}")).bad is not None
 
 
+@pytest.mark.parametrize("off_sec", [3600, -3600, 2 * 86400, -2 * 86400])
+async def test_a_token_is_judged_by_the_servers_clock_and_not_by_its_machines(off_sec: int) -> None:
+    """It may be the store's, or be set right in a moment."""
+    clock = Shifted()
+    clock.seconds = off_sec
+    bearer, good = Bearer(KEYS, clock), token("ann", "jti-1", clock.now())
+    assert (await shown(bearer, Authorization=f"Bearer {good}")).claims is not None
+    late = token("ann", "jti-2", clock.now() - 24 * 3600 * 1000)
+    assert (await shown(bearer, Authorization=f"Bearer {late}")).bad is not None
+
+
 async def test_a_bad_token_is_never_kept(verifications: list[str]) -> None:
     bearer = Bearer(KEYS, SystemClock())
     for _ in range(3):
