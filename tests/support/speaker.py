@@ -63,6 +63,14 @@ class Speaker:
         assert answer["tell"] == "go", answer
         return job
 
+    async def hear(self) -> list[dict[str, Any]]:
+        """All frames that have come and that nobody has waited for; one message more, if there are none."""
+        while not self.heard:
+            assert self.closed is None, f"closed with {self.closed}"
+            await self._hear()
+        frames, self.heard = self.heard, []
+        return frames
+
     async def _until(self, fits: Any, what: str) -> dict[str, Any]:
         async with asyncio.timeout(DEADLINE_SEC):
             while True:
