@@ -24,8 +24,9 @@ async def open_store(settings: ServerSettings, runtime: Runtime, folder: Folder)
     return await runtime.threads.run(
         lambda: open_sqlite(
             folder.path, runtime, queue_items=settings.store_queue_items,
-            disk_reserve_bytes=settings.disk_reserve_bytes, queue_bytes=settings.store_queue_bytes,
-            log_bytes=settings.store_log_bytes, idle_sec=settings.store_idle_sec, busy_sec=settings.store_busy_sec,
+            disk_reserve_bytes=settings.disk_reserve_bytes, lease_sec=settings.lease_sec,
+            queue_bytes=settings.store_queue_bytes, log_bytes=settings.store_log_bytes,
+            idle_sec=settings.store_idle_sec, busy_sec=settings.store_busy_sec,
             seen_save_sec=settings.seen_save_sec, full_retry_sec=settings.disk_retry_sec,
             check_bytes=settings.store_check_bytes,
         )
@@ -39,8 +40,9 @@ async def _open_mongo(uri: str, settings: ServerSettings, runtime: Runtime) -> S
         from cmdexec.store.mongo import open_mongo
 
         return open_mongo(
-            uri, runtime, production=settings.production, pool_size=settings.mongodb_pool_size,
-            queue_items=settings.store_queue_items, select_sec=settings.mongodb_select_sec,
+            uri, runtime, production=settings.production, lease_sec=settings.lease_sec,
+            pool_size=settings.mongodb_pool_size, queue_items=settings.store_queue_items,
+            select_sec=settings.mongodb_select_sec,
             connect_sec=settings.mongodb_connect_sec, answer_sec=settings.mongodb_answer_sec,
             confirm_sec=settings.mongodb_confirm_sec,
         )  # fmt: skip

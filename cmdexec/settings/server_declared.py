@@ -102,8 +102,8 @@ SERVER: tuple[Setting, ...] = (
     # Leases
     Setting(
         "LEASE_SEC", Kind.DURATION, 60.0,
-        "How long a worker may be silent before its jobs count as unknown. Where it is made shorter, a worker that is"
-        " cut off before it hears of that still goes by the old one.",
+        "How long a worker may be silent before its jobs count as unknown. Where it is made shorter, the longer leases"
+        " that were granted before count until they are over.",
         _HERE, unit="s", minimum=0.3, maximum=DAY, relation=Relation("LOST_TIMEOUT_SEC"),
     ),
     Setting(

@@ -46,7 +46,7 @@ def runtime_with(clock: HandClock, threads: Threads, seed: int = 0) -> Runtime:
 class Engine(Protocol):
     """What the tests need of an engine."""
 
-    def open(self, folder: Path, runtime: Runtime) -> Store:
+    def open(self, folder: Path, runtime: Runtime, lease_sec: float) -> Store:
         """The store of that folder, which it keeps there or elsewhere."""
         ...
 
@@ -66,8 +66,8 @@ class Engine(Protocol):
 class SqliteEngine:
     """Its clock is the one that it is handed."""
 
-    def open(self, folder: Path, runtime: Runtime) -> Store:
-        return open_sqlite(folder, runtime, queue_items=10_000, disk_reserve_bytes=0)
+    def open(self, folder: Path, runtime: Runtime, lease_sec: float) -> Store:
+        return open_sqlite(folder, runtime, queue_items=10_000, disk_reserve_bytes=0, lease_sec=lease_sec)
 
     def time(self, _folder: Path, clock: HandClock) -> int:
         return clock.wall
@@ -92,11 +92,12 @@ class Place:
     _open: list[tuple[Store, ThreadPool]] = field(default_factory=list)
     _opened: int = 0
 
-    def open(self) -> Store:
-        """Each as a process of its own would: none makes the ids of another."""
+    def open(self, lease_sec: float = 60.0) -> Store:
+        """Each as a process of its own would: none makes the ids of another. `lease_sec`: what it grants."""
         threads = ThreadPool(4, "test-store")
         self._opened += 1
-        store = ENGINES[self.engine].open(self.folder, runtime_with(self.clock, threads, self._opened))
+        runtime = runtime_with(self.clock, threads, self._opened)
+        store = ENGINES[self.engine].open(self.folder, runtime, lease_sec)
         self._open.append((store, threads))
         return store
 
@@ -106,10 +107,10 @@ class Place:
             await store.close()
             threads.close()
 
-    async def reopen(self) -> Store:
+    async def reopen(self, lease_sec: float = 60.0) -> Store:
         """The store as the next process finds it."""
         await self.close()
-        return self.open()
+        return self.open(lease_sec)
 
     async def end(self) -> None:
         """Close it, and leave nothing of it."""

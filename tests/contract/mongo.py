@@ -80,17 +80,24 @@ class MongoEngine:
         self._free: list[str] = []
         self._made = 0
 
-    def open(self, folder: Path, runtime: Runtime) -> Store:
+    def open(self, folder: Path, runtime: Runtime, lease_sec: float) -> Store:
         from cmdexec.store.mongo import open_mongo
 
-        return open_mongo(address(self.database(folder)), runtime)
+        return open_mongo(address(self.database(folder)), runtime, lease_sec=lease_sec)
 
     def time(self, _folder: Path, _clock: object) -> int:
         return round(client().admin.command("hello")["localTime"].timestamp() * 1000)
 
     def go_on(self, folder: Path, seconds: float) -> None:
-        earlier = {"$subtract": ["$lastHeartbeat", round(seconds * 1000)]}
-        client()[self.database(folder)].workers.update_many({}, [{"$set": {"lastHeartbeat": earlier}}])
+        earlier = {"$subtract": ["$$one.v", round(seconds * 1000)]}
+        leases = {"$objectToArray": {"$ifNull": ["$leases", {}]}}
+        change = {
+            "lastHeartbeat": {"$subtract": ["$lastHeartbeat", round(seconds * 1000)]},
+            "leases": {
+                "$arrayToObject": {"$map": {"input": leases, "as": "one", "in": {"k": "$$one.k", "v": earlier}}}
+            },
+        }
+        client()[self.database(folder)].workers.update_many({}, [{"$set": change}])
 
     def end(self, folder: Path) -> None:
         if not (folder / _NAME).exists():

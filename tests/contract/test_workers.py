@@ -231,3 +231,61 @@ async def test_when_a_worker_was_seen_is_shown_at_once_and_kept(place: Place) ->
     assert seen(row, place) == worker()
     store = await place.reopen()
     assert await store.reads.workers.all() == [row]
+
+
+async def lapsed(store: Store, lease_sec: float) -> list[str]:
+    return sorted(row.worker_id for row in await store.reads.workers.lapsed(lease_sec))
+
+
+async def test_a_longer_lease_of_a_server_before_counts_until_it_is_over(place: Place) -> None:
+    store = place.open(lease_sec=60)
+    await store.reads.workers.register(worker())
+    store = await place.reopen(lease_sec=5)
+    place.go_on(30)
+    assert (await overdue(store, 5), await lapsed(store, 5)) == (["w1"], [])
+    assert not await store.reads.workers.mark_lost("w1", "s1", 5)
+    place.go_on(31)
+    assert await lapsed(store, 5) == ["w1"]
+    assert await store.reads.workers.mark_lost("w1", "s1", 5)
+    assert await lapsed(store, 5) == []
+
+
+@pytest.mark.parametrize("heard", ["renewed", "registered"])
+async def test_it_counts_also_where_the_worker_was_heard_since_and_may_not_have_heard_the_answer(
+    place: Place, heard: str
+) -> None:
+    store = place.open(lease_sec=60)
+    await store.reads.workers.register(worker())
+    store = await place.reopen(lease_sec=5)
+    place.go_on(10)
+    await (store.reads.workers.renew(["w1"]) if heard == "renewed" else store.reads.workers.register(worker()))
+    place.go_on(40)
+    assert await lapsed(store, 5) == []
+    place.go_on(11)
+    assert await lapsed(store, 5) == ["w1"]
+
+
+async def test_a_longer_lease_is_kept_through_servers_that_were_there_for_less_and_forgotten_when_it_is_over(
+    place: Place,
+) -> None:
+    store = place.open(lease_sec=60)
+    await store.reads.workers.register(worker())
+    for _ in range(3):
+        store = await place.reopen(lease_sec=5)
+        place.go_on(6)
+        assert await lapsed(store, 5) == []
+    place.go_on(55)
+    assert await lapsed(store, 5) == ["w1"]
+    await store.reads.workers.register(worker())
+    store = await place.reopen(lease_sec=5)
+    place.go_on(6)
+    assert await lapsed(store, 5) == ["w1"]
+
+
+async def test_a_shorter_lease_of_a_server_before_makes_none_of_the_next_shorter(place: Place) -> None:
+    await place.open(lease_sec=5).reads.workers.register(worker())
+    store = await place.reopen(lease_sec=60)
+    place.go_on(59)
+    assert await lapsed(store, 60) == []
+    place.go_on(2)
+    assert await lapsed(store, 60) == ["w1"]

@@ -45,7 +45,7 @@ async def life(store: Store, number: int, say: Callable[..., None] = say) -> Non
 
 
 async def main(engine: str, folder: Path, first: int) -> None:
-    store = ENGINES[engine].open(folder, runtime_with(HandClock(), ThreadPool(4, "store"), seed=first))
+    store = ENGINES[engine].open(folder, runtime_with(HandClock(), ThreadPool(4, "store"), seed=first), 60.0)
 
     async def lane(number: int) -> None:
         while True:

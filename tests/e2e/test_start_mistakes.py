@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cmdexec.settings.env_file import env_example
+from cmdexec.store.sqlite import schema
 from cmdexec.store.sqlite.engine import FILE
 from tests.support.cli import command, run
 from tests.support.system import FAST, Server, Worker, ends
@@ -25,7 +26,7 @@ def test_a_refused_server_has_all_its_jobs_when_the_mistake_is_mended(tmp_path: 
         result = run(tmp_path / "c", ["serve", "--port", "0", "--data-dir", str(server.data)])
         assert (result.code, result.stdout, len(result.stderr.splitlines())) == (1, b"", 1)
         assert "was written by a newer cmdexec (its tables are version 99" in result.stderr
-        _write(server.data / FILE, "PRAGMA user_version = 1")
+        _write(server.data / FILE, f"PRAGMA user_version = {schema.newest()}")
         server.start()
         api = server.api()
         assert [api.job(job_id)["status"] for job_id in jobs] == ["queued"] * 100

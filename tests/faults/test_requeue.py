@@ -25,10 +25,10 @@ FAULTS = ("stopped", "cut off", "asleep", "killed")
 class Fleet:
     """A server, a worker for each fault with one job, and what its job holds."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.ledger = Ledger(folder / "ledger")
         self.gate = folder / "gate"
-        self.server = Server(folder, **FAST).start()
+        self.server = Server(folder, **FAST | settings).start()
         self.faulty = {fault: Worker(self.server, fault.replace(" ", "-"), slots=1, **FAST) for fault in FAULTS}
         self.other = Worker(self.server, "other", slots=len(FAULTS), **FAST)
         self.jobs: dict[str, str] = {}
@@ -136,28 +136,28 @@ def test_a_worker_that_wakes_while_its_jobs_still_wait_fails_none_of_them(tmp_pa
         assert only.stop() == 0
 
 
-@pytest.mark.timeout(60)
-def test_a_lease_that_shrinks_when_the_server_is_started_anew_shrinks_for_the_worker_too(tmp_path: Path) -> None:
-    fleet = Fleet(tmp_path)
-    server, faulty = fleet.server, fleet.faulty["cut off"]
-    server.kill9()
-    server.environment["LEASE_SEC"] = "60"
-    server.start()
-    with proxying(server.port) as proxy, ends(server, fleet.other, faulty):
-        faulty.arguments[faulty.arguments.index(server.url)] = proxy.url
+@pytest.mark.timeout(90)
+def test_leases_shrink_for_whoever_hears_of_it_and_run_out_for_whoever_does_not(tmp_path: Path) -> None:
+    """The server is killed and started with shorter ones: one worker is cut off before it can hear that, one after."""
+    fleet = Fleet(tmp_path, LEASE_SEC="8")
+    server, deaf, told = fleet.server, fleet.faulty["cut off"], fleet.faulty["stopped"]
+    with proxying(server.port) as first, proxying(server.port) as second, ends(server, fleet.other, deaf, told):
         api = server.api()
-        faulty.start(api)
-        fleet.place(api, "cut off")
+        for fault, worker, proxy in (("cut off", deaf, first), ("stopped", told, second)):
+            worker.arguments[worker.arguments.index(server.url)] = proxy.url
+            worker.start(api)
+            fleet.place(api, fault)
+        first.part()
         server.kill9()
-        server.environment["LEASE_SEC"] = FAST["LEASE_SEC"]
+        server.environment["LEASE_SEC"] = "2"
         api = server.start().api()
-        # The server knows of it before it knows of the server: until it does its lease is the long one.
-        until(lambda: faulty.log.read_text().count(" connected ") == 2, "the worker has heard of the shorter lease")
-        proxy.part()
         fleet.other.start(api)
-        until(lambda: fleet.began("cut off") == 2, "the job of the worker that is cut off runs elsewhere")
-        assert not fleet.ledger.count("overlap")
+        until(lambda: fleet.began("cut off") == 2, "the job of the worker that could not hear of it runs elsewhere")
+        assert not fleet.ledger.count("overlap"), "until its longer lease is over it stays where it is"
+        second.part()
+        until(lambda: fleet.began("stopped") == 2, "the job of the worker that heard of it runs elsewhere")
+        assert not fleet.ledger.count("overlap"), "that worker goes by the shorter lease as well"
         fleet.gate.touch()
-        (job,) = api.wait_ended(list(fleet.jobs.values()))
-        assert (job["status"], job["attempt"], job["lostUsed"]) == ("completed", 2, 1), job
+        for job in api.wait_ended(list(fleet.jobs.values())):
+            assert (job["status"], job["attempt"], job["lostUsed"]) == ("completed", 2, 1), job
         assert fleet.other.stop() == 0

@@ -17,7 +17,8 @@ _GAP_SHARE = 0.25
 
 class Leases:
     """A Service. Amnesty (promise 8): no lease is judged for one lease after the start, after a gap in this loop, or
-    after a gap in successful writes; it writes something itself when nobody else does."""
+    after a gap in successful writes; it writes something itself when nobody else does. Nor is one while a longer one
+    may run that another server granted (`Workers.lapsed`)."""
 
     def __init__(self, *, reads: Reads, jobs: Jobs, runtime: Runtime, settings: ServerSettings) -> None:
         self._reads = reads
@@ -49,7 +50,7 @@ class Leases:
         self._watch = turned(self._watch, now, wrote_at, self._lease_sec, self._gap_sec)
         if now < self._watch.judged_from:
             return
-        for row in await self._reads.workers.overdue(self._lease_sec):
+        for row in await self._reads.workers.lapsed(self._lease_sec):
             await self._over(row)
 
     async def _write_something(self) -> float:
@@ -74,7 +75,7 @@ class Leases:
                 if job.status is not Status.UNKNOWN
                 for ask in lease_over((job.job_id,), job.session or "")
             ]
-            if not await workers.overdue(self._lease_sec, (row.worker_id,)):
+            if not await workers.lapsed(self._lease_sec, (row.worker_id,)):
                 return  # it was heard of while we looked
             if asks:
                 await self._jobs.turn(asks)

@@ -1,4 +1,8 @@
-"""Workers, and the lease of each: one stamp a worker, by the store's own time."""
+"""Workers, and the lease of each: one stamp a worker, by the store's own time.
+
+A store is opened with the length of the leases that are granted over it (`lease_sec`). Whatever length is granted is on
+stable storage before the worker hears of it, and counts until such a lease is over, whoever opens the store next.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
@@ -107,9 +111,14 @@ class Workers(Protocol):
         never stamped since the store was opened counts from the opening."""
         ...
 
-    async def mark_lost(self, worker_id: str, session: str, age_sec: float) -> bool:
-        """The lease of that session was judged over; `overdue` names it no more until it is renewed. False, and nothing
-        is changed, if the worker has another session by now or its stamp is not older than `age_sec`."""
+    async def lapsed(self, lease_sec: float, worker_ids: Sequence[str] | None = None) -> list[WorkerRow]:
+        """Those of `overdue(lease_sec)` none of whose leases may still run: nor a longer one of a server that was there
+        before, or is there beside this one. A worker may not have heard that they are shorter now (promise 2)."""
+        ...
+
+    async def mark_lost(self, worker_id: str, session: str, lease_sec: float) -> bool:
+        """The lease of that session was judged over; `lapsed` names it no more until it is renewed. False, and nothing
+        is changed, if the worker has another session by now or `lapsed` would not name it."""
         ...
 
     async def change(

@@ -49,6 +49,7 @@ def open_mongo(
     runtime: Runtime,
     *,
     production: bool = False,
+    lease_sec: float = 60.0,
     pool_size: int = 10,
     queue_items: int = 10_000,
     select_sec: float = 10.0,
@@ -60,6 +61,7 @@ def open_mongo(
     """The store at that address; `pool_size` and the times are those of `connection.Bounds`.
 
     production    refuse a MongoDB that may lose what it acknowledged; otherwise that is warned of
+    lease_sec     how long the leases are that are granted over this store; other servers may grant others
     make          whether a database that holds no store yet gets what a store needs, or is refused
     queue_items   calls that may wait or be under way; more is answered `overloaded`
 
@@ -78,7 +80,7 @@ def open_mongo(
         classes=MongoClasses(connection),
         lists=MongoJobLists(connection),
         output=output,
-        workers=MongoWorkers(connection, runtime),
+        workers=MongoWorkers(connection, runtime, lease_sec),
         users=MongoUsers(connection, runtime),
         sessions=MongoSessions(connection),
         credentials=MongoCredentials(connection),

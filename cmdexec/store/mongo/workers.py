@@ -1,5 +1,10 @@
-"""Workers, and their leases: `lastHeartbeat` is stamped by MongoDB's own clock, and compared with that clock alone."""
+"""Workers, and their leases: `lastHeartbeat` is stamped by MongoDB's own clock, and compared with that clock alone.
 
+`leases` has beside it, for each length of lease (milliseconds) that the worker was granted, when it was last: servers
+that were started anew, or not yet, may grant others than this one.
+"""
+
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,8 +29,10 @@ _TRIES = 20
 class MongoWorkers:
     """`cmdexec.store.contract.workers.Workers`."""
 
-    def __init__(self, connection: Connection, runtime: Runtime) -> None:
+    def __init__(self, connection: Connection, runtime: Runtime, lease_sec: float) -> None:
+        """`lease_sec`: how long the leases are that this server grants."""
         self._connection = connection
+        self._stamp = {"lastHeartbeat": True, f"leases.{math.ceil(lease_sec * 1000)}": True}
         self._clock = runtime.clock
         self._opened = runtime.clock.elapsed()
 
@@ -34,7 +41,7 @@ class MongoWorkers:
             "$set": {"workerId": row.worker_id, "session": row.session, "lost": False, "doc": _encode(row)},
             "$setOnInsert": {"registeredAt": row.registered_at, "given": _encode(row.given)},
             "$max": {"revoked": row.revoked},
-            "$currentDate": {"lastHeartbeat": True},
+            "$currentDate": self._stamp,
         }
 
         async def write() -> Document | None:
@@ -57,29 +64,35 @@ class MongoWorkers:
         return await self._find({"_id": {"$gt": after}}, limit)
 
     async def renew(self, worker_ids: Sequence[str]) -> None:
-        update = {"$set": {"lost": False}, "$currentDate": {"lastHeartbeat": True}}
+        update = {"$set": {"lost": False}, "$currentDate": self._stamp}
         which = {"_id": {"$in": list(worker_ids)}}
         await self._connection.write(lambda: self._connection.workers.update_many(which, update))
 
     async def overdue(self, age_sec: float, worker_ids: Sequence[str] | None = None) -> list[WorkerRow]:
+        return [_worker(one) for one in await self._late(age_sec, worker_ids, lapsed=False)]
+
+    async def lapsed(self, lease_sec: float, worker_ids: Sequence[str] | None = None) -> list[WorkerRow]:
+        return [_worker(one) for one in await self._late(lease_sec, worker_ids, lapsed=True)]
+
+    async def mark_lost(self, worker_id: str, session: str, lease_sec: float) -> bool:
+        """Whatever is granted after the look stamps the worker anew, and then no mark is made."""
+        for late in await self._late(lease_sec, [worker_id], lapsed=True):
+            seen = {"_id": worker_id, "session": session, "lost": False, "lastHeartbeat": late["lastHeartbeat"]}
+            update = {"$set": {"lost": True}, "$unset": {"leases": ""}}
+            call = partial(self._connection.workers.update_one, seen, update)
+            return (await self._connection.write(call)).matched_count == 1
+        return False
+
+    async def _late(self, age_sec: float, worker_ids: Sequence[str] | None, *, lapsed: bool) -> list[Document]:
+        """Those, by id, that `overdue` names, or `lapsed`."""
         if self._opened_within(age_sec) or worker_ids == []:
             return []
-        which: Document = {"lost": False, "lastHeartbeat": {"$lt": await self._before(age_sec)}}
+        now = await self._connection.beat()
+        which: Document = {"lost": False, "lastHeartbeat": {"$lt": now - timedelta(seconds=age_sec)}}
         if worker_ids is not None:
             which["_id"] = {"$in": list(worker_ids)}
         found = await self._connection.read(lambda: self._connection.workers.find(which).to_list(None))
-        return sorted((_worker(one) for one in found), key=lambda row: row.worker_id)
-
-    async def mark_lost(self, worker_id: str, session: str, age_sec: float) -> bool:
-        if self._opened_within(age_sec):
-            return False
-        late = {"lost": False, "lastHeartbeat": {"$lt": await self._before(age_sec)}}
-        marked = await self._connection.write(
-            lambda: self._connection.workers.update_one(
-                {"_id": worker_id, "session": session, **late}, {"$set": {"lost": True}}
-            )
-        )
-        return marked.matched_count == 1
+        return sorted((one for one in found if not (lapsed and _runs(one, now))), key=lambda one: str(one["_id"]))
 
     async def change(
         self, worker_id: str, *, draining: bool | None = None, name: str | None = None,
@@ -130,9 +143,11 @@ class MongoWorkers:
         """Whoever was not stamped since the store was opened counts from then."""
         return self._clock.elapsed() - self._opened <= age_sec
 
-    async def _before(self, age_sec: float) -> datetime:
-        """The moment that long ago, by MongoDB's clock."""
-        return await self._connection.beat() - timedelta(seconds=age_sec)
+
+def _runs(found: Document, now: datetime) -> bool:
+    """Whether a lease that the worker was granted, by whichever server, may still run."""
+    leases: dict[str, datetime] = found.get("leases", {})
+    return any(now - at <= timedelta(milliseconds=int(length)) for length, at in leases.items())
 
 
 def _worker(found: Document) -> WorkerRow:

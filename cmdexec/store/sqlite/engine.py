@@ -18,7 +18,7 @@ from cmdexec.store.sqlite.jobs_write import SqliteJobWrites
 from cmdexec.store.sqlite.listing import SqliteJobLists
 from cmdexec.store.sqlite.output import SqliteOutput
 from cmdexec.store.sqlite.readers import Readers
-from cmdexec.store.sqlite.workers import SqliteWorkers, not_lost_ids
+from cmdexec.store.sqlite.workers import SqliteWorkers, grant
 from cmdexec.store.sqlite.writer import Bounds, Writer
 
 FILE = "jobs.sqlite"
@@ -50,6 +50,7 @@ def open_sqlite(
     *,
     queue_items: int,
     disk_reserve_bytes: int,
+    lease_sec: float = 60.0,
     queue_bytes: int = 32 << 20,
     log_bytes: int = 8 << 20,
     idle_sec: float = 5.0,
@@ -62,6 +63,7 @@ def open_sqlite(
 
     queue_items, queue_bytes   calls and bytes that may wait; more is answered `overloaded`
     disk_reserve_bytes         with less free than this, new jobs are refused as `disk_full`
+    lease_sec                  how long the leases are that are granted over it
     log_bytes                  how long the log may grow before it is moved into the file
     idle_sec                   how long nothing is written before the log is moved into the file
     busy_sec                   how long a program that holds the file is waited for
@@ -77,7 +79,7 @@ def open_sqlite(
     schema.make_file(path)
     try:
         connection = _connect_writer(path, busy_ms, log_bytes, check_bytes)
-        not_lost = not_lost_ids(connection)
+        known = grant(connection, lease_sec)
     except StorageFault as fault:
         if not (fault.damaged or fault.busy or fault.full):  # of these the sentence says all that is known
             runtime.log.error("the store cannot be opened", why=str(fault))
@@ -88,7 +90,7 @@ def open_sqlite(
     )  # fmt: skip
     writer = Writer(connection, runtime, bounds)
     readers = Readers(lambda: _connect_reader(path, busy_ms), runtime, queue_items)
-    workers = SqliteWorkers(writer, readers, runtime, not_lost, seen_save_sec)
+    workers = SqliteWorkers(writer, readers, runtime, known, seen_save_sec)
 
     def has_room() -> bool:
         free = free_bytes(folder)

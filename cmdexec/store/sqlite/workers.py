@@ -1,9 +1,11 @@
 """Workers, and their leases: stamps in memory, on the clock that counts suspended time (promise 9).
 
-After a restart every worker counts from the opening, which is the amnesty that promise 8 asks for.
+After a restart every worker counts from the opening, which is the amnesty that promise 8 asks for. What was granted
+before it is over when the longest lease of then has passed since: that length is in the file.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -24,16 +26,16 @@ _given = msgspec.msgpack.Decoder(Given).decode
 class SqliteWorkers:
     """`cmdexec.store.contract.workers.Workers`."""
 
-    def __init__(
-        self, writer: Writer, readers: Readers, runtime: Runtime, not_lost: Iterable[str], save_sec: float
-    ) -> None:
-        """`not_lost`: from `not_lost_ids`. `save_sec`: how often the times in memory are written to the rows."""
+    def __init__(self, writer: Writer, readers: Readers, runtime: Runtime, known: "Known", save_sec: float) -> None:
+        """`save_sec`: how often the times in memory are written to the rows."""
         self._writer = writer
         self._readers = readers
         self._clock = runtime.clock
         self._save_sec = save_sec
-        self._saved_at = self._clock.elapsed()
-        self._stamps = dict.fromkeys(not_lost, self._saved_at)
+        self._opened = self._saved_at = self._clock.elapsed()
+        self._lease_ms = known.lease_ms
+        self._earlier_sec = known.earlier_ms / 1000
+        self._stamps = dict.fromkeys(known.not_lost, self._opened)
         self._seen: dict[str, int] = {}
         self._marking: dict[str, object] = {}
 
@@ -82,9 +84,15 @@ class SqliteWorkers:
         late = [name for name in asked if self._stamps.get(name, before) < before]
         return [row for row in await self.get(late) if row is not None] if late else []
 
-    async def mark_lost(self, worker_id: str, session: str, age_sec: float) -> bool:
+    async def lapsed(self, lease_sec: float, worker_ids: Sequence[str] | None = None) -> list[WorkerRow]:
+        if self._earlier_sec and self._clock.elapsed() - self._opened > self._earlier_sec:
+            await self._writer.run(lambda transaction: transaction.db.run(_SQL["grant"], (self._lease_ms,)))
+            self._earlier_sec = 0.0
+        return await self.overdue(max(lease_sec, self._earlier_sec), worker_ids)
+
+    async def mark_lost(self, worker_id: str, session: str, lease_sec: float) -> bool:
         """From now until it is known that the mark was written, renewals are written as well, after it."""
-        before = self._clock.elapsed() - age_sec
+        before = self._clock.elapsed() - max(lease_sec, self._earlier_sec)
         if self._stamps.get(worker_id, before) >= before:
             return False
         self._marking[worker_id] = object()
@@ -150,9 +158,29 @@ class SqliteWorkers:
         return row if seen_at is None else msgspec.structs.replace(row, seen_at=seen_at)
 
 
-def not_lost_ids(db: Connection) -> list[str]:
-    """The workers whose leases run."""
-    return [worker_id for (worker_id,) in db.rows(_SQL["not_lost"])]
+class Known(msgspec.Struct, frozen=True):
+    """What the file says of leases when it is opened, and what it says from then on (milliseconds).
+
+    not_lost    the workers whose leases run
+    lease_ms    how long those are that this process grants
+    earlier_ms  how long those may be that were granted before, if that is longer; 0: none is
+    """
+
+    not_lost: list[str]
+    lease_ms: int
+    earlier_ms: int
+
+
+def grant(db: Connection, lease_sec: float) -> Known:
+    """Leases of that length are granted from now on: a longer one than any before is on stable storage when this
+    returns, a shorter one counts when those before are over."""
+    not_lost = [worker_id for (worker_id,) in db.rows(_SQL["not_lost"])]
+    lease_ms = math.ceil(lease_sec * 1000)
+    kept = db.row(_SQL["longest"])
+    before_ms = kept[0] if kept is not None else 0
+    if before_ms < lease_ms:
+        db.run(_SQL["grant"], (lease_ms,))
+    return Known(not_lost, lease_ms, before_ms if before_ms > lease_ms else 0)
 
 
 def _found(transaction: Transaction, worker_ids: Sequence[str]) -> set[str]:

@@ -224,9 +224,11 @@ async def core(
     threads = ThreadPool(2, "test-core")
     runtime = runtime_with(clock, threads, seed)
     own = store is None
-    if store is None:
-        store = open_sqlite(folder, runtime, queue_items=10_000, disk_reserve_bytes=0)
     settings = settings_for(folder, **fields)
+    if store is None:
+        store = open_sqlite(
+            folder, runtime, queue_items=10_000, disk_reserve_bytes=0, lease_sec=settings.lease_sec
+        )  # fmt: skip
     reads, notify = store.reads, LocalNotify(runtime.log)
     measures = Measures(reads.output, settings.output_hashes)
     jobs = Jobs(

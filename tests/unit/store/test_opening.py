@@ -170,15 +170,17 @@ async def test_an_older_store_is_brought_up_to_date_step_by_step_and_a_step_that
     steps = tmp_path / "steps"
     shutil.copytree(schema._MIGRATIONS, steps)
     monkeypatch.setattr(schema, "_MIGRATIONS", steps)
-    (steps / "0002_next.sql").write_text("ALTER TABLE jobs ADD COLUMN colour TEXT; CREATE TABLE colours (name TEXT);")
-    (steps / "0003_faulty.sql").write_text("CREATE TABLE shapes (name TEXT); CREATE TABLE colours (again TEXT);")
+    old = schema.newest()
+    following, faulty = steps / f"{old + 1:04}_next.sql", steps / f"{old + 2:04}_faulty.sql"
+    following.write_text("ALTER TABLE jobs ADD COLUMN colour TEXT; CREATE TABLE colours (name TEXT);")
+    faulty.write_text("CREATE TABLE shapes (name TEXT); CREATE TABLE colours (again TEXT);")
     with pytest.raises(Exception, match="colours"):
         opened(tmp_path)
     with closing(sqlite3.connect(tmp_path / FILE)) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (2,)
+        assert database.execute("PRAGMA user_version").fetchone() == (old + 1,)
         assert database.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'shapes'").fetchone() == (0,)
         assert database.execute("SELECT job_id, colour FROM jobs").fetchall() == [(job(0).job_id, None)]
-    (steps / "0003_faulty.sql").write_text("CREATE TABLE shapes (name TEXT);")
+    faulty.write_text("CREATE TABLE shapes (name TEXT);")
     store = opened(tmp_path)
     assert await store.reads.jobs.get([job(0).job_id]) == [job(0)]
     await store.close()

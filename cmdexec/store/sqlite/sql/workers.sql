@@ -28,3 +28,9 @@ UPDATE workers SET revoked = 1, given = ? WHERE worker_id = ?;
 
 -- give: what people want of it
 UPDATE workers SET given = ? WHERE worker_id = ?;
+
+-- longest: the longest lease that may still run when the store is opened
+SELECT longest_ms FROM lease WHERE id = 1;
+
+-- grant: from now on no lease is longer
+INSERT INTO lease (id, longest_ms) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET longest_ms = excluded.longest_ms;
