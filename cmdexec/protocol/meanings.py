@@ -229,6 +229,9 @@ FIELDS: Mapping[Any, Mapping[str, str]] = MappingProxyType({
         "frames": "Frames from the server that it understands beyond those of the first version.",
         "place": "Stands for its data folder and the start of its machine. Of two processes with different ones both"
         " may live: the one that came later is refused as `cloned` while the other does.",
+        "machine": "Stands for its data folder and its machine, and stays the same when that is started again.",
+        "boot": "Stands for the start of its machine. Where the server runs on that machine as well, and both were"
+        " started anew, what ran there before is dead, and its place is free at once.",
         "labels": "Names and values that jobs may require.",
         "cpu": "Cores that all its jobs may use together; it gets no job that asks for more.",
         "ramMb": "Memory in MB of 2^20 bytes that all its jobs may use together; it gets no job that asks for more.",

@@ -70,6 +70,8 @@ class Register(Message, frozen=True):
     frames       the frames from the server that it understands beyond those of the first version
     place        stands for its data folder and the start of its machine: no two processes of one place can be at once;
                  None: not said
+    machine      stands for its data folder and its machine, and stays the same when that starts again; None: not said
+    boot         stands for the start of its machine
     cpu, ram_mb  what all its jobs may use together; None: not said, so no job is held back for it
     limits       what holds a job to its part: cgroups of version 2 or 1, or `watched`: seen to, not enforced; None:
                  nothing, so it is given no job that names a part
@@ -92,6 +94,8 @@ class Register(Message, frozen=True):
     ram_mb: RamMb | None = None
     limits: Literal["cgroup2", "cgroup1", "watched"] | None = None
     place: Key | None = None
+    machine: Key | None = None
+    boot: Key | None = None
     absences: Annotated[tuple[Absence, ...], Meta(max_length=16)] = ()
 
 

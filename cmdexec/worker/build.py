@@ -13,6 +13,7 @@ from cmdexec.link.socket import Close
 from cmdexec.protocol.messages import Register
 from cmdexec.runtime import Runtime, ThreadPool
 from cmdexec.settings.worker import WorkerSettings
+from cmdexec.system.boot import boot_id, machine_of
 from cmdexec.version import PROTOCOL, __version__
 from cmdexec.worker.attempts import Attempts
 from cmdexec.worker.blackbox.box import BlackBox
@@ -28,7 +29,7 @@ from cmdexec.worker.folder import DataFolder
 from cmdexec.worker.identity import WorkerIdentity, identify
 from cmdexec.worker.lease import Lease
 from cmdexec.worker.line import Line
-from cmdexec.worker.machine import boot_id, labels, owner_of, place_of, platform_name
+from cmdexec.worker.machine import labels, owner_of, place_of, platform_name
 from cmdexec.worker.own_server import url_in
 from cmdexec.worker.parts import Parts
 from cmdexec.worker.polling_orders import free_slots
@@ -76,13 +77,14 @@ def _kept(folder: Path, settings: WorkerSettings, runtime: Runtime) -> tuple[Spo
 
 
 def _introduced(
-    who: WorkerIdentity, session: str, slots: int, capacity: Capacity, place: str | None, settings: WorkerSettings,
+    who: WorkerIdentity, session: str, slots: int, capacity: Capacity, lock: int, settings: WorkerSettings,
     runtime: Runtime,
 ) -> Register:  # fmt: skip
     """What it says of itself whatever happens to it."""
     return Register(
         worker_id=who.worker_id, session=session, instance_id=runtime.ids.new(), name=settings.worker_name,
-        version=__version__, protocol=PROTOCOL, platform=platform_name(), slots=slots, place=place,
+        version=__version__, protocol=PROTOCOL, platform=platform_name(), slots=slots,
+        place=place_of(lock), machine=machine_of(lock), boot=boot_id().hex(),
         cpu=capacity.cpu, ram_mb=capacity.ram_mb, labels=labels(settings.labels),
     )  # fmt: skip
 
@@ -113,7 +115,7 @@ async def build(
     )
     for one in found:
         attempts.adopt(one)
-    me = _introduced(who, spool.session, slots.size, processes.capacity, place_of(folder.lock), settings, runtime)
+    me = _introduced(who, spool.session, slots.size, processes.capacity, folder.lock, settings, runtime)
 
     lines: list[Line] = []
 

@@ -11,18 +11,8 @@ import psutil
 
 from cmdexec.protocol.messages import Stats
 from cmdexec.settings.worker_checks import VALUE_MAX
+from cmdexec.system.boot import boot_id
 from cmdexec.worker.pulse import Pulse
-
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
-
-def boot_id() -> bytes:
-    """16 bytes that stay the same until the machine starts again: of Linux's boot id, elsewhere of the time of boot."""
-    try:
-        named = _BOOT_ID.read_text().strip()
-    except OSError:
-        named = f"{platform.node()} {int(psutil.boot_time())}"
-    return hashlib.sha256(named.encode()).digest()[:16]
 
 
 def owner_of(data_dir: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.api import Api
+from tests.support.blackbox import after_another_start, can_mount
 from tests.support.cli import Command
 from tests.support.ledger import Ledger
 from tests.support.proxy import proxying
@@ -126,4 +127,29 @@ def test_whose_place_was_taken_while_it_was_silent_gets_it_back(tmp_path: Path) 
             assert job["workerId"] == the_one(api)["workerId"]
             first.must_run()
         assert first.stop() == 0
+        assert server.stop() == 0
+
+
+def test_after_a_start_of_the_one_machine_of_server_and_worker_nobody_waits_for_a_lease(tmp_path: Path) -> None:
+    """kill -9 of all, and a kernel that names another start: the job is judged dead by its worker's own journal."""
+    if not can_mount():
+        pytest.skip("no mounts of one's own here")
+    server = Server(tmp_path, **FAST | {"LEASE_SEC": "120"}).start()
+    worker = Worker(server, "w", **FAST)
+    with ends(server, worker):
+        api, ledger = server.api(), Ledger(tmp_path / "ledger")
+        worker.start(api)
+        again = {"maxRetries": 1, "retryOn": ["worker"], "backoff": {"firstSec": 0}}
+        command = f"{ledger.says('begin')}; [ $CMDEXEC_ATTEMPT = 2 ] || sleep 600"
+        job_id = str(api.create({"command": command, **again})["jobId"])
+        until(lambda: ledger.count("begin")[job_id] == 1, "the job has begun")
+        server.kill9()
+        worker.kill9()
+        server.command = after_another_start(server.command, tmp_path)
+        worker.arguments = after_another_start(worker.arguments, tmp_path)
+        api = server.start().api()
+        worker.start(api)
+        job = api.wait_status(job_id, "completed", within=60)
+        assert [one["reason"] for one in job["attempts"]] == ["worker", None]
+        assert worker.stop() == 0
         assert server.stop() == 0

@@ -4,7 +4,7 @@ the clocks and counters of a kernel cannot be turned by a test, but what was rec
 import os
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -72,6 +72,17 @@ def with_one_more_kill(worker: Process, counter: Path, folder: Path) -> list[str
     ]  # fmt: skip
 
 
+def after_another_start(command: Sequence[str], folder: Path) -> list[str]:
+    """That command, run where the kernel says that the machine was started anew."""
+    fake = folder / _BOOT_ID.name
+    fake.write_text("00000000-0000-4000-8000-000000000001\n")
+    return [
+        *_NAMESPACE, "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"', str(fake), str(_BOOT_ID),
+        *command,
+    ]  # fmt: skip
+
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _NAMESPACE = ("unshare", "-m") if os.geteuid() == 0 else ("unshare", "-rm")
 
 

@@ -53,7 +53,8 @@ class Admission:
             raise Refused("forbidden", revoked(before), mend="Let it join again, with a new join token.")
         elder = await self.clones.judge(before, message)
         credential = await self._reads.credentials.of(worker_id)
-        row = worker_row(holder, message, self._clock.now(), credential, before, elder)
+        beside = self.clones.beside(message)
+        row = worker_row(holder, message, self._clock.now(), credential, before, elder, beside)
         before = await self._reads.workers.register(row)
         held = [job async for job in self._holdings.of(worker_id)]
         await self._holdings.bury(held, holder.session)

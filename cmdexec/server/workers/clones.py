@@ -7,6 +7,11 @@ and runs nothing. If it is heard later than a lease after the other came, both l
 `cloned`: what is heard earlier may have been under way when its sender died. A process whose place was taken after a
 silence gets it back when it returns: it was there first.
 
+What a process says of its own machine proves nothing: a copy finds another start there as well. Where it ran beside
+this server, on one machine, and that has started again with the same folder, this server knows better: it saw that
+start itself, and nothing of the one before is alive. So there nobody waits. That holds only where no other server has
+the store as well: a copy of the whole machine would have one.
+
 Workers that do not say their place (those of other makers, and of 0.1.0) take each other's as they always did, until
 that has happened CLONE_REPLACEMENTS times within CLONE_WINDOW_SEC: then the one that is there keeps its place likewise.
 """
@@ -24,6 +29,7 @@ from cmdexec.protocol.messages import Register
 from cmdexec.server.workers.holdings import Holdings
 from cmdexec.settings.server import ServerSettings
 from cmdexec.store.contract.workers import WorkerRow, Workers
+from cmdexec.system.boot import boot_id
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -72,6 +78,7 @@ class Clones:
         self._most = settings.clone_replacements
         self._window_sec = settings.clone_window_sec
         self._told_sec = settings.clone_told_sec
+        self._boot = boot_id().hex() if settings.mongodb_uri is None else None
         self._doubts: OrderedDict[tuple[str, str], Doubt] = OrderedDict()
         self._replaced: OrderedDict[str, deque[float]] = OrderedDict()
         self._refused: OrderedDict[str, Refusal] = OrderedDict()
@@ -115,6 +122,17 @@ class Clones:
             " or two data folders have its identity, so one of them is a copy. This one is refused.", mend=MEND,
         )  # fmt: skip
 
+    def beside(self, message: Register) -> tuple[str, str] | None:
+        """Its machine and the start of that, if this server runs on it, alone with its store."""
+        if self._boot is None or message.boot != self._boot or message.machine is None:
+            return None
+        return message.machine, message.boot
+
+    def _started_again(self, before: WorkerRow, message: Register) -> bool:
+        """Whether the machine of that row, which is this server's own, has been since."""
+        then, now = before.beside, self.beside(message)
+        return then is not None and now is not None and then[0] == now[0] and then[1] != now[1]
+
     def _tried_for_a_lease(self, key: tuple[str, str]) -> bool:
         """Whether what keeps the place has been heard since this one came, and is not what was said before."""
         now = self._clock.elapsed()
@@ -129,7 +147,7 @@ class Clones:
         if message.instance_id is None or message.instance_id == before.instance_id:
             return False
         if message.place is not None and before.place is not None:
-            return message.place != before.place
+            return message.place != before.place and not self._started_again(before, message)
         times = self._replaced.get(before.worker_id)
         if times is None or len(times) < self._most:
             return False

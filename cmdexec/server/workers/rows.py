@@ -16,7 +16,7 @@ def instance_of(holder: Holder, message: Register) -> str:
 
 def worker_row(
     holder: Holder, message: Register, now: int, credential: CredentialRow | None, before: WorkerRow | None = None,
-    elder: str | None = None,
+    elder: str | None = None, beside: tuple[str, str] | None = None,
 ) -> WorkerRow:  # fmt: skip
     """To be kept; `now` in milliseconds of the wall clock. `credential`: what it was given when it joined; `before`:
     its row until now."""
@@ -27,7 +27,7 @@ def worker_row(
         platform=message.platform, slots=message.slots, executors=message.executors, labels=message.labels,
         registered_at=now, seen_at=now, cpu=message.cpu, ram_mb=message.ram_mb, limits=message.limits,
         token_labels=credential.labels if credential is not None else {}, place=message.place, elder=elder,
-        absences=remembered(before.absences if before is not None else (), _absences(message)),
+        beside=beside, absences=remembered(before.absences if before is not None else (), _absences(message)),
     )  # fmt: skip
 
 
@@ -65,6 +65,7 @@ def registered(row: WorkerRow) -> Register:
         worker_id=row.worker_id, session=row.session, instance_id=row.instance_id, name=row.name,
         version=row.version, protocol=row.protocol, platform=row.platform, slots=row.slots, labels=row.labels,
         executors=row.executors, cpu=row.cpu, ram_mb=row.ram_mb, limits=row.limits, place=row.place,
+        machine=row.beside and row.beside[0], boot=row.beside and row.beside[1],
     )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ class WorkerRow(msgspec.Struct, frozen=True, omit_defaults=True):
     labels        those that it named
     token_labels  those of the token that it joined with
     place         where its process works: as it says (`Register.place`)
+    beside        its machine (`Register.machine`) and the start of that, if the server ran on it as well
     elder         the process from which that place was taken after a silence: it may have it back
     absences      the newest that it told of (`model.absence.remembered`)
     """
@@ -57,6 +58,7 @@ class WorkerRow(msgspec.Struct, frozen=True, omit_defaults=True):
     token_labels: dict[str, str] = {}
     given: Given = Given()
     place: str | None = None
+    beside: tuple[str, str] | None = None
     elder: str | None = None
     absences: tuple[Absence, ...] = ()
 

@@ -144,6 +144,9 @@ def worker_edges(world: Any) -> Iterator[None]:
         machine = process().worker.machine
         return f"{machine.node.name}.{machine.boots}"
 
+    def machine(_lock: int) -> str:
+        return process().worker.machine.node.name
+
     async def connect(_http: object, _url: str, headers: Any, _limits: object) -> Any:
         node = NODE.get()
         assert node is not None
@@ -167,6 +170,7 @@ def worker_edges(world: Any) -> Iterator[None]:
         patch("cmdexec.worker.conversation.stats", lambda *_: None),
         patch("cmdexec.worker.build.boot_id", boot_id),
         patch("cmdexec.worker.build.place_of", place),
+        patch("cmdexec.worker.build.machine_of", machine),
         patch("cmdexec.worker.build.awake", lambda: process().runtime.clock.elapsed()),
         patch("cmdexec.worker.blackbox.box.kills", lambda: (0, -1, -1)),
     ):

@@ -9,6 +9,7 @@ from cmdexec.errors import Conflict
 from cmdexec.link.socket import Close
 from cmdexec.model.job import Status
 from cmdexec.protocol.messages import Register
+from cmdexec.server.workers import clones
 from tests.unit.server.core import Core, Sent, Worker, core, eventually
 
 LEASE, HEARTBEAT = 60.0, 10.0
@@ -20,10 +21,10 @@ async def server(tmp_path: Path) -> AsyncIterator[Core]:
         yield made
 
 
-async def refused(server: Core, instance: str, place: str | None) -> str:
+async def refused(server: Core, instance: str, place: str | None, **more: str) -> str:
     """The code with which a process is turned away."""
     sent = Sent()
-    message = Register(session="s1", instance_id=instance, place=place)
+    message = Register(session="s1", instance_id=instance, place=place, **more)
     with pytest.raises(Conflict) as wrong:
         await server.presence.connect("w1", send=sent).register(message)
     assert sent.ended is not None
@@ -32,10 +33,10 @@ async def refused(server: Core, instance: str, place: str | None) -> str:
     return wrong.value.code
 
 
-async def running(server: Core, place: str | None = "home") -> tuple[Worker, tuple[str, int]]:
+async def running(server: Core, place: str | None = "home", **more: str) -> tuple[Worker, tuple[str, int]]:
     """A worker that runs a job."""
     await server.submit()
-    worker = await server.connect(place=place)
+    worker = await server.connect(place=place, **more)
     await worker.beat()
     await server.dispatch.give_out()
     (held,) = worker.assigned()
@@ -142,3 +143,55 @@ async def test_those_that_give_way_seldom_are_processes_of_one_machine(server: C
         worker = await server.connect(instance=f"old{number}")
         await worker.beat()
         server.clock.go_on(server.settings.clone_window_sec / 2 + 1)
+
+
+BOOTS = b"1" * 16, b"2" * 16
+"""Two starts of the server's machine."""
+
+
+async def after_a_start(
+    tmp_path: Path, then: dict[str, str], now: dict[str, str], monkeypatch: pytest.MonkeyPatch, **settings: str
+) -> str | None:
+    """A worker ran a job beside its server, or not; the server's machine is started anew, and its next process comes
+    from another place: None if it is taken at once, and otherwise as what it is refused."""
+    monkeypatch.setattr(clones, "boot_id", lambda: BOOTS[0])
+    async with core(tmp_path, lease_sec=LEASE, heartbeat_sec=HEARTBEAT, **settings) as before:
+        _, held = await running(before, **then)
+    monkeypatch.setattr(clones, "boot_id", lambda: BOOTS[1])
+    async with core(tmp_path, seed=1, lease_sec=LEASE, heartbeat_sec=HEARTBEAT, **settings) as server:
+        try:
+            await server.presence.connect("w1", send=Sent()).register(
+                Register(session="s1", instance_id="i2", place="home-again", **now)
+            )
+        except Conflict as wrong:
+            return wrong.code
+        worker = await server.connect(instance="i2", place="home-again", **now)
+        await worker.release(*held, "dead")
+        assert (await server.job(held[0])).status is Status.FAILED
+        return None
+
+
+HERE, AGAIN = ({"machine": "m1", "boot": boot.hex()} for boot in BOOTS)
+
+
+async def test_after_a_start_of_the_machine_that_it_shares_with_its_server_nobody_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await after_a_start(tmp_path, HERE, AGAIN, monkeypatch) is None
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        (HERE, AGAIN | {"machine": "m2"}),
+        (HERE, {"machine": "m1", "boot": "other"}),
+        ({"machine": "m1", "boot": "other"}, AGAIN),
+        (HERE, {}),
+        ({}, AGAIN),
+    ],
+    ids=["copied to the server's machine", "copied elsewhere", "it ran elsewhere", "it does not say", "it did not say"],
+)
+async def test_what_is_said_of_a_start_proves_nothing_but_of_the_servers_own_machine(
+    then: dict[str, str], now: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await after_a_start(tmp_path, then, now, monkeypatch) == "conflict"
