@@ -160,6 +160,7 @@ def test_a_damaged_file_is_said_to_be_one(server: Server) -> None:
     result = doctor(server, "--verify")
     assert (result.code, result.stdout) == (1, b"")
     assert "is damaged, or is not a store of cmdexec." in result.stderr
+    (server.data / FILE).unlink()
 
 
 def test_what_is_no_store_is_said_to_be_none(tmp_path: Path) -> None:

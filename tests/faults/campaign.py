@@ -166,6 +166,8 @@ def joined(report: Report, into: Path) -> None:
     """All histories of a report, in one packed file: much smaller than they are one by one."""
     with lzma.open(into, "wb", preset=9) as packed:
         for _, outcome in sorted(report.results().items()):
+            if not outcome.history:  # it ended without one, and the campaign says so
+                continue
             packed.write(lzma.decompress((report.folder / outcome.history).read_bytes()))
     print(f"{into}: {into.stat().st_size:,} bytes")
 
@@ -218,11 +220,15 @@ def main(words: Sequence[str]) -> int:
     print(f"{given.case}: {len(done)} cases are done, {len(todo)} to do", flush=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     Lanes(report, todo).run(given.lanes)
-    outcomes = list(report.results().values())
+    done = report.results()
+    outcomes = list(done.values())
     print(summed(outcomes))
+    undone = [number for number in todo if number not in done]
+    if undone:
+        print(f"{len(undone)} cases came to no outcome: {undone[:20]}")
     if given.join is not None:
         joined(report, given.here / given.join)
-    return 0 if all(one.well for one in outcomes) else WRONG
+    return 0 if not undone and all(one.well for one in outcomes) else WRONG
 
 
 if __name__ == "__main__":

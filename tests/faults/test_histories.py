@@ -7,22 +7,22 @@ import json
 import lzma
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from cmdexec.admin.doctor.recorded.verify import judge
 from tests.faults.campaign import Report
+from tests.faults.spoilt import PLANTS, Line, lost
 from tests.support.cases.kinds import KINDS
 from tests.support.cases.one import Outcome
+from tests.support.cases.world import LEASE_SEC
 from tests.support.cli import Result, run
 
 HERE = Path(__file__).parent
 KEPT = sorted((HERE / "histories").glob("*.jsonl.xz"))
 MOST_BYTES = 5 << 20
-
-Line = dict[str, Any]
 
 
 def doctor(folder: Path, *histories: Path) -> Result:
@@ -30,7 +30,7 @@ def doctor(folder: Path, *histories: Path) -> Result:
     return run(folder / "doctor", ["doctor", "--verify", "--json", *named])
 
 
-def told(result: Result) -> tuple[dict[str, list[Line]], Any]:
+def told(result: Result) -> tuple[dict[str, list[Line]], Line]:
     """What was found by the rules that do not hold, and all that was said."""
     assert result.stdout, result.stderr
     said = json.loads(result.stdout)
@@ -47,6 +47,36 @@ def test_all_kept_histories_are_as_promised(tmp_path: Path) -> None:
     assert sum(history.stat().st_size for history in KEPT) <= MOST_BYTES
 
 
+def happened(fault: str) -> set[str]:
+    """What the jobs of its kept cases went through, and how calls ended."""
+    (history,) = kept(fault)
+    seen: set[str] = set()
+    for line in read(history):
+        if line["is"] == "job":
+            seen |= {" ".join(event[:2]) for event in line["events"]}
+            seen |= {f"ran {ran['reason']}" for ran in line.get("ran", ()) if ran.get("reason")}
+        elif line["is"] == "call":
+            seen.add(f"{line['op']} {line.get('says') or line.get('status', 'silence')}")
+            seen |= {"a call waited"} if line.get("took", 0.0) > LEASE_SEC else set()
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("fault", "brings"),
+    [
+        ("T1", {"jobs.create silence"}),
+        ("T2", {"dead failed", "ran worker"}),
+        ("T6", {"lease_over unknown", "lease_over scheduled", "resume running", "ran lost"}),
+        ("T7", {"lease_over unknown", "lease_over scheduled", "resume running", "ran lost"}),
+        ("T8", {"a call waited"}),
+        ("T11", {"jobs.create silence", "jobs.cancel silence"}),
+        ("T16", {"jobs.cancel too_late", "jobs.cancel asked", "ran cancelled"}),
+    ],
+)
+def test_each_fault_has_hurt_what_it_is_to_hurt(fault: str, brings: set[str]) -> None:
+    assert brings <= happened(fault)
+
+
 def kept(fault: str) -> list[Path]:
     return [one for one in KEPT if one.name == f"{fault}.jsonl.xz"]
 
@@ -56,41 +86,28 @@ def read(history: Path) -> list[Line]:
     return [json.loads(line) for line in lzma.decompress(history.read_bytes()).splitlines()]
 
 
-def lost(lines: Sequence[Line]) -> tuple[list[Line], str]:
-    """A job that was acknowledged, and is stored no more."""
-    job = next(line["job"] for line in lines if line["is"] == "job" and line["status"] == "completed")
-    return [line for line in lines if (line["is"], line.get("job")) != ("job", job)], job
-
-
-def doubled(lines: Sequence[Line]) -> tuple[list[Line], str]:
-    """A job that ran once more, which nobody asked for."""
-    place = next(place for place, line in enumerate(lines) if line["is"] == "wrote" and line["word"] == "end")
-    job = lines[place]["job"]
-    begin = next(line for line in lines if line["is"] == "wrote" and line["job"] == job)
-    return [*lines[: place + 1], begin, *lines[place + 1 :]], job
-
-
-def invented(lines: Sequence[Line]) -> tuple[list[Line], str]:
-    """A job that nobody submitted."""
-    place, one = next((place, line) for place, line in enumerate(lines) if line["is"] == "job" and line.get("ran"))
-    job = one["job"][:-4] + "ffff"
-    made = json.loads(json.dumps(one).replace(one["job"], job)) | {"name": "nobody/0"}
-    return [*lines[:place], made, *lines[place:]], job
-
-
-@pytest.mark.parametrize(("plant", "rule"), [(lost, "C1"), (doubled, "C5"), (invented, "C2")])
-def test_a_copy_with_a_planted_fault_is_wrong(
-    plant: Callable[[Sequence[Line]], tuple[list[Line], str]], rule: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("rule", PLANTS)
+def test_a_copy_with_a_planted_fault_is_wrong(rule: str, tmp_path: Path) -> None:
     """The job is named by the rule for it."""
     (history,) = kept("T1")
-    spoilt, job = plant(read(history))
-    copy = tmp_path / "copy.jsonl"
-    copy.write_text("".join(f"{json.dumps(line)}\n" for line in spoilt))
-    result = doctor(tmp_path, copy)
+    spoilt, job = PLANTS[rule](read(history))
+    copy = written(tmp_path / "copy.jsonl", spoilt)
+    found = {one.name: [named for named, _ in one.told] for one in judge([copy]).found if one.wrong}
+    assert job in found[rule], found
+
+
+def test_a_person_is_told_of_a_planted_loss(tmp_path: Path) -> None:
+    (history,) = kept("T1")
+    spoilt, job = lost(read(history))
+    result = doctor(tmp_path, written(tmp_path / "copy.jsonl", spoilt))
     wrong, _ = told(result)
     assert result.code == 3
-    assert job in {one["jobId"] for one in wrong[rule]}, wrong
+    assert job in {one["jobId"] for one in wrong["C1"]}, wrong
+
+
+def written(path: Path, lines: Sequence[Line]) -> Path:
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return path
 
 
 def campaign(*words: str | Path) -> str:

@@ -11,6 +11,7 @@ from cmdexec.admin.doctor.seen import Seen, Stored
 from cmdexec.model.ends import newest_run
 from cmdexec.model.events import Claim
 from cmdexec.model.job import ENDED, HELD, HISTORY_MAX, Attempt, Reason, Status, StreamEnd
+from cmdexec.model.rules_worker import SUPERSEDED
 
 Sentences = Iterator[str]
 
@@ -26,16 +27,20 @@ class Rule:
 
 def _ends_once(seen: Seen) -> Sentences:
     job = seen.job
-    yield from ends_once(job.status, [line.status for line in job.history], has_time=job.finished_at is not None)
+    lines = [(line.event, str(line.status)) for line in job.history]
+    yield from ends_once(job.status, lines, has_time=job.finished_at is not None)
 
 
-def ends_once(status: str, statuses: Sequence[str], *, has_time: bool) -> Sentences:
-    """Of a job with that status, which had these one after the other."""
-    for before, after in pairwise(statuses):
+def ends_once(status: str, lines: Sequence[tuple[str, str]], *, has_time: bool) -> Sentences:
+    """Of a job with that status: `lines` are the events of its history, each with the status after it. Of one that was
+    cancelled it may still be confirmed that nothing runs."""
+    for (_, before), (event, after) in pairwise(lines):
         if before in ENDED and after != before:
             yield f"it was {before}, and {after} after that"
-    if statuses and statuses[-1] != status:
-        yield f"it is {status}, and its history ends with {statuses[-1]}"
+        elif before in ENDED and before != Status.CANCELLED and event != SUPERSEDED:
+            yield f"it was {before}, and after that '{event}' still counted"
+    if lines and lines[-1][1] != status:
+        yield f"it is {status}, and its history ends with {lines[-1][1]}"
     if (status in ENDED) != has_time:
         yield f"it is {status}, and {'has' if has_time else 'lacks'} a time of its end"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from cmdexec.admin.doctor.seen import see
 from cmdexec.admin.doctor.verify import verify
+from cmdexec.model.events import HandedBack, Requeue
 from cmdexec.model.job import Attempt, Job, OnLost, Reason, Status
 from cmdexec.store.contract.engine import Inspection
 from cmdexec.store.contract.listing import Filter, PageWanted
@@ -88,6 +89,8 @@ class Judge:
         (person,) = (one for one in self._world.people if one.job.number == number)
         if person.outcome == "cancelled" and job.status is not Status.CANCELLED:
             raise Violation(f"it was said to be cancelled, and is {job.status}", number)
+        if job.status is Status.CANCELLED and person.job.cancel_at is None:
+            raise Violation("it is cancelled, and nobody wanted that (C11)", number)
         if job.status is Status.COMPLETED:
             run = self._world.ledger.runs.get((job.job_id, job.attempt))
             if run is None or run.exit_code != 0:
@@ -99,6 +102,10 @@ class Judge:
         once = job.spec.on_lost is OnLost.HOLD and not job.spec.max_retries and number not in self._world.ledger.excused
         if once and len(runs) > 1:
             raise Violation(f"begun {len(runs)} times, and nobody asked for that (C5)", number)
+        most = 1 + job.spec.max_retries + (job.spec.max_lost if job.spec.on_lost is OnLost.REQUEUE else 0)
+        most += sum(line.event in (HandedBack.name, Requeue.name) for line in job.history)
+        if len(runs) > most:
+            raise Violation(f"begun {len(runs)} times, and nobody asked for more than {most} (C5)", number)
         known = {attempt.number for attempt in job.attempts}
         for run in runs:
             if run.attempt not in known:

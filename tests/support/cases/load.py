@@ -111,7 +111,11 @@ class Load:
             else:
                 try:
                     ids = api.create_many(jobs, f"once-{number}")
-                except (*SILENCE, ApiError):
+                except SILENCE:
+                    continue
+                except ApiError as refused:
+                    if refused.status not in (429, 503):
+                        raise
                     continue
             if one.follow:
                 self._begin(self._follow, ids[0])
@@ -158,9 +162,9 @@ def cancel_surely(world: World, ids: list[str], url: str | None = None) -> None:
         until(lambda job_id=job_id: answered(job_id), f"an answer to the cancel of {job_id}", _WITHIN_SEC, step=0.05)
 
 
-def occupied(world: World, length: float) -> None:
+def occupied(world: World, length: float) -> list[str]:
     """The only worker so far has three jobs that go on for longer than `length` seconds: one holds, and two are run
-    elsewhere, soon to end, when they count as lost."""
+    elsewhere, soon to end, when they count as lost. Their ids."""
     api = world.api("first")
     lines = int((length + 2.0) / 0.1)
     jobs = []
@@ -169,3 +173,15 @@ def occupied(world: World, length: float) -> None:
         jobs.append(slow_job(world.ledger, lines, 0.1, lock=lock, again=5) | LOST_OFTEN | {"onLost": policy})
     ids = api.create_surely(jobs)
     until(lambda: world.ledger.unended() >= set(ids), "they run", within=30)
+    return ids
+
+
+def taken_for_lost(world: World, ids: list[str]) -> None:
+    """The fault goes on until it has hurt those that `occupied` gave: one is unknown, the others were given up."""
+    api = world.api("looker")
+
+    def hurt() -> bool:
+        holds, *others = api.jobs(ids)
+        return holds["status"] == "unknown" and all(job["lostUsed"] for job in others)
+
+    until(hurt, "the worker's lease is over", within=30)

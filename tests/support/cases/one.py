@@ -19,7 +19,7 @@ from tests.support.recorder import Recorder
 
 COUNTS_AS = {
     "C1": "lost", "C2": "wrong", "C3": "wrong", "C4": "wrong", "C5": "doubled", "C6": "wrong", "C7": "wrong",
-    "C8": "wrong", "C9": "doubled", "C10": "wrong", "C12": "lost",
+    "C8": "wrong", "C9": "doubled", "C10": "wrong", "C11": "wrong", "C12": "lost",
 }  # fmt: skip
 """As what a finding of each rule is counted."""
 

@@ -1,6 +1,6 @@
 """A worker that the network parts from its server: for less than a lease, and for longer."""
 
-from tests.support.cases.load import Load, occupied, planned
+from tests.support.cases.load import Load, occupied, planned, taken_for_lost
 from tests.support.cases.world import LEASE_SEC, World, must_be, untouched, whole
 from tests.support.proxy import BOTH
 
@@ -37,7 +37,7 @@ def parted_for_long(world: World) -> None:
     plan = planned(world, 8, over=2.5, on_lost=_POLICIES)
     proxy = world.proxy()
     world.worker("far", url=proxy.url)
-    occupied(world, length)
+    ids = occupied(world, length)
     world.worker("near", slots=4)
     with Load(world, plan):
         world.passes(after)
@@ -47,6 +47,7 @@ def parted_for_long(world: World) -> None:
         else:
             proxy.part()
         world.passes(length)
+        taken_for_lost(world, ids)
         if silent:
             proxy.resume()
         else:

@@ -2,7 +2,7 @@
 
 import signal
 
-from tests.support.cases.load import Load, occupied, planned
+from tests.support.cases.load import Load, occupied, planned, taken_for_lost
 from tests.support.cases.world import LEASE_SEC, World, must_be, untouched, whole
 
 WAKES_LATER_SEC = 0.5
@@ -15,13 +15,14 @@ def worker_stopped(world: World) -> None:
     length, after = rng.uniform(1.2, 2.2) * LEASE_SEC, rng.uniform(0.5, 1.5)
     plan = planned(world, 8, over=2.5, on_lost=("hold", "requeue"))
     stopped = world.worker("stopped")
-    occupied(world, length)
+    ids = occupied(world, length)
     world.worker("other", slots=4)
     with Load(world, plan):
         world.passes(after)
         world.fault(f"SIGSTOP of a worker for {length:.2f} s")
         stopped.send(signal.SIGSTOP)
         world.passes(length)
+        taken_for_lost(world, ids)
         stopped.send(signal.SIGCONT)
     stored = world.settle()
     must_be(stored, lambda job: job.on_lost != "hold" or len(job.ran) <= 1, "none with `hold` ran twice")

@@ -147,8 +147,12 @@ PLANTED: dict[str, tuple[list[Line], dict[str, set[str | None]]]] = {
     "lost": (changed(gone(A)), {"C1": {A}}),
     "acknowledged twice, as two": (
         changed(uncounted, Call(at=1.0, op="jobs.create", key="k1", names=("k1/0", "k1/1"), jobs=(E1, E2), status=200),
-                stored(E1, "k1/0", ran=(), events=(), status="cancelled", reason=None), ),
+                stored(E1, "k1/0", ran=(), events=(), reason="expired", exit=None), ),
         {"C1": {E1}},
+    ),
+    "acknowledged with fewer": (
+        changed(lambda line: replace(line, jobs=(A,)) if getattr(line, "jobs", ()) == (A, B) else line),
+        {"C1": {None}, "C2": {B}},
     ),
     "stored twice": (changed(uncounted, stored(A, "k1/0")), {"C1": {A}}),
     "another's name": (changed(of(A, name="k9/9")), {"C1": {A}}),
@@ -164,10 +168,12 @@ PLANTED: dict[str, tuple[list[Line], dict[str, set[str | None]]]] = {
         {"C2": {E2}},
     ),
     "goes on after its end": (changed(of(A, events=(*EVENTS, ("start", "running", 1), EVENTS[-1]))), {"C3": {A}}),
+    "ended once more": (changed(of(A, events=(*EVENTS, EVENTS[-1]))), {"C3": {A}}),
     "began unclaimed": (changed(of(A, events=(EVENTS[0], *EVENTS[2:]))), {"C4": {A}}),
     "an attempt that nobody knows": (changed(of(D, ran=RAN_TWICE.ran[1:])), {"C4": {D}}),
     "began twice": (changed(lambda line: line, Wrote(A, 1, "begin")), {"C5": {A}}),
     "ran again unasked": (changed(of(D, on_lost="hold")), {"C5": {D}}),
+    "ran more often than it may": (changed(of(D, max_lost=0)), {"C5": {D}}),
     "two at a time": (changed(lambda line: line, Wrote(D, 1, "mark", 8)), {"C5": {D}}),
     "met another": (changed(lambda line: line, Wrote(D, 2, "overlap")), {"C5": {D}}),
     "another exit code": (changed(of(A, exit=0, ran=(ran(A, exit_code=0),), reason=None, status="completed",
@@ -177,6 +183,8 @@ PLANTED: dict[str, tuple[list[Line], dict[str, set[str | None]]]] = {
         {"C6": {A}},
     ),
     "not as its attempt": (changed(of(A, exit=8)), {"C6": {A}}),
+    "failed as no attempt did": (changed(of(A, reason="timeout")), {"C6": {A}}),
+    "failed without an attempt": (changed(of(C, ran=())), {"C4": {C}, "C6": {C}}),
     "its cancel was answered otherwise": (
         changed(lambda line: line, Call(at=1.0, op="jobs.cancel", jobs=(A,), status=200, says="cancelled")),
         {"C6": {A}},
@@ -185,9 +193,17 @@ PLANTED: dict[str, tuple[list[Line], dict[str, set[str | None]]]] = {
     "a line is doubled": (changed(in_stdout(C, *range(1, 6), *range(5, LINES + 1))), {"C7": {C}}),
     "out of order": (changed(in_stdout(C, 2, 1, *range(3, LINES + 1))), {"C7": {C}}),
     "the last is missing": (changed(in_stdout(C, *range(1, LINES))), {"C7": {C}}),
+    "the last is missing, and it is not called whole": (
+        changed(of(C, ran=(replace(ran(C), stdout=replace(stream(C, 1, LINES - 1), whole=False)),))), {"C7": {C}},
+    ),
     "of another attempt": (changed(in_stdout(C, *range(1, LINES + 1), attempt=2)), {"C7": {C}}),
     "of another job": (changed(in_stdout(C, *range(1, LINES + 1), of_job=A)), {"C7": {C}}),
     "shown otherwise": (changed(lambda line: line, Shown(C, 1, "stderr", 1, digest(b"x"))), {"C7": {C}}),
+    "shown, and not there": (changed(lambda line: line, Shown(B, 1, "stdout", 1, digest(b"x"))), {"C7": {B}}),
+    "whole without a digest": (
+        changed(of(C, ran=(replace(ran(C), stderr=replace(stream(C, 1, LINES, "stderr"), said_digest=None)),))),
+        {"C8": {C}},
+    ),
     "another digest": (
         changed(of(C, ran=(replace(ran(C), stderr=replace(stream(C, 1, LINES, "stderr"), said_digest="0" * 16)),))),
         {"C8": {C}},
@@ -203,6 +219,22 @@ PLANTED: dict[str, tuple[list[Line], dict[str, set[str | None]]]] = {
     ),
     "counted otherwise": (
         changed(lambda line: replace(line, counts={"failed": 4}) if isinstance(line, End) else line), {"C10": {None}},
+    ),
+    "what came late counted": (
+        changed(of(D, events=(*LOST[:5], ("superseded", "scheduled", 1), *LOST[5:]))), {"C11": {D}},
+    ),
+    "an older attempt counted": (changed(of(D, events=(*LOST[:7], ("result", "running", 1), LOST[7]))), {"C11": {D}}),
+    "cancelled, and nobody asked": (
+        changed(lambda line: None if getattr(line, "op", "") == "jobs.cancel" else line), {"C11": {B}},
+    ),
+    "a cancel that was refused counted": (
+        changed(lambda line: replace(line, status=403, says="forbidden") if getattr(line, "op", "") == "jobs.cancel"
+                else line),
+        {"C11": {B}},
+    ),
+    "run again, and nobody asked": (
+        changed(of(D, events=(*LOST[:3], ("lease_over", "unknown", 1), ("requeue", "queued", 1), *LOST[5:]))),
+        {"C11": {D}},
     ),
     "still running": (
         changed(of(A, status="running", ended_at=None, ran=(replace(ran(A), ended=False, reason=None),),

@@ -31,7 +31,7 @@ class Submission:
 class Told:
     """What the lines of a case say.
 
-    cancels     by job what each call was answered; None: silence
+    cancels     by job what each call was answered that was not refused; None: silence
     requeued    jobs that a person wanted to run again, answered or not
     rerun       jobs of which somebody wanted another, how often
     wrote       by job, in the order of the ledger
@@ -86,7 +86,7 @@ class Told:
         self.calls += 1
         known = call.status is not None and call.status < 500
         done = known and call.status == 200
-        if call.op == _CANCEL:
+        if call.op == _CANCEL and (done or not known):
             for job in call.jobs:
                 self.cancels[job].append(call.says if done else None)
         elif call.op == _REQUEUE and (done or not known):

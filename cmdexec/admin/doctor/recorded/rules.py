@@ -12,8 +12,9 @@ from cmdexec.admin.doctor.recorded.case import Told
 from cmdexec.admin.doctor.recorded.lines import STREAMS, disorder, reaches
 from cmdexec.admin.doctor.recorded.record import Ran, Stored, Stream, Wrote
 from cmdexec.admin.doctor.rules import attempts_rise, ends_once
-from cmdexec.model.events import Claim
+from cmdexec.model.events import Claim, HandedBack, Requeue
 from cmdexec.model.job import ENDED, HISTORY_MAX, OnLost, Reason, Status
+from cmdexec.model.rules_worker import SUPERSEDED
 
 Findings = Iterator[tuple[str | None, str]]
 
@@ -34,9 +35,14 @@ def _acknowledged_is_there(told: Told) -> Findings:
     for one in told.submissions.values():
         if not one.answers:
             continue
+        answer = one.answers[0]
         if len(set(one.answers)) > 1:
-            yield one.answers[1][0], f"the submission {one.key} was answered with {len(set(one.answers))} sets of jobs"
-        for place, job in enumerate(one.answers[0]):
+            another = next(other for other in one.answers if other != answer)
+            which = another[0] if another else None
+            yield which, f"the submission {one.key} was answered with {len(set(one.answers))} sets of jobs"
+        if one.names and len(answer) != len(one.names):
+            yield None, f"the submission {one.key} of {len(one.names)} jobs was answered with {len(answer)}"
+        for place, job in enumerate(answer):
             stored = told.stored.get(job)
             if stored is None:
                 ran = ", though its ledger says that it ran" if told.wrote.get(job) else ""
@@ -46,7 +52,7 @@ def _acknowledged_is_there(told: Told) -> Findings:
                     job,
                     f"its submission {one.key} was acknowledged, and a cancel of it was answered with 'not_found'",
                 )
-            elif one.names and stored.name != one.names[place]:
+            elif place < len(one.names) and stored.name != one.names[place]:
                 yield job, f"it was submitted as {one.names[place]}, and is stored as {stored.name}"
         for name in one.names:
             if len(by_name.get(name, ())) > 1:
@@ -93,8 +99,8 @@ def _silent_at_most_once(told: Told) -> Findings:
 
 def _told_ends_once(told: Told) -> Findings:
     for job in told.stored.values():
-        statuses = [status for _, status, _ in job.events]
-        for sentence in ends_once(job.status, statuses, has_time=job.ended_at is not None):
+        lines = [(event, status) for event, status, _ in job.events]
+        for sentence in ends_once(job.status, lines, has_time=job.ended_at is not None):
             yield job.job, sentence
 
 
@@ -126,12 +132,18 @@ def _one_at_a_time(told: Told) -> Findings:
             if times > 1:
                 yield job, f"attempt {attempt} began {times} times, by its ledger"
         stored = told.stored.get(job)
-        if stored is not None and len(begun) > 1 and not _may_run_again(told, stored):
-            yield job, f"it began {len(begun)} times, by its ledger, and nobody asked for more than one"
+        most = _may_begin(told, stored) if stored is not None and len(stored.events) < HISTORY_MAX else len(begun)
+        if len(begun) > most:
+            asked = "one" if most == 1 else most
+            yield job, f"it began {len(begun)} times, by its ledger, and nobody asked for more than {asked}"
 
 
-def _may_run_again(told: Told, job: Stored) -> bool:
-    return job.on_lost == OnLost.REQUEUE or job.max_retries > 0 or job.job in told.requeued
+def _may_begin(told: Told, job: Stored) -> int:
+    """How often it may have begun: by retries, by `requeue`, by a person's wish, and since a worker gave it back."""
+    events = Counter(event for event, _, _ in job.events)
+    lost = job.max_lost if job.on_lost == OnLost.REQUEUE else 0
+    wanted = events[Requeue.name] if job.job in told.requeued else 0
+    return 1 + job.max_retries + lost + wanted + events[HandedBack.name]
 
 
 def _ends_as_its_attempt(told: Told) -> Findings:
@@ -141,14 +153,22 @@ def _ends_as_its_attempt(told: Told) -> Findings:
                 yield job.job, sentence
         if job.status == Status.COMPLETED and not (job.ran and job.ran[-1].ok):
             yield job.job, "it is completed, and its newest attempt did not end well"
-        exits = job.reason == Reason.EXIT and job.ran
-        if exits and job.ran[-1].exit != job.exit:
-            yield job.job, f"it has exit code {job.exit}, and its newest attempt {job.ran[-1].exit}"
+        if job.status == Status.FAILED and job.reason in _OF_AN_ATTEMPT:
+            newest = job.ran[-1] if job.ran else None
+            if newest is None or newest.reason != job.reason:
+                how = "has none" if newest is None else f"ended with {newest.reason or 'success'}"
+                yield job.job, f"it failed with {job.reason}, and its newest attempt {how}"
+            elif job.reason == Reason.EXIT and newest.exit != job.exit:
+                yield job.job, f"it has exit code {job.exit}, and its newest attempt {newest.exit}"
         answers = told.cancels.get(job.job, [])
         if "cancelled" in answers and job.status != Status.CANCELLED:
             yield job.job, f"its cancel was answered with 'cancelled', and it is {job.status}"
         if answers and set(answers) == {"too_late"} and job.status == Status.CANCELLED:
             yield job.job, "each cancel of it was answered with 'too_late', and it is cancelled"
+
+
+_OF_AN_ATTEMPT = frozenset({Reason.EXIT, Reason.SIGNAL, Reason.TIMEOUT, Reason.OOM, Reason.WORKER})
+"""Reasons for which a job fails only when an attempt of it did."""
 
 
 def _by_ledger(ran: Ran, entries: list[Wrote]) -> Iterator[str]:
@@ -186,16 +206,20 @@ def _lines_in_order(told: Told) -> Findings:
         least = max((one.lines or 0 for one in entries), default=0)
         end = _end_of(ran, entries)
         last = reaches(stream)
-        if stream.whole and last < least:
-            yield job.job, f"{what} is called whole and ends with line {last}, and by its ledger it wrote {least}"
+        by_itself = ran.ok or ran.reason == Reason.EXIT
+        if (stream.whole or by_itself) and last < least:
+            how = "is called whole" if stream.whole else "ended by itself"
+            yield job.job, f"{what} {how} and ends with line {last}, and by its ledger it wrote {least}"
         if end is not None and last > (end.lines or 0):
             yield job.job, f"{what} ends with line {last}, and by its ledger it wrote {end.lines}"
         if stream.whole and stream.rest:
             yield job.job, f"{what} is called whole, and ends within a line: {stream.rest!r}"
     for seen in told.followed:
         there = stored.get((seen.job, seen.attempt, seen.stream))
-        if there is not None and (there.bytes, there.digest) != (seen.bytes, seen.digest):
-            what = f"{seen.stream} of attempt {seen.attempt}"
+        what = f"{seen.stream} of attempt {seen.attempt}"
+        if there is None and seen.bytes:
+            yield seen.job, f"{what} was shown as {seen.bytes} bytes, and nothing of it is stored"
+        elif there is not None and (there.bytes, there.digest) != (seen.bytes, seen.digest):
             shown, is_so = f"{seen.bytes} bytes ({seen.digest})", f"{there.bytes} ({there.digest})"
             yield seen.job, f"{what} was shown as {shown}, and is {is_so}"
 
@@ -203,10 +227,29 @@ def _lines_in_order(told: Told) -> Findings:
 def _whole_as_said(told: Told) -> Findings:
     for job, ran, name, stream in _streams(told):
         what = f"{name} of attempt {ran.attempt}"
-        if stream.said_bytes is not None and stream.said_bytes != stream.bytes:
+        if stream.whole and (stream.said_bytes is None or stream.said_digest is None):
+            yield job.job, f"{what} is called whole, and the job tells no length and digest of it"
+        elif stream.said_bytes is not None and stream.said_bytes != stream.bytes:
             yield job.job, f"{what} is said to have {stream.said_bytes} bytes, and {stream.bytes} can be read"
-        elif stream.whole and stream.said_digest is not None and stream.said_digest != stream.digest:
+        elif stream.whole and stream.said_digest != stream.digest:
             yield job.job, f"{what} is called whole with the digest {stream.said_digest}, and has {stream.digest}"
+
+
+def _refused_changed_nothing(told: Told) -> Findings:
+    for job in told.stored.values():
+        newest, status = 0, None
+        for event, after, attempt in job.events:
+            newest = attempt if event == Claim.name else newest
+            if event == SUPERSEDED and status not in (None, after):
+                yield job.job, f"what came late from attempt {attempt} made it {after}, and it was {status}"
+            elif event != SUPERSEDED and attempt < newest:
+                yield job.job, f"'{event}' of attempt {attempt} counted when attempt {newest} held it"
+            status = after
+        events = {event for event, _, _ in job.events}
+        if job.status == Status.CANCELLED and job.job not in told.cancels:
+            yield job.job, "it is cancelled, and nobody asked for that, or all who did were refused"
+        if Requeue.name in events and job.job not in told.requeued:
+            yield job.job, "it was given back to be run again, and nobody asked for that, or all who did were refused"
 
 
 def _counts_add_up(told: Told) -> Findings:
@@ -241,6 +284,8 @@ RULES: tuple[Rule, ...] = (
     Rule("C8", "What is called whole has the length and the digest that the job tells.", _whole_as_said),
     Rule("C9", "Jobs whose submission was never answered are there once or not at all.", _silent_at_most_once),
     Rule("C10", "There are as many jobs of each status as the store counts.", _counts_add_up),
+    Rule("C11", "What was refused, or came from an attempt that no longer counts, has changed nothing.",
+         _refused_changed_nothing),
     Rule("C12", "All jobs have ended soon after the last fault.", _all_end_in_time),
 )  # fmt: skip
-"""Of each case. C11 is not seen from outside: what no longer counts leaves no trace there."""
+"""Of each case."""
