@@ -26,8 +26,8 @@ from tests.support.cases.one import Outcome, run_one
 SEEDS_APART = 1_000_000
 """How far the seeds of two campaigns are apart, at least, so that their cases differ."""
 
-CASE_SEC = 180.0
-"""After which a case is ended: it hangs."""
+CASE_SEC, MORE_LEASES = 180.0, 8
+"""After which a case is ended: it hangs. With a longer lease so many times that lease later."""
 
 WRONG = 3
 
@@ -35,19 +35,23 @@ WRONG = 3
 class Report:
     """The folder of a campaign. Raises SystemExit with a sentence where it is another one's."""
 
-    def __init__(self, folder: Path, case: str | None = None, seed: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, case: str | None = None, seed: int | None = None, lease_sec: float | None = None
+    ) -> None:
         self.folder = folder
         self._head, self._results = folder / "report.json", folder / "results.jsonl"
         if not self._head.exists():
             if case is None:
                 sys.exit(f"{folder} is no report of a campaign: it has no {self._head.name}.")
             folder.mkdir(parents=True, exist_ok=True)
-            self._head.write_bytes(msgspec.json.encode({"case": case, "seed": seed}))
+            self._head.write_bytes(msgspec.json.encode({"case": case, "seed": seed, "lease": lease_sec}))
         head = msgspec.json.decode(self._head.read_bytes())
         self.case: str = head["case"]
         self._seed: int = head["seed"]
-        if case is not None and (case, seed) != (self.case, self._seed):
-            sys.exit(f"{folder} is the report of {self.case} with seed {self._seed}. Name another folder.")
+        self.lease_sec: float | None = head.get("lease")
+        if case is not None and (case, seed, lease_sec) != (self.case, self._seed, self.lease_sec):
+            lease = f" and a lease of {self.lease_sec:g} s" if self.lease_sec else ""
+            sys.exit(f"{folder} is the report of {self.case} with seed {self._seed}{lease}. Name another folder.")
 
     def seed(self, number: int) -> int:
         """That of a case."""
@@ -114,6 +118,9 @@ class Lanes:
     def _one(self, number: int) -> Outcome:
         case, seed, folder = self._report.case, self._report.seed(number), self._report.folder
         words = [sys.executable, "-m", "tests.support.cases.one", case, str(number), str(seed), str(folder)]
+        lease_sec = self._report.lease_sec
+        if lease_sec is not None:
+            words.append(str(lease_sec))
         with self._lock:
             process = subprocess.Popen(
                 words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -123,7 +130,7 @@ class Lanes:
             if self._stopped:
                 process.send_signal(signal.SIGINT)
         try:
-            said = _said(process)
+            said = _said(process, CASE_SEC + MORE_LEASES * (lease_sec or 0.0))
         finally:
             with self._lock:
                 self._running.discard(process)
@@ -134,10 +141,10 @@ class Lanes:
             return Outcome(case, number, seed, 0.0, 0, 0, 0, 0, 0, "", failed=how)
 
 
-def _said(process: "subprocess.Popen[str]") -> str:
+def _said(process: "subprocess.Popen[str]", within: float) -> str:
     """All that it wrote. One that hangs is interrupted, so that it cleans up; then killed."""
     with suppress(subprocess.TimeoutExpired):
-        return process.communicate(timeout=CASE_SEC)[0]
+        return process.communicate(timeout=within)[0]
     process.send_signal(signal.SIGINT)
     with suppress(subprocess.TimeoutExpired):
         return process.communicate(timeout=30)[0]
@@ -178,7 +185,7 @@ def replayed(report: Report, number: int) -> int:
         print(f"then  {told(before)}")
     again = report.folder / "replayed"
     again.mkdir(exist_ok=True)
-    outcome = run_one(KINDS[report.case], number, report.seed(number), again)
+    outcome = run_one(KINDS[report.case], number, report.seed(number), again, report.lease_sec)
     print(f"now   {told(outcome)}\n      seed {outcome.seed}, {again / outcome.history}")
     if outcome.failed:
         print(outcome.failed)
@@ -191,6 +198,7 @@ def asked(words: Sequence[str]) -> Any:
     parser.add_argument("--case", help="the fault, as --list names it; with --replay the number of the case")
     parser.add_argument("--count", type=int, default=10, help="how many cases there are to be in the end")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--lease", type=float, metavar="SEC", help="LEASE_SEC, instead of the case's own")
     parser.add_argument("--lanes", type=int, default=1, help="how many run side by side")
     parser.add_argument("--report", type=Path, help="the folder of the report")
     parser.add_argument("--join", type=Path, metavar="FILE", help="put all histories into this file in the end (xz)")
@@ -214,7 +222,7 @@ def main(words: Sequence[str]) -> int:
         return 0
     if given.replay is not None:
         return replayed(Report(given.here / given.replay), int(given.case))
-    report = Report(given.here / given.report, given.case, given.seed)
+    report = Report(given.here / given.report, given.case, given.seed, given.lease)
     done = report.results()
     todo = [number for number in range(1, given.count + 1) if number not in done]
     print(f"{given.case}: {len(done)} cases are done, {len(todo)} to do", flush=True)

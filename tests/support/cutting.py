@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tests.support.proxy import reset
+from tests.support.pair import reset
 
 
 class Cutting:

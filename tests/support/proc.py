@@ -59,6 +59,21 @@ def said_of(pid: int, what: str = "cmdline") -> bytes:
         return b""
 
 
+def connections(pid: int) -> set[tuple[int, int]]:
+    """The TCP connections (IPv4) that a process holds: its own port, and the other end's."""
+    held = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            kind, _, inode = str(entry.readlink()).partition(":")
+        except OSError:
+            continue
+        if kind == "socket":
+            held.add(inode.strip("[]"))
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    own = [row for row in rows if row[9] in held]
+    return {(int(row[1].partition(":")[2], 16), int(row[2].partition(":")[2], 16)) for row in own}
+
+
 def rss_bytes(pid: int) -> int:
     """Resident memory of one process; 0 when it is gone."""
     try:

@@ -4,14 +4,13 @@ slow one, or one that is away."""
 import asyncio
 import contextlib
 import math
-import socket
-import struct
 import threading
 from collections import Counter
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
+
+from tests.support.pair import BOTH, HEAD_END, Direction, Pace, Pair, Ports, Silent, reset
 
 Way = Literal["refuse 403", "refuse 502", "strip", "swallow", "freeze", "reset"]
 """How sockets are blocked. refuse: the upgrade gets that answer. strip: it goes on without the headers of an upgrade.
@@ -20,16 +19,9 @@ reset: its connection is reset."""
 
 WAYS: tuple[Way, ...] = get_args(Way)
 
-Direction = Literal["there", "back"]
-BOTH: tuple[Direction, ...] = get_args(Direction)
-"""To the server, and from it."""
-
-Spoilt = Literal["502", "cut"]
-"""What becomes of an HTTP request. 502: it is not passed on, and gets a page. cut: it is, and its answer breaks off."""
-
-_HEAD_END = b"\r\n\r\n"
-_PIECE = 64 * 1024
-_PAGE = b"<html>The proxy says no.</html>"
+Spoilt = Literal["502", "none", "cut"]
+"""What becomes of an HTTP request. 502: it is not passed on, and gets a page. cut: it is, and its answer breaks off.
+none: nothing of its answer comes, but for a reset."""
 
 
 class Proxy:
@@ -38,7 +30,8 @@ class Proxy:
     upgrades  WebSockets that were let through
     turned_away  WebSockets that were not, by the way
     asked     HTTP requests, by path
-    spoil     what becomes of the next ones, by path
+    spoil     what becomes of the next ones, by path; `*`: whatever they ask
+    broken    connections that `break_off` has reset
     """
 
     def __init__(self, port: int) -> None:
@@ -46,14 +39,16 @@ class Proxy:
         self.turned_away: Counter[str] = Counter()
         self.asked: Counter[str] = Counter()
         self.spoil: dict[str, list[Spoilt]] = {}
+        self.broken = 0
         self.port = 0
         self._to = port
         self._way: Way | None = None
         self._refuses = False
         self._pace = Pace()
+        self._breaks: list[int] = []
         self._passes: dict[Direction, asyncio.Event] = {}
-        self._sockets: set[_Pair] = set()
-        self._pairs: set[_Pair] = set()
+        self._sockets: set[Pair] = set()
+        self._pairs: set[Pair] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -90,6 +85,21 @@ class Proxy:
         """From now on each piece comes so much later, either way, and no more than so much comes in a second."""
         self._do(self._set_pace(Pace(delay_sec, bytes_per_sec)))
 
+    def far(self, latency_sec: float, *, slice_bytes: int, bytes_per_sec: float) -> None:
+        """From now on all comes so much later, either way, in slices of that size, and no more in a second."""
+        self._do(self._set_pace(Pace(0.0, bytes_per_sec, latency_sec, slice_bytes)))
+
+    def break_off(self, *sizes: int) -> None:
+        """Reset a connection for each of these, when so many more bytes have come from the server: first those that are
+        open, then what is new."""
+        self._do(self._break_off(list(sizes)))
+
+    def silence(self, how: Silent) -> list[Ports]:
+        """What is open is half open from now on: nothing passes, and no end is told of that, nor that the other one is
+        gone. What is new goes through. Returns those that it is done to."""
+        ports: list[Ports] = self._do(self._silence(how))
+        return ports
+
     def refuse(self) -> None:
         """Until `free`, nothing goes through: what is open is reset, and so is what is new."""
         self._do(self._refuse())
@@ -125,12 +135,26 @@ class Proxy:
         else:
             await self._cut(self._sockets)
 
-    async def _cut(self, pairs: "set[_Pair]") -> None:
+    async def _cut(self, pairs: set[Pair]) -> None:
         for pair in list(pairs):
             pair.reset()
 
-    async def _set_pace(self, pace: "Pace") -> None:
-        self._pace.delay_sec, self._pace.bytes_per_sec = pace.delay_sec, pace.bytes_per_sec
+    async def _set_pace(self, pace: Pace) -> None:
+        ours = self._pace
+        ours.delay_sec, ours.bytes_per_sec = pace.delay_sec, pace.bytes_per_sec
+        ours.latency_sec, ours.slice_bytes = pace.latency_sec, pace.slice_bytes
+
+    async def _break_off(self, sizes: list[int]) -> None:
+        for pair in self._pairs:
+            if sizes:
+                pair.break_after(sizes.pop(0))
+        self._breaks = sizes
+
+    async def _silence(self, how: Silent) -> list[Ports]:
+        pairs = [pair for pair in self._pairs if pair.silent is None]
+        for pair in pairs:
+            pair.fall_silent(how)
+        return [pair.ports for pair in pairs]
 
     async def _refuse(self) -> None:
         self._refuses = True
@@ -173,23 +197,26 @@ class Proxy:
         except asyncio.CancelledError:
             reset(writer)
             raise
-        pair = _Pair(writer, to_writer, self._pace, self._passes)
+        pair = Pair(writer, to_writer, self._pace, self._passes)
+        if self._breaks:
+            pair.break_after(self._breaks.pop(0))
         self._pairs.add(pair)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(pair.back(to_reader))
                 with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                     await self._requests(reader, pair)
-                pair.close()
+                await pair.left()
         finally:
             pair.close()
+            self.broken += pair.broke
             self._pairs.discard(pair)
             self._sockets.discard(pair)
 
-    async def _requests(self, reader: asyncio.StreamReader, pair: "_Pair") -> None:
+    async def _requests(self, reader: asyncio.StreamReader, pair: Pair) -> None:
         while True:
-            head = await reader.readuntil(_HEAD_END)
-            lines = head[: -len(_HEAD_END)].split(b"\r\n")
+            head = await reader.readuntil(HEAD_END)
+            lines = head[: -len(HEAD_END)].split(b"\r\n")
             parted = (line.partition(b":") for line in lines)
             headers = {name.strip().lower(): value.strip() for name, _, value in parted}
             if headers.get(b"upgrade", b"").lower() == b"websocket":
@@ -199,24 +226,25 @@ class Proxy:
             path = lines[0].split(b" ")[1].split(b"?")[0].decode()
             self.asked[path] += 1
             body = await reader.readexactly(int(headers.get(b"content-length", b"0")))
-            spoilt = self.spoil[path].pop(0) if self.spoil.get(path) else None
+            wanted = self.spoil.get(path) or self.spoil.get("*")
+            spoilt = wanted.pop(0) if wanted else None
             if spoilt == "502":
                 pair.page(b"502")
                 continue
-            pair.cut_in_body = spoilt == "cut"
-            await pair.send_there(head + body)
+            pair.loses = spoilt
+            await pair.send_slices(head + body)
         while data := await reader.read(self._pace.piece):
             await self._pace.carry(len(data))
             if not pair.frozen:
                 await pair.send_there(data)
 
-    async def _upgrade(self, lines: list[bytes], head: bytes, pair: "_Pair") -> bool:
+    async def _upgrade(self, lines: list[bytes], head: bytes, pair: Pair) -> bool:
         """Whether the connection is a WebSocket's now, as far as the client knows."""
         way = self._way
         if way is None:
             self.upgrades += 1
             self._sockets.add(pair)
-            await pair.send_there(head)
+            await pair.send_slices(head)
             return True
         self.turned_away[way] += 1
         if way in ("swallow", "freeze"):
@@ -228,88 +256,10 @@ class Proxy:
             raise ConnectionResetError
         if way == "strip":
             kept = [line for line in lines if line.split(b":")[0].lower() not in (b"upgrade", b"connection")]
-            pair.there.write(b"\r\n".join(kept) + _HEAD_END)
+            pair.there.write(b"\r\n".join(kept) + HEAD_END)
             return False
         pair.page(way.removeprefix("refuse ").encode())
         return False
-
-
-@dataclass
-class Pace:
-    """How slow a line is: how late a piece comes, and how much comes in a second."""
-
-    delay_sec: float = 0.0
-    bytes_per_sec: float = math.inf
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def piece(self) -> int:
-        """The most that is read at once: of a slow line a twentieth of a second."""
-        return max(1, int(min(_PIECE, self.bytes_per_sec / 20)))
-
-    async def carry(self, size: int) -> None:
-        """As long as a piece of that size takes."""
-        wait = self.delay_sec + size / self.bytes_per_sec
-        if wait:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self.over.wait()
-
-
-class _Pair:
-    """Both connections of one client; `here` leads to it, `there` to the server."""
-
-    def __init__(
-        self, here: asyncio.StreamWriter, there: asyncio.StreamWriter, pace: Pace,
-        passes: Mapping[Direction, asyncio.Event],
-    ) -> None:  # fmt: skip
-        self.here, self.there, self._pace = here, there, pace
-        self._passes = passes
-        self.frozen = self.freeze_after_head = self.cut_in_body = False
-
-    async def send_there(self, data: bytes) -> None:
-        """To the server, as soon as anything passes."""
-        await self._passes["there"].wait()
-        self.there.write(data)
-        await self.there.drain()
-
-    def page(self, status: bytes) -> None:
-        """Answer with a page of the proxy's own."""
-        head = b"HTTP/1.1 %b No\r\nContent-Type: text/html\r\nContent-Length: %d" % (status, len(_PAGE))
-        self.here.write(head + _HEAD_END + _PAGE)
-
-    async def back(self, reader: asyncio.StreamReader) -> None:
-        """What the server says, to the client."""
-        with contextlib.suppress(OSError):
-            while data := await reader.read(self._pace.piece):
-                await self._pace.carry(len(data))
-                if self.frozen:
-                    continue
-                await self._passes["back"].wait()
-                if self.freeze_after_head and _HEAD_END in data:
-                    data, self.frozen = data[: data.index(_HEAD_END) + len(_HEAD_END)], True
-                if self.cut_in_body and _HEAD_END in data:
-                    self.here.write(data[: data.index(_HEAD_END) + len(_HEAD_END) + 2])
-                    break
-                self.here.write(data)
-                await self.here.drain()
-            self.here.close()
-
-    def reset(self) -> None:
-        reset(self.here)
-        reset(self.there)
-
-    def close(self) -> None:
-        self.here.close()
-        self.there.close()
-
-
-def reset(writer: asyncio.StreamWriter) -> None:
-    """Close it as a crash does: with RST."""
-    raw = writer.get_extra_info("socket")
-    with contextlib.suppress(OSError):
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
 
 
 @contextmanager

@@ -46,8 +46,9 @@ class Accounts:
         return user, made
 
     async def change(self, asked: ChangeUser) -> tuple[UserRow, str | None]:
-        """The user as changed, and the password if one was made. Raises Refused(`not_found` | `invalid_field`),
-        Conflict(`conflict`) for the last admin, Unavailable(`overloaded`)."""
+        """The user as changed, and the password if one was made. The password that the user has is no change, so that
+        the same may be asked again. Raises Refused(`not_found` | `invalid_field`), Conflict(`conflict`) for the last
+        admin, Unavailable(`overloaded`)."""
         if asked.new_password and asked.password is not None:
             raise Refused(
                 "invalid_field",
@@ -56,12 +57,15 @@ class Accounts:
             )
         made = readable_password(self._runtime.secret_bytes) if asked.new_password else None
         password = made or asked.password
-        hashed = await self._passwords.hash(password) if password is not None else None
+        hashed: str | None = None
         for _ in range(_TRIES):
             before = await self._users.get(asked.user_id)
             if before is None:
                 raise Refused("not_found", f"There is no user {asked.user_id}.", field="userId")
-            after = _changed(before, asked, hashed)
+            has_it = asked.password is not None and await self._passwords.check(asked.password, before.password_hash)
+            if password is not None and not has_it and hashed is None:
+                hashed = await self._passwords.hash(password)
+            after = _changed(before, asked, None if has_it else hashed)
             if after == before:
                 return before, None
             needed = _can_let_in(before) and not _can_let_in(after)

@@ -1,7 +1,7 @@
 """kill -9, at random instants: of the server, and of a worker, while jobs come, write, are followed and cancelled."""
 
 from tests.support.cases.load import Load, planned
-from tests.support.cases.world import LEASE_SEC, World, must_be, untouched, whole
+from tests.support.cases.world import World, must_be, untouched, whole
 from tests.support.proc import with_marker
 from tests.support.waiting import until
 
@@ -14,7 +14,7 @@ def server_killed(world: World) -> None:
     longer than a lease."""
     rng = world.rng
     kills = [rng.uniform(0.1, 1.5) for _ in range(rng.choice((1, 1, 2, 3)))]
-    away = [rng.uniform(1.0, 1.5) * LEASE_SEC if rng.random() < LONG_AWAY else 0.0 for _ in kills]
+    away = [rng.uniform(1.0, 1.5) * world.lease_sec if rng.random() < LONG_AWAY else 0.0 for _ in kills]
     plan = planned(world, 15, over=0.8 + sum(kills) + 0.8 * len(kills))
     for name in ("one", "two"):
         world.worker(name)

@@ -66,12 +66,16 @@ def planned(
 
 class Load:
     """Runs a plan beside what the case does; at the end of its block all of it was submitted, and what failed that
-    must not is raised. `url`: by way of a proxy."""
+    must not is raised. `url`: by way of a proxy; `follows`: followers by way of this one, with these settings."""
 
-    def __init__(self, world: World, plan: list[Planned], url: str | None = None) -> None:
+    def __init__(
+        self, world: World, plan: list[Planned], url: str | None = None, follows: str | None = None, **settings: str
+    ) -> None:
         self._world = world
         self._plan = plan
         self._url = url
+        self._follows = follows or url or world.server.url
+        self._settings = _FOLLOWING | settings
         self._threads: list[threading.Thread] = []
         self._failures: list[BaseException] = []
         self._stop = threading.Event()
@@ -130,7 +134,7 @@ class Load:
         """By the product's own client, through breaks and restarts."""
         shown: dict[str, bytes] = {}
         attempt = 0
-        with cmdexec.connect(self._url or self._world.server.url, self._world.token, **_FOLLOWING) as connection:
+        with cmdexec.connect(self._follows, self._world.token, **self._settings) as connection:
             for event in connection.each(connection.client.follow(job_id)):
                 if isinstance(event, Piece):
                     assert event.offset == len(shown[event.stream]), f"{job_id}: a gap in what is shown"

@@ -1,5 +1,5 @@
 """One case: run, recorded, judged. In a process of its own, so that cases run side by side and one that hangs is ended:
-`python -m tests.support.cases.one NAME NUMBER SEED FOLDER`; the last line that it prints is its outcome."""
+`python -m tests.support.cases.one NAME NUMBER SEED FOLDER [LEASE_SEC]`; the last line that it prints is its outcome."""
 
 import lzma
 import shutil
@@ -14,12 +14,12 @@ import msgspec
 from cmdexec.admin.doctor.recorded.verify import Judged, judge
 from cmdexec.errors import CmdexecError
 from tests.support.cases.kinds import KINDS, Kind
-from tests.support.cases.world import BOUND_SEC, World
+from tests.support.cases.world import World, bound_sec
 from tests.support.recorder import Recorder
 
 COUNTS_AS = {
     "C1": "lost", "C2": "wrong", "C3": "wrong", "C4": "wrong", "C5": "doubled", "C6": "wrong", "C7": "wrong",
-    "C8": "wrong", "C9": "doubled", "C10": "wrong", "C11": "wrong", "C12": "lost",
+    "C8": "wrong", "C9": "doubled", "C10": "wrong", "C11": "wrong", "C12": "lost", "C13": "doubled",
 }  # fmt: skip
 """As what a finding of each rule is counted."""
 
@@ -47,15 +47,16 @@ class Outcome(msgspec.Struct, frozen=True):
         return not (self.lost or self.doubled or self.wrong or self.failed)
 
 
-def run_one(kind: Kind, number: int, seed: int, folder: Path) -> Outcome:
+def run_one(kind: Kind, number: int, seed: int, folder: Path, lease_sec: float | None = None) -> Outcome:
     """Run it; its history is in `folder` then, packed. What its server and workers wrote is kept there too if anything
-    went wrong."""
+    went wrong. `lease_sec`: another lease than its own."""
+    lease_sec = lease_sec or kind.lease_sec
     name = f"{kind.name.replace(chr(39), '-')}-{number:05}"
     plain, packed = folder / f"{name}.jsonl", folder / f"{name}.jsonl.xz"
     began = time.monotonic()
-    recorder = Recorder(plain, kind.name, number, seed, BOUND_SEC)
+    recorder = Recorder(plain, kind.name, number, seed, bound_sec(lease_sec))
     place = Path(tempfile.mkdtemp(prefix=f"campaign-{name}-"))
-    world, failed = World(place, recorder, seed), None
+    world, failed = World(place, recorder, seed, lease_sec, **kind.settings), None
     try:
         with world:
             kind.run(world)
@@ -97,8 +98,8 @@ def _judged(history: Path) -> tuple[Judged | None, str | None]:
 
 
 def main() -> None:
-    name, number, seed, folder = sys.argv[1:5]
-    outcome = run_one(KINDS[name], int(number), int(seed), Path(folder))
+    name, number, seed, folder, *lease = sys.argv[1:]
+    outcome = run_one(KINDS[name], int(number), int(seed), Path(folder), *map(float, lease))
     print(msgspec.json.encode(outcome).decode())
 
 

@@ -3,7 +3,7 @@
 import signal
 
 from tests.support.cases.load import Load, occupied, planned, taken_for_lost
-from tests.support.cases.world import LEASE_SEC, World, must_be, untouched, whole
+from tests.support.cases.world import World, must_be, untouched, whole
 
 WAKES_LATER_SEC = 0.5
 """How long after the server its workers wake."""
@@ -12,7 +12,7 @@ WAKES_LATER_SEC = 0.5
 def worker_stopped(world: World) -> None:
     """Its warden goes on: it ends `requeue` jobs in time, and leaves the others, whose true end counts later."""
     rng = world.rng
-    length, after = rng.uniform(1.2, 2.2) * LEASE_SEC, rng.uniform(0.5, 1.5)
+    length, after = rng.uniform(1.2, 2.2) * world.lease_sec, rng.uniform(0.5, 1.5)
     plan = planned(world, 8, over=2.5, on_lost=("hold", "requeue"))
     stopped = world.worker("stopped")
     ids = occupied(world, length)
@@ -33,7 +33,7 @@ def server_stopped(world: World) -> None:
     """It judges no lease when it wakes: none of the jobs, which all `hold`, was ever given up. Where the whole machine
     sleeps, the workers stop before it and wake after it, so that nothing they said lies in its sockets."""
     rng = world.rng
-    length, after, sleeps = rng.uniform(1.5, 3.0) * LEASE_SEC, rng.uniform(0.5, 1.5), rng.random() < 0.5
+    length, after, sleeps = rng.uniform(1.5, 3.0) * world.lease_sec, rng.uniform(0.5, 1.5), rng.random() < 0.5
     plan = planned(world, 12, over=2.5)
     made = [world.worker(name) for name in ("one", "two")]
     asleep = made if sleeps else []

@@ -11,7 +11,19 @@ from msgspec.structs import replace
 
 from cmdexec.admin.doctor.recorded.case import Told
 from cmdexec.admin.doctor.recorded.lines import digest, disorder, numbered, reaches
-from cmdexec.admin.doctor.recorded.record import Call, Calm, Case, End, Fault, Line, Ran, Stored, Stream, Wrote
+from cmdexec.admin.doctor.recorded.record import (
+    Call,
+    Calm,
+    Case,
+    End,
+    Fault,
+    Line,
+    Ran,
+    Repeated,
+    Stored,
+    Stream,
+    Wrote,
+)
 from cmdexec.admin.doctor.recorded.record import Followed as Shown
 from cmdexec.admin.doctor.recorded.rules import RULES
 from cmdexec.admin.doctor.recorded.verify import judge
@@ -69,6 +81,8 @@ CASE: tuple[Line, ...] = (
     Call(at=0.4, op="jobs.create", key="k3", names=("k3/0",), jobs=(D,), status=200),
     Call(at=0.5, op="jobs.create", key="k4", names=("k4/0",), status=422, says="invalid_field"),
     Call(at=0.6, op="jobs.cancel", jobs=(B,), status=200, says="cancelled"),
+    Repeated(at=0.6, op="users.create", way="http", lost=2, effects=1),
+    Repeated(at=0.6, op="auth.login", way="http", lost=2, effects=3, anew=True),
     Fault(0.7, "kill -9 of the server"),
     Calm(0.9),
     Shown(A, 1, "stdout", len(said(A, 1, *range(1, 13))), digest(said(A, 1, *range(1, 13)))),
@@ -242,6 +256,17 @@ PLANTED: dict[str, tuple[list[Line], dict[str, set[str | None]]]] = {
         {"C10": {None}, "C12": {A}},
     ),
     "ended late": (changed(of(A, ended_at=21.0)), {"C12": {A}}),
+    "done twice": (
+        changed(lambda line: line, Repeated(at=1.0, op="users.create", way="http", lost=1, effects=2)),
+        {"C13": {None}},
+    ),
+    "never done": (
+        changed(lambda line: line, Repeated(at=1.0, op="start", way="frame", lost=1, effects=0)), {"C13": {None}},
+    ),
+    "not done anew": (
+        changed(lambda line: line, Repeated(at=1.0, op="auth.login", way="http", lost=1, effects=1, anew=True)),
+        {"C13": {None}},
+    ),
 }  # fmt: skip
 
 

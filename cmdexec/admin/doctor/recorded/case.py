@@ -6,7 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cmdexec.admin.doctor.recorded import record
-from cmdexec.admin.doctor.recorded.record import Call, Calm, Case, End, Fault, Followed, Line, Stored, Wrote
+from cmdexec.admin.doctor.recorded.record import (
+    Call,
+    Calm,
+    Case,
+    End,
+    Fault,
+    Followed,
+    Line,
+    Repeated,
+    Stored,
+    Wrote,
+)
 
 _CREATE, _RERUN, _CANCEL, _REQUEUE = "jobs.create", "jobs.rerun", "jobs.cancel", "jobs.requeue"
 
@@ -47,6 +58,7 @@ class Told:
     stored_again: list[str] = field(default_factory=list)
     wrote: dict[str, list[Wrote]] = field(default_factory=lambda: defaultdict(list))
     followed: list[Followed] = field(default_factory=list)
+    repeated: list[Repeated] = field(default_factory=list)
     calm: float = 0.0
     calls: int = 0
     end: End | None = None
@@ -75,6 +87,8 @@ class Told:
                 self.wrote[line.job].append(line)
             case Followed():
                 self.followed.append(line)
+            case Repeated():
+                self.repeated.append(line)
             case Calm() | Fault():
                 self.calm = line.at
             case End():

@@ -63,6 +63,24 @@ class Call(Record, frozen=True, tag="call", kw_only=True):
     says: str | None = None
 
 
+class Repeated(Record, frozen=True, tag="repeated", kw_only=True):
+    """Something was asked for again, since its answers were lost, until one came.
+
+    op       the operation, as `users.create`
+    way      how it was asked for: http, or a frame of a worker or a person
+    lost     how many answers were lost
+    effects  how often it was done, by what was seen before, between and after
+    anew     each answer gives something of its own, and who was told of none has nothing
+    """
+
+    at: float
+    op: str
+    way: str
+    lost: int
+    effects: int
+    anew: bool = False
+
+
 class Fault(Record, frozen=True, tag="fault"):
     """What was done to the system, in words."""
 
@@ -157,7 +175,7 @@ class End(Record, frozen=True, tag="end"):
     counts: dict[str, int] | None = None
 
 
-Line = Case | Call | Fault | Calm | Followed | Wrote | Stored | End
+Line = Case | Call | Repeated | Fault | Calm | Followed | Wrote | Stored | End
 _DECODER: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 
 

@@ -272,6 +272,14 @@ def _all_end_in_time(told: Told) -> Findings:
             yield job.job, f"it ended {late:.0f} s after the last fault, and {told.head.bound_sec:g} s are allowed"
 
 
+def _repeated_is_done_once(told: Told) -> Findings:
+    for one in told.repeated:
+        due = one.lost + 1 if one.anew else 1
+        if one.effects != due:
+            asked = f"{one.op} ({one.way}) was asked for {one.lost + 1} times, since answers were lost"
+            yield None, f"{asked}, and was done {one.effects} times, not {due}"
+
+
 RULES: tuple[Rule, ...] = (
     Rule("C1", "A job whose submission was acknowledged is there, once.", _acknowledged_is_there),
     Rule("C2", "No job is there, or ran, that nobody submitted.", _none_invented),
@@ -287,5 +295,6 @@ RULES: tuple[Rule, ...] = (
     Rule("C11", "What was refused, or came from an attempt that no longer counts, has changed nothing.",
          _refused_changed_nothing),
     Rule("C12", "All jobs have ended soon after the last fault.", _all_end_in_time),
+    Rule("C13", "What was asked for again, since its answer was lost, was done once.", _repeated_is_done_once),
 )  # fmt: skip
 """Of each case."""

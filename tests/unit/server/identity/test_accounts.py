@@ -117,7 +117,8 @@ async def test_what_changes_nothing_ends_nothing(around: Around) -> None:
     user = await added(around, "ann")
     heard: list[Revoked] = []
     around.notify.listen(Revoked, heard.append)
-    for change in ({}, {"role": "admin"}, {"disabled": False}, {"role": "admin", "disabled": False}):
+    has = {"password": "a good password", "role": "admin"}
+    for change in ({}, {"role": "admin"}, {"disabled": False}, {"role": "admin", "disabled": False}, has):
         same, made = await accounts(around).change(ChangeUser(user_id=user.user_id, **change))
         assert (same, made) == (user, None)
     assert heard == []

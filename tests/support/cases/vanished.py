@@ -1,0 +1,148 @@
+"""TCP that is half open: one end is gone, or all that is between, and the other is not told. Each end notices by its
+own settings, and what it held for the other is free again."""
+
+import json
+import os
+import socket
+import struct
+import time
+from contextlib import ExitStack
+
+from tests.support.cases.load import Load, planned
+from tests.support.cases.world import World, must_be, untouched, whole
+from tests.support.pair import SILENT, Silent
+from tests.support.proc import connections, rss_bytes
+from tests.support.proxy import Proxy
+from tests.support.waiting import until
+
+_PING_SEC, _SEND_SEC, _KEEP_SEC, _BODY_SEC = 0.6, 2.0, 1.0, 2.0
+SERVER = {
+    "SOCKET_PING_SEC": f"{_PING_SEC}s", "SOCKET_SEND_TIMEOUT_SEC": f"{_SEND_SEC}s", "KEEPALIVE_SEC": f"{_KEEP_SEC}s",
+    "BODY_TIMEOUT_SEC": f"{_BODY_SEC}s", "STREAM_PING_SEC": "300ms",
+}  # fmt: skip
+"""By which the server notices."""
+
+LEASE_SEC = 20.0
+"""So long that nothing here is noticed by it."""
+
+_POLL_SEC, _CALL_SEC, _FOLLOW_SEC = 1.0, 1.0, 2.0
+_SLACK_SEC = 10.0
+"""How much later than its settings say an end may notice: the machine has more to do."""
+
+_READERS, _JOBS, _VALUES, _LARGE = 8, 10, 5, 100_000
+_MEMORY = 4 << 20
+"""What all readers together may leave behind; at each of them up to 1 MiB waits."""
+
+
+class _Silence:
+    """What is open at a proxy falls silent. Each end must have closed its connections in time: so many seconds after
+    that, or after `since`."""
+
+    def __init__(self, world: World, proxy: Proxy, how: Silent) -> None:
+        self._to, self._at = world.server.port, proxy.port
+        self._ports = proxy.silence(how)
+        self._began = time.monotonic()
+
+    def client_frees(self, pid: int, sec: float) -> None:
+        self._freed(pid, {(ports.client, self._at) for ports in self._ports}, sec, self._began)
+
+    def server_frees(self, pid: int, sec: float, since: float | None = None) -> None:
+        self._freed(pid, {(self._to, ports.server) for ports in self._ports}, sec, since or self._began)
+
+    def _freed(self, pid: int, ends: set[tuple[int, int]], sec: float, since: float) -> None:
+        within = max(0.0, since + sec + _SLACK_SEC - time.monotonic())
+        until(lambda: not ends & connections(pid), f"{len(ends)} half-open connections are closed", within, step=0.05)
+
+
+def peers_vanish(world: World) -> None:
+    """A worker's socket, another's HTTP calls and what people follow are half open at once. The worker, or the server,
+    may be gone for good then, and come again."""
+    rng = world.rng
+    how, dies = rng.choice(SILENT), rng.choice((None, None, "worker", "server"))
+    ping, after = rng.uniform(0.3, 0.9), rng.uniform(0.3, 1.0)
+    plan = planned(world, 8, over=1.5, on_lost=("hold", "requeue"), follows=0.5)
+    by_socket, by_calls, people = world.proxy(), world.proxy(), world.proxy()
+    by_calls.block("refuse 403")
+    _readers_cost_nothing(world)
+    far = world.worker("far", url=by_socket.url, SOCKET_PING_SEC=f"{ping:.2f}s")
+    polls = world.worker(
+        "polls", url=by_calls.url, SOCKET_RETRY_SEC="60s", POLL_WAIT_SEC=f"{_POLL_SEC}s",
+        CALL_TIMEOUT_SEC=f"{_CALL_SEC}s",
+    )  # fmt: skip
+    with Load(world, plan, follows=people.url, follow_silence_sec=f"{_FOLLOW_SEC}s"):
+        until(world.ledger.entries, "a job runs")
+        world.passes(after)
+        world.fault(f"all that is open {how}{f', and the {dies} is killed' if dies else ''}")
+        socket_, calls, followed = (_Silence(world, proxy, how) for proxy in (by_socket, by_calls, people))
+        if dies == "worker":
+            far.kill9()
+        elif dies == "server":
+            world.server.kill9()
+        if dies != "worker":
+            socket_.client_frees(far.pid, 1.5 * ping)
+        calls.client_frees(polls.pid, _POLL_SEC + _CALL_SEC)
+        followed.client_frees(os.getpid(), _FOLLOW_SEC)
+        if dies == "server":
+            world.server.start()
+        else:
+            socket_.server_frees(world.server.pid, 1.5 * _PING_SEC + _SEND_SEC)
+            calls.server_frees(world.server.pid, _POLL_SEC + _KEEP_SEC + _BODY_SEC)
+        if dies == "worker":
+            far.start(world.api("looker"))
+    stored = world.settle()
+    followed.server_frees(world.server.pid, _KEEP_SEC + _SEND_SEC, time.monotonic())
+    if dies == "worker":
+        must_be(stored, lambda job: job.on_lost != "hold" or len(job.ran) <= 1, "none with `hold` ran twice")
+    else:
+        must_be(stored, untouched, "each ran once, and its lease was never over")
+        must_be(stored, whole, "all output of what ended by itself is there")
+
+
+def _readers_cost_nothing(world: World) -> None:
+    """People's programs that watch much vanish together, and again: the second time leaves nothing behind that the
+    first one did not, neither connections nor what waited for them."""
+    api = world.api("large")
+    env = {f"LARGE_{number}": "x" * _LARGE for number in range(_VALUES)}
+    ids = api.create_surely([{"command": "true", "env": env, "requires": {"only": "nobody"}}] * _JOBS)
+    watch = json.dumps({"op": "watch", "items": [{"what": "job", "jobId": job_id} for job_id in ids]}).encode()
+    world.fault(f"{_READERS} programs that watch much vanish, twice")
+    first, second = _vanish(world, watch), _vanish(world, watch)
+    assert second - first < _MEMORY, f"{(second - first) / (1 << 20):.1f} MiB were not freed"
+    for job_id in ids:
+        api.cancel(job_id)
+
+
+def _vanish(world: World, watch: bytes) -> int:
+    """How large the server is when it holds nothing more for those that have vanished."""
+    server = world.server
+    with ExitStack() as stack:
+        readers = [stack.enter_context(_reader(world)) for _ in range(_READERS)]
+        ends = {(server.port, reader.getsockname()[1]) for reader in readers}
+        for reader in readers:
+            reader.sendall(_frame(watch))
+        within = max(1.5 * _PING_SEC, _SEND_SEC) + _SLACK_SEC
+        until(lambda: not ends & connections(server.pid), "those that read nothing are cut off", within, step=0.05)
+    return rss_bytes(server.pid)
+
+
+def _reader(world: World) -> socket.socket:
+    """A person's WebSocket that is open, and says and reads nothing by itself."""
+    reader = socket.socket()
+    reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    reader.settimeout(20)
+    reader.connect(("127.0.0.1", world.server.port))
+    lines = (
+        "GET /ws HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==", f"Authorization: Bearer {world.token}", "", "",
+    )  # fmt: skip
+    reader.sendall("\r\n".join(lines).encode())
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        answer += reader.recv(1)
+    assert answer.startswith(b"HTTP/1.1 101 "), answer
+    return reader
+
+
+def _frame(payload: bytes) -> bytes:
+    """A masked text frame of RFC 6455 (the mask is 0) of 126 bytes to 64 KiB."""
+    return struct.pack(">BBH", 0x81, 0x80 | 126, len(payload)) + bytes(4) + payload
