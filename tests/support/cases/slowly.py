@@ -4,8 +4,9 @@ of what the server says."""
 from tests.support.cases.load import Load, planned
 from tests.support.cases.world import World, must_be, whole
 
-LEASE_SEC = 12.0
-"""An answer may be four seconds on its way; shipped, a lease is fifteen times as long."""
+LEASE_SEC = 30.0
+"""Half of what is shipped. An answer may be four seconds on its way, and a worker that polls waits for it for a quarter
+of its lease."""
 
 _LATEST_SEC, _SLICE_BYTES, _BYTES_PER_SEC = 2.0, 64, 8 * 1024
 _PHASES, _BREAKS = 3, 2

@@ -1,10 +1,8 @@
 """TCP that is half open: one end is gone, or all that is between, and the other is not told. Each end notices by its
 own settings, and what it held for the other is free again."""
 
-import json
 import os
 import socket
-import struct
 import time
 from contextlib import ExitStack
 
@@ -15,12 +13,13 @@ from tests.support.proc import connections, rss_bytes
 from tests.support.proxy import Proxy
 from tests.support.waiting import until
 
-_PING_SEC, _SEND_SEC, _KEEP_SEC, _BODY_SEC = 0.6, 2.0, 1.0, 2.0
+_PING_SEC, _SEND_SEC, _KEEP_SEC, _BODY_SEC, _LINGER_SEC = 0.6, 2.0, 1.0, 2.0, 3.0
 SERVER = {
     "SOCKET_PING_SEC": f"{_PING_SEC}s", "SOCKET_SEND_TIMEOUT_SEC": f"{_SEND_SEC}s", "KEEPALIVE_SEC": f"{_KEEP_SEC}s",
-    "BODY_TIMEOUT_SEC": f"{_BODY_SEC}s", "STREAM_PING_SEC": "300ms",
+    "BODY_TIMEOUT_SEC": f"{_BODY_SEC}s", "STREAM_PING_SEC": "300ms", "UPGRADE_TIMEOUT_SEC": f"{_LINGER_SEC}s",
+    "MALLOC_MMAP_THRESHOLD_": "16384", "MALLOC_TRIM_THRESHOLD_": "65536",
 }  # fmt: skip
-"""By which the server notices."""
+"""By which the server notices, and returns to the system what it has freed."""
 
 LEASE_SEC = 20.0
 """So long that nothing here is noticed by it."""
@@ -29,9 +28,13 @@ _POLL_SEC, _CALL_SEC, _FOLLOW_SEC = 1.0, 1.0, 2.0
 _SLACK_SEC = 10.0
 """How much later than its settings say an end may notice: the machine has more to do."""
 
-_READERS, _JOBS, _VALUES, _LARGE = 8, 10, 5, 100_000
-_MEMORY = 4 << 20
-"""What all readers together may leave behind; at each of them up to 1 MiB waits."""
+_SOCKETS, _REQUESTS, _HALF = 12, 8, 4 << 20
+"""How many are half open besides, and how much of each request has come: half."""
+_SOCKET = (
+    "GET /ws HTTP/1.1", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==",
+)  # fmt: skip
+_REQUEST = ("POST /api/jobs/create HTTP/1.1", "Content-Type: application/json", f"Content-Length: {2 * _HALF}")
 
 
 class _Silence:
@@ -63,7 +66,7 @@ def peers_vanish(world: World) -> None:
     plan = planned(world, 8, over=1.5, on_lost=("hold", "requeue"), follows=0.5)
     by_socket, by_calls, people = world.proxy(), world.proxy(), world.proxy()
     by_calls.block("refuse 403")
-    _readers_cost_nothing(world)
+    _silent_cost_nothing(world)
     far = world.worker("far", url=by_socket.url, SOCKET_PING_SEC=f"{ping:.2f}s")
     polls = world.worker(
         "polls", url=by_calls.url, SOCKET_RETRY_SEC="60s", POLL_WAIT_SEC=f"{_POLL_SEC}s",
@@ -98,51 +101,28 @@ def peers_vanish(world: World) -> None:
         must_be(stored, whole, "all output of what ended by itself is there")
 
 
-def _readers_cost_nothing(world: World) -> None:
-    """People's programs that watch much vanish together, and again: the second time leaves nothing behind that the
-    first one did not, neither connections nor what waited for them."""
-    api = world.api("large")
-    env = {f"LARGE_{number}": "x" * _LARGE for number in range(_VALUES)}
-    ids = api.create_surely([{"command": "true", "env": env, "requires": {"only": "nobody"}}] * _JOBS)
-    watch = json.dumps({"op": "watch", "items": [{"what": "job", "jobId": job_id} for job_id in ids]}).encode()
-    world.fault(f"{_READERS} programs that watch much vanish, twice")
-    first, second = _vanish(world, watch), _vanish(world, watch)
-    assert second - first < _MEMORY, f"{(second - first) / (1 << 20):.1f} MiB were not freed"
-    for job_id in ids:
-        api.cancel(job_id)
-
-
-def _vanish(world: World, watch: bytes) -> int:
-    """How large the server is when it holds nothing more for those that have vanished."""
+def _silent_cost_nothing(world: World) -> None:
+    """People's programs vanish: some that have a socket open, and some within what they submit, which the server keeps
+    until it is whole."""
     server = world.server
+    world.fault(f"{_SOCKETS} sockets of people and {_REQUESTS} requests are half open")
+    before = rss_bytes(server.pid)
     with ExitStack() as stack:
-        readers = [stack.enter_context(_reader(world)) for _ in range(_READERS)]
-        ends = {(server.port, reader.getsockname()[1]) for reader in readers}
-        for reader in readers:
-            reader.sendall(_frame(watch))
-        within = max(1.5 * _PING_SEC, _SEND_SEC) + _SLACK_SEC
-        until(lambda: not ends & connections(server.pid), "those that read nothing are cut off", within, step=0.05)
-    return rss_bytes(server.pid)
+        silent = [stack.enter_context(_open(world, *_SOCKET)) for _ in range(_SOCKETS)]
+        silent += [stack.enter_context(_open(world, *_REQUEST)) for _ in range(_REQUESTS)]
+        ends = {(server.port, one.getsockname()[1]) for one in silent}
+        for one in silent[_SOCKETS:]:
+            one.sendall(b" " * _HALF)
+        least = _REQUESTS * _HALF // 2
+        until(lambda: rss_bytes(server.pid) - before > least, "what came is kept")
+        within = max(1.5 * _PING_SEC, _BODY_SEC + _LINGER_SEC) + _SLACK_SEC
+        until(lambda: not ends & connections(server.pid), "half-open connections are closed", within, step=0.05)
+    until(lambda: rss_bytes(server.pid) - before < least // 2, "what was kept is freed", within=_SLACK_SEC, step=0.05)
 
 
-def _reader(world: World) -> socket.socket:
-    """A person's WebSocket that is open, and says and reads nothing by itself."""
-    reader = socket.socket()
-    reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    reader.settimeout(20)
-    reader.connect(("127.0.0.1", world.server.port))
-    lines = (
-        "GET /ws HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==", f"Authorization: Bearer {world.token}", "", "",
-    )  # fmt: skip
-    reader.sendall("\r\n".join(lines).encode())
-    answer = b""
-    while not answer.endswith(b"\r\n\r\n"):
-        answer += reader.recv(1)
-    assert answer.startswith(b"HTTP/1.1 101 "), answer
-    return reader
-
-
-def _frame(payload: bytes) -> bytes:
-    """A masked text frame of RFC 6455 (the mask is 0) of 126 bytes to 64 KiB."""
-    return struct.pack(">BBH", 0x81, 0x80 | 126, len(payload)) + bytes(4) + payload
+def _open(world: World, *lines: str) -> socket.socket:
+    """A connection with a request on it, of a person who says and reads nothing more by itself."""
+    connection = socket.create_connection(("127.0.0.1", world.server.port), timeout=20)
+    more = ("Host: localhost", f"Authorization: Bearer {world.token}", "", "")
+    connection.sendall("\r\n".join([*lines, *more]).encode())
+    return connection

@@ -48,10 +48,13 @@ class Talker:
         await speaker.ask("heartbeat", {"jobs": [self.job] if self.holds else []})
 
     async def takes(self, speaker: Speaker) -> None:
-        """A job is assigned to it."""
+        """A job is assigned to it; that is stored a moment after it is told, perhaps."""
         await asyncio.to_thread(self.scene.admin.create_surely, [waits_for(self.worker_id)])
         (job,) = await speaker.told("assign")
         self.job, self.holds = ref(job), True
+        async with asyncio.timeout(DEADLINE_SEC):
+            while (await asyncio.to_thread(self.scene.stands, job["jobId"]))[0] != "assigned":
+                await asyncio.sleep(STEP_SEC)
 
     async def starts(self, speaker: Speaker) -> None:
         (told,) = await speaker.ask("start", self.job)
