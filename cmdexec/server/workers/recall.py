@@ -20,6 +20,9 @@ _LOOKED_AT = 100
 class Recalls:
     """Recalls jobs that have waited with their worker, RECALL_AFTER_SEC without a slot or STALL_AFTER_SEC with one.
 
+    A worker that is far away has longer, since its question for the start is on its way: else a job would go to and fro
+    between two of these, and be asked for too late by each.
+
     A worker that does not use its slots, because its disk is full, say, gets nothing for a heartbeat, or until it asks
     for a start: so nothing goes to and fro between two of that kind.
 
@@ -33,6 +36,7 @@ class Recalls:
         self._after_sec = settings.recall_after_sec
         self._stall_sec = settings.stall_after_sec
         self._pause_sec = settings.heartbeat_sec
+        self._travel_max_sec = settings.lease_sec / 2
         self._looked_at = self._moved_at = -inf
 
     async def among(self, members: Iterable[Member], hungry: Sequence[Member], now: float) -> bool:
@@ -51,14 +55,14 @@ class Recalls:
             if not (look or member.surplus):
                 soon = True  # its slots are looked at now and then
                 continue
-            crowded = member.crowded
+            crowded, stall_sec = member.crowded, self._stall_sec + self._travel_sec(member)
             waiting = [
                 (job_id, one) for job_id, one in member.given() if one.started_at is None and job_id not in crowded
             ]
             fit = len(waiting) - member.surplus
             for place in reversed(range(len(waiting))):
                 job_id, given = waiting[place]
-                if now - given.given_at < (self._stall_sec if place < fit else self._after_sec):
+                if now - given.given_at < (stall_sec if place < fit else self._after_sec):
                     soon = True
                     continue
                 if given.needs != NOTHING and not any(one.fits(given.needs) for one in hungry if one is not member):
@@ -73,6 +77,11 @@ class Recalls:
                     leaver.paused_until = now + self._pause_sec
                     leaver.process.suspicion.leaves(since, now)
         return soon or len(old) > need
+
+    def _travel_sec(self, member: Member) -> float:
+        """How long a job and the question for its start may be on their way: twice what the worker's answers take."""
+        told = member.stats.round_trip_sec if member.stats is not None else None
+        return min(2 * (told or 0.0), self._travel_max_sec)
 
     async def behind(self, members: Iterable[Member], now: float, wall: int) -> None:
         """Take back what was given ahead to members whose jobs turned out to be long: in the queue it is overtaken by

@@ -9,6 +9,7 @@ import cmdexec
 from cmdexec.admin.doctor.recorded.lines import digest
 from cmdexec.admin.doctor.recorded.record import Followed
 from cmdexec.client.follow import Ended, NewAttempt, Piece
+from cmdexec.errors import Unavailable
 from tests.support.api import ApiError
 from tests.support.cases.world import World
 from tests.support.payload import slow_job
@@ -131,20 +132,30 @@ class Load:
         cancel_surely(self._world, ids, self._url)
 
     def _follow(self, job_id: str) -> None:
-        """By the product's own client, through breaks and restarts."""
+        """By the product's own client, through breaks and restarts. It is patient with a server that it has met, so one
+        that has shown nothing yet begins anew."""
+        until(lambda: self._followed(job_id), f"{job_id} is followed", _WITHIN_SEC)
+
+    def _followed(self, job_id: str) -> bool:
         shown: dict[str, bytes] = {}
         attempt = 0
-        with cmdexec.connect(self._follows, self._world.token, **self._settings) as connection:
-            for event in connection.each(connection.client.follow(job_id)):
-                if isinstance(event, Piece):
-                    assert event.offset == len(shown[event.stream]), f"{job_id}: a gap in what is shown"
-                    shown[event.stream] += event.data
-                elif isinstance(event, NewAttempt):
-                    attempt, shown = event.attempt, {"stdout": b"", "stderr": b""}
-                elif isinstance(event, Ended):
-                    break
+        try:
+            with cmdexec.connect(self._follows, self._world.token, **self._settings) as connection:
+                for event in connection.each(connection.client.follow(job_id)):
+                    if isinstance(event, Piece):
+                        assert event.offset == len(shown[event.stream]), f"{job_id}: a gap in what is shown"
+                        shown[event.stream] += event.data
+                    elif isinstance(event, NewAttempt):
+                        attempt, shown = event.attempt, {"stdout": b"", "stderr": b""}
+                    elif isinstance(event, Ended):
+                        break
+        except Unavailable:
+            if shown:
+                raise
+            return False
         for name, data in shown.items():
             self._world.recorder.write(Followed(job_id, attempt, name, len(data), digest(data)))
+        return True
 
 
 def cancel_surely(world: World, ids: list[str], url: str | None = None) -> None:

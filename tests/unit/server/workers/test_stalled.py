@@ -1,6 +1,7 @@
 """What a worker does not begin although it could goes to another; what one worker avoids goes to the next that can."""
 
 from cmdexec.model.job import Status
+from cmdexec.protocol.messages import Stats
 from tests.unit.server.core import Core, Worker
 
 
@@ -32,6 +33,22 @@ async def test_what_a_worker_with_free_slots_does_not_begin_goes_to_another_afte
     await server.dispatch.give_out()
     assert sorted(other.assigned()) == sorted((job_id, 2) for job_id, _ in first.assigned())
     assert {order.job_id for order in first.sent.items("stop")} == {job_id for job_id, _ in first.assigned()}
+
+
+async def test_a_job_that_is_on_its_way_to_a_far_worker_stays_with_it(server: Core) -> None:
+    """An answer takes four seconds there; that is waited for twice over, and no longer."""
+    await server.submit(1)
+    far = await ready(server, "far", 1)
+    await far.beat(stats=Stats(round_trip_sec=4.0))
+    await server.dispatch.give_out()
+    other = await ready(server, "other", 1)
+    server.clock.go_on(8.9)
+    assert await server.dispatch.give_out(), "it has to be looked at again"
+    assert other.assigned() == []
+    server.clock.go_on(0.3)
+    await server.dispatch.give_out()
+    await server.dispatch.give_out()
+    assert other.assigned() == [(far.assigned()[0][0], 2)]
 
 
 async def test_no_more_is_taken_than_the_others_can_begin(server: Core) -> None:
