@@ -2,6 +2,7 @@
 process that opens it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,7 @@ from cmdexec.store.contract.jobs_write import Applied, InlineOutput, JobWrite, N
 from cmdexec.store.contract.output import STREAMS, Append, OutputRow
 from tests.contract.engines import Place
 from tests.contract.making import as_claimed, changed, running, wanted, write
-from tests.contract.test_sequences import CLASSES, OWNERS, WORKERS, Reference
+from tests.contract.reference import CLASSES, OWNERS, WORKERS, Reference
 
 Row = tuple[str, int]
 NEW = st.lists(st.tuples(st.sampled_from(CLASSES), st.integers(0, 5), st.sampled_from(OWNERS)), min_size=1, max_size=6)
@@ -30,11 +31,18 @@ CHANGES = st.lists(
     st.tuples(st.integers(0, 30), st.sampled_from(Status), st.booleans(), st.booleans()), min_size=1, max_size=6
 )
 PICK = st.integers(0, 30)
+BACK = st.sampled_from((0, 0, 0, -3, -1, 1, 20))
+"""How far before the end of what is stored a piece begins; below 0: beyond it."""
+
 DATA = st.binary(min_size=1, max_size=40)
 
 
-EXAMPLES = {"mongo": 6}
+EXAMPLES = {"mongo": 9}
 """Sequences for an engine with which each takes longer than with others."""
+
+
+MET = {"foretold", "claimed again", "started", "appended", "refused"}
+"""What has to have come of calls before anything is shown."""
 
 
 @dataclass
@@ -48,18 +56,19 @@ class Kept:
 
 @dataclass
 class Whole(Reference):
-    """Claims by their ids, and output, beside the jobs."""
+    """Claims by their ids, and output, beside the jobs. `met` counts what came of calls."""
 
     claims: dict[str, tuple[Any, list[Job]]] = field(default_factory=dict)
     rows: dict[Row, Kept] = field(default_factory=dict)
+    met: Counter[str] = field(default_factory=Counter)
 
     def picked(self, index: int, *statuses: Status) -> Job | None:
         """One of the jobs that stand so."""
         fit = [one for one in self.jobs.values() if one.status in statuses]
         return fit[index % len(fit)] if fit else None
 
-    async def foretold(self, klasses: set[str], limit: int, worker_id: str) -> None:
-        """A claim that tells what it is about to give: what it tells is what it gives."""
+    async def foretold(self, klasses: set[str], limit: int, worker_id: str, *, tells: bool) -> None:
+        """A claim that may tell what it is about to give: what it tells is what it gives."""
         self.calls += 1
         asked = wanted(f"claim-{self.calls}", limit, sorted(klasses), worker_id)
         told: list[list[Job]] = []
@@ -68,8 +77,10 @@ class Whole(Reference):
             if one.status is Status.QUEUED and one.klass in klasses and worker_id not in one.avoid
         ]  # fmt: skip
         expected = [as_claimed(one, asked) for one in sorted(fit, key=lambda one: one.rank)[:limit]]
-        assert await self.store.jobs_write.claim(asked, lambda jobs: told.append(list(jobs))) == expected
+        foretell = (lambda jobs: told.append(list(jobs))) if tells else None
+        assert await self.store.jobs_write.claim(asked, foretell) == expected
         assert told in ([], [expected])
+        self.met["foretold"] += bool(told)
         self.jobs |= {one.job_id: one for one in expected}
         if expected:
             self.claims[asked.claim.claim_id] = asked, expected
@@ -81,6 +92,7 @@ class Whole(Reference):
         naming = [one for one in now if one.claim_id == asked.claim.claim_id]
         if not naming or any(one.status not in HELD for one in naming):
             return  # the id is as good as new; or changes by chance have left it where the model never does
+        self.met["claimed again"] += 1
         again = await self.store.jobs_write.claim(asked)
         assert sorted(again, key=_job_id) == sorted(
             (one for one in naming if one.status is Status.ASSIGNED), key=_job_id
@@ -101,6 +113,7 @@ class Whole(Reference):
         before = self.picked(index, Status.ASSIGNED)
         if before is None or before.attempt != len(before.attempts) + 1:
             return
+        self.met["started"] += 1
         go = running(before)
         self.calls += 1
         self.jobs[go.job_id] = go
@@ -114,6 +127,7 @@ class Whole(Reference):
         if before is None or row is None or not row.open or row.session != before.session:
             return
         self.calls += 1
+        self.met["measured wrong" if measured_wrong else "ended"] += 1
         lengths = (len(row.streams["stdout"]), len(row.streams["stderr"]))
         ended = changed(before, status=Status.COMPLETED)
         change = write(
@@ -146,11 +160,14 @@ class Whole(Reference):
         )
         if foreign or not row.open:
             assert told.refused in ("foreign", "closed")
+            self.met["refused"] += 1
         elif offset > len(have):
             assert told.refused == "gap"
+            self.met["gap"] += 1
         else:
             assert (told.refused, told.stored) == (None, len(data) - (len(have) - offset))
             row.streams[stream] = have[:offset] + data
+            self.met["overlap" if offset < len(have) else "appended"] += 1
 
     async def agrees(self) -> None:
         await super().agrees()
@@ -173,9 +190,9 @@ def _job_id(job: Job) -> str:
 class Calls(RuleBasedStateMachine):
     """Every rule is one call, or two of the same. It runs in a thread, the store on the loop of its test."""
 
-    def __init__(self, place: Place, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, place: Place, loop: asyncio.AbstractEventLoop, met: Counter[str]) -> None:
         super().__init__()
-        self.place, self.loop = place, loop
+        self.place, self.loop, self.met = place, loop, met
 
     def on_loop(self, call: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(call, self.loop).result(30)
@@ -183,7 +200,7 @@ class Calls(RuleBasedStateMachine):
     @initialize(made=NEW)
     def first(self, made: list[tuple[str, int, str]]) -> None:
         async def opened() -> None:
-            self.stored = Whole(self.place.open())
+            self.stored = Whole(self.place.open(), met=self.met)
             await self.stored.insert(made, False)
 
         self.on_loop(opened())
@@ -192,9 +209,12 @@ class Calls(RuleBasedStateMachine):
     def insert(self, made: list[tuple[str, int, str]], used: bool) -> None:
         self.on_loop(self.stored.insert(made, used))
 
-    @rule(klasses=st.sets(st.sampled_from(CLASSES)), limit=st.integers(0, 5), worker=st.sampled_from(WORKERS))
-    def claim(self, klasses: set[str], limit: int, worker: str) -> None:
-        self.on_loop(self.stored.foretold(klasses, limit, worker))
+    @rule(
+        klasses=st.sets(st.sampled_from(CLASSES)), limit=st.integers(0, 5), worker=st.sampled_from(WORKERS),
+        tells=st.booleans(),
+    )  # fmt: skip
+    def claim(self, klasses: set[str], limit: int, worker: str, tells: bool) -> None:
+        self.on_loop(self.stored.foretold(klasses, limit, worker, tells=tells))
 
     @precondition(lambda self: bool(self.stored.claims))
     @rule(index=PICK)
@@ -209,14 +229,29 @@ class Calls(RuleBasedStateMachine):
     def start(self, index: int) -> None:
         self.on_loop(self.stored.start(index))
 
+    @rule(rank=st.integers(0, 5), worker=st.sampled_from(WORKERS), index=PICK)
+    def begin(self, rank: int, worker: str, index: int) -> None:
+        """A job comes and is begun: by chance alone few of them have output to be asked about."""
+
+        async def begun() -> None:
+            await self.stored.insert([("", rank, OWNERS[0])], False)
+            await self.stored.foretold(set(CLASSES), 5, worker, tells=True)
+            await self.stored.start(index)
+
+        self.on_loop(begun())
+
     @rule(index=PICK, rides=DATA, wrong=st.booleans())
     def end(self, index: int, rides: bytes, wrong: bool) -> None:
         self.on_loop(self.stored.end(index, rides, measured_wrong=wrong))
 
     @precondition(lambda self: bool(self.stored.rows))
-    @rule(index=PICK, stream=st.sampled_from(STREAMS), back=st.integers(-3, 20), data=DATA, foreign=st.booleans())
-    def append(self, index: int, stream: str, back: int, data: bytes, foreign: bool) -> None:
-        self.on_loop(self.stored.append(index, stream, back, data, foreign=foreign and back <= 0))
+    @rule(pieces=st.lists(st.tuples(PICK, st.sampled_from(STREAMS), BACK, DATA, st.booleans()), min_size=1, max_size=8))
+    def append(self, pieces: list[tuple[int, str, int, bytes, bool]]) -> None:
+        async def appended() -> None:
+            for index, stream, back, data, foreign in pieces:
+                await self.stored.append(index, stream, back, data, foreign=foreign and back <= 0)
+
+        self.on_loop(appended())
 
     @rule()
     def reopen(self) -> None:
@@ -234,15 +269,17 @@ class Calls(RuleBasedStateMachine):
 
 
 async def test_whatever_is_called_in_whatever_order_agrees_with_a_dictionary(place: Place) -> None:
-    loop, numbers = asyncio.get_running_loop(), iter(range(1_000_000))
+    loop, numbers, met = asyncio.get_running_loop(), iter(range(1_000_000)), Counter[str]()
 
     def made() -> Calls:
         own = Place(place.engine, place.folder / str(next(numbers)))
         own.folder.mkdir()
-        return Calls(own, loop)
+        return Calls(own, loop, met)
 
     bounds = settings(
         max_examples=EXAMPLES.get(place.engine, 25), stateful_step_count=25,
         phases=(Phase.generate,),  # a shorter sequence takes longer to find than a test may take
     )  # fmt: skip
     await asyncio.to_thread(run_state_machine_as_test, made, settings=bounds)
+    if place.engine not in EXAMPLES:
+        assert MET <= met.keys(), MET - met.keys()

@@ -139,7 +139,7 @@ def test_a_worker_that_wakes_while_its_jobs_still_wait_fails_none_of_them(tmp_pa
 @pytest.mark.timeout(90)
 def test_leases_shrink_for_whoever_hears_of_it_and_run_out_for_whoever_does_not(tmp_path: Path) -> None:
     """The server is killed and started with shorter ones: one worker is cut off before it can hear that, one after."""
-    fleet = Fleet(tmp_path, LEASE_SEC="8")
+    fleet = Fleet(tmp_path, LEASE_SEC="6")
     server, deaf, told = fleet.server, fleet.faulty["cut off"], fleet.faulty["stopped"]
     with proxying(server.port) as first, proxying(server.port) as second, ends(server, fleet.other, deaf, told):
         api = server.api()

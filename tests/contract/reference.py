@@ -1,34 +1,20 @@
-"""Any sequence of calls leaves what a plain dictionary would: the counts, the lists and the jobs agree with it."""
+"""What a plain dictionary makes of calls to a store: the counts, the lists and the jobs must agree with it."""
 
-import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
 import msgspec
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cmdexec.model.job import HELD, WAITING, Job, Status
 from cmdexec.model.matching import NOTHING
 from cmdexec.store.contract.classes import ClassRow
 from cmdexec.store.contract.jobs_write import Applied, Inserted, NotWritten, Present
-from tests.contract.engines import Place, Store
+from tests.contract.engines import Store
 from tests.contract.making import as_claimed, changed, job, wanted, write
 
 CLASSES = ("", "a", "b")
 OWNERS = ("owner", "other")
 WORKERS = ("w1", "w2")
-
-inserts = st.tuples(
-    st.just("insert"),
-    st.lists(st.tuples(st.sampled_from(CLASSES), st.integers(0, 5), st.sampled_from(OWNERS)), min_size=1, max_size=6),
-    st.booleans(),
-)
-claims = st.tuples(st.just("claim"), st.sets(st.sampled_from(CLASSES)), st.integers(0, 5), st.sampled_from(WORKERS))
-changes = st.tuples(
-    st.just("apply"),
-    st.lists(st.tuples(st.integers(0, 30), st.sampled_from(Status), st.booleans(), st.booleans()), max_size=6),
-)
 
 
 @dataclass
@@ -119,26 +105,3 @@ class Reference:
         assert await reads.all() == [row for row in rows if row is not None and row.klass]
         fronts = [[self.jobs[job_id].rank for job_id in front] for front in await reads.fronts(CLASSES, 2)]
         assert fronts == [waiting[:2] for waiting in ranks.values()]
-
-
-async def test_any_sequence_of_calls_agrees_with_a_dictionary(place: Place) -> None:
-    numbers = iter(range(1_000_000))
-    loop = asyncio.get_running_loop()
-
-    @settings(max_examples=40)
-    @given(st.lists(st.one_of(inserts, claims, changes), min_size=3, max_size=14))
-    def check(calls: list[tuple[object, ...]]) -> None:
-        asyncio.run_coroutine_threadsafe(run(calls), loop).result(30)
-
-    async def run(calls: list[tuple[object, ...]]) -> None:
-        own = Place(place.engine, place.folder / str(next(numbers)))
-        own.folder.mkdir()
-        try:
-            reference = Reference(own.open())
-            for name, *arguments in calls:
-                await getattr(reference, str(name))(*arguments)
-            await reference.agrees()
-        finally:
-            await own.end()
-
-    await asyncio.to_thread(check)
