@@ -46,9 +46,8 @@ def standard_folder() -> Path:
     named = os.environ.get("CMDEXEC_TEST_MONGO_STATE")
     if named:
         return Path(named)
-    places = [base / f"cmdexec-tests-mongo-{os.getuid()}" for base in (_MEMORY, Path(tempfile.gettempdir()))]
-    used = next((place for place in places if (place / _MARK).exists()), None)
-    return used or places[0 if _has_room(_MEMORY) else 1]
+    memory, disk = (base / f"cmdexec-tests-mongo-{os.getuid()}" for base in (_MEMORY, Path(tempfile.gettempdir())))
+    return memory if (memory / _MARK).exists() or _has_room(_MEMORY) else disk
 
 
 def _has_room(folder: Path) -> bool:
