@@ -184,7 +184,8 @@ SERVER: tuple[Setting, ...] = (
     ),
     Setting(
         "STALL_AFTER_SEC", Kind.DURATION, 1.0,
-        "How long a worker may leave a job unstarted for which it has a slot, before another one may have it.",
+        "How long a worker may leave a job unstarted for which it has a slot, before another one may have it; besides,"
+        " twice what its answers take.",
         _HERE, unit="s", minimum=0.05, maximum=600,
     ),
     *FLEET,
