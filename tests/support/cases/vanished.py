@@ -13,7 +13,7 @@ from tests.support.proc import connections, rss_bytes
 from tests.support.proxy import Proxy
 from tests.support.waiting import until
 
-_PING_SEC, _SEND_SEC, _KEEP_SEC, _BODY_SEC, _LINGER_SEC = 0.6, 2.0, 1.0, 2.0, 3.0
+_PING_SEC, _SEND_SEC, _KEEP_SEC, _BODY_SEC, _LINGER_SEC = 1.0, 2.0, 1.0, 2.0, 3.0
 SERVER = {
     "SOCKET_PING_SEC": f"{_PING_SEC}s", "SOCKET_SEND_TIMEOUT_SEC": f"{_SEND_SEC}s", "KEEPALIVE_SEC": f"{_KEEP_SEC}s",
     "BODY_TIMEOUT_SEC": f"{_BODY_SEC}s", "STREAM_PING_SEC": "300ms", "UPGRADE_TIMEOUT_SEC": f"{_LINGER_SEC}s",
@@ -62,16 +62,16 @@ def peers_vanish(world: World) -> None:
     may be gone for good then, and come again."""
     rng = world.rng
     how, dies = rng.choice(SILENT), rng.choice((None, None, "worker", "server"))
-    ping, after = rng.uniform(0.3, 0.9), rng.uniform(0.3, 1.0)
+    ping, after = rng.uniform(0.6, 1.2), rng.uniform(0.3, 1.0)
     plan = planned(world, 8, over=1.5, on_lost=("hold", "requeue"), follows=0.5)
     by_socket, by_calls, people = world.proxy(), world.proxy(), world.proxy()
     by_calls.block("refuse 403")
     _silent_cost_nothing(world)
-    far = world.worker("far", url=by_socket.url, SOCKET_PING_SEC=f"{ping:.2f}s")
-    polls = world.worker(
-        "polls", url=by_calls.url, SOCKET_RETRY_SEC="60s", POLL_WAIT_SEC=f"{_POLL_SEC}s",
-        CALL_TIMEOUT_SEC=f"{_CALL_SEC}s",
-    )  # fmt: skip
+    calls_end = {"POLL_WAIT_SEC": f"{_POLL_SEC}s", "CALL_TIMEOUT_SEC": f"{_CALL_SEC}s"}
+    far = world.worker(
+        "far", url=by_socket.url, SOCKET_PING_SEC=f"{ping:.2f}s", **calls_end
+    )  # may come to poll as well
+    polls = world.worker("polls", url=by_calls.url, SOCKET_RETRY_SEC="60s", **calls_end)
     with Load(world, plan, follows=people.url, follow_silence_sec=f"{_FOLLOW_SEC}s"):
         until(world.ledger.entries, "a job runs")
         world.passes(after)
