@@ -24,9 +24,10 @@ _PAGE = 100
 
 
 class Recorder:
-    """One history of one case. Threads may share it."""
+    """One history of one case. Threads may share it. `ahead_sec`: how far the server's wall clock is ahead of ours."""
 
     def __init__(self, path: Path, name: str, number: int, seed: int, bound_sec: float) -> None:
+        self.ahead_sec = 0.0
         self._began = time.time()
         self._file = path.open("wb", buffering=0)
         self._lock = threading.Lock()
@@ -74,7 +75,9 @@ class Recorder:
         )  # fmt: skip
 
     def _moment(self, told: str | None) -> float | None:
-        return None if told is None else round(datetime.fromisoformat(told).timestamp() - self._began, 3)
+        if told is None:
+            return None
+        return round(datetime.fromisoformat(told).timestamp() - self.ahead_sec - self._began, 3)
 
 
 def all_jobs(api: Api) -> list[dict[str, Any]]:

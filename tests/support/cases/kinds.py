@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.support.cases import slowly, vanished
 from tests.support.cases.again import table
 from tests.support.cases.again.table import every_reply_lost
 from tests.support.cases.cancelled import cancel_against_finish
+from tests.support.cases.clocked import a_machine_sleeps, wall_clocks_jump
 from tests.support.cases.killed import server_killed, worker_killed
+from tests.support.cases.machines import Machines
 from tests.support.cases.parted import parted_for_a_moment, parted_for_long
 from tests.support.cases.slowly import far_and_broken
 from tests.support.cases.stopped import server_stopped, worker_stopped
@@ -18,13 +21,15 @@ from tests.support.cases.world import LEASE_SEC, World
 
 @dataclass(frozen=True)
 class Kind:
-    """One fault. `says`: what is done to the system. `lease_sec`: LEASE_SEC; `settings`: more of the server's."""
+    """One fault. `says`: what is done to the system; `world`: in which one, which `run` is given; `lease_sec`:
+    LEASE_SEC; `settings`: more of the server's."""
 
     name: str
     says: str
-    run: Callable[[World], None]
+    run: Callable[[Any], None]
     lease_sec: float = LEASE_SEC
     settings: Mapping[str, str] = field(default_factory=dict)
+    world: type[World] = World
 
 
 KINDS: dict[str, Kind] = {
@@ -43,6 +48,8 @@ KINDS: dict[str, Kind] = {
         Kind("T11", "the reply to each operation and frame that changes something is lost after the effect",
              every_reply_lost, table.LEASE_SEC, table.SERVER),
         Kind("T11'", "replies are lost under load, of people's calls, of a worker's, and of its socket", replies_lost),
+        Kind("T15", "wall clocks jump by hours and days, and flicker", wall_clocks_jump, world=Machines),
+        Kind("T15'", "a worker's machine sleeps, and may wake with a wrong clock", a_machine_sleeps, world=Machines),
         Kind("T16", "cancels within 50 ms of their jobs' ends", cancel_against_finish),
     )
 }  # fmt: skip

@@ -42,22 +42,23 @@ class Planned:
 
 def planned(
     world: World, submissions: int, *, over: float, on_lost: tuple[str, ...] = ("hold",), cancels: float = 0.2,
-    follows: float = 0.2, longest: int = 40, patient: float = 0.7,
+    follows: float = 0.2, longest: int = 40, patient: float = 0.7, locked: bool = True,
+    more: dict[str, Any] | None = None,
 ) -> list[Planned]:  # fmt: skip
     """So many submissions within `over` seconds, drawn from the case's seed; `cancels`, `follows` and `patient` are
-    shares of them. Jobs with `requeue` hold a lock, by which two at a time show."""
+    shares of them. Jobs with `requeue` hold a lock, by which two at a time show, if `locked`; `more`: of each job."""
     rng = world.rng
     plan = []
     for number in range(submissions):
         jobs = []
         for place in range(rng.choice((1, 1, 2))):
             policy = rng.choice(on_lost)
-            lock = world.folder / f"lock-{number}-{place}" if policy == "requeue" else None
+            lock = world.folder / f"lock-{number}-{place}" if policy == "requeue" and locked else None
             job = slow_job(
                 world.ledger, rng.randint(1, longest), rng.choice((0.02, 0.05, 0.1)), exit_code=rng.choice((0, 7)),
                 lock=lock,
             )  # fmt: skip
-            jobs.append(job | LOST_OFTEN | {"onLost": policy})
+            jobs.append(job | LOST_OFTEN | {"onLost": policy} | (more or {}))
         cancel = rng.uniform(0, 1.0) if rng.random() < cancels else None
         is_patient, is_followed = rng.random() < patient, rng.random() < follows
         after = rng.uniform(0, 2 * over / submissions)
@@ -177,14 +178,14 @@ def cancel_surely(world: World, ids: list[str], url: str | None = None) -> None:
         until(lambda job_id=job_id: answered(job_id), f"an answer to the cancel of {job_id}", _WITHIN_SEC, step=0.05)
 
 
-def occupied(world: World, length: float) -> list[str]:
+def occupied(world: World, length: float, *, locked: bool = True) -> list[str]:
     """The only worker so far has three jobs that go on for longer than `length` seconds: one holds, and two are run
     elsewhere, soon to end, when they count as lost. Their ids."""
     api = world.api("first")
     lines = int((length + 2.0) / 0.1)
     jobs = []
     for place, policy in enumerate(("hold", "requeue", "requeue")):
-        lock = world.folder / f"lock-first-{place}" if policy == "requeue" else None
+        lock = world.folder / f"lock-first-{place}" if policy == "requeue" and locked else None
         jobs.append(slow_job(world.ledger, lines, 0.1, lock=lock, again=5) | LOST_OFTEN | {"onLost": policy})
     ids = api.create_surely(jobs)
     until(lambda: world.ledger.unended() >= set(ids), "they run", within=30)

@@ -14,7 +14,7 @@ import msgspec
 from cmdexec.admin.doctor.recorded.verify import Judged, judge
 from cmdexec.errors import CmdexecError
 from tests.support.cases.kinds import KINDS, Kind
-from tests.support.cases.world import World, bound_sec
+from tests.support.cases.world import bound_sec
 from tests.support.recorder import Recorder
 
 COUNTS_AS = {
@@ -56,7 +56,7 @@ def run_one(kind: Kind, number: int, seed: int, folder: Path, lease_sec: float |
     began = time.monotonic()
     recorder = Recorder(plain, kind.name, number, seed, bound_sec(lease_sec))
     place = Path(tempfile.mkdtemp(prefix=f"campaign-{name}-"))
-    world, failed = World(place, recorder, seed, lease_sec, **kind.settings), None
+    world, failed = kind.world(place, recorder, seed, lease_sec, **kind.settings), None
     try:
         with world:
             kind.run(world)

@@ -82,8 +82,12 @@ class World:
         if url is not None:
             worker.arguments[worker.arguments.index(self.server.url)] = url
         self.workers[name] = worker
+        self.made(worker)
         self._stack.enter_context(ends(worker))
         return worker.start(self.api("looker"))
+
+    def made(self, worker: Worker) -> None:
+        """It is about to be started."""
 
     def proxy(self) -> Proxy:
         """One to the server, until the end of the case."""
