@@ -121,13 +121,14 @@ class Bearer:
         header = header_of(token)
         kid = header.get("kid")
         verify = self._verify.get(kid) if isinstance(kid, str) else None
-        if verify is None or header.get("typ") != TYPE:
+        secret = self._secrets.get(kid) if isinstance(kid, str) else None
+        if verify is None or secret is None or header.get("typ") != TYPE:
             raise bad_token()
         shown = _Shown(token)
         try:
             await verify(shown, _nothing)
         except web.HTTPException:
-            shown[_CLAIMS] = claims_in(token, self._secrets[kid])
+            shown[_CLAIMS] = claims_in(token, secret)
         except (ValueError, TypeError, OverflowError, RecursionError) as wrong:
             raise bad_token() from wrong
         user_id, jti, issued, expires = (shown.get(_CLAIMS, {}).get(name) for name in REQUIRED)
