@@ -45,13 +45,18 @@ class Leases:
 
     async def sweep(self) -> None:
         """One turn of the loop. Raises what the store raises."""
-        wrote_at = await self._write_something()
-        now = self._clock.elapsed()
-        self._watch = turned(self._watch, now, wrote_at, self._lease_sec, self._gap_sec)
-        if now < self._watch.judged_from:
+        if not await self._may_judge():
             return
         for row in await self._reads.workers.lapsed(self._lease_sec):
             await self._over(row)
+
+    async def _may_judge(self) -> bool:
+        """Whether there is no amnesty. Asked again after each question to the store: that may have been answered only
+        when the store was back, and tell of leases that nobody could renew meanwhile."""
+        wrote_at = await self._write_something()
+        now = self._clock.elapsed()
+        self._watch = turned(self._watch, now, wrote_at, self._lease_sec, self._gap_sec)
+        return now >= self._watch.judged_from
 
     async def _write_something(self) -> float:
         """When a write last succeeded; one is made if that is long ago."""
@@ -75,9 +80,9 @@ class Leases:
                 if job.status is not Status.UNKNOWN
                 for ask in lease_over((job.job_id,), job.session or "")
             ]
-            if not await workers.lapsed(self._lease_sec, (row.worker_id,)):
-                return  # it was heard of while we looked
+            if not (await workers.lapsed(self._lease_sec, (row.worker_id,)) and await self._may_judge()):
+                return  # it was heard of while we looked, or could not be
             if asks:
                 await self._jobs.turn(asks)
-        if await workers.mark_lost(row.worker_id, row.session, self._lease_sec):
+        if await self._may_judge() and await workers.mark_lost(row.worker_id, row.session, self._lease_sec):
             self._log.warning("a worker's lease is over", worker=row.worker_id, name=row.name)

@@ -150,6 +150,29 @@ async def test_no_lease_is_judged_for_one_lease_after_a_gap_in_writes(server: Co
     assert await status(server, held) is Status.UNKNOWN
 
 
+async def test_no_lease_is_judged_by_what_the_store_answers_when_it_is_back(server: Core) -> None:
+    """It was asked before it went, and answers after it came: of a time in which no lease could be renewed."""
+    judge = Judge(server)
+    await judge.go_on(61)
+    _, held = await running(server)
+    overdue = server.reads.workers.overdue
+    asked: list[Any] = []
+
+    async def back_after_long(*of: Any) -> Any:
+        asked.append(of)
+        if len(asked) == 1:
+            server.clock.go_on(600)
+        return await overdue(*of)
+
+    server.reads.workers.overdue = back_after_long  # type: ignore[method-assign]
+    await judge.go_on(59)
+    assert len(asked) == 2, "there was somebody to judge, and since then an amnesty"
+    assert await status(server, held) is Status.RUNNING
+    assert not (await server.reads.workers.get(["w1"]))[0].lost  # type: ignore[union-attr]
+    await judge.go_on(3)
+    assert await status(server, held) is Status.UNKNOWN
+
+
 async def test_a_lease_that_was_judged_is_not_judged_again_until_it_is_renewed(server: Core) -> None:
     judge = Judge(server)
     await judge.go_on(61)
