@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from tests.support.cases.homes import HOMES
 from tests.support.cases.kinds import KINDS
 from tests.support.cases.one import Outcome, run_one
 
@@ -36,7 +37,12 @@ class Report:
     """The folder of a campaign. Raises SystemExit with a sentence where it is another one's."""
 
     def __init__(
-        self, folder: Path, case: str | None = None, seed: int | None = None, lease_sec: float | None = None
+        self,
+        folder: Path,
+        case: str | None = None,
+        seed: int | None = None,
+        lease_sec: float | None = None,
+        store: str = "sqlite",
     ) -> None:
         self.folder = folder
         self._head, self._results = folder / "report.json", folder / "results.jsonl"
@@ -44,14 +50,17 @@ class Report:
             if case is None:
                 sys.exit(f"{folder} is no report of a campaign: it has no {self._head.name}.")
             folder.mkdir(parents=True, exist_ok=True)
-            self._head.write_bytes(msgspec.json.encode({"case": case, "seed": seed, "lease": lease_sec}))
+            head = {"case": case, "seed": seed, "lease": lease_sec, "store": store}
+            self._head.write_bytes(msgspec.json.encode(head))
         head = msgspec.json.decode(self._head.read_bytes())
         self.case: str = head["case"]
         self._seed: int = head["seed"]
         self.lease_sec: float | None = head.get("lease")
-        if case is not None and (case, seed, lease_sec) != (self.case, self._seed, self.lease_sec):
+        self.store: str = head.get("store", "sqlite")
+        if case is not None and (case, seed, lease_sec, store) != (self.case, self._seed, self.lease_sec, self.store):
             lease = f" and a lease of {self.lease_sec:g} s" if self.lease_sec else ""
-            sys.exit(f"{folder} is the report of {self.case} with seed {self._seed}{lease}. Name another folder.")
+            theirs = f"{self.case} with seed {self._seed} on {self.store}{lease}"
+            sys.exit(f"{folder} is the report of {theirs}. Name another folder.")
 
     def seed(self, number: int) -> int:
         """That of a case."""
@@ -117,7 +126,10 @@ class Lanes:
 
     def _one(self, number: int) -> Outcome:
         case, seed, folder = self._report.case, self._report.seed(number), self._report.folder
-        words = [sys.executable, "-m", "tests.support.cases.one", case, str(number), str(seed), str(folder)]
+        words = [
+            sys.executable, "-m", "tests.support.cases.one", case, str(number), str(seed), str(folder),
+            self._report.store,
+        ]  # fmt: skip
         lease_sec = self._report.lease_sec
         if lease_sec is not None:
             words.append(str(lease_sec))
@@ -185,7 +197,7 @@ def replayed(report: Report, number: int) -> int:
         print(f"then  {told(before)}")
     again = report.folder / "replayed"
     again.mkdir(exist_ok=True)
-    outcome = run_one(KINDS[report.case], number, report.seed(number), again, report.lease_sec)
+    outcome = run_one(KINDS[report.case], number, report.seed(number), again, report.lease_sec, report.store)
     print(f"now   {told(outcome)}\n      seed {outcome.seed}, {again / outcome.history}")
     if outcome.failed:
         print(outcome.failed)
@@ -199,6 +211,7 @@ def asked(words: Sequence[str]) -> Any:
     parser.add_argument("--count", type=int, default=10, help="how many cases there are to be in the end")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lease", type=float, metavar="SEC", help="LEASE_SEC, instead of the case's own")
+    parser.add_argument("--store", choices=HOMES, default="sqlite", help="where jobs are, unless the case says where")
     parser.add_argument("--lanes", type=int, default=1, help="how many run side by side")
     parser.add_argument("--report", type=Path, help="the folder of the report")
     parser.add_argument("--join", type=Path, metavar="FILE", help="put all histories into this file in the end (xz)")
@@ -222,7 +235,7 @@ def main(words: Sequence[str]) -> int:
         return 0
     if given.replay is not None:
         return replayed(Report(given.here / given.replay), int(given.case))
-    report = Report(given.here / given.report, given.case, given.seed, given.lease)
+    report = Report(given.here / given.report, given.case, given.seed, given.lease, given.store)
     done = report.results()
     todo = [number for number in range(1, given.count + 1) if number not in done]
     print(f"{given.case}: {len(done)} cases are done, {len(todo)} to do", flush=True)

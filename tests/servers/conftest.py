@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers.pair import Pair, mongo_uri
+from tests.servers.pair import Pair
+from tests.services.mongo import shared_uri
 from tests.services.packages import Missing
 from tests.services.redis import RedisServer
 from tests.support.system import ends
@@ -16,7 +17,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp(request.param)
     redis = RedisServer(folder / "redis") if request.param == "redis" else None
     try:
-        uri = mongo_uri()
+        uri = shared_uri()
         if redis is not None:
             redis.start()
     except Missing as missing:

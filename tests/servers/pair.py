@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pymongo
 
-from tests.services.mongo import running, standard_folder
 from tests.services.redis import RedisServer
 from tests.support.api import Api
 from tests.support.ports import free_port
@@ -18,11 +17,6 @@ LOOKS_OFTEN = {
     "SESSION_CACHE_SEC": "300ms",
 }  # fmt: skip
 """For servers that hear nothing of each other: they see within this time what the other did."""
-
-
-def mongo_uri() -> str:
-    """The address of a set that runs, started if need be. Raises Missing where there is no mongod."""
-    return os.environ.get("CMDEXEC_TEST_MONGODB_URI") or running(standard_folder()).uri
 
 
 class Pair:

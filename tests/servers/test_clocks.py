@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.servers import ahead
-from tests.servers.pair import LOOKS_OFTEN, Pair, mongo_uri
+from tests.servers.pair import LOOKS_OFTEN, Pair
+from tests.services.mongo import shared_uri
 from tests.services.packages import Missing
 from tests.support.api import Api
 from tests.support.system import EMAIL, ends
@@ -20,7 +21,7 @@ DAYS = 2
 @pytest.mark.timeout(120)
 def test_a_server_whose_clock_is_days_ahead_does_nothing_too_early_and_says_so(tmp_path: Path) -> None:
     try:
-        pair = Pair(tmp_path, mongo_uri(), None, **LOOKS_OFTEN)
+        pair = Pair(tmp_path, shared_uri(), None, **LOOKS_OFTEN)
     except Missing as missing:
         pytest.skip(f"an engine is missing here: {missing}")
     pair.b.command = (sys.executable, ahead.__file__, str(DAYS * 24 * 3600))

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.pair import Pair, mongo_uri
+from tests.servers.pair import Pair
+from tests.services.mongo import shared_uri
 from tests.services.packages import Missing
 from tests.services.redis import RedisServer
 from tests.support.api import Api
@@ -54,7 +55,7 @@ class Submitting:
 def test_each_job_runs_once_while_servers_and_redis_are_killed(tmp_path: Path) -> None:
     redis = RedisServer(tmp_path / "redis")
     try:
-        pair = Pair(tmp_path, mongo_uri(), redis, RATE_LIMIT_MAX_JOBS="1000000", MONGODB_SELECT_SEC="6s")
+        pair = Pair(tmp_path, shared_uri(), redis, RATE_LIMIT_MAX_JOBS="1000000", MONGODB_SELECT_SEC="6s")
         redis.start()
     except Missing as missing:
         pytest.skip(f"an engine is missing here: {missing}")

@@ -47,12 +47,18 @@ def standard_folder() -> Path:
     if named:
         return Path(named)
     memory, disk = (base / f"cmdexec-tests-mongo-{os.getuid()}" for base in (_MEMORY, Path(tempfile.gettempdir())))
-    return memory if (memory / _MARK).exists() or _has_room(_MEMORY) else disk
+    return memory if (memory / _MARK).exists() else roomy() / disk.name
 
 
-def _has_room(folder: Path) -> bool:
+def roomy() -> Path:
     """In memory, if there is much of it: what a flush costs is not what most tests are about."""
-    return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > _ROOM_BYTES
+    in_memory = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES
+    return _MEMORY if in_memory else Path(tempfile.gettempdir())
+
+
+def shared_uri() -> str:
+    """The address of the set that tests share, started if need be. Raises Missing where there is no mongod."""
+    return os.environ.get("CMDEXEC_TEST_MONGODB_URI") or running(standard_folder()).uri
 
 
 @dataclass
@@ -103,6 +109,12 @@ class Set:
             os.kill(pid, which)
             until(lambda: not alive(pid), f"mongod {pid} is gone")
 
+    def send(self, member: int, what: signal.Signals) -> None:
+        """To one member, which must live."""
+        pid = self.pid(member)
+        assert pid is not None, f"mongod ended; its log: {self._log(member)}"
+        os.kill(pid, what)
+
     def stop(self) -> None:
         for member in range(len(self.ports)):
             self.kill(member, signal.SIGTERM)
@@ -113,9 +125,10 @@ class Set:
 
     def states(self) -> list[str]:
         """What each member is: primary, secondary, other, or away."""
-        return [self._state(member) for member in range(len(self.ports))]
+        return [self.state(member) for member in range(len(self.ports))]
 
-    def _state(self, member: int) -> str:
+    def state(self, member: int) -> str:
+        """Of one that lives."""
         said = self._hello(member)
         if not said:
             return "away"
@@ -153,7 +166,8 @@ class Set:
         (self.folder / f"{member}.pid").write_text(str(process.pid))
         process.returncode = 0  # nobody here waits for it
 
-    def _ask(self, member: int, command: dict[str, Any], wait_ms: int = 20_000) -> dict[str, Any]:
+    def ask(self, member: int, command: dict[str, Any], wait_ms: int = 20_000) -> dict[str, Any]:
+        """What that member alone answers to a command of the admin database. Raises PyMongoError."""
         with closing(
             pymongo.MongoClient(
                 "127.0.0.1", self.ports[member], directConnection=True, serverSelectionTimeoutMS=2000,
@@ -167,7 +181,7 @@ class Set:
         assert self.pid(member) is not None, f"mongod ended; its log: {self._log(member)}"
         try:
             with socket.create_connection(("127.0.0.1", self.ports[member]), 1):
-                return self._ask(member, {"hello": 1}, 2000)
+                return self.ask(member, {"hello": 1}, 2000)
         except (OSError, PyMongoError):
             return {}
 
@@ -176,13 +190,13 @@ class Set:
 
     def _make_set(self) -> None:
         members = [{"_id": member, "host": f"127.0.0.1:{port}"} for member, port in enumerate(self.ports)]
-        settings = {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500}
+        settings = {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500, "heartbeatTimeoutSecs": 2}
         with suppress(OperationFailure):  # it has been made since
-            self._ask(0, {"replSetInitiate": {"_id": NAME, "version": 1, "members": members, "settings": settings}})
+            self.ask(0, {"replSetInitiate": {"_id": NAME, "version": 1, "members": members, "settings": settings}})
 
     def _make_user(self) -> None:
-        primary = next(one for one in range(len(self.ports)) if self._state(one) == "primary")
-        self._ask(primary, {"createUser": "cmdexec", "pwd": self.password, "roles": ["root"]})
+        primary = next(one for one in range(len(self.ports)) if self.state(one) == "primary")
+        self.ask(primary, {"createUser": "cmdexec", "pwd": self.password, "roles": ["root"]})
         self.user_made = True
         self.save()
 
@@ -234,7 +248,7 @@ def main(arguments: list[str]) -> int:
         opened(folder).stop()
     else:
         this = opened(folder)
-        states = ["away" if this.pid(one) is None else this._state(one) for one in range(len(this.ports))]
+        states = ["away" if this.pid(one) is None else this.state(one) for one in range(len(this.ports))]
         print(*(f"127.0.0.1:{port}: {state}" for port, state in zip(this.ports, states, strict=True)), sep="\n")
         return int("primary" not in states)
     return 0

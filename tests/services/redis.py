@@ -84,9 +84,16 @@ class RedisServer:
 
     def cut_channels(self) -> None:
         """Close the connections that are subscribed to something."""
+        assert self._told(b"CLIENT KILL TYPE pubsub").startswith(b":"), "it said how many"
+
+    def flush(self) -> None:
+        """All that it holds is gone."""
+        assert self._told(b"FLUSHALL") == b"+OK\r\n"
+
+    def _told(self, command: bytes) -> bytes:
         with socket.create_connection(("127.0.0.1", self.port), 5) as one:
-            one.sendall(b"CLIENT KILL TYPE pubsub\r\n")
-            assert one.recv(64).startswith(b":"), "it said how many"
+            one.sendall(command + b"\r\n")
+            return one.recv(64)
 
     @property
     def running(self) -> bool:

@@ -9,9 +9,12 @@ from tests.support.cases.again import table
 from tests.support.cases.again.table import every_reply_lost
 from tests.support.cases.cancelled import cancel_against_finish
 from tests.support.cases.clocked import a_machine_sleeps, wall_clocks_jump
+from tests.support.cases.failing import failovers
+from tests.support.cases.homes import InSetOfThree, InSharedSet, Makes
 from tests.support.cases.killed import server_killed, worker_killed
 from tests.support.cases.machines import Machines
 from tests.support.cases.parted import parted_for_a_moment, parted_for_long
+from tests.support.cases.race import RACING, claim_race
 from tests.support.cases.slowly import far_and_broken
 from tests.support.cases.stopped import server_stopped, worker_stopped
 from tests.support.cases.unanswered import replies_lost
@@ -21,8 +24,8 @@ from tests.support.cases.world import LEASE_SEC, World
 
 @dataclass(frozen=True)
 class Kind:
-    """One fault. `says`: what is done to the system; `world`: in which one, which `run` is given; `lease_sec`:
-    LEASE_SEC; `settings`: more of the server's."""
+    """One fault. `says`: what is done to the system; `world`: in which one, which `run` is given; `home`: the store
+    where alone it can be; `lease_sec`: LEASE_SEC; `settings`: more of its servers'."""
 
     name: str
     says: str
@@ -30,6 +33,7 @@ class Kind:
     lease_sec: float = LEASE_SEC
     settings: Mapping[str, str] = field(default_factory=dict)
     world: type[World] = World
+    home: Makes | None = None
 
 
 KINDS: dict[str, Kind] = {
@@ -51,5 +55,9 @@ KINDS: dict[str, Kind] = {
         Kind("T15", "wall clocks jump by hours and days, and flicker", wall_clocks_jump, world=Machines),
         Kind("T15'", "a worker's machine sleeps, and may wake with a wrong clock", a_machine_sleeps, world=Machines),
         Kind("T16", "cancels within 50 ms of their jobs' ends", cancel_against_finish),
+        Kind("T17", "64 workers of two servers want the same 1,000 jobs", claim_race,
+             settings=RACING, home=InSharedSet),
+        Kind("T27", "the primary of three MongoDBs goes, in five ways, and the Redis beside", failovers,
+             home=InSetOfThree),
     )
 }  # fmt: skip

@@ -68,16 +68,20 @@ def planned(
 
 class Load:
     """Runs a plan beside what the case does; at the end of its block all of it was submitted, and what failed that
-    must not is raised. `url`: by way of a proxy; `follows`: followers by way of this one, with these settings."""
+    must not is raised. `url`: by way of a proxy, or at another server; `elsewhere`: where it is followed and cancelled,
+    if not there; `follows`: followers by way of this one, with these settings."""
 
     def __init__(
-        self, world: World, plan: list[Planned], url: str | None = None, follows: str | None = None, **settings: str
-    ) -> None:
+        self, world: World, plan: list[Planned], url: str | None = None, elsewhere: str | None = None,
+        follows: str | None = None, **settings: str,
+    ) -> None:  # fmt: skip
         self._world = world
         self._plan = plan
         self._url = url
-        self._follows = follows or url or world.server.url
+        self._elsewhere = elsewhere or url
+        self._follows = follows or self._elsewhere or world.server.url
         self._settings = _FOLLOWING | settings
+        self._key = f"once-{next(world.numbers)}"
         self._threads: list[threading.Thread] = []
         self._failures: list[BaseException] = []
         self._stop = threading.Event()
@@ -116,7 +120,7 @@ class Load:
                 ids = api.create_surely(jobs, _WITHIN_SEC)
             else:
                 try:
-                    ids = api.create_many(jobs, f"once-{number}")
+                    ids = api.create_many(jobs, f"{self._key}-{number}")
                 except SILENCE:
                     continue
                 except ApiError as refused:
@@ -130,7 +134,7 @@ class Load:
 
     def _cancel(self, ids: list[str], after: float) -> None:
         self._stop.wait(after)
-        cancel_surely(self._world, ids, self._url)
+        cancel_surely(self._world, ids, self._elsewhere)
 
     def _follow(self, job_id: str) -> None:
         """By the product's own client, through breaks and restarts. It is patient with a server that it has met, so one

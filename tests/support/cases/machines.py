@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.api import Api
+from tests.support.cases.homes import Home
 from tests.support.cases.world import LEASE_SEC, World
 from tests.support.clocked import WARDEN, Dial
 from tests.support.proc import children
@@ -18,9 +19,10 @@ class Machines(World):
     is signed with a shared secret is good for a time, so clocks count there."""
 
     def __init__(
-        self, folder: Path, recorder: Recorder, seed: int, lease_sec: float = LEASE_SEC, **settings: str
-    ) -> None:
-        super().__init__(folder, recorder, seed, lease_sec, **settings)
+        self, folder: Path, recorder: Recorder, seed: int, lease_sec: float = LEASE_SEC, home: Home | None = None,
+        **settings: str,
+    ) -> None:  # fmt: skip
+        super().__init__(folder, recorder, seed, lease_sec, home, **settings)
         self.dials: dict[str, Dial] = {}
         self.server.command = self._machine(SERVER).command()
         self._join_token = ""

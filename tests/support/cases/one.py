@@ -1,5 +1,5 @@
 """One case: run, recorded, judged. In a process of its own, so that cases run side by side and one that hangs is ended:
-`python -m tests.support.cases.one NAME NUMBER SEED FOLDER [LEASE_SEC]`; the last line that it prints is its outcome."""
+`python -m tests.support.cases.one NAME NUMBER SEED FOLDER STORE [LEASE_SEC]`; its last line is its outcome."""
 
 import lzma
 import shutil
@@ -13,6 +13,7 @@ import msgspec
 
 from cmdexec.admin.doctor.recorded.verify import Judged, judge
 from cmdexec.errors import CmdexecError
+from tests.support.cases.homes import HOMES
 from tests.support.cases.kinds import KINDS, Kind
 from tests.support.cases.world import bound_sec
 from tests.support.recorder import Recorder
@@ -47,16 +48,19 @@ class Outcome(msgspec.Struct, frozen=True):
         return not (self.lost or self.doubled or self.wrong or self.failed)
 
 
-def run_one(kind: Kind, number: int, seed: int, folder: Path, lease_sec: float | None = None) -> Outcome:
-    """Run it; its history is in `folder` then, packed. What its server and workers wrote is kept there too if anything
-    went wrong. `lease_sec`: another lease than its own."""
+def run_one(
+    kind: Kind, number: int, seed: int, folder: Path, lease_sec: float | None = None, store: str = "sqlite"
+) -> Outcome:
+    """Run it, on that store unless it can be on one alone; its history is in `folder` then, packed. What its servers
+    and workers wrote is kept there too if anything went wrong. `lease_sec`: another lease than its own."""
     lease_sec = lease_sec or kind.lease_sec
     name = f"{kind.name.replace(chr(39), '-')}-{number:05}"
     plain, packed = folder / f"{name}.jsonl", folder / f"{name}.jsonl.xz"
     began = time.monotonic()
     recorder = Recorder(plain, kind.name, number, seed, bound_sec(lease_sec))
     place = Path(tempfile.mkdtemp(prefix=f"campaign-{name}-"))
-    world, failed = kind.world(place, recorder, seed, lease_sec, **kind.settings), None
+    home = (kind.home or HOMES[store])(place)
+    world, failed = kind.world(place, recorder, seed, lease_sec, home, **kind.settings), None
     try:
         with world:
             kind.run(world)
@@ -98,8 +102,8 @@ def _judged(history: Path) -> tuple[Judged | None, str | None]:
 
 
 def main() -> None:
-    name, number, seed, folder, *lease = sys.argv[1:]
-    outcome = run_one(KINDS[name], int(number), int(seed), Path(folder), *map(float, lease))
+    name, number, seed, folder, store, *lease = sys.argv[1:]
+    outcome = run_one(KINDS[name], int(number), int(seed), Path(folder), float(lease[0]) if lease else None, store)
     print(msgspec.json.encode(outcome).decode())
 
 

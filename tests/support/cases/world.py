@@ -1,18 +1,16 @@
-"""What a case has: a server, its workers, a ledger outside of them, and the recorder; all planned by one seed."""
+"""What a case has: a server or two, workers, a ledger outside of them, and the recorder; all planned by one seed."""
 
-import asyncio
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from cmdexec.admin.doctor.recorded.record import Stored
-from cmdexec.runtime import system_runtime
-from cmdexec.store.sqlite.inspection import inspect_sqlite
 from tests.support.api import ApiError
+from tests.support.cases.homes import Home, InFile
 from tests.support.ledger import Ledger
 from tests.support.proxy import Proxy, proxying
 from tests.support.recorder import SILENCE, Recorder, RecordingApi
@@ -38,33 +36,45 @@ def _paced(lease_sec: float) -> dict[str, str]:
 
 class World:
     """Everything of one case. `rng` plans it: whatever is drawn is drawn before the threads begin, so that the same
-    seed gives the same plan. `faults` counts what was done to the system. `settings`: of the server, beside those by
-    which all is fast."""
+    seed gives the same plan. `faults` counts what was done to the system. `numbers`: each is given once. `settings`: of
+    its servers, beside those by which all is fast."""
 
     def __init__(
-        self, folder: Path, recorder: Recorder, seed: int, lease_sec: float = LEASE_SEC, **settings: str
-    ) -> None:
+        self, folder: Path, recorder: Recorder, seed: int, lease_sec: float = LEASE_SEC, home: Home | None = None,
+        **settings: str,
+    ) -> None:  # fmt: skip
         self.folder = folder
         self.lease_sec = lease_sec
         self._fast = FAST | _paced(lease_sec)
         self.rng = random.Random(seed)
         self.recorder = recorder
         self.ledger = Ledger(folder / "ledger")
+        self.home = home or InFile(folder)
         self.server = Server(folder, **(self._fast | settings))
         self.workers: dict[str, Worker] = {}
         self.faults = 0
+        self.numbers = itertools.count(1)
         self.stored: list[Stored] = []
         self._stack = ExitStack()
         self._token: str | None = None
 
     def __enter__(self) -> "World":
-        self._stack.enter_context(ends(self.server))
-        self.server.start()
-        self._token = self.server.api().token
+        with ExitStack() as stack:
+            stack.callback(self.home.end)
+            self.server.environment |= self.home.begin()
+            stack.push(self._judge_home)
+            stack.enter_context(ends(self.server))
+            self.server.start()
+            self._token = self.server.api().token
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *fault: Any) -> None:
         self._stack.__exit__(*fault)
+
+    def _judge_home(self, fault: type[BaseException] | None, *_: object) -> None:
+        if fault is None:
+            self.home.must_be_well()
 
     def api(self, caller: str, url: str | None = None) -> RecordingApi:
         """Somebody who asks, by way of `url` if one is named; what it changes is recorded."""
@@ -76,11 +86,22 @@ class World:
         assert self._token is not None, "not started"
         return self._token
 
-    def worker(self, name: str, *, slots: int = 3, url: str | None = None, **settings: str) -> Worker:
-        """One more, started and online; `url`: by way of a proxy."""
-        worker = Worker(self.server, name, slots=slots, **(self._fast | settings))
+    def beside(self) -> Server:
+        """Another server on the same store, until the end of the case; everybody may go to either."""
+        other = Server(self.folder / "beside")
+        other.password, other.secret = self.server.password, self.server.secret
+        other.environment = self.server.environment | {"HOME": str(other.folder)}
+        self._stack.enter_context(ends(other))
+        return other.start()
+
+    def worker(
+        self, name: str, *, slots: int = 3, url: str | None = None, at: Server | None = None, **settings: str
+    ) -> Worker:
+        """One more, started and online; `url`: by way of a proxy; `at`: of that server."""
+        server = at or self.server
+        worker = Worker(server, name, slots=slots, **(self._fast | settings))
         if url is not None:
-            worker.arguments[worker.arguments.index(self.server.url)] = url
+            worker.arguments[worker.arguments.index(server.url)] = url
         self.workers[name] = worker
         self.made(worker)
         self._stack.enter_context(ends(worker))
@@ -117,26 +138,8 @@ class World:
             until(ended, "all jobs have ended", within=bound_sec(self.lease_sec) + 5, step=0.05)
         except AssertionError as too_long:
             print(too_long)  # which jobs, the judge says
-        self.stored = self.recorder.finish(api, self.ledger, _counted(self.server.data))
+        self.stored = self.recorder.finish(api, self.ledger, self.home.counts())
         return self.stored
-
-
-def _counted(data: Path) -> dict[str, int]:
-    """How many jobs of each status the store counts."""
-
-    async def count() -> dict[str, int]:
-        runtime = system_runtime("count", 2)
-        try:
-            store = inspect_sqlite(data, runtime)
-            try:
-                return {str(status): count for status, count in (await store.jobs.counts()).items() if count}
-            finally:
-                await store.close()
-        finally:
-            runtime.threads.close()
-
-    with ThreadPoolExecutor(1) as elsewhere:
-        return elsewhere.submit(lambda: asyncio.run(count())).result()
 
 
 Must = Callable[[Stored], bool]

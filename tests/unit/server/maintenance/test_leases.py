@@ -155,16 +155,16 @@ async def test_no_lease_is_judged_by_what_the_store_answers_when_it_is_back(serv
     judge = Judge(server)
     await judge.go_on(61)
     _, held = await running(server)
-    overdue = server.reads.workers.overdue
+    lapsed = server.reads.workers.lapsed
     asked: list[Any] = []
 
     async def back_after_long(*of: Any) -> Any:
         asked.append(of)
         if len(asked) == 1:
             server.clock.go_on(600)
-        return await overdue(*of)
+        return await lapsed(*of)
 
-    server.reads.workers.overdue = back_after_long  # type: ignore[method-assign]
+    server.reads.workers.lapsed = back_after_long  # type: ignore[method-assign]
     await judge.go_on(59)
     assert len(asked) == 2, "there was somebody to judge, and since then an amnesty"
     assert await status(server, held) is Status.RUNNING
