@@ -5,9 +5,11 @@ import asyncio
 import itertools
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+import pymongo
 import pytest
 
 from cmdexec.errors import Unavailable
@@ -123,6 +125,12 @@ def kill(mongo: Set) -> None:
     mongo.kill(0)
 
 
+def beats(mongo: Set) -> dict[str, datetime]:
+    """When each server last wrote its heartbeat."""
+    with pymongo.MongoClient(mongo.uri) as client:
+        return {one["_id"]: one["at"] for one in client["cmdexec"]["heartbeats"].find()}
+
+
 def names(of: tuple[Job, ...] | list[Job]) -> list[str]:
     return [one.job_id for one in of]
 
@@ -153,3 +161,21 @@ async def test_kills_and_elections_of_mongodb_lose_nothing_and_double_nothing(mo
     assert counts == dict.fromkeys(Status, 0) | {Status.COMPLETED: len(life.ended)}
     for one in life.ended:
         assert await store.reads.output.read(one.job_id, 1, "stdout", 0, 1 << 20) == output_of(one.job_id)
+
+
+@pytest.mark.timeout(60)
+async def test_the_first_read_from_a_new_primary_comes_after_a_write_to_it(mongo: Set, servers: list[Store]) -> None:
+    """Else it might not show yet what another server was told to be stored: what a majority has, who was just elected
+    has, and does not know yet that a majority has it."""
+    one, other = servers
+    new = jobs(1)
+    assert await one.jobs_write.insert(new) == Inserted()
+    assert await other.reads.jobs.get(names(new)) == new
+    await asyncio.to_thread(kill, mongo)
+    await asyncio.to_thread(mongo.start)
+    before = await asyncio.to_thread(beats, mongo)
+    assert await other.reads.jobs.get(names(new)) == new
+    after = await asyncio.to_thread(beats, mongo)
+    assert after.items() - before.items(), "it has written before it read"
+    assert await other.reads.jobs.get(names(new)) == new
+    assert await asyncio.to_thread(beats, mongo) == after, "it did that once"

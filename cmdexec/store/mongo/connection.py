@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from bson import ObjectId
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
 from pymongo.read_preferences import ReadPreference
+from pymongo.topology_description import TopologyDescription
 
 from cmdexec.errors import CmdexecError, Unavailable
 from cmdexec.runtime import Runtime
@@ -23,9 +25,13 @@ T = TypeVar("T")
 Document = dict[str, Any]
 Collection = AsyncIOMotorCollection[Document]
 Database = AsyncIOMotorDatabase[Document]
+_Primary = tuple[tuple[str, int | None], ObjectId | None]
 
 _LOOK_SEC = 1.0
 """How often a store that is away is looked for."""
+
+_PRIMARIES = 5
+"""How often a read is made anew since another member became the primary meanwhile."""
 
 _CALM_SEC = 3.0
 """How long nothing may have failed before it is said that the store answers again."""
@@ -58,8 +64,11 @@ class Connection:
     majority has, from the primary. What the address itself says goes after that, so `retryWrites=false` counts.
     """
 
-    def __init__(self, uri: str, runtime: Runtime, bounds: Bounds) -> None:
-        """Raises CmdexecError(`bad_settings`) for an address that will not do; the sentence holds no password."""
+    def __init__(self, uri: str, runtime: Runtime, bounds: Bounds, *, writes: bool = True) -> None:
+        """`writes`: not somebody who only looks, and who may be shown what was there a moment ago.
+
+        Raises CmdexecError(`bad_settings`) for an address that will not do; the sentence holds no password.
+        """
         self._address = read(uri)
         self.where = self._address.where
         self.last_write: float | None = None
@@ -75,6 +84,10 @@ class Connection:
         self._trying = False
         self._prepare: Callable[[], Awaitable[None]] | None = None
         self._preparing = asyncio.Lock()
+        self._catches_up = writes
+        self._catching_up = asyncio.Lock()
+        self._not_caught_up: Unavailable | None = None
+        self._written_to: _Primary | None = None
         self._places = asyncio.Semaphore(bounds.pool_size)
         with self._address.taken():
             self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
@@ -114,15 +127,57 @@ class Connection:
         self._runtime.log.warning(told, mend=mend)
 
     async def read(self, call: Callable[[], Awaitable[T]]) -> T:
-        """What `call` returns, which only reads. Raises what it raises, or Unavailable."""
-        return await self._guarded(lambda: self._prepared(call))
+        """What `call` returns, which only reads. Raises what it raises, or Unavailable.
+
+        A member that has just been elected has all that was acknowledged, and may not know yet that a majority has it:
+        of the last of it it shows nothing. So the first read from a new primary comes after a write to it.
+        """
+        for _ in range(_PRIMARIES):
+            await self._caught_up()
+            result = await self._guarded(lambda: self._prepared(call))
+            if not self._catches_up or self._primary() == self._written_to:
+                return result
+        raise Unavailable("store_away", f"MongoDB at {self.where} elects another primary all the time.")
 
     async def write(self, call: Callable[[], Awaitable[T]]) -> T:
         """What `call` returns, once what it wrote is on stable storage. Raises DuplicateKeyError, BulkWriteError (where
         keys were there already, and nothing else was wrong), or Unavailable: then the outcome is unknown."""
+        before = self._primary()
         result = await self._guarded(lambda: self._prepared(call))
         self.last_write = self._runtime.clock.elapsed()
+        if before is not None and before == self._primary():
+            self._written_to = before
         return result
+
+    async def _caught_up(self) -> None:
+        """What the primary of now shows is all that was acknowledged before. One write does for all who wait for that,
+        also one that fails."""
+        if not self._catches_up or self._is_caught_up():
+            return
+        before = self._not_caught_up
+        async with self._catching_up:
+            if self._not_caught_up is not None and self._not_caught_up is not before:
+                raise again(self._not_caught_up)
+            for _ in range(_PRIMARIES):
+                if self._is_caught_up():
+                    return
+                try:
+                    await self.catch_up()
+                except Unavailable as away:
+                    self._not_caught_up = away
+                    raise
+
+    def _is_caught_up(self) -> bool:
+        primary = self._primary()
+        return primary is not None and primary == self._written_to
+
+    def _primary(self) -> _Primary | None:
+        """Who is the primary, as far as is known without asking: its address, and by which election."""
+        seen: TopologyDescription = self.client.delegate.topology_description
+        for address, server in seen.server_descriptions().items():
+            if server.is_writable:
+                return address, server.election_id
+        return None
 
     async def beat(self) -> datetime:
         """This server's heartbeat: what time it is by the store's clock, once a majority holds it. So it is the time of

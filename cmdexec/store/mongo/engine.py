@@ -72,7 +72,7 @@ def open_mongo(
         pool_size=pool_size, calls=queue_items, select_sec=select_sec, connect_sec=connect_sec, answer_sec=answer_sec,
         confirm_sec=confirm_sec,
     )  # fmt: skip
-    connection = Connection(uri, runtime, bounds)
+    connection = Connection(uri, runtime, bounds, writes=make)
     connection.prepares(lambda: schema.prepare(connection, production=production, make=make))
     output = MongoOutput(connection, bounds)
     reads = Reads(
