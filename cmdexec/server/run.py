@@ -64,6 +64,7 @@ async def serve(
     """
     from cmdexec.link.descriptors import room
     from cmdexec.link.memory import give_back_large_blocks
+    from cmdexec.link.tasks import telling_tasks
     from cmdexec.server.opening import open_folder
 
     give_back_large_blocks()
@@ -72,7 +73,7 @@ async def serve(
     stop = stop if stop is not None else asyncio.Event()
     hurry = asyncio.Event()
     try:
-        with ending(stop, hurry):
+        with ending(stop, hurry), telling_tasks(runtime.log):
             settings = replace(settings, max_connections=room(settings.max_connections, runtime.log))
             folder = await runtime.threads.run(partial(open_folder, settings.data_dir))
             try:

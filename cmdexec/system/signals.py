@@ -3,8 +3,8 @@
 import sys
 
 if sys.platform == "win32":
-    from cmdexec.system.signals_windows import HANG_UP, hearing, kill_session
+    from cmdexec.system.signals_windows import HANG_UP, TELL, hearing, kill_session
 else:
-    from cmdexec.system.signals_posix import HANG_UP, hearing, kill_session
+    from cmdexec.system.signals_posix import HANG_UP, TELL, hearing, kill_session
 
-__all__ = ["HANG_UP", "hearing", "kill_session"]
+__all__ = ["HANG_UP", "TELL", "hearing", "kill_session"]

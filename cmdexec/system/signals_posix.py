@@ -11,6 +11,9 @@ from cmdexec.bundle import once
 HANG_UP: int | None = signal.SIGHUP
 """Of a terminal that is closed."""
 
+TELL: int | None = signal.SIGUSR1
+"""Asks a process what it does."""
+
 
 @contextmanager
 def hearing(handlers: Mapping[int, Callable[[], object]], *, last: bool = False) -> Iterator[None]:

@@ -11,6 +11,7 @@ from types import FrameType
 from cmdexec.bundle import once
 
 HANG_UP: int | None = None
+TELL: int | None = None
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cmdexec.errors import CmdexecError
 from cmdexec.link.memory import give_back_large_blocks
+from cmdexec.link.tasks import telling_tasks
 from cmdexec.runtime import Runtime, system_runtime
 from cmdexec.settings.declare import Given
 from cmdexec.settings.load import SETTINGS_FILE, SettingsError
@@ -69,7 +70,8 @@ async def run_worker(
     give_back_large_blocks()
     wishes = watch.wishes if watch is not None else Wishes()
     folder = DataFolder(settings.data_dir)
-    with nullcontext() if watch is not None else told_by_signals(wishes, ends_process=ends_process):
+    told = nullcontext() if watch is not None else told_by_signals(wishes, ends_process=ends_process)
+    with told, telling_tasks(runtime.log):
         try:
             await runtime.threads.run(folder.take)
             await folder.wait_for_warden(runtime.clock, settings.folder_wait_sec, settings.folder_look_ms / 1000)
