@@ -11,7 +11,7 @@ from tests.support.cases.again.calls import LINES, Ref, ref, result, stored, wro
 from tests.support.cases.again.scene import Scene, waits_for
 from tests.support.payload import expected_output
 from tests.support.speaker import DEADLINE_SEC, Speaker, speaking
-from tests.support.waiting import STEP_SEC
+from tests.support.waiting import until
 
 Say = Callable[[Speaker], Awaitable[None]]
 Ask = Callable[[Speaker], Awaitable[Any]]
@@ -52,9 +52,7 @@ class Talker:
         await asyncio.to_thread(self.scene.admin.create_surely, [waits_for(self.worker_id)])
         (job,) = await speaker.told("assign")
         self.job, self.holds = ref(job), True
-        async with asyncio.timeout(DEADLINE_SEC):
-            while (await asyncio.to_thread(self.scene.stands, job["jobId"]))[0] != "assigned":
-                await asyncio.sleep(STEP_SEC)
+        await asyncio.to_thread(self.scene.admin.wait_status, job["jobId"], "assigned")
 
     async def starts(self, speaker: Speaker) -> None:
         (told,) = await speaker.ask("start", self.job)
@@ -99,9 +97,7 @@ async def lose(scene: Scene, op: str, speaker: Speaker, look: Look, say: Say) ->
     scene.world.fault(f"the answer to the frame {op} is lost")
     scene.far.hold("back")
     await say(speaker)
-    async with asyncio.timeout(DEADLINE_SEC):
-        while await asyncio.to_thread(look) == before:
-            await asyncio.sleep(STEP_SEC)
+    await asyncio.to_thread(until, lambda: look() != before, f"the effect of {op}", DEADLINE_SEC)
     after = await asyncio.to_thread(look)
     scene.far.cut()
     scene.far.resume()
