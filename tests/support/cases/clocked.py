@@ -78,15 +78,15 @@ def a_machine_sleeps(world: Machines) -> None:
 
 
 def _sleeps(world: Machines, worker: Worker, length: float, ahead_ms: int, *, worker_first: bool) -> None:
-    """Worker and warden wake first, in either order, and then the jobs: those whose lease is over must be dead by then,
-    without having done anything more."""
+    """The warden wakes first, alone, or with the worker; and then the jobs: those whose lease is over must be dead by
+    then, without having done anything more."""
     warden, dial = warden_of(worker), world.dials[worker.name]
     sleep = Sleep(dial, [worker.pid], lambda: children(worker.pid))
     jobs = jobs_of(sleep.stopped)
     world.passes(length)
     sleep.end()
     dial.set_wall(ahead_ms)
-    Sleep.wake(*((worker.pid, warden) if worker_first else (warden, worker.pid)))
+    Sleep.wake(*((worker.pid, warden) if worker_first else (warden,)))
     if length > world.lease_sec:
         known = world.api("looker").jobs(sorted(set(jobs.values())))
         leased = {job["jobId"] for job in known if job["onLost"] == "requeue"}
