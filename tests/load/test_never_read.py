@@ -24,7 +24,7 @@ from tests.support.speaker import Speaker, speaking
 from tests.support.waiting import becomes
 
 STALLED = int(os.environ.get("CMDEXEC_STALLED", "20"))
-SEND_SEC = 2.0 if STALLED <= 50 else 10.0
+SEND_SEC = 2.0 if STALLED <= 50 else 30.0
 """SOCKET_SEND_TIMEOUT_SEC of this server."""
 
 DROPPED_SEC = 30.0
@@ -36,8 +36,8 @@ CALM = 100
 STILL_SEC = 0.3 if STALLED <= 50 else 1.5
 TRIES = 3
 LARGE = [{"command": "x", "requires": {"runs": "never"}, "env": {"LARGE": "x" * 50_000}}] * 60
-RSS_MOST = (64 + STALLED) * MIB
-"""PEOPLE_QUEUE_BYTES, and as much again as PERSON_QUEUE_BYTES for what is being looked up and sent for each."""
+RSS_MOST = (64 + 2 * STALLED) * MIB
+"""PEOPLE_QUEUE_BYTES, and twice PERSON_QUEUE_BYTES for what is being looked up and sent for each."""
 
 
 @dataclass
@@ -58,6 +58,7 @@ class Normal:
     def p99(self) -> float:
         """Of what was waited since the last time this was asked."""
         took, self.took = sorted(self.took), []
+        assert took, "they were dropped before all were stalled: SEND_SEC is too short for this machine"
         return took[int(len(took) * 0.99)]
 
 
