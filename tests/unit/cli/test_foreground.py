@@ -61,6 +61,12 @@ async def test_detached_it_is_only_submitted(tmp_path: Path) -> None:
     assert play.points == []
 
 
+def of_the_job(stderr: str) -> list[str]:
+    """What is said, but for how long a busy machine takes to answer."""
+    lines = [line.removeprefix("cmdexec: ") for line in stderr.splitlines()]
+    return [line for line in lines if not line.startswith("Waiting for the server at ")]
+
+
 async def test_what_a_job_waits_for_is_said_once(tmp_path: Path) -> None:
     """Each reason once, and nothing when there is none."""
 
@@ -70,7 +76,7 @@ async def test_what_a_job_waits_for_is_said_once(tmp_path: Path) -> None:
 
     result = await Plays(when_looked_at).ran(tmp_path, TELL_AFTER_SEC="50ms")
     assert result.code == 0
-    assert result.stderr == "cmdexec: Waiting: no worker is connected.\ncmdexec: Waiting: next on worker w.\n"
+    assert of_the_job(result.stderr) == ["Waiting: no worker is connected.", "Waiting: next on worker w."]
 
 
 async def test_while_its_image_comes_it_is_said_how_far_it_is(tmp_path: Path) -> None:
@@ -84,7 +90,7 @@ async def test_while_its_image_comes_it_is_said_how_far_it_is(tmp_path: Path) ->
     play.phases = ["pulling its image", "pulling its image, 40 %", "pulling its image, 40 %", None]
     result = await play.ran(tmp_path, "--image", "alpine:3.20", "--user", "1000", "--", "true", TELL_AFTER_SEC="50ms")
     assert result.code == 0
-    assert result.stderr == "cmdexec: Pulling its image.\ncmdexec: Pulling its image, 40 %.\n"
+    assert of_the_job(result.stderr) == ["Pulling its image.", "Pulling its image, 40 %."]
     assert play.created == {"command": ["true"], "containerImage": "alpine:3.20", "user": "1000"}
 
 
