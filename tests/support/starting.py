@@ -87,7 +87,7 @@ def seeded(folder: Path) -> Path:
 
     async def fill() -> None:
         runtime = system_runtime("test", 1)
-        store = open_sqlite(folder, runtime, queue_items=1000, disk_reserve_bytes=0)
+        store = open_sqlite(folder, runtime, queue_items=1000, disk_reserve_bytes=0, lease_sec=0.3)
         await inserted(store, *jobs(JOBS))
         await store.close()
         runtime.threads.close()
@@ -101,7 +101,7 @@ def jobs_in(folder: Path) -> int:
 
     async def count() -> int:
         runtime = system_runtime("test", 1)
-        store = open_sqlite(folder, runtime, queue_items=1000, disk_reserve_bytes=0)
+        store = open_sqlite(folder, runtime, queue_items=1000, disk_reserve_bytes=0, lease_sec=0.3)
         found = await store.reads.jobs.get([one.job_id for one in jobs(JOBS)])
         await store.close()
         runtime.threads.close()
