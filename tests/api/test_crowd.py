@@ -78,8 +78,8 @@ def sending(server: Running, size: int) -> bytes:
 
 
 def refused(connection: socket.socket) -> dict[str, str] | None:
-    """The error that was answered; None as long as nothing was, and of one that was closed for want of connections: those
-    of the test before may still be there."""
+    """The error that was answered; None as long as nothing was, and of one that was closed for want of connections:
+    those of the test before may still be there."""
     connection.setblocking(False)
     try:
         got = connection.recv(65536)
