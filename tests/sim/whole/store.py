@@ -15,8 +15,8 @@ from cmdexec.store.contract.reads import Reads
 
 _READ_SEC = (0.0, 0.001)
 _COMMIT_SEC = (0.0002, 0.003)
-_READERS = ("get", "by_submit_keys", "held_by", "waiting_of", "assigned_elsewhere", "overdue", "counts", "all",
-            "fronts", "page", "rows", "read", "any", "by_email", "of", "room")  # fmt: skip
+_READERS = ("get", "by_submit_keys", "held_by", "waiting_of", "assigned_elsewhere", "overdue", "lapsed", "counts",
+            "all", "fronts", "page", "rows", "read", "any", "by_email", "of", "room")  # fmt: skip
 
 
 @dataclass
