@@ -10,16 +10,16 @@ import pytest
 from tests.services.packages import Missing
 from tests.support.cases.homes import InSharedSet
 from tests.support.cases.race import JOBS, RACING, must_be_once, raced
-from tests.support.cases.world import BOUND_SEC, World
+from tests.support.cases.world import LEASE_SEC, World, bound_sec
 from tests.support.recorder import Recorder
 
 
 @pytest.mark.timeout(120)
 def test_jobs_that_64_workers_of_two_servers_want_are_given_to_one_of_them_each(tmp_path: Path) -> None:
     """By the workers' own record, by what the servers tell of each job, and by the rules of `doctor --verify`."""
-    recorder = Recorder(tmp_path / "history.jsonl", "T17", 1, 1, BOUND_SEC)
+    recorder = Recorder(tmp_path / "history.jsonl", "T17", 1, 1, bound_sec(LEASE_SEC))
     try:
-        with World(tmp_path, recorder, 1, InSharedSet(tmp_path), **RACING) as world:
+        with World(tmp_path, recorder, 1, home=InSharedSet(tmp_path), **RACING) as world:
             race, job_ids = raced(world, JOBS)
             must_be_once(race, job_ids)
             jobs = world.api("looker").jobs(job_ids)

@@ -10,7 +10,7 @@ import pytest
 from tests.services.packages import Missing
 from tests.support.cases.failing import failovers
 from tests.support.cases.homes import InSetOfThree
-from tests.support.cases.world import BOUND_SEC, World
+from tests.support.cases.world import LEASE_SEC, World, bound_sec
 from tests.support.recorder import Recorder
 from tests.support.verified import must_be_as_promised
 
@@ -20,9 +20,9 @@ WAYS = ("kill -9 of the primary", "the primary writes alone, and then is frozen"
 @pytest.mark.timeout(180)
 def test_a_primary_that_is_killed_and_one_that_wrote_alone_cost_no_job_anything(tmp_path: Path) -> None:
     history = tmp_path / "history.jsonl"
-    recorder = Recorder(history, "T27", 1, 1, BOUND_SEC)
+    recorder = Recorder(history, "T27", 1, 1, bound_sec(LEASE_SEC))
     try:
-        with World(tmp_path, recorder, 1, InSetOfThree(tmp_path)) as world:
+        with World(tmp_path, recorder, 1, home=InSetOfThree(tmp_path)) as world:
             failovers(world, WAYS)
     except Missing as missing:
         pytest.skip(f"MongoDB or Redis is missing here: {missing}")
