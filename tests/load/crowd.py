@@ -4,6 +4,7 @@ ours do (`model.backoff.reconnect_wait`)."""
 import asyncio
 import random
 import time
+from abc import ABC, abstractmethod
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -27,7 +28,7 @@ _SPARE_FILES = 500
 _DRAW = random.Random(18)
 
 
-class Member:
+class Member(ABC):
     """One that stays. `since`: when it was connected last and told what it asked for; None while it is not. `refused`:
     what it was answered in place of a socket. `longest`: RECONNECT_MAX_SEC."""
 
@@ -58,9 +59,9 @@ class Member:
             bound = self.lease_sec / 4 if self.held and self.lease_sec else None
             await asyncio.sleep(reconnect_wait(failures, _DRAW.random(), FIRST_SEC, self.longest, bound))
 
+    @abstractmethod
     async def once(self, stack: AsyncExitStack) -> None:
         """One connection, until it ends."""
-        raise NotImplementedError
 
     async def silent(self, speaker: Speaker, seconds: float) -> bool:
         """Hear what comes for so long; False when the socket has ended."""
