@@ -4,19 +4,18 @@ What a job gets of the CPU is judged by its own CPU time over the time it ran. M
 is wrong where the machine had cores to spare meanwhile.
 """
 
-import os
 import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.api import Api
+from tests.support.proc import spared
 from tests.support.system import Server, Worker, ends, workers
 from tests.support.waiting import until
 
@@ -113,12 +112,6 @@ def cores(job: dict[str, Any]) -> float:
     assert ran.total_seconds() >= SPIN_SEC
     used: float = job["usage"]["cpuSec"] / ran.total_seconds()
     return used
-
-
-def spared() -> float:
-    """CPU seconds that this machine had nothing to do, since its start."""
-    idle = Path("/proc/stat").read_text().split()[4:6]
-    return sum(map(int, idle)) / os.sysconf("SC_CLK_TCK")
 
 
 def measured(place: Place, jobs: list[dict[str, Any]], *, each: float | None = None, together: float) -> None:

@@ -74,6 +74,12 @@ def connections(pid: int) -> set[tuple[int, int]]:
     return {(int(row[1].partition(":")[2], 16), int(row[2].partition(":")[2], 16)) for row in own}
 
 
+def spared() -> float:
+    """CPU seconds that this machine had nothing to do, since its start."""
+    idle = Path("/proc/stat").read_text().split()[4:6]
+    return sum(map(int, idle)) / os.sysconf("SC_CLK_TCK")
+
+
 def rss_bytes(pid: int) -> int:
     """Resident memory of one process; 0 when it is gone."""
     try:
