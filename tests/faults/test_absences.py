@@ -20,6 +20,7 @@ from cmdexec.worker.own_group import own_folder
 from tests.support import blackbox
 from tests.support.api import Api
 from tests.support.blackbox import recorded, rewrite
+from tests.support.proc import children, said_of
 from tests.support.proxy import proxying
 from tests.support.system import FAST, Process, Server, Worker, ends, workers
 from tests.support.waiting import until
@@ -50,6 +51,14 @@ def _heard_for_ms(worker: Worker) -> int:
     return found[-1].heard - max(one.heard for one in found if one.kind is Kind.CONNECTED)
 
 
+def killed(worker: Worker, jobs: int = 0) -> None:
+    """kill -9, once its black box has that it was connected, and so many jobs have a process: what was granted, and not
+    yet begun, nobody would miss."""
+    until(lambda: any(one.kind is Kind.CONNECTED for one in recorded(worker.data)), "its black box has the connection")
+    until(lambda: sum(said_of(pid).startswith(b"sleep") for pid in children(worker.pid)) >= jobs, "its jobs have begun")
+    worker.kill9()
+
+
 def story(job: dict[str, Any]) -> str:
     """All notes of a job's history."""
     return "\n".join(f"{line['event']}: {line['note']}" for line in job["history"] if line["note"])
@@ -71,7 +80,7 @@ def test_what_a_kill_leaves_in_the_black_box_says_why_the_worker_was_away(tmp_pa
         for cause, change in cases:
             job_id = api.create(SLEEP)["jobId"]
             api.wait_status(job_id, "running")
-            worker.kill9()
+            killed(worker, 1)
             if change is not None:
                 rewrite(worker.data, change)
             worker.start(api)
@@ -99,7 +108,7 @@ def test_a_job_that_was_given_up_before_its_killed_worker_came_back_says_so_as_w
         held, either = api.create_many([SLEEP | mine, again | {"requires": {"either": "1"}}])
         for job_id in (held, either):
             api.wait_status(job_id, "running")
-        worker.kill9()
+        killed(worker, 2)
         other.environment["LABELS"] = "either=1"
         other.start(api)
         api.wait_status(held, "unknown")
@@ -191,7 +200,7 @@ def test_what_the_kernel_counts_tells_a_kill_for_memory_from_another(tmp_path: P
     with ends(server, worker):
         api = server.api()
         worker.start(api)
-        worker.kill9()
+        killed(worker)
         if of == "the machine":
             rewrite(worker.data, blackbox.of_another_group)
         worker.arguments = blackbox.with_one_more_kill(worker, counter, tmp_path)
